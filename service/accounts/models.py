@@ -1,0 +1,106 @@
+"""Tables of accounts: the login itself, its sessions and devices, e-mailed codes, and the counters that limit guessing."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.clock import now
+from service.db import Base, Instant, new_id
+from service.single_use import SpentOnce
+
+
+class AccountStatus(StrEnum):
+    """Whether the account may sign in. Strangers are never told which it is."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class CodePurpose(StrEnum):
+    """What an e-mailed code proves; a code of one purpose fails for every other."""
+
+    REGISTRATION = "registration"
+    PASSWORD_RESET = "password_reset"
+
+
+class Account(Base):
+    """One person's login. What it may reach (member, representative, provider staff) hangs on it elsewhere."""
+
+    __tablename__ = "account"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    username: Mapped[str] = mapped_column(String(64))
+    username_key: Mapped[str] = mapped_column(String(256), unique=True)
+    username_skeleton: Mapped[str | None] = mapped_column(String(256), index=True, default=None)
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(320), index=True)
+    email_verified_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    given_name: Mapped[str] = mapped_column(String(100))
+    family_name: Mapped[str] = mapped_column(String(100))
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    password_hash: Mapped[str] = mapped_column(String(255))
+    # Raised by whatever must end sessions and tokens of this account: they are compared with it on use.
+    credentials_version: Mapped[int] = mapped_column(Integer, default=1)
+    status: Mapped[AccountStatus] = mapped_column(String(12), default=AccountStatus.ACTIVE)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), index=True, default=None)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    @property
+    def full_name(self) -> str:
+        """Given and family name, as shown in the page's upper right corner."""
+        return f"{self.given_name} {self.family_name}"
+
+
+class LoginSession(Base):
+    """A signed-in browser. The cookie holds the token; the row holds only its digest."""
+
+    __tablename__ = "login_session"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    last_seen_at: Mapped[datetime] = mapped_column(Instant)
+    # When the password was last given: OIDC auth_time, and the measure of every step up.
+    authenticated_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    acting_member_id: Mapped[str | None] = mapped_column(String(36), default=None)
+    credentials_version: Mapped[int] = mapped_column(Integer)
+    ip: Mapped[str | None] = mapped_column(String(45), default=None)
+    user_agent: Mapped[str | None] = mapped_column(String(300), default=None)
+
+
+class KnownDevice(Base):
+    """A browser that has signed in to this account before: its wrong tries are counted apart from a stranger's."""
+
+    __tablename__ = "known_device"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    token_hash: Mapped[str] = mapped_column(String(64), index=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class EmailCode(SpentOnce, Base):
+    """A six-digit code sent to an address, bound to its purpose, account, browser and address.
+
+    A row also stands for people we do not know, so that their pages behave alike; such a row has no code that fits.
+    """
+
+    __tablename__ = "email_code"
+    __table_args__ = (Index("ix_email_code_browser_purpose", "browser_id", "purpose"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    purpose: Mapped[CodePurpose] = mapped_column(String(20))
+    # The account for a reset, the pending registration for a registration; None for people we do not know.
+    subject_id: Mapped[str | None] = mapped_column(String(36), index=True, default=None)
+    browser_id: Mapped[str] = mapped_column(String(64))
+    email_key: Mapped[str] = mapped_column(String(320))
+    code_hash: Mapped[str] = mapped_column(String(64))
+    sent_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    voided_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
