@@ -1,0 +1,197 @@
+"""Grants: the live permission of one account, for one member, to one app. Given, looked at, narrowed, ended."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from consent.models import ConsentDecision, Duration, EndedBy, Grant, GrantStatus, RepresentativeLink, Subject
+from consent.representatives import MemberChoice
+from consent.scopes import ScopeSet, parse
+from service import audit
+from service.accounts.models import Account
+from service.clock import now
+from service.db import new_id
+
+ONCE = timedelta(hours=1, minutes=1)
+"""A grant for once lives for the code (60 s) and one access token (3,600 s)."""
+
+
+class UnknownGrant(Exception):
+    """No such grant, or not one this person may see: both look the same."""
+
+
+def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
+    """The live grant that follows from a yes. An older one of the same three is changed, never doubled.
+
+    Its version rises when the new answer allows less, so that wider tokens end in this transaction.
+    """
+    standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
+    if standing is None:
+        _end_overdue(session, decision)
+        return _add(session, decision, choice)
+    narrower = not _within(standing, decision)
+    _write(standing, decision, choice)
+    standing.version += narrower
+    _record(session, standing, "change", decision.account_id)
+    return standing
+
+
+def live_grant(
+    session: Session, account_id: str, member_id: str, client_id: str, *, lock: bool = False
+) -> Grant | None:
+    """The grant that lets this app in for this member by this account now, paused ones included; None if none."""
+    statement = select(Grant).where(
+        Grant.account_id == account_id,
+        Grant.member_id == member_id,
+        Grant.client_id == client_id,
+        Grant.ended_at.is_(None),
+        Grant.expires_at > now(),
+    )
+    return session.scalar(statement.with_for_update() if lock else statement)
+
+
+def already_agreed(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
+    """Whether this very ask was answered yes before, so that the app may go straight through."""
+    same_right = grant.link_id == (link.id if link else None) and grant.link_version == (link.version if link else None)
+    return grant.status is GrantStatus.ACTIVE and same_right and asked.within(parse(grant.decision.asked_scopes))
+
+
+def for_member(session: Session, account: Account, choice: MemberChoice) -> list[Grant]:
+    """Every grant, live or former, that this person may see of that member, newest first.
+
+    Members see all that was ever let in to their record; representatives see only what they gave themselves.
+    """
+    statement = (
+        select(Grant)
+        .options(joinedload(Grant.account), joinedload(Grant.decision))
+        .where(Grant.member_id == choice.member.id)
+        .order_by(Grant.created_at.desc())
+        .limit(500)
+    )
+    if not choice.is_self:
+        statement = statement.where(Grant.account_id == account.id)
+    return list(session.scalars(statement))
+
+
+def get(session: Session, account: Account, choice: MemberChoice, grant_id: str) -> Grant:
+    """One grant that this person may see of that member; raises UnknownGrant for every other."""
+    statement = select(Grant).where(Grant.id == grant_id, Grant.member_id == choice.member.id).with_for_update(of=Grant)
+    if not choice.is_self:
+        statement = statement.where(Grant.account_id == account.id)
+    found = session.scalar(statement)
+    if found is None:
+        raise UnknownGrant
+    return found
+
+
+def is_live(grant: Grant) -> bool:
+    """Whether the app may come in under this grant now."""
+    return grant.status is GrantStatus.ACTIVE and grant.ended_at is None and now() < grant.expires_at
+
+
+def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | None = None) -> None:
+    """End a grant for good. Every token of it is refused for each request begun after this commits."""
+    if grant.ended_at is not None:
+        return
+    grant.status = GrantStatus.REVOKED
+    grant.ended_at = now()
+    grant.ended_by = by
+    grant.ended_by_account_id = account_id
+    grant.version += 1
+    _record(session, grant, "revoke", account_id)
+
+
+def revoke_all_of_client(session: Session, client_id: str, *, by: EndedBy) -> int:
+    """End every grant of an app (it was retired or its developer was shut out); says how many."""
+    standing = session.scalars(select(Grant).where(Grant.client_id == client_id, Grant.ended_at.is_(None)))
+    ended = list(standing)
+    for grant in ended:
+        revoke(session, grant, by=by)
+    return len(ended)
+
+
+def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetime]:
+    """When the app last read something under each grant, from the audit stream; grants never used are absent."""
+    event = audit.AuditEvent
+    statement = (
+        select(event.grant_id, func.max(event.at))
+        .where(event.grant_id.in_(grant_ids), event.tag.startswith("fhir:"), event.outcome == audit.Outcome.SUCCESS)
+        .group_by(event.grant_id)
+    )
+    return {grant_id: at for grant_id, at in session.execute(statement) if grant_id}
+
+
+def subject_for(session: Session, account_id: str, member_id: str) -> str:
+    """The `sub` of this account acting for this member: made at first use, the same for ever."""
+    wanted = select(Subject.id).where(Subject.account_id == account_id, Subject.member_id == member_id)
+    found = session.scalar(wanted)
+    if found is None:
+        made = Subject(id=new_id(), account_id=account_id, member_id=member_id)
+        session.add(made)
+        session.flush()
+        found = made.id
+    return found
+
+
+def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
+    made = Grant(
+        id=new_id(), account_id=decision.account_id, member_id=decision.member_id, client_id=decision.client_id,
+        version=1, status=GrantStatus.ACTIVE, created_at=now(),
+    )  # fmt: skip
+    _write(made, decision, choice)
+    session.add(made)
+    session.flush()
+    _record(session, made, "give", decision.account_id)
+    return made
+
+
+def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice) -> None:
+    grant.decision_id = decision.id
+    grant.decision = decision
+    grant.link_id = choice.link.id if choice.link else None
+    grant.link_version = choice.link.version if choice.link else None
+    grant.scopes = decision.granted_scopes
+    grant.sensitive_classes = decision.sensitive_classes
+    grant.duration = decision.duration
+    grant.offline = decision.offline
+    grant.status = GrantStatus.ACTIVE
+    grant.expires_at = _end_of(decision.duration, decision.at)
+
+
+def _end_of(duration: Duration, start: datetime) -> datetime:
+    ends = {
+        Duration.ONCE: start + ONCE,
+        Duration.THREE_MONTHS: start + relativedelta(months=3),
+        Duration.THIRTEEN_MONTHS: start + relativedelta(months=13),
+    }
+    return ends[duration]
+
+
+def _within(standing: Grant, decision: ConsentDecision) -> bool:
+    """Whether everything the standing grant allows, the new answer allows too."""
+    scopes = parse(standing.scopes).within(parse(decision.granted_scopes))
+    return scopes and set(standing.sensitive_classes) <= set(decision.sensitive_classes)
+
+
+def _end_overdue(session: Session, decision: ConsentDecision) -> None:
+    session.execute(
+        update(Grant)
+        .where(
+            Grant.account_id == decision.account_id,
+            Grant.member_id == decision.member_id,
+            Grant.client_id == decision.client_id,
+            Grant.ended_at.is_(None),
+            Grant.expires_at <= now(),
+        )
+        .values(status=GrantStatus.EXPIRED, ended_at=Grant.expires_at, ended_by=EndedBy.TIME)
+    )
+
+
+def _record(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
+    audit.record(
+        session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
+        client_id=grant.client_id, grant_id=grant.id,
+    )  # fmt: skip

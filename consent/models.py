@@ -1,0 +1,201 @@
+"""Tables of consent: who represents whom, what a member answered, and the live permission that follows from it."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from service.accounts.models import Account
+from service.clock import now
+from service.db import Base, Instant, new_id, words
+from service.plan.models import Member
+
+
+class SensitiveClass(StrEnum):
+    """Data kept from an app until the member ticks it (identity.md 10)."""
+
+    SUBSTANCE_USE = "substance_use"
+    MENTAL_HEALTH = "mental_health"
+    SEXUAL_REPRODUCTIVE = "sexual_reproductive"
+    HIV = "hiv"
+    GENETIC = "genetic"
+
+
+class Basis(StrEnum):
+    """Why somebody may act for a member (45 CFR 164.502(g))."""
+
+    PARENT = "parent"
+    GUARDIAN = "guardian"
+    POWER_OF_ATTORNEY = "power_of_attorney"
+    CONSERVATOR = "conservator"
+    EXECUTOR = "executor"
+
+
+class LinkScope(StrEnum):
+    """How much of the member's record a representative stands for (a limited power of attorney covers its subject)."""
+
+    ALL = "all"
+    CLAIMS_ONLY = "claims_only"
+    WITHOUT_SENSITIVE = "without_sensitive"
+
+
+class Answer(StrEnum):
+    """What a person answered on the consent screen."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Duration(StrEnum):
+    """How long a member lets an app in."""
+
+    ONCE = "once"
+    THREE_MONTHS = "three_months"
+    THIRTEEN_MONTHS = "thirteen_months"
+
+
+class GrantStatus(StrEnum):
+    """The states of a grant; only an active one lets anybody in."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class EndedBy(StrEnum):
+    """Who ended a grant or a link."""
+
+    MEMBER = "member"
+    REPRESENTATIVE = "representative"
+    PLAN = "plan"
+    APP = "app"
+    TIME = "time"
+
+
+class PersonalRepresentative(Base):
+    """A person who acts for members. `number` is the Personal Representative ID that a non-member registers with."""
+
+    __tablename__ = "personal_representative"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    number: Mapped[str | None] = mapped_column(String(20), unique=True)
+    given_name: Mapped[str] = mapped_column(String(100))
+    family_name: Mapped[str] = mapped_column(String(100))
+    birth_date: Mapped[date] = mapped_column(Date)
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    @property
+    def full_name(self) -> str:
+        """Given and family name."""
+        return f"{self.given_name} {self.family_name}"
+
+
+class RepresentativeLink(Base):
+    """That one representative may act for one member: on which basis, for how much, from when until when.
+
+    `related_person_id` is the id under which the representative stands in FHIR as the member's RelatedPerson.
+    """
+
+    __tablename__ = "representative_link"
+    __table_args__ = (Index("ix_representative_link_member", "member_id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    representative_id: Mapped[str] = mapped_column(ForeignKey("personal_representative.id"), index=True)
+    member_id: Mapped[str] = mapped_column(ForeignKey("member.id"))
+    related_person_id: Mapped[str] = mapped_column(String(36), unique=True, default=new_id)
+    basis: Mapped[Basis] = mapped_column(words(Basis))
+    scope: Mapped[LinkScope] = mapped_column(words(LinkScope), default=LinkScope.ALL)
+    evidence: Mapped[str] = mapped_column(String(200), default="")
+    valid_from: Mapped[datetime] = mapped_column(Instant)
+    valid_until: Mapped[datetime | None] = mapped_column(Instant)
+    """The first moment at which the link is over; None where nothing ends it by itself."""
+    safety_block: Mapped[bool] = mapped_column(Boolean, default=False)
+    """45 CFR 164.502(g)(5): the plan does not treat this person as representative, and does not tell them why."""
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
+
+    representative: Mapped[PersonalRepresentative] = relationship(lazy="joined")
+    member: Mapped[Member] = relationship(lazy="joined")
+
+
+class Subject(Base):
+    """The OpenID Connect `sub` of one account acting for one member: stable, never reassigned, tells nothing."""
+
+    __tablename__ = "subject"
+    __table_args__ = (UniqueConstraint("account_id", "member_id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    member_id: Mapped[str] = mapped_column(ForeignKey("member.id"))
+
+
+class ConsentDecision(Base):
+    """One answer on the consent screen, yes or no: evidence, never changed afterwards.
+
+    `words` keeps the very sentences shown, so that a receipt can be made again years later.
+    """
+
+    __tablename__ = "consent_decision"
+    __table_args__ = (Index("ix_consent_decision_member_at", "member_id", "at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    at: Mapped[datetime] = mapped_column(Instant)
+    answer: Mapped[Answer] = mapped_column(words(Answer))
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    member_id: Mapped[str] = mapped_column(ForeignKey("member.id"))
+    link_id: Mapped[str | None] = mapped_column(ForeignKey("representative_link.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    client_version: Mapped[int] = mapped_column(Integer)
+    asked_scopes: Mapped[str] = mapped_column(Text)
+    granted_scopes: Mapped[str] = mapped_column(Text)
+    sensitive_classes: Mapped[list[str]] = mapped_column(JSON)
+    duration: Mapped[Duration] = mapped_column(words(Duration))
+    offline: Mapped[bool] = mapped_column(Boolean)
+    language: Mapped[str] = mapped_column(String(8))
+    text_version: Mapped[str] = mapped_column(String(40))
+    words: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class Grant(Base):
+    """The live permission of one account, for one member, to one app. Token families hang from it.
+
+    `version` rises whenever the grant gets narrower or ends: older access tokens are refused on their next use.
+    """
+
+    __tablename__ = "consent_grant"
+    __table_args__ = (
+        Index("ix_consent_grant_member", "member_id"),
+        Index(
+            "uq_consent_grant_standing", "account_id", "member_id", "client_id", unique=True,
+            sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    member_id: Mapped[str] = mapped_column(ForeignKey("member.id"))
+    link_id: Mapped[str | None] = mapped_column(ForeignKey("representative_link.id"))
+    link_version: Mapped[int | None] = mapped_column(Integer)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), index=True)
+    decision_id: Mapped[str] = mapped_column(ForeignKey("consent_decision.id"))
+    scopes: Mapped[str] = mapped_column(Text)
+    sensitive_classes: Mapped[list[str]] = mapped_column(JSON)
+    duration: Mapped[Duration] = mapped_column(words(Duration))
+    offline: Mapped[bool] = mapped_column(Boolean)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    status: Mapped[GrantStatus] = mapped_column(words(GrantStatus), default=GrantStatus.ACTIVE)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
+    ended_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+
+    account: Mapped[Account] = relationship(foreign_keys=[account_id])
+    member: Mapped[Member] = relationship()
+    decision: Mapped[ConsentDecision] = relationship()

@@ -1,0 +1,163 @@
+"""The one gate: what this request may see or do. Only this module makes an Access."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from consent.models import LinkScope, SensitiveClass
+from consent.representatives import MemberChoice
+from consent.scopes import READ_LETTERS, ScopeSet, parse
+from service.accounts.models import Account
+
+CLAIMS_TYPES = frozenset({
+    "Patient", "RelatedPerson", "Coverage", "ExplanationOfBenefit", "Organization", "Practitioner", "PractitionerRole",
+    "Location",
+})  # fmt: skip
+"""What a representative for claims only may reach: claims, and the people and places they name."""
+UNCLASSIFIED = "restricted"
+"""The label of what could not be classified: kept from third parties, shown to the member."""
+EVERY_LABEL = frozenset({*(label.value for label in SensitiveClass), UNCLASSIFIED})
+_EVERYTHING = parse("patient/*.rs")
+_PLAN = parse("system/*.cruds")
+_MADE_HERE = object()
+
+
+class AccessBasis(StrEnum):
+    """Why this request may see anything at all."""
+
+    GRANT = "grant"
+    OWN_RECORD = "own_record"
+    PLAN_SYSTEM = "plan_system"
+
+
+class AccessForged(TypeError):
+    """Somebody but this module tried to make an Access."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What one request may see: for whom, on which basis, which types and letters, without which labels.
+
+    `patient_ids` are FHIR ids of the members it reaches; None (plan systems only) reaches all of them.
+    `patient_id` is the one in context, where there is one.
+    """
+
+    basis: AccessBasis
+    scopes: ScopeSet
+    patient_ids: frozenset[str] | None
+    patient_id: str | None = None
+    excluded_labels: frozenset[str] = EVERY_LABEL
+    account_id: str | None = None
+    member_id: str | None = None
+    link_id: str | None = None
+    related_person_id: str | None = None
+    client_id: str | None = None
+    grant_id: str | None = None
+    reason: str | None = None
+    made_by: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.made_by is not _MADE_HERE:
+            raise AccessForged("an Access is made by consent.policy only")
+
+    def permits(self, resource_type: str, letter: str) -> bool:
+        """Whether the interaction (r read, s search, c u d) on the type is allowed at all."""
+        return self.scopes.permits(resource_type, letter)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFacts:
+    """What a token's look-up found of its grant; every text comes from its row as it is now."""
+
+    grant_id: str
+    account_id: str
+    client_id: str
+    member_id: str
+    patient_id: str
+    token_scopes: str
+    grant_scopes: str
+    client_scopes: str
+    sensitive_classes: frozenset[str]
+    link_id: str | None = None
+    link_scope: str | None = None
+    related_person_id: str | None = None
+
+
+def access_for_grant(facts: GrantFacts) -> Access:
+    """The Access of an app under a live grant; whether the grant is live was compared by the token's look-up."""
+    link_scope = LinkScope(facts.link_scope) if facts.link_scope else None
+    return Access(
+        basis=AccessBasis.GRANT,
+        scopes=effective_scopes(facts.token_scopes, facts.grant_scopes, facts.client_scopes, link_scope),
+        patient_ids=frozenset({facts.patient_id}),
+        patient_id=facts.patient_id,
+        excluded_labels=excluded_labels(facts.sensitive_classes, link_scope),
+        account_id=facts.account_id,
+        member_id=facts.member_id,
+        link_id=facts.link_id,
+        related_person_id=facts.related_person_id,
+        client_id=facts.client_id,
+        grant_id=facts.grant_id,
+        made_by=_MADE_HERE,
+    )
+
+
+def own_record(account: Account, choice: MemberChoice) -> Access:
+    """The Access of a person who looks at the record they chose: their own, or one they represent."""
+    link = choice.link
+    scope = link.scope if link else None
+    allowed = _EVERYTHING if scope is not LinkScope.CLAIMS_ONLY else _limit(_EVERYTHING, scope)
+    return Access(
+        basis=AccessBasis.OWN_RECORD,
+        scopes=allowed,
+        patient_ids=frozenset({choice.member.patient_id}),
+        patient_id=choice.member.patient_id,
+        excluded_labels=EVERY_LABEL if scope is LinkScope.WITHOUT_SENSITIVE else frozenset(),
+        account_id=account.id,
+        member_id=choice.member.id,
+        link_id=link.id if link else None,
+        related_person_id=link.related_person_id if link else None,
+        made_by=_MADE_HERE,
+    )
+
+
+def plan_system(reason: str) -> Access:
+    """The Access of the plan's own loading and reporting; `reason` goes into the audit row."""
+    return Access(
+        basis=AccessBasis.PLAN_SYSTEM,
+        scopes=_PLAN,
+        patient_ids=None,
+        excluded_labels=frozenset(),
+        reason=reason,
+        made_by=_MADE_HERE,
+    )
+
+
+@lru_cache(maxsize=4096)
+def effective_scopes(asked: str, ticked: str, allowed_for_app: str, link_scope: LinkScope | None) -> ScopeSet:
+    """Asked ∧ ticked ∧ allowed for the app ∧ right of the representative ∧ plan policy (product.md CS 5).
+
+    The member API is read-only, so plan policy cuts every scope to reading and searching; `system/` scopes never
+    come from a person. The same result is shown, returned as `scope` and enforced.
+    """
+    met = parse(asked).meet(parse(ticked)).meet(parse(allowed_for_app))
+    return _limit(met.limited_to_contexts({"patient", "user"}).limited_to_letters(READ_LETTERS), link_scope)
+
+
+def excluded_labels(sensitive_classes: frozenset[str], link_scope: LinkScope | None) -> frozenset[str]:
+    """The labels an app does not get to see: all but the classes that were ticked."""
+    if link_scope is LinkScope.WITHOUT_SENSITIVE:
+        return EVERY_LABEL
+    return EVERY_LABEL - sensitive_classes
+
+
+def may_offer(choice: MemberChoice, at: datetime) -> bool:
+    """Whether this person may let an app in for that member at that moment."""
+    return choice.link is None or choice.link.ended_at is None and choice.is_current(at)
+
+
+def _limit(scopes: ScopeSet, link_scope: LinkScope | None) -> ScopeSet:
+    if link_scope is not LinkScope.CLAIMS_ONLY:
+        return scopes
+    return scopes.limited_to_types(CLAIMS_TYPES, CLAIMS_TYPES | {"*"})

@@ -1,0 +1,236 @@
+"""Who may act for which member: links made by plan staff, ended by date, majority, staff or the member."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, RepresentativeLink
+from service import audit
+from service.accounts.models import Account
+from service.clock import now
+from service.plan.models import Member
+from service.plan.roster import same_name
+
+_AGE_OF_MAJORITY = 18
+_ALPHABET = frozenset("ABCDEFGHJKMNPQRSTUVWXYZ23456789")
+
+
+class LinkRefused(Exception):
+    """This link must not be made; `sentence` says why, for plan staff."""
+
+    sentence = "This person cannot be linked to that member."
+
+
+class SelfLink(LinkRefused):
+    """A member needs no link to their own record."""
+
+    sentence = "This is the member's own account; nobody represents themselves."
+
+
+class CircularLink(LinkRefused):
+    """The member already acts for the person who would represent them."""
+
+    sentence = "The member already acts for this person; two people cannot represent each other."
+
+
+class ConfidentialMember(LinkRefused):
+    """The member asked for confidential communications or has died without an executor's proof."""
+
+    sentence = "This member asked for confidential communications, or has died: only an executor can be linked."
+
+
+class PastMajority(LinkRefused):
+    """A parent's link to somebody who is 18 or more."""
+
+    sentence = "The member is 18 or older: a parent needs another basis, such as a power of attorney."
+
+
+@dataclass(frozen=True)
+class MemberChoice:
+    """A member somebody may act for; `link` is None when it is themselves."""
+
+    member: Member
+    link: RepresentativeLink | None
+
+    @property
+    def is_self(self) -> bool:
+        """Whether this is the person's own record."""
+        return self.link is None
+
+    def is_current(self, at: datetime) -> bool:
+        """Whether the right stands at that moment."""
+        return self.link is None or _is_current(self.link, at)
+
+
+def members_for(session: Session, account: Account) -> list[MemberChoice]:
+    """The members this account may act for now: its own record first, then the linked ones by name."""
+    own = session.get(Member, account.member_id) if account.member_id else None
+    linked = sorted(_current_links(session, account), key=lambda link: (link.member.given_name, link.member.family_name))
+    choices = [MemberChoice(link.member, link) for link in linked]
+    return [MemberChoice(own, None), *choices] if own else choices
+
+
+def right_for(session: Session, account: Account, member_id: str) -> MemberChoice | None:
+    """The right of this account for one member, as it stands now; None when there is none."""
+    return next((choice for choice in members_for(session, account) if choice.member.id == member_id), None)
+
+
+def is_representative(session: Session, account: Account) -> bool:
+    """Whether this account is known as somebody's representative, linked at the moment or not."""
+    statement = select(PersonalRepresentative.id).where(PersonalRepresentative.account_id == account.id)
+    return session.scalar(statement) is not None
+
+
+def find_by_number(
+    session: Session, *, number: str, family_name: str, birth_date: date
+) -> PersonalRepresentative | None:
+    """The representative without an account yet whose Personal Representative ID, name and birth date all match."""
+    wanted = normal_number(number)
+    found = session.scalar(select(PersonalRepresentative).where(PersonalRepresentative.number == wanted))
+    if found is None or found.account_id is not None:
+        return None
+    return found if same_name(found.family_name, family_name) and found.birth_date == birth_date else None
+
+
+def normal_number(number: str) -> str:
+    """A Personal Representative ID as stored: upper case, without spaces and hyphens."""
+    folded = unicodedata.normalize("NFKC", number).upper()
+    return "".join(letter for letter in folded if letter in _ALPHABET)
+
+
+def attach_account(session: Session, representative: PersonalRepresentative, account: Account) -> None:
+    """Join a representative to the account they registered."""
+    representative.account_id = account.id
+    audit.record(session, "consent:representative:register", account_id=account.id)
+
+
+def representative_of(session: Session, account: Account) -> PersonalRepresentative | None:
+    """The representative that this account is."""
+    return session.scalar(select(PersonalRepresentative).where(PersonalRepresentative.account_id == account.id))
+
+
+def link(
+    session: Session,
+    representative: PersonalRepresentative,
+    member: Member,
+    *,
+    basis: Basis,
+    timezone: ZoneInfo,
+    scope: LinkScope = LinkScope.ALL,
+    evidence: str = "",
+    valid_until: datetime | None = None,
+    by_account_id: str | None = None,
+) -> RepresentativeLink:
+    """Let `representative` act for `member` from now on; raises LinkRefused.
+
+    A parent's link ends at midnight (the plan's `timezone`) of the member's 18th birthday.
+    """
+    _require_linkable(session, representative, member, basis)
+    if basis is Basis.PARENT:
+        grown_up = majority(member.birth_date, timezone)
+        if grown_up <= now():
+            raise PastMajority
+        valid_until = min(grown_up, valid_until) if valid_until else grown_up
+    made = RepresentativeLink(
+        representative=representative, representative_id=representative.id, member=member, member_id=member.id,
+        basis=basis, scope=scope, evidence=evidence, valid_from=now(), valid_until=valid_until,
+    )  # fmt: skip
+    session.add(made)
+    session.flush()
+    _record(session, made, "link", by_account_id)
+    return made
+
+
+def limit(session: Session, standing: RepresentativeLink, scope: LinkScope, *, by_account_id: str | None) -> None:
+    """Change how much a link covers; grants under the older version are refused from the next request on."""
+    standing.scope = scope
+    standing.version += 1
+    _record(session, standing, "limit", by_account_id)
+
+
+def block(session: Session, standing: RepresentativeLink, *, by_account_id: str | None) -> None:
+    """Stop treating this person as representative, silently (45 CFR 164.502(g)(5))."""
+    standing.safety_block = True
+    standing.version += 1
+    _record(session, standing, "block", by_account_id)
+
+
+def end_link(
+    session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None
+) -> None:
+    """End a link: its member context, grants and tokens are refused from the next request on."""
+    standing.ended_at = now()
+    standing.ended_by = by
+    standing.version += 1
+    _record(session, standing, "end", by_account_id)
+
+
+def majority(birth_date: date, timezone: ZoneInfo) -> datetime:
+    """The moment somebody turns 18: midnight in `timezone`; born on 29 February, 1 March in other years."""
+    year = birth_date.year + _AGE_OF_MAJORITY
+    try:
+        birthday = birth_date.replace(year=year)
+    except ValueError:
+        birthday = date(year, 3, 1)
+    return datetime.combine(birthday, time(), timezone)
+
+
+def _current_links(session: Session, account: Account) -> list[RepresentativeLink]:
+    at = now()
+    statement = (
+        select(RepresentativeLink)
+        .join(RepresentativeLink.representative)
+        .where(
+            PersonalRepresentative.account_id == account.id,
+            RepresentativeLink.ended_at.is_(None),
+            RepresentativeLink.safety_block.is_(False),
+            RepresentativeLink.valid_from <= at,
+            or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > at),
+        )
+        .limit(200)
+    )
+    return list(session.scalars(statement).unique())
+
+
+def _is_current(link: RepresentativeLink, at: datetime) -> bool:
+    begun = link.ended_at is None and not link.safety_block and link.valid_from <= at
+    return begun and (link.valid_until is None or at < link.valid_until)
+
+
+def _require_linkable(
+    session: Session, representative: PersonalRepresentative, member: Member, basis: Basis
+) -> None:
+    account = session.get(Account, representative.account_id) if representative.account_id else None
+    if account is not None and account.member_id == member.id:
+        raise SelfLink
+    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
+        raise ConfidentialMember
+    if account is not None and account.member_id and _acts_for(session, member.id, account.member_id):
+        raise CircularLink
+
+
+def _acts_for(session: Session, acting_member_id: str, member_id: str) -> bool:
+    """Whether the person who is `acting_member_id` stands as representative of `member_id`."""
+    statement = (
+        select(RepresentativeLink.id)
+        .join(RepresentativeLink.representative)
+        .join(Account, Account.id == PersonalRepresentative.account_id)
+        .where(
+            Account.member_id == acting_member_id,
+            RepresentativeLink.member_id == member_id,
+            RepresentativeLink.ended_at.is_(None),
+        )
+        .limit(1)
+    )
+    return session.scalar(statement) is not None
+
+
+def _record(session: Session, link: RepresentativeLink, action: str, by_account_id: str | None) -> None:
+    audit.record(
+        session, f"consent:representative_link:{action}", account_id=by_account_id, member_id=link.member_id,
+        link_id=link.id, detail={"basis": link.basis, "scope": link.scope},
+    )  # fmt: skip

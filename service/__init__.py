@@ -1,0 +1,1 @@
+"""What everything stands on (modules), and what people see (one package per audience)."""

@@ -1,0 +1,37 @@
+"""The one source of time: aware UTC, with an offset for sandboxes and tests.
+
+The offset (seconds, as decimal text) is read from a file, so that several running processes obey the same shifted
+clock. Production never names such a file (architecture.md section 7.2).
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_offset_file: Path | None = None
+_offset_stamp: tuple[int, int] | None = None
+_offset = timedelta()
+
+
+def now() -> datetime:
+    """The present moment as an aware datetime in UTC, shifted by the offset file where one is configured."""
+    present = datetime.now(UTC)
+    return present if _offset_file is None else present + _read_offset(_offset_file)
+
+
+def obey(offset_file: Path | None) -> None:
+    """Shift `now()` by the seconds written in `offset_file`; None returns to the real clock."""
+    global _offset_file, _offset_stamp, _offset
+    _offset_file, _offset_stamp, _offset = offset_file, None, timedelta()
+
+
+def _read_offset(path: Path) -> timedelta:
+    global _offset_stamp, _offset
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return timedelta()
+    stamp = (status.st_mtime_ns, status.st_size)
+    if stamp != _offset_stamp:
+        text = path.read_text(encoding="ascii").strip()
+        _offset, _offset_stamp = timedelta(seconds=float(text or 0)), stamp
+    return _offset

@@ -1,0 +1,111 @@
+"""The database: base class of all tables, the instant column, engines for SQLite and PostgreSQL, ids and digests."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import BigInteger, Dialect, Engine, Enum, MetaData, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables of the product."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as BIGINT microseconds since 1970: the same in both databases, exact, in order."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_microseconds(value)
+
+
+def words(kind: type[StrEnum], length: int = 32) -> Enum:
+    """The column type of a StrEnum: its values as text, given back as members of the enum."""
+    return Enum(kind, native_enum=False, length=length, values_callable=lambda every: [word.value for word in every])
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime; raises ValueError for a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError("instants must be aware datetimes")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The aware UTC datetime of `value` microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def new_id() -> str:
+    """A fresh outward id: UUID4 as text."""
+    return str(uuid4())
+
+
+def digest(secret: str) -> str:
+    """SHA-256 (hex) of a random secret of 128 bits or more; such a secret needs no salt or key."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def keyed_digest(key: bytes, purpose: str, text: str) -> str:
+    """HMAC-SHA-256 (hex) of a text that could be guessed, under the installation's key, apart for each purpose."""
+    message = purpose.encode() + b"\0" + text.encode("utf-8", "surrogatepass")
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
+    """An engine for SQLite (WAL, full sync, BEGIN IMMEDIATE) or PostgreSQL (psycopg 3)."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed, pool_size)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=True)
+
+
+def make_sessions(engine: Engine) -> sessionmaker[Session]:
+    """The factory of database sessions; objects stay readable after commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def _sqlite_engine(url: URL, pool_size: int) -> Engine:
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": 10, "check_same_thread": False}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own transaction handling starts deferred transactions, which fail at once when they turn to write.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""The plan's own records: its tables, their loaders and their rules."""

@@ -1,0 +1,42 @@
+"""Tables of the plan's own records."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Boolean, Date, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db import Base, Instant, new_id
+
+
+class Member(Base):
+    """A person the plan covers or covered: the roster row against which people register.
+
+    `id` is ours and never leaves; `patient_id` is the id of the member's FHIR Patient; `member_number` is on the card.
+    """
+
+    __tablename__ = "member"
+    __table_args__ = (Index("ix_member_name", "family_name", "given_name"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    patient_id: Mapped[str] = mapped_column(String(64), unique=True)
+    member_number: Mapped[str] = mapped_column(String(40), unique=True)
+    subscriber_number: Mapped[str] = mapped_column(String(40), index=True)
+    given_name: Mapped[str] = mapped_column(String(100))
+    family_name: Mapped[str] = mapped_column(String(100))
+    birth_date: Mapped[date] = mapped_column(Date)
+    zip_code: Mapped[str] = mapped_column(String(10), default="")
+    line_of_business: Mapped[str] = mapped_column(String(40), default="")
+    address_line: Mapped[str] = mapped_column(String(200), default="")
+    city: Mapped[str] = mapped_column(String(100), default="")
+    state: Mapped[str] = mapped_column(String(40), default="")
+    phone: Mapped[str] = mapped_column(String(40), default="")
+    email_on_file: Mapped[str] = mapped_column(String(254), default="")
+    deceased_on: Mapped[date | None] = mapped_column(Date)
+    confidential: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Whether the member asked for confidential communications (45 CFR 164.522(b))."""
+    loaded_at: Mapped[datetime] = mapped_column(Instant)
+
+    @property
+    def full_name(self) -> str:
+        """Given and family name, as people read it."""
+        return f"{self.given_name} {self.family_name}"

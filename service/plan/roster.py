@@ -1,0 +1,180 @@
+"""The roster: members as the plan knows them, loaded from CSV, matched at registration."""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.clock import now
+from service.plan.models import Member
+
+_NUMBER = re.compile(r"[A-Za-z0-9-]{3,40}")
+_PATIENT_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_COLUMNS = {"patient": "patient_id", "member_id": "member_number", "subscriber_id": "subscriber_number",
+            "given": "given_name", "family": "family_name", "zip": "zip_code"}  # fmt: skip
+
+
+class UnknownMember(Exception):
+    """No member has that id."""
+
+
+@dataclass(frozen=True)
+class RosterRow:
+    """One member as the plan's roster gives it; names and numbers are normalised by `read_row`."""
+
+    patient_id: str
+    member_number: str
+    subscriber_number: str
+    given_name: str
+    family_name: str
+    birth_date: date
+    zip_code: str = ""
+    line_of_business: str = ""
+    address_line: str = ""
+    city: str = ""
+    state: str = ""
+    phone: str = ""
+    email_on_file: str = ""
+    deceased_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A roster line that was not taken: where and why."""
+
+    line: int
+    why: str
+
+
+@dataclass
+class RosterSummary:
+    """What a load did."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+class RosterProblem(ValueError):
+    """A roster row that cannot be taken; the sentence says what to mend."""
+
+
+def load_csv(session: Session, path: Path) -> RosterSummary:
+    """Load the roster of a CSV file with a header line; good lines are kept, bad ones reported by line."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return load(session, csv.DictReader(file))
+
+
+def load(session: Session, lines: Iterable[Mapping[str, str]]) -> RosterSummary:
+    """Load roster lines (column names as in the CSV form). Line 1 is the header, so data begins at 2."""
+    summary = RosterSummary()
+    for number, line in enumerate(lines, start=2):
+        try:
+            _store(session, read_row(line), summary)
+        except RosterProblem as problem:
+            summary.problems.append(Problem(number, str(problem)))
+    return summary
+
+
+def load_rows(session: Session, rows: Iterable[RosterRow]) -> RosterSummary:
+    """Load roster rows that are already read."""
+    summary = RosterSummary()
+    for row in rows:
+        _store(session, row, summary)
+    return summary
+
+
+def read_row(line: Mapping[str, str]) -> RosterRow:
+    """The roster row of one CSV line; raises RosterProblem naming the column."""
+    given = {_COLUMNS.get(name, name): (value or "").strip() for name, value in line.items() if name}
+    known = {name.name for name in fields(RosterRow)}
+    values: dict[str, Any] = {name: value for name, value in given.items() if name in known}
+    for column in ("patient_id", "member_number", "given_name", "family_name", "birth_date"):
+        if not values.get(column):
+            raise RosterProblem(f"{column} is missing")
+    if not _PATIENT_ID.fullmatch(values["patient_id"]):
+        raise RosterProblem("patient is not a FHIR id: letters, digits, - and . up to 64")
+    if not _NUMBER.fullmatch(values["member_number"]):
+        raise RosterProblem("member_id must be 3 to 40 letters, digits or -")
+    values["birth_date"] = _read_date("birth_date", values["birth_date"])
+    values["deceased_on"] = _read_date("deceased_on", values.get("deceased_on", "")) if values.get("deceased_on") else None
+    values["subscriber_number"] = values.get("subscriber_number") or values["member_number"]
+    return RosterRow(**values)
+
+
+def find_by_proof(
+    session: Session, *, member_number: str, family_name: str, birth_date: date, zip_code: str
+) -> Member | None:
+    """The member whose number, family name, birth date and ZIP all match the roster; None when any does not."""
+    found = session.scalar(select(Member).where(Member.member_number == member_number.strip().upper()))
+    proofs = (
+        found is not None and same_name(found.family_name, family_name),
+        found is not None and found.birth_date == birth_date,
+        found is not None and bool(found.zip_code) and found.zip_code[:5] == zip_code.strip()[:5],
+    )
+    return found if all(proofs) else None
+
+
+def get(session: Session, member_id: str) -> Member:
+    """The member with our id; raises UnknownMember."""
+    found = session.get(Member, member_id)
+    if found is None:
+        raise UnknownMember
+    return found
+
+
+def find_by_patient_id(session: Session, patient_id: str) -> Member | None:
+    """The member whose FHIR Patient has this id."""
+    return session.scalar(select(Member).where(Member.patient_id == patient_id))
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are the same but for case, accents, spaces and punctuation (O'Neil, ONEIL)."""
+    return _name_key(one) == _name_key(other) != ""
+
+
+def _name_key(name: str) -> str:
+    parts = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in parts if letter.isalnum())
+
+
+def _store(session: Session, row: RosterRow, summary: RosterSummary) -> None:
+    number = row.member_number.upper()
+    found = session.scalar(select(Member).where(Member.patient_id == row.patient_id))
+    holder = session.scalar(select(Member).where(Member.member_number == number))
+    if holder is not None and holder is not found:
+        # A number that is used again never joins two people (security.md 67, 68): plan staff decide.
+        raise RosterProblem("member_id is already another patient's")
+    values = {name.name: getattr(row, name.name) for name in fields(RosterRow)} | {"member_number": number}
+    if found is None:
+        session.add(Member(**values, loaded_at=now()))
+        summary.added += 1
+    elif any(getattr(found, name) != value for name, value in values.items()):
+        _change(found, values)
+        summary.changed += 1
+    else:
+        summary.unchanged += 1
+    session.flush()
+
+
+def _change(member: Member, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(member, name, value)
+    member.loaded_at = now()
+
+
+def _read_date(column: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RosterProblem(f"{column} must be a date like 1956-04-30") from None
+
+

@@ -1,0 +1,367 @@
+"""What every page and endpoint shares: one transaction a request, the browser's id, CSRF, forms, errors, headers."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from flask import Flask, Request, Response, current_app, g, has_request_context, render_template, request
+from flask.globals import request_ctx
+from flask.sessions import SessionInterface, SessionMixin
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from marshmallow import EXCLUDE, Schema, ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from service import audit
+from service.db import digest, keyed_digest, make_engine, make_sessions, new_id
+from service.settings import Settings
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SID = re.compile(r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
+_BODY_LIMIT = 64 * 1024
+log = structlog.get_logger("service.web")
+csrf = CSRFProtect()
+
+
+@dataclass
+class Latchstring:
+    """What the application holds for the length of its life."""
+
+    settings: Settings
+    engine: Engine
+    sessions: sessionmaker[Session]
+    error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
+
+
+class PageError(Exception):
+    """A dead end told to a person in plain words. Subclasses set the status, the title and the sentence."""
+
+    status = 400
+    title = "Something is not right"
+    sentence = "We could not do that. Please go back and try again."
+
+
+class FormExpired(PageError):
+    """The form's CSRF token is missing, foreign or too old."""
+
+    status = 403
+    title = "This page has expired"
+    sentence = "For your safety this form could not be used. Go back, reload the page and try again."
+
+
+class NotFoundPage(PageError):
+    """No such page, or not one for this person: both look the same."""
+
+    status = 404
+    title = "We could not find that page"
+    sentence = "The page does not exist, or it is not one that you can open."
+
+
+class ServiceBusy(PageError):
+    """The database did not answer in time."""
+
+    status = 503
+    title = "We are very busy right now"
+    sentence = "Nothing was lost. Please try again in a few seconds."
+
+
+class LatchstringFlask(Flask):
+    """Flask in which returning commits and raising rolls back; request code has no other commit."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        try:
+            response = self.make_response(super().dispatch_request())
+            _finish(commit=True)
+        except BaseException:
+            _finish(commit=False)
+            raise
+        return response
+
+
+def settings() -> Settings:
+    """The settings of the running application."""
+    return latchstring().settings
+
+
+def latchstring() -> Latchstring:
+    """What the running application holds: settings, engine, session factory."""
+    held: Latchstring = current_app.extensions["latchstring"]
+    return held
+
+
+def db_session() -> Session:
+    """The one database session of this request, opened at first use."""
+    if "db_session" not in g:
+        g.db_session = latchstring().sessions()
+    session: Session = g.db_session
+    return session
+
+
+def browser_id() -> str:
+    """Hash of the part of the browser's cookie that stays the same through sign-in: binds requests and codes to it."""
+    return digest(_browser().stable)
+
+
+def browser_token() -> str:
+    """Hash of the whole cookie: names the login session, if there is one."""
+    return digest(_browser().sid)
+
+
+def rotate_browser_token() -> str:
+    """Give the browser a new cookie (at sign-in, step-up, sign-out) and return the hash that now names it."""
+    browser = _browser()
+    browser.replace_secret()
+    g.pop("csrf_token", None)
+    return digest(browser.sid)
+
+
+def request_id() -> str:
+    """The id of this request: the reference number people read and the key to find its log lines."""
+    if "request_id" not in g:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
+    found: str = g.request_id
+    return found
+
+
+def allow_form_redirect(origin: str) -> None:
+    """Let the forms of this page end in a redirect to `origin` (CSP form-action covers redirects too)."""
+    g.form_action = origin
+
+
+def load_form(schema: Schema, given: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The posted form read by `schema`: its values and, by field, the sentences about what is wrong."""
+    try:
+        return schema.load(request.form if given is None else given, unknown=EXCLUDE), {}
+    except ValidationError as problem:
+        errors: dict[str, list[str]] = problem.normalized_messages()
+        return dict(problem.valid_data or {}), errors
+
+
+def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPException], Response]) -> None:
+    """Answer HTTP errors of paths under `prefix` by `renderer` instead of a page (FHIR, OAuth)."""
+    app.extensions["latchstring"].error_renderers[prefix] = renderer
+
+
+def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
+    """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
+    engine = engine or make_engine(settings.database_url, pool_size=settings.pool_size)
+    app.extensions["latchstring"] = Latchstring(settings, engine, make_sessions(engine))
+    app.secret_key = settings.secret_key
+    app.config.update(
+        MAX_CONTENT_LENGTH=_BODY_LIMIT,
+        MAX_FORM_MEMORY_SIZE=_BODY_LIMIT,
+        MAX_FORM_PARTS=1_000,
+        WTF_CSRF_TIME_LIMIT=None,
+        # Referrers are not sent by some browsers; the Origin header is compared instead, see _refuse_foreign_origin.
+        WTF_CSRF_SSL_STRICT=False,
+        TESTING=settings.testing,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
+    app.session_interface = BrowserCookies()
+    app.before_request(_refuse_foreign_origin)
+    csrf.init_app(app)
+    app.after_request(_set_headers)
+    app.teardown_appcontext(_close)
+    _answer_errors(app)
+    audit.learn_circumstances(_circumstances)
+
+
+class BrowserSession(SessionMixin):
+    """The browser's random id as Flask's session: it holds nothing but the CSRF token derived from that id."""
+
+    def __init__(self, key: bytes, sid: str | None) -> None:
+        self._key = key
+        self.stored = sid
+        self.sid = sid or f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"
+        self.wanted = False
+        self.accessed = True
+
+    @property
+    def stable(self) -> str:
+        """The part that outlives sign-in."""
+        self.wanted = True
+        return self.sid.partition(".")[0]
+
+    def replace_secret(self) -> None:
+        """A new secret part, so that an id from before sign-in names nothing afterwards."""
+        self.sid = f"{self.stable}.{secrets.token_urlsafe(32)}"
+
+    def __getitem__(self, key: str) -> Any:
+        if key != "csrf_token":
+            raise KeyError(key)
+        self.wanted = True
+        return keyed_digest(self._key, "csrf", self.sid)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        raise TypeError("nothing is kept in the browser's cookie but its id")
+
+    def __delitem__(self, key: str) -> None:
+        raise TypeError("nothing is kept in the browser's cookie but its id")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("csrf_token",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+class BrowserCookies(SessionInterface):
+    """Reads and writes the one cookie: `__Host-sid` under https, `sid` in the http sandbox."""
+
+    def open_session(self, app: Flask, request: Request) -> BrowserSession:
+        held: Latchstring = app.extensions["latchstring"]
+        given = request.cookies.get(held.settings.cookie_name, "")
+        return BrowserSession(held.settings.secret_key, given if _SID.fullmatch(given) else None)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if not isinstance(session, BrowserSession) or not session.wanted or session.sid == session.stored:
+            return
+        configured: Settings = app.extensions["latchstring"].settings
+        response.set_cookie(
+            configured.cookie_name, session.sid, path="/", httponly=True, secure=configured.https, samesite="Lax"
+        )
+
+
+def _browser() -> BrowserSession:
+    # flask.session is a proxy; the object behind it is what BrowserCookies made.
+    session = request_ctx.session
+    assert isinstance(session, BrowserSession)
+    return session
+
+
+def _finish(*, commit: bool) -> None:
+    session: Session | None = g.pop("db_session", None)
+    if session is None:
+        return
+    try:
+        if commit:
+            session.commit()
+        else:
+            session.rollback()
+    finally:
+        session.close()
+
+
+def _close(_error: BaseException | None) -> None:
+    session: Session | None = g.pop("db_session", None)
+    if session is not None:
+        session.close()
+
+
+def _refuse_foreign_origin() -> None:
+    """Refuse a form posted from another site, or from an opaque origin, before anything reads it (OA-14)."""
+    safe = request.method in {"GET", "HEAD", "OPTIONS"}
+    if safe or request.endpoint is None or csrf._is_exempt():  # noqa: SLF001 (it has no public name)
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and not hmac.compare_digest(origin.encode(), settings().base_url.encode()):
+        raise FormExpired
+
+
+def _set_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("X-Request-Id", request_id())
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Content-Security-Policy", _content_security_policy())
+    if request.endpoint != "static":
+        headers.setdefault("Cache-Control", "no-store")
+    if settings().https:
+        headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+    return response
+
+
+def _content_security_policy() -> str:
+    form_action = " ".join(filter(None, ("'self'", g.get("form_action"))))
+    return (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
+        f"img-src 'self' data:; form-action {form_action}"
+    )
+
+
+def _answer_errors(app: Flask) -> None:
+    app.register_error_handler(PageError, _page)
+    app.register_error_handler(CSRFError, lambda _error: _page(FormExpired()))
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _busy)
+    app.register_error_handler(PoolTimeout, _busy)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _page(error: PageError) -> Response:
+    body = render_template("errors/page.html", error=error, reference=request_id())
+    return Response(body, error.status, content_type="text/html; charset=utf-8")
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None:
+        answered = Response.force_type(error.response, request.environ)
+        return answered
+    if renderer := _renderer():
+        return renderer(error)
+    page = NotFoundPage() if error.code == 404 else PageError()
+    page.status = error.code or 500
+    answer = _page(page)
+    for name, value in error.get_headers(request.environ):
+        if name in {"Allow", "Retry-After", "Location"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _busy(error: Exception) -> Response:
+    log.error("database_unavailable", problem=type(error).__name__, request_id=request_id())
+    return _unavailable()
+
+
+def _unavailable() -> Response:
+    if renderer := _renderer():
+        answer = renderer(_Unavailable())
+    else:
+        answer = _page(ServiceBusy())
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+class _Unavailable(HTTPException):
+    code = 503
+    description = "The service is busy. Try again in a few seconds."
+
+
+class _Broken(HTTPException):
+    code = 500
+    description = "An unexpected fault; quote the request id when you report it."
+
+
+def _unexpected(error: Exception) -> Response:
+    # The traceback shows code, never values: structlog's formatter is set up without locals.
+    log.exception("unexpected_fault", problem=type(error).__name__, request_id=request_id())
+    if renderer := _renderer():
+        return renderer(_Broken())
+    page = PageError()
+    page.status = 500
+    return _page(page)
+
+
+def _renderer() -> Callable[[HTTPException], Response] | None:
+    renderers = latchstring().error_renderers
+    return next((renderer for prefix, renderer in renderers.items() if request.path.startswith(prefix)), None)
+
+
+def _circumstances() -> audit.Circumstances:
+    if not has_request_context():
+        return audit.Circumstances()
+    return audit.Circumstances(request.remote_addr, request_id(), g.get("login_session_id"))

@@ -1,0 +1,206 @@
+"""Fixtures of the whole suite: both databases, the application, a running server with two workers, a movable clock."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from service import clock as product_clock
+from service.app import create_app
+from service.db import Base, make_engine, make_sessions
+from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+_shared = Path(os.environ.get("SHARED", ROOT.parent / "shared"))
+SHARED: Path | None = _shared if (_shared / "data").is_dir() else None
+"""The folder with real synthetic data, where there is one."""
+IN_CI = os.environ.get("CI") == "true"
+
+
+def require(condition: object, message: str) -> None:
+    """Skip with a plain message on a machine that lacks something; in CI its absence is a failure."""
+    if condition:
+        return
+    if IN_CI:
+        pytest.fail(f"{message} (never skipped in CI)")
+    pytest.skip(message)
+
+
+def _postgresql_url() -> str | None:
+    url = os.environ.get("TEST_DATABASE_URL", "postgresql+psycopg:///test")
+    try:
+        engine = create_engine(url, connect_args={"connect_timeout": 3})
+        with engine.connect():
+            return url
+    except OperationalError:
+        return None
+    finally:
+        engine.dispose()
+
+
+_POSTGRESQL = _postgresql_url()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database: a SQLite file, and a schema of its own in PostgreSQL where one answers."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/latchstring.db"
+        return
+    require(_POSTGRESQL, "no PostgreSQL answers: set TEST_DATABASE_URL or start one locally")
+    assert _POSTGRESQL
+    schema = f"test_{uuid4().hex}"
+    admin = create_engine(_POSTGRESQL, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE SCHEMA "{schema}"'))
+    url = make_url(_POSTGRESQL).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
+    admin.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Sandbox settings with a folder of their own."""
+    var = tmp_path / "var"
+    var.mkdir()
+    return replace(
+        Settings.from_environment({"VAR": str(var), "DATABASE_URL": database_url, "BASE_URL": "http://localhost"}),
+        testing=True,
+    )
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine on a database with every table."""
+    made = make_engine(settings.database_url)
+    Base.metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A database session of the test's own; commit what a request shall see."""
+    with make_sessions(engine)() as made:
+        yield made
+
+
+@pytest.fixture
+def app(settings: Settings, engine: Engine) -> Iterator[Flask]:
+    """The application on that database."""
+    yield create_app(settings, engine)
+    product_clock.obey(None)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without JavaScript."""
+    return app.test_client()
+
+
+class MovableClock:
+    """The product's clock for tests: moved through its offset file, so that other processes move too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = timedelta()
+        product_clock.obey(path)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock by so many seconds, backwards if negative."""
+        self._offset += timedelta(seconds=seconds)
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(f"{self._offset.total_seconds():.6f}", encoding="ascii")
+        draft.replace(self._path)
+
+
+@pytest.fixture
+def clock(settings: Settings) -> Iterator[MovableClock]:
+    """The movable clock of this test's installation."""
+    assert settings.clock_file
+    yield MovableClock(settings.clock_file)
+    product_clock.obey(None)
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server: its address and settings."""
+
+    url: str
+    settings: Settings
+
+
+@pytest.fixture
+def live_server(settings: Settings, engine: Engine) -> Iterator[LiveServer]:
+    """granian with two workers on that database, on a free port of the loopback interface."""
+    with running_server(settings) as server:
+        yield server
+
+
+class running_server:  # noqa: N801 (reads as a verb)
+    """Context manager: granian with two workers for `settings`; the address is known after it answers."""
+
+    def __init__(self, settings: Settings, workers: int = 2) -> None:
+        self.port = free_port()
+        self.settings = replace(settings, base_url=f"http://127.0.0.1:{self.port}")
+        self._workers = workers
+
+    def __enter__(self) -> LiveServer:
+        environment = os.environ | {
+            "MODE": "sandbox", "VAR": str(self.settings.var), "DATABASE_URL": self.settings.database_url,
+            "BASE_URL": self.settings.base_url, "SECRET_KEY": self.settings.secret_key.hex(),
+            "SMTP_PORT": str(self.settings.smtp_port),
+        }  # fmt: skip
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
+             "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning", "wsgi:app"],
+            cwd=ROOT, env=environment,
+        )  # fmt: skip
+        wait_until(lambda: answers(self.port), 30, "the server did not start")
+        return LiveServer(self.settings.base_url, self.settings)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
+    """Wait for `condition`, at most so long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(message)
+        time.sleep(0.05)
