@@ -67,6 +67,6 @@ def record(
 def get(session: Session, account: Account, decision_id: str) -> ConsentDecision:
     """A decision on this person's own record, or one they made; raises UnknownDecision for every other."""
     found = session.scalar(select(ConsentDecision).where(ConsentDecision.id == decision_id))
-    if found is None or account.id != found.account_id and (account.member_id or "") != found.member_id:
+    if found is None or (account.id != found.account_id and (account.member_id or "") != found.member_id):
         raise UnknownDecision
     return found

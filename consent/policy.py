@@ -1,7 +1,6 @@
 """The one gate: what this request may see or do. Only this module makes an Access."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
@@ -150,11 +149,6 @@ def excluded_labels(sensitive_classes: frozenset[str], link_scope: LinkScope | N
     if link_scope is LinkScope.WITHOUT_SENSITIVE:
         return EVERY_LABEL
     return EVERY_LABEL - sensitive_classes
-
-
-def may_offer(choice: MemberChoice, at: datetime) -> bool:
-    """Whether this person may let an app in for that member at that moment."""
-    return choice.link is None or choice.link.ended_at is None and choice.is_current(at)
 
 
 def _limit(scopes: ScopeSet, link_scope: LinkScope | None) -> ScopeSet:

@@ -69,7 +69,7 @@ class MemberChoice:
 def members_for(session: Session, account: Account) -> list[MemberChoice]:
     """The members this account may act for now: its own record first, then the linked ones by name."""
     own = session.get(Member, account.member_id) if account.member_id else None
-    linked = sorted(_current_links(session, account), key=lambda link: (link.member.given_name, link.member.family_name))
+    linked = sorted(_current_links(session, account), key=lambda link: link.member.full_name)
     choices = [MemberChoice(link.member, link) for link in linked]
     return [MemberChoice(own, None), *choices] if own else choices
 
@@ -159,9 +159,7 @@ def block(session: Session, standing: RepresentativeLink, *, by_account_id: str 
     _record(session, standing, "block", by_account_id)
 
 
-def end_link(
-    session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None
-) -> None:
+def end_link(session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None) -> None:
     """End a link: its member context, grants and tokens are refused from the next request on."""
     standing.ended_at = now()
     standing.ended_by = by
@@ -201,9 +199,7 @@ def _is_current(link: RepresentativeLink, at: datetime) -> bool:
     return begun and (link.valid_until is None or at < link.valid_until)
 
 
-def _require_linkable(
-    session: Session, representative: PersonalRepresentative, member: Member, basis: Basis
-) -> None:
+def _require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
     account = session.get(Account, representative.account_id) if representative.account_id else None
     if account is not None and account.member_id == member.id:
         raise SelfLink

@@ -1,6 +1,7 @@
 """Puts the product together: the only module that knows all packages. Its list of blueprints is the contents."""
 
 import importlib
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -14,8 +15,21 @@ _MODULES = (
     "service.member.registration", "service.member.home",
     "service.member.member_home", "service.member.settings_page", "service.member.profile",
     "service.member.select_member", "service.member.consent", "service.member.apps", "service.member.help",
-    "oauth.routes", "oauth.discovery", "fhir.routes", "service.sandbox.mail_page", "service.sandbox.demo_app",
+    "oauth.models", "fhir.models", "service.mail", "service.jobs", "oauth.routes", "oauth.discovery", "fhir.routes", "service.sandbox.mail_page", "service.sandbox.demo_app",
 )  # fmt: skip
+
+
+def _load() -> list[Any]:
+    loaded = []
+    for name in _MODULES:
+        try:
+            loaded.append(importlib.import_module(name))
+        except ImportError:
+            continue
+    return loaded
+
+
+_LOADED = _load()
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> LatchstringFlask:
@@ -24,13 +38,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     clock.obey(settings.clock_file)
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
-    for name in _MODULES:
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError as missing:
-            if missing.name and not missing.name.startswith(name.rsplit(".", 1)[0]):
-                raise
-            continue
+    for module in _LOADED:
         if hasattr(module, "blueprint"):
             app.register_blueprint(module.blueprint)
         if hasattr(module, "install"):

@@ -143,7 +143,7 @@ def load_form(schema: Schema, given: Mapping[str, Any] | None = None) -> tuple[d
     try:
         return schema.load(request.form if given is None else given, unknown=EXCLUDE), {}
     except ValidationError as problem:
-        errors: dict[str, list[str]] = problem.normalized_messages()
+        errors: dict[str, list[str]] = problem.normalized_messages()  # type: ignore[no-untyped-call]
         return dict(problem.valid_data or {}), errors
 
 
@@ -264,7 +264,7 @@ def _close(_error: BaseException | None) -> None:
 def _refuse_foreign_origin() -> None:
     """Refuse a form posted from another site, or from an opaque origin, before anything reads it (OA-14)."""
     safe = request.method in {"GET", "HEAD", "OPTIONS"}
-    if safe or request.endpoint is None or csrf._is_exempt():  # noqa: SLF001 (it has no public name)
+    if safe or request.endpoint is None or csrf._is_exempt():
         return
     origin = request.headers.get("Origin")
     if origin is not None and not hmac.compare_digest(origin.encode(), settings().base_url.encode()):
@@ -308,9 +308,8 @@ def _page(error: PageError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    if error.response is not None:
-        answered = Response.force_type(error.response, request.environ)
-        return answered
+    if isinstance(error.response, Response):
+        return error.response
     if renderer := _renderer():
         return renderer(error)
     page = NotFoundPage() if error.code == 404 else PageError()
@@ -328,10 +327,8 @@ def _busy(error: Exception) -> Response:
 
 
 def _unavailable() -> Response:
-    if renderer := _renderer():
-        answer = renderer(_Unavailable())
-    else:
-        answer = _page(ServiceBusy())
+    renderer = _renderer()
+    answer = renderer(_Unavailable()) if renderer else _page(ServiceBusy())
     answer.headers["Retry-After"] = "5"
     return answer
 

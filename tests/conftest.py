@@ -152,7 +152,7 @@ def live_server(settings: Settings, engine: Engine) -> Iterator[LiveServer]:
         yield server
 
 
-class running_server:  # noqa: N801 (reads as a verb)
+class running_server:
     """Context manager: granian with two workers for `settings`; the address is known after it answers."""
 
     def __init__(self, settings: Settings, workers: int = 2) -> None:

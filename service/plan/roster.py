@@ -105,7 +105,8 @@ def read_row(line: Mapping[str, str]) -> RosterRow:
     if not _NUMBER.fullmatch(values["member_number"]):
         raise RosterProblem("member_id must be 3 to 40 letters, digits or -")
     values["birth_date"] = _read_date("birth_date", values["birth_date"])
-    values["deceased_on"] = _read_date("deceased_on", values.get("deceased_on", "")) if values.get("deceased_on") else None
+    died = values.get("deceased_on")
+    values["deceased_on"] = _read_date("deceased_on", died) if died else None
     values["subscriber_number"] = values.get("subscriber_number") or values["member_number"]
     return RosterRow(**values)
 

@@ -1,0 +1,118 @@
+"""Links between representatives and members: made under rules, ended by date, majority, staff or the member."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy.orm import Session
+
+from consent.models import Basis, EndedBy, RepresentativeLink
+from consent.representatives import (
+    CircularLink,
+    ConfidentialMember,
+    PastMajority,
+    SelfLink,
+    block,
+    end_link,
+    find_by_number,
+    link,
+    majority,
+    members_for,
+    right_for,
+)
+from service.clock import now
+from tests.conftest import MovableClock
+from tests.factories import make_account, make_member, make_representative
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def linked(session: Session, **given: object) -> RepresentativeLink:
+    account = make_account(session)
+    member = make_member(session)
+    values: dict[str, object] = {"basis": Basis.POWER_OF_ATTORNEY, "timezone": NEW_YORK}
+    return link(session, make_representative(session, account), member, **values | given)  # type: ignore[arg-type]
+
+
+def test_a_member_with_a_link_chooses_between_both_records(session: Session) -> None:
+    account = make_account(session, member=make_member(session))
+    father = make_member(session, given_name="Zeno")
+    link(session, make_representative(session, account), father, basis=Basis.POWER_OF_ATTORNEY, timezone=NEW_YORK)
+    choices = members_for(session, account)
+    assert [choice.is_self for choice in choices] == [True, False]
+    assert choices[1].member is father
+
+
+def test_an_ended_or_blocked_link_gives_no_right(session: Session) -> None:
+    for undo in (lambda made: end_link(session, made, by=EndedBy.PLAN), lambda made: block(session, made, by_account_id=None)):
+        made = linked(session)
+        account = make_account_of(session, made)
+        assert right_for(session, account, made.member_id)
+        undo(made)
+        session.flush()
+        assert right_for(session, account, made.member_id) is None
+        assert made.version == 2
+
+
+def make_account_of(session: Session, made: RepresentativeLink):  # type: ignore[no-untyped-def]
+    from service.accounts.models import Account
+
+    return session.get(Account, made.representative.account_id)
+
+
+def test_nobody_represents_themselves(session: Session) -> None:
+    member = make_member(session)
+    account = make_account(session, member=member)
+    with pytest.raises(SelfLink):
+        link(session, make_representative(session, account), member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+
+
+def test_two_people_cannot_represent_each_other(session: Session) -> None:
+    first, second = make_member(session), make_member(session)
+    first_account, second_account = make_account(session, member=first), make_account(session, member=second)
+    link(session, make_representative(session, first_account), second, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+    with pytest.raises(CircularLink):
+        link(session, make_representative(session, second_account), first, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+
+
+@pytest.mark.parametrize("why", [{"confidential": True}, {"deceased_on": date(2026, 1, 1)}])
+def test_a_confidential_or_dead_member_is_linked_to_an_executor_only(session: Session, why: dict[str, object]) -> None:
+    member = make_member(session, **why)
+    representative = make_representative(session)
+    with pytest.raises(ConfidentialMember):
+        link(session, representative, member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+    assert link(session, representative, member, basis=Basis.EXECUTOR, timezone=NEW_YORK).ended_at is None
+
+
+@pytest.mark.parametrize(
+    ("born", "grown_up"),
+    [(date(2010, 6, 15), datetime(2028, 6, 15, 4, tzinfo=UTC)), (date(2008, 2, 29), datetime(2026, 3, 1, 5, tzinfo=UTC))],
+)
+def test_majority_is_midnight_in_the_plans_time_zone(born: date, grown_up: datetime) -> None:
+    assert majority(born, NEW_YORK) == grown_up
+
+
+def test_a_parents_link_ends_at_the_childs_majority(session: Session, clock: MovableClock) -> None:
+    account = make_account(session)
+    today = now().astimezone(NEW_YORK).date()
+    child = make_member(session, birth_date=today.replace(year=today.year - 18, day=1, month=1).replace(year=today.year - 17))
+    made = link(session, make_representative(session, account), child, basis=Basis.PARENT, timezone=NEW_YORK)
+    assert made.valid_until == majority(child.birth_date, NEW_YORK)
+    seconds = (made.valid_until - now()).total_seconds()
+    clock.advance(seconds - 2)
+    assert right_for(session, account, child.id)
+    clock.advance(3)
+    assert right_for(session, account, child.id) is None
+
+
+def test_a_parent_of_an_adult_needs_another_basis(session: Session) -> None:
+    with pytest.raises(PastMajority):
+        linked(session, basis=Basis.PARENT)
+
+
+def test_registration_needs_number_name_and_birth_date_all_right(session: Session) -> None:
+    someone = make_representative(session, number="ABCD2345", family_name="O'Neil")
+    right = {"number": "abcd-2345", "family_name": "ONEIL", "birth_date": someone.birth_date}
+    assert find_by_number(session, **right) is someone  # type: ignore[arg-type]
+    for wrong in ({"number": "ABCD2346"}, {"family_name": "Neil"}, {"birth_date": date(1980, 3, 1)}):
+        assert find_by_number(session, **right | wrong) is None  # type: ignore[arg-type]

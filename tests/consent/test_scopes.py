@@ -1,0 +1,97 @@
+"""Scopes are values: they meet, narrow and are written back, and never widen."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent.policy import CLAIMS_TYPES, effective_scopes
+from consent.models import LinkScope
+from consent.scopes import ScopeSet, parse
+
+LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+_TYPES = st.sampled_from(["*", "Patient", "Observation", "Coverage", "ExplanationOfBenefit"])
+_LETTERS = st.sampled_from(["r", "s", "rs", "cruds", "cud", "read", "write", "*"])
+_SCOPE = st.builds(lambda c, t, s: f"{c}/{t}.{s}", st.sampled_from(["patient", "user", "system"]), _TYPES, _LETTERS)
+_TEXT = st.lists(_SCOPE, max_size=5).map(" ".join)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["patient/*.read", "patient/Observation.rs", "user/Coverage.cruds", f"patient/Observation.rs?category={LAB}",
+     "openid fhirUser launch/patient offline_access"],
+)  # fmt: skip
+def test_what_was_understood_is_written_back_as_it_was_asked(text: str) -> None:
+    assert str(parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["patient/Foo.dus", "patient/Foo.reads", "patient/Foo.", "Patient/*.rs", "patient/Observation.rs?foo=bar",
+     "patient/Observation.rs?category:not=x", "patient/Coverage.rs?category=x", "patient/*.rs?", "made-up",
+     "patient/Observation.rs?category=", "patient/Obsérvation.rs"],
+)  # fmt: skip
+def test_what_was_not_understood_is_dropped_and_never_widened(text: str) -> None:
+    assert not parse(text)
+
+
+def test_a_granular_value_may_be_encoded_or_raw() -> None:
+    raw = parse(f"patient/Observation.rs?category={LAB}")
+    encoded = parse(f"patient/Observation.rs?category={LAB.replace('|', '%7C')}")
+    assert raw.resources[0].restriction == encoded.resources[0].restriction == (("category", LAB),)
+
+
+def test_read_alone_does_not_search_and_search_alone_does_not_read() -> None:
+    assert parse("patient/Patient.r").permits("Patient", "r")
+    assert not parse("patient/Patient.r").permits("Patient", "s")
+    assert not parse("patient/Patient.s").permits("Patient", "r")
+    assert not parse("patient/Patient.read").permits("Patient", "d")
+
+
+def test_a_wider_scope_beside_a_granular_one_lifts_its_restriction() -> None:
+    narrow = parse(f"patient/Observation.rs?category={LAB}")
+    both = parse(f"patient/Observation.rs?category={LAB} patient/Observation.r")
+    assert narrow.restrictions("Observation", "r") == ((("category", LAB),),)
+    assert both.restrictions("Observation", "r") == ((),)
+    assert both.restrictions("Observation", "s") == ((("category", LAB),),)
+    assert both.restrictions("Condition", "s") == ()
+
+
+def test_meeting_keeps_the_asked_form_and_the_narrower_content() -> None:
+    met = parse("openid patient/*.read").meet(parse("openid fhirUser patient/Coverage.cruds patient/Patient.r"))
+    assert str(met) == "openid patient/Coverage.read patient/Patient.r"
+
+
+def test_unticking_a_type_spells_a_wildcard_out() -> None:
+    every = {"Coverage", "Patient", "Observation"}
+    assert str(parse("patient/*.rs").limited_to_types({"Coverage", "Patient"}, every)) == (
+        "patient/Coverage.rs patient/Patient.rs"
+    )
+    assert str(parse("patient/*.rs").limited_to_types(every, every)) == "patient/*.rs"
+
+
+def test_effective_access_reads_only_and_never_takes_a_system_scope() -> None:
+    everything = "openid patient/*.cruds user/*.cruds system/*.cruds"
+    assert str(effective_scopes(everything, everything, everything, None)) == "openid patient/*.rs user/*.rs"
+    assert str(effective_scopes("patient/*.*", "patient/*.*", "patient/*.*", None)) == "patient/*.read"
+
+
+def test_a_representative_for_claims_only_gets_no_clinical_type() -> None:
+    scopes = effective_scopes("patient/*.rs", "patient/*.rs", "patient/*.rs", LinkScope.CLAIMS_ONLY)
+    assert scopes.types == CLAIMS_TYPES
+
+
+@given(_TEXT, _TEXT)
+def test_a_meeting_never_allows_more_than_either(one: str, other: str) -> None:
+    left, right = parse(one), parse(other)
+    met = left.meet(right)
+    for scopes in (left, right):
+        assert all(scopes.permits(scope.resource_type, letter) for scope in met.resources for letter in scope.letters)
+    assert met.within(left)
+    assert met.within(right)
+
+
+@given(st.text(max_size=300))
+def test_any_text_at_all_is_read_without_a_fault(text: str) -> None:
+    scopes = parse(text)
+    assert isinstance(scopes, ScopeSet)
+    assert parse(str(scopes)) == scopes
