@@ -2,14 +2,14 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.accounts.models import Account
 from service.clock import now
-from service.db import Base, Instant, new_id, words
+from service.db import Base, Instant, append_only, new_id, words
 from service.plan.models import Member
 
 
@@ -160,6 +160,9 @@ class ConsentDecision(Base):
     language: Mapped[str] = mapped_column(String(8))
     text_version: Mapped[str] = mapped_column(String(40))
     words: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+append_only(cast(Table, ConsentDecision.__table__))
 
 
 class Grant(Base):

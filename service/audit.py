@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, String
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
-from service.db import Base, Instant, words
+from service.db import Base, Instant, append_only, words
 
 
 class Outcome(StrEnum):
@@ -51,6 +51,9 @@ class AuditEvent(Base):
     ip: Mapped[str | None] = mapped_column(String(45))
     request_id: Mapped[str | None] = mapped_column(String(64))
     login_session_id: Mapped[str | None] = mapped_column(String(36))
+
+
+append_only(cast(Table, AuditEvent.__table__))
 
 
 @dataclass(frozen=True, slots=True)

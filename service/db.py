@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Dialect, Engine, Enum, MetaData, create_engine, event
+from sqlalchemy import DDL, BigInteger, Dialect, Engine, Enum, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -89,6 +89,24 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
     """The factory of database sessions; objects stay readable after commit."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def append_only(table: Table) -> None:
+    """Make the database itself refuse to change or delete rows of `table`, whoever asks (triggers, both databases)."""
+    name = table.name
+    for action in ("UPDATE", "DELETE"):
+        refuse = DDL(
+            f"CREATE TRIGGER {name}_no_{action.lower()} BEFORE {action} ON {name} "
+            f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+        )
+        event.listen(table, "after_create", refuse.execute_if(dialect="sqlite"))
+    for statement in (
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$",
+        f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    ):
+        event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
 
 
 def _sqlite_engine(url: URL, pool_size: int) -> Engine:

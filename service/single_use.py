@@ -7,7 +7,7 @@ Authorization codes, refresh tokens, e-mail codes, mailed PINs, approval links a
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, String, update
+from sqlalchemy import ColumnElement, CursorResult, String, Table, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -49,6 +49,7 @@ def spend(session: Session, model: type[SpentOnce], *conditions: ColumnElement[b
 def claim(session: Session, kind: str, value: str, *, expires_at: datetime) -> bool:
     """Claim `value` for ever (until `expires_at`); False when somebody has claimed it before."""
     on_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(ClaimedValue) if on_postgresql else sqlite.insert(ClaimedValue)
+    table = cast(Table, ClaimedValue.__table__)
+    insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
     statement = insert.values(kind=kind, value=value, expires_at=expires_at).on_conflict_do_nothing()
-    return cast(CursorResult[Any], session.execute(statement)).rowcount == 1
+    return session.execute(statement.returning(table.c.value)).first() is not None

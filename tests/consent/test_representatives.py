@@ -44,7 +44,10 @@ def test_a_member_with_a_link_chooses_between_both_records(session: Session) -> 
 
 
 def test_an_ended_or_blocked_link_gives_no_right(session: Session) -> None:
-    for undo in (lambda made: end_link(session, made, by=EndedBy.PLAN), lambda made: block(session, made, by_account_id=None)):
+    for undo in (
+        lambda made: end_link(session, made, by=EndedBy.PLAN),
+        lambda made: block(session, made, by_account_id=None),
+    ):
         made = linked(session)
         account = make_account_of(session, made)
         assert right_for(session, account, made.member_id)
@@ -86,7 +89,10 @@ def test_a_confidential_or_dead_member_is_linked_to_an_executor_only(session: Se
 
 @pytest.mark.parametrize(
     ("born", "grown_up"),
-    [(date(2010, 6, 15), datetime(2028, 6, 15, 4, tzinfo=UTC)), (date(2008, 2, 29), datetime(2026, 3, 1, 5, tzinfo=UTC))],
+    [
+        (date(2010, 6, 15), datetime(2028, 6, 15, 4, tzinfo=UTC)),
+        (date(2008, 2, 29), datetime(2026, 3, 1, 5, tzinfo=UTC)),
+    ],
 )
 def test_majority_is_midnight_in_the_plans_time_zone(born: date, grown_up: datetime) -> None:
     assert majority(born, NEW_YORK) == grown_up
@@ -95,7 +101,9 @@ def test_majority_is_midnight_in_the_plans_time_zone(born: date, grown_up: datet
 def test_a_parents_link_ends_at_the_childs_majority(session: Session, clock: MovableClock) -> None:
     account = make_account(session)
     today = now().astimezone(NEW_YORK).date()
-    child = make_member(session, birth_date=today.replace(year=today.year - 18, day=1, month=1).replace(year=today.year - 17))
+    child = make_member(
+        session, birth_date=today.replace(year=today.year - 18, day=1, month=1).replace(year=today.year - 17)
+    )
     made = link(session, make_representative(session, account), child, basis=Basis.PARENT, timezone=NEW_YORK)
     assert made.valid_until == majority(child.birth_date, NEW_YORK)
     seconds = (made.valid_until - now()).total_seconds()
