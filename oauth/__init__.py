@@ -1,0 +1,1 @@
+"""The SMART authorization server, on Authlib: requests, codes, tokens, clients, discovery, protector."""

@@ -1,0 +1,154 @@
+"""Discovery: one source object, three documents (SMART-1…10; RFC 8414; OpenID Connect Discovery).
+
+A capability stands here only when it works; the API's CapabilityStatement takes its addresses from the same object.
+"""
+
+from dataclasses import asdict, dataclass
+
+from flask import Blueprint, Response, json, request, url_for
+
+from oauth.models import AuthMethod
+from service import web
+from service.settings import Settings
+
+blueprint = Blueprint("discovery", __name__)
+
+CAPABILITIES = (
+    "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "sso-openid-connect",
+    "context-standalone-patient", "context-banner", "permission-offline", "permission-patient", "permission-user",
+    "permission-v1", "permission-v2",
+)  # fmt: skip
+RESOURCE_TYPES = (
+    "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
+    "DocumentReference", "Encounter", "ExplanationOfBenefit", "Goal", "Immunization", "Location", "Medication",
+    "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient", "Practitioner",
+    "PractitionerRole", "Procedure", "Provenance", "RelatedPerson", "ServiceRequest",
+)  # fmt: skip
+_CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
+_US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
+_OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
+_US_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
+_DOCUMENT = "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category"
+_CLAIM = "http://terminology.hl7.org/CodeSystem/claim-type"
+GRANULAR = (
+    *(f"Condition.rs?category={_CONDITION}|{code}" for code in ("encounter-diagnosis", "problem-list-item")),
+    f"Condition.rs?category={_US_CONDITION}|health-concern",
+    *(
+        f"Observation.rs?category={_OBSERVATION}|{code}"
+        for code in ("laboratory", "social-history", "vital-signs", "survey")
+    ),
+    f"Observation.rs?category={_US_CATEGORY}|sdoh",
+    f"DocumentReference.rs?category={_DOCUMENT}|clinical-note",
+    *(
+        f"ExplanationOfBenefit.rs?type={_CLAIM}|{code}"
+        for code in ("pharmacy", "institutional", "professional", "oral", "vision")
+    ),
+)
+"""Table 3A of smart.md."""
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything the three documents say."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    revocation_endpoint: str
+    introspection_endpoint: str
+    management_endpoint: str
+    scopes_supported: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    response_types_supported: tuple[str, ...] = ("code",)
+    response_modes_supported: tuple[str, ...] = ("query",)
+    grant_types_supported: tuple[str, ...] = ("authorization_code", "refresh_token")
+    token_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
+    introspection_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST)
+    code_challenge_methods_supported: tuple[str, ...] = ("S256",)
+    authorization_response_iss_parameter_supported: bool = True
+    ui_locales_supported: tuple[str, ...] = ("en", "es")
+    subject_types_supported: tuple[str, ...] = ("public",)
+    id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
+    claims_supported: tuple[str, ...] = (
+        "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "at_hash", "fhirUser",
+    )  # fmt: skip
+    prompt_values_supported: tuple[str, ...] = ("none", "login", "consent")
+    claims_parameter_supported: bool = False
+    request_parameter_supported: bool = False
+    # Left out it would mean true (OpenID Connect Discovery §3).
+    request_uri_parameter_supported: bool = False
+
+
+_SMART = (
+    "issuer", "jwks_uri", "authorization_endpoint", "token_endpoint", "grant_types_supported",
+    "token_endpoint_auth_methods_supported", "scopes_supported", "response_types_supported", "management_endpoint",
+    "introspection_endpoint", "revocation_endpoint", "code_challenge_methods_supported", "capabilities",
+)  # fmt: skip
+_ONLY_SMART = frozenset({"capabilities", "management_endpoint"})
+_ONLY_OPENID = frozenset({
+    "subject_types_supported", "id_token_signing_alg_values_supported", "claims_supported", "prompt_values_supported",
+    "claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported",
+})  # fmt: skip
+
+
+def describe(settings: Settings) -> Discovery:
+    """The one source. Addresses are those people use, not those behind a proxy."""
+
+    def at(endpoint: str) -> str:
+        return settings.base_url + url_for(endpoint)
+
+    return Discovery(
+        issuer=settings.base_url,
+        authorization_endpoint=at("oauth.authorize"),
+        token_endpoint=at("oauth.token"),
+        jwks_uri=at("oauth.jwks"),
+        revocation_endpoint=at("oauth.revoke"),
+        introspection_endpoint=at("oauth.introspect"),
+        management_endpoint=at("apps.index"),
+        scopes_supported=scopes_supported(),
+        capabilities=CAPABILITIES,
+    )
+
+
+def scopes_supported() -> tuple[str, ...]:
+    """Every scope that may be asked for, in v1, v2 and granular form (SMART-6)."""
+    resources = [
+        f"{context}/{name}.{suffix}"
+        for context in ("patient", "user")
+        for name in ("*", *RESOURCE_TYPES)
+        for suffix in ("read", "rs", "r", "s")
+    ]
+    granular = [f"{context}/{scope}" for context in ("patient", "user") for scope in GRANULAR]
+    return ("openid", "fhirUser", "launch/patient", "offline_access", *resources, *granular)
+
+
+@blueprint.get("/fhir/r4/.well-known/smart-configuration")
+def smart_configuration() -> Response:
+    """SMART App Launch, conformance: appended to the FHIR base, JSON whatever is accepted."""
+    every = asdict(describe(web.settings()))
+    return _document({name: every[name] for name in _SMART})
+
+
+@blueprint.get("/.well-known/oauth-authorization-server")
+def authorization_server() -> Response:
+    """RFC 8414 §3."""
+    every = asdict(describe(web.settings()))
+    return _document({name: value for name, value in every.items() if name not in _ONLY_SMART | _ONLY_OPENID})
+
+
+@blueprint.get("/.well-known/openid-configuration")
+def openid_configuration() -> Response:
+    """OpenID Connect Discovery §4."""
+    every = asdict(describe(web.settings()))
+    return _document({name: value for name, value in every.items() if name not in _ONLY_SMART})
+
+
+def _document(content: dict[str, object]) -> Response:
+    response = Response(json.dumps(content), content_type="application/json")
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.add_etag()
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,101 @@
+"""Keys that sign ID tokens: RSA, kept sealed in the database, published before they sign, never reused (OA-64).
+
+All workers find the same keys; each parses a private key once (that costs tens of milliseconds).
+"""
+
+import json
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from joserfc.jwk import RSAKey
+from sqlalchemy import or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from oauth.models import SigningKey
+from service import audit
+from service.clock import now
+
+ALGORITHM = "RS256"
+BITS = 3072
+JWKS_CACHE = timedelta(hours=1)
+"""How long others may keep our key set; a new key signs only when every older copy has gone."""
+ID_TOKEN_LIFE = timedelta(minutes=15)
+_NONCE = 12
+_parsed: dict[str, RSAKey] = {}
+
+
+def signing_key(session: Session, secret_key: bytes) -> RSAKey:
+    """The key that signs now, with its `kid`; the first one is made at first need."""
+    row = _current(session) or _add_first(session, secret_key)
+    if row.kid not in _parsed:
+        _parsed[row.kid] = RSAKey.import_key(json.loads(_open(row, secret_key)))
+    return _parsed[row.kid]
+
+
+def rotate(session: Session, secret_key: bytes) -> str:
+    """Publish a new key that signs after one cache period; the present one stays published until its tokens end.
+
+    Returns the new key's id.
+    """
+    present = _current(session) or _add_first(session, secret_key)
+    at = now()
+    made = _make(present.number + 1, secret_key, signs_from=at + JWKS_CACHE)
+    session.add(SigningKey(**made))
+    present.published_until = at + JWKS_CACHE + ID_TOKEN_LIFE
+    audit.record(session, "oauth:signing_key:rotate", detail={"kid": made["kid"]})
+    return str(made["kid"])
+
+
+def public_keys(session: Session, secret_key: bytes) -> list[dict[str, str]]:
+    """Every key whose signatures may still be met, the coming one included, as bare public JWKs."""
+    live = or_(SigningKey.published_until.is_(None), SigningKey.published_until > now())
+    rows = list(session.scalars(select(SigningKey).where(live).order_by(SigningKey.number.desc())))
+    rows = rows or [_add_first(session, secret_key)]
+    return [row.public_jwk for row in rows]
+
+
+def _current(session: Session) -> SigningKey | None:
+    begun = select(SigningKey).where(SigningKey.signs_from <= now())
+    first = select(SigningKey)
+    newest = session.scalar(begun.order_by(SigningKey.number.desc()).limit(1))
+    # A clock set back leaves no key that has begun: the oldest is the one that others know.
+    return newest or session.scalar(first.order_by(SigningKey.number).limit(1))
+
+
+def _add_first(session: Session, secret_key: bytes) -> SigningKey:
+    # Two workers may both find none: the number decides which key it is.
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert(SigningKey) if on_postgresql else sqlite.insert(SigningKey)
+    session.execute(insert.values(**_make(1, secret_key, signs_from=now())).on_conflict_do_nothing())
+    return session.scalars(select(SigningKey).where(SigningKey.number == 1)).one()
+
+
+def _make(number: int, secret_key: bytes, *, signs_from: datetime) -> dict[str, Any]:
+    key = RSAKey.generate_key(BITS)
+    kid = key.thumbprint()
+    public = {name: str(key.as_dict(private=False)[name]) for name in ("kty", "n", "e")}
+    private = json.dumps({**key.as_dict(private=True), "kid": kid}).encode()
+    nonce = os.urandom(_NONCE)
+    return {
+        "number": number,
+        "kid": kid,
+        "sealed_private_key": nonce + _cipher(secret_key).encrypt(nonce, private, kid.encode()),
+        "public_jwk": {**public, "kid": kid, "use": "sig", "alg": ALGORITHM},
+        "created_at": now(),
+        "signs_from": signs_from,
+        "published_until": None,
+    }
+
+
+def _open(row: SigningKey, secret_key: bytes) -> bytes:
+    sealed = row.sealed_private_key
+    return _cipher(secret_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], row.kid.encode())
+
+
+def _cipher(secret_key: bytes) -> AESGCM:
+    return AESGCM(HKDF(SHA256(), 32, salt=None, info=b"latchstring: signing keys").derive(secret_key))

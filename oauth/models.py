@@ -1,0 +1,186 @@
+"""Tables of the authorization server. Nothing outside of `oauth` imports them (import-linter, contract "private").
+
+A Grant (consent) is the root; each code exchange grows one TokenFamily on it; access and refresh tokens are leaves.
+Secrets are random and stored as digests only.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from service.db import Base, Instant, words
+from service.single_use import SpentOnce
+
+
+class ClientKind(StrEnum):
+    """Whether the app can keep a secret (RFC 6749 §2.1)."""
+
+    PUBLIC = "public"
+    CONFIDENTIAL = "confidential"
+
+
+class AuthMethod(StrEnum):
+    """How the app proves itself at the token endpoint (RFC 7591 §2)."""
+
+    NONE = "none"
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+
+
+class ClientStatus(StrEnum):
+    """Only an approved app starts a request, exchanges, refreshes or reads."""
+
+    APPROVED = "approved"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Attestation(StrEnum):
+    """Whether the developer has agreed to the plan's privacy policy: a fact shown to members, never a gate."""
+
+    ATTESTED = "attested"
+    DECLINED = "declined"
+    UNANSWERED = "unanswered"
+
+
+class Client(Base):
+    """A registered app."""
+
+    __tablename__ = "client"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_skeleton: Mapped[str] = mapped_column(String(400), unique=True)
+    kind: Mapped[ClientKind] = mapped_column(words(ClientKind))
+    token_endpoint_auth_method: Mapped[AuthMethod] = mapped_column(words(AuthMethod))
+    secret_hash: Mapped[str | None] = mapped_column(String(64))
+    secret_expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    previous_secret_hash: Mapped[str | None] = mapped_column(String(64))
+    previous_secret_expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    redirect_uris: Mapped[list[str]] = mapped_column(JSON)
+    launch_uris: Mapped[list[str]] = mapped_column(JSON)
+    scopes: Mapped[str] = mapped_column(Text)
+    may_introspect: Mapped[bool] = mapped_column(default=False)
+    status: Mapped[ClientStatus] = mapped_column(words(ClientStatus))
+    developer_name: Mapped[str] = mapped_column(String(200))
+    developer_domain: Mapped[str | None] = mapped_column(String(253))
+    website: Mapped[str | None] = mapped_column(String(2000))
+    policy_uri: Mapped[str | None] = mapped_column(String(2000))
+    terms_uri: Mapped[str | None] = mapped_column(String(2000))
+    contact: Mapped[str | None] = mapped_column(String(320))
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary)
+    attestation: Mapped[Attestation] = mapped_column(words(Attestation))
+    attested_on: Mapped[datetime | None] = mapped_column(Instant)
+    attestation_version: Mapped[str | None] = mapped_column(String(40))
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PendingAuthorization(Base, SpentOnce):
+    """A validated authorization request that waits for its person, ten minutes at most (OA-18)."""
+
+    __tablename__ = "pending_authorization"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    browser: Mapped[str | None] = mapped_column(String(64))
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    scope: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    nonce: Mapped[str | None] = mapped_column(Text)
+    code_challenge: Mapped[str] = mapped_column(String(43))
+    prompt: Mapped[str] = mapped_column(String(60))
+    login_hint: Mapped[str | None] = mapped_column(Text)
+    ui_locales: Mapped[str | None] = mapped_column(Text)
+    authenticate_after: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+    client: Mapped[Client] = relationship(lazy="joined")
+
+
+class AuthorizationCode(Base, SpentOnce):
+    """A code for one exchange within 60 seconds. Spent rows stay: a second use ends the family (OA-22)."""
+
+    __tablename__ = "authorization_code"
+    __table_args__ = (Index("ix_authorization_code_client_challenge", "client_id", "code_challenge"),)
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    grant_id: Mapped[str] = mapped_column(ForeignKey("consent_grant.id"), index=True)
+    grant_version: Mapped[int] = mapped_column(Integer)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    credentials_version: Mapped[int] = mapped_column(Integer)
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    scope: Mapped[str] = mapped_column(Text)
+    nonce: Mapped[str | None] = mapped_column(Text)
+    code_challenge: Mapped[str] = mapped_column(String(43))
+    authenticated_at: Mapped[datetime] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    family_id: Mapped[str | None] = mapped_column(String(36))
+
+
+class FamilyEnd(StrEnum):
+    """Why a family of tokens ended."""
+
+    CODE_REPLAYED = "code_replayed"
+    REFRESH_REUSED = "refresh_reused"
+    REVOKED_BY_APP = "revoked_by_app"
+
+
+class TokenFamily(Base):
+    """All tokens that descend from one code exchange: one installation of the app (a phone, a laptop)."""
+
+    __tablename__ = "token_family"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("consent_grant.id"), index=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    scope: Mapped[str] = mapped_column(Text)
+    nonce: Mapped[str | None] = mapped_column(Text)
+    authenticated_at: Mapped[datetime] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    end_reason: Mapped[FamilyEnd | None] = mapped_column(words(FamilyEnd))
+
+
+class AccessToken(Base):
+    """A bearer token of an hour at most, compared with its family, grant, account, link and app on every use."""
+
+    __tablename__ = "access_token"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    family_id: Mapped[str] = mapped_column(ForeignKey("token_family.id"), index=True)
+    grant_version: Mapped[int] = mapped_column(Integer)
+    scope: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class RefreshToken(Base, SpentOnce):
+    """A refresh token of one use; a second use ends the family (RFC 9700 §4.14.2)."""
+
+    __tablename__ = "refresh_token"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    family_id: Mapped[str] = mapped_column(ForeignKey("token_family.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class SigningKey(Base):
+    """A key that signs ID tokens; the private part is sealed with the installation's secret key."""
+
+    __tablename__ = "signing_key"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    kid: Mapped[str] = mapped_column(String(64), unique=True)
+    sealed_private_key: Mapped[bytes] = mapped_column(LargeBinary)
+    public_jwk: Mapped[dict[str, str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    signs_from: Mapped[datetime] = mapped_column(Instant)
+    published_until: Mapped[datetime | None] = mapped_column(Instant)

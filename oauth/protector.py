@@ -1,0 +1,31 @@
+"""What a request to the API may see: its bearer token, checked, turned into an Access. The one door for apps."""
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from consent.policy import Access, access_for_grant
+from oauth import tokens
+from oauth.token_problems import InsufficientScope, InvalidToken, MissingToken, TokenInQuery, TokenProblem
+
+__all__ = [
+    "Access", "InsufficientScope", "InvalidToken", "MissingToken", "TokenInQuery", "TokenProblem", "access_for_request",
+]  # fmt: skip
+_MAX_TOKEN = 512
+
+
+def access_for_request(session: Session) -> Access:
+    """The Access of the current request; raises a TokenProblem (401) without a live token in the right place."""
+    return access_for_grant(tokens.check(session, bearer_token()).facts)
+
+
+def bearer_token() -> str:
+    """The raw token of the current request, from the Authorization header and nowhere else (RFC 9700 §4.3.2)."""
+    if "access_token" in request.args:
+        raise TokenInQuery
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise MissingToken
+    token = token.strip(" ")
+    if not token or len(token) > _MAX_TOKEN or not token.isascii():
+        raise InvalidToken
+    return token

@@ -1,0 +1,142 @@
+"""The endpoints of the authorization server."""
+
+from authlib.oauth2 import OAuth2Error
+from flask import Blueprint, Flask, Response, json, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
+
+from consent.representatives import members_for
+from oauth import authorization_request, flows, keys
+from oauth.authorization_request import Refusal
+from oauth.errors import ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
+from oauth.requests import Duplicated, body_parameters, query_parameters
+from oauth.server import refusal_url, server
+from service import web
+from service.accounts.sessions import Login, current_login
+
+blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
+# Apps post here from their own origins; each endpoint proves its caller, and authorize only keeps what it is sent.
+web.csrf.exempt(blueprint)
+_MACHINE_PATHS = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks", "/.well-known/")
+_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.token", "oauth.revoke", "oauth.jwks"})
+
+
+def install(app: Flask) -> None:
+    """Answer HTTP errors of the endpoints for machines in JSON."""
+    for path in _MACHINE_PATHS:
+        web.render_errors_under(app, path, _http_error)
+
+
+@blueprint.route("/authorize", methods=["GET", "POST"])
+def authorize() -> ResponseReturnValue:
+    """Where an app sends a person. A POST is kept and turned into a GET, so that our cookie comes along."""
+    session, settings = web.db_session(), web.settings()
+    try:
+        given, repeated = _authorize_parameters()
+        asked = authorization_request.validate(session, given, repeated=repeated, settings=settings)
+        request_id = flows.begin(session, asked)
+    except Refusal as refusal:
+        return redirect(refusal_url(refusal.redirect_uri, refusal.state, refusal.error), 303)
+    if request.method == "POST":
+        return redirect(url_for("oauth.resume", request_id=request_id), 303)
+    return _next_step(session, request_id)
+
+
+@blueprint.get("/authorize/<request_id>")
+def resume(request_id: str) -> ResponseReturnValue:
+    """Where a kept request goes on, after signing in for instance."""
+    return _next_step(web.db_session(), request_id)
+
+
+@blueprint.post("/token")
+def token() -> Response:
+    """Codes and refresh tokens against access tokens (RFC 6749 §3.2)."""
+    return server.answer_token()
+
+
+@blueprint.post("/revoke")
+def revoke() -> Response:
+    """RFC 7009."""
+    return server.answer_endpoint("revocation")
+
+
+@blueprint.post("/introspect")
+def introspect() -> Response:
+    """RFC 7662."""
+    return server.answer_endpoint("introspection")
+
+
+@blueprint.get("/jwks")
+def jwks() -> Response:
+    """The public keys of ID tokens."""
+    content = {"keys": keys.public_keys(web.db_session(), web.settings().secret_key)}
+    response = Response(json.dumps(content), content_type="application/json")
+    response.headers["Cache-Control"] = f"public, max-age={int(keys.JWKS_CACHE.total_seconds())}"
+    return response
+
+
+@blueprint.after_request
+def _open_to_apps(response: Response) -> Response:
+    """CORS for browser apps, without credentials; never on authorize (SMART-81, OA-11)."""
+    if request.endpoint in _OPEN_TO_ANY_ORIGIN:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "POST")
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Max-Age"] = "600"
+    elif request.endpoint in {"oauth.authorize", "oauth.resume"}:
+        response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _authorize_parameters() -> tuple[dict[str, str], bool]:
+    try:
+        given = query_parameters(request) if request.method != "POST" else body_parameters(request)
+        return given, False
+    except Duplicated as duplicated:
+        return duplicated.single, True
+    except InvalidRequest:
+        raise UnusableRequest from None
+
+
+def _next_step(session: Session, request_id: str) -> ResponseReturnValue:
+    """To the app, to sign in, or to the consent page, whichever comes next."""
+    browser = web.browser_id()
+    flows.bind(session, request_id, browser)
+    pending, login = flows.get_pending(session, request_id, browser), current_login()
+    if "none" in pending.prompts:
+        return redirect(_answer_silently(session, pending, login), 303)
+    if login is None:
+        return redirect(url_for("sign_in.sign_in", next=url_for("oauth.resume", request_id=request_id)), 303)
+    if pending.needs_sign_in(login):
+        here = url_for("oauth.resume", request_id=request_id)
+        return redirect(url_for("sign_in.confirm_password", next=here), 303)
+    return redirect(url_for("consent.show", request=request_id), 303)
+
+
+def _answer_silently(session: Session, pending: flows.PendingView, login: Login | None) -> str:
+    """The answer to prompt=none: a code where the very same was agreed before, else an error; no page either way."""
+    if login is None or pending.needs_sign_in(login):
+        return flows.refuse(session, pending, LoginRequired())
+    choices = members_for(session, login.account)
+    agreed = [flows.standing_grant(session, pending, login.account, choice) for choice in choices]
+    standing = [grant for grant in agreed if grant is not None]
+    # With several members agreed to, which one is meant is the person's to say.
+    if len(standing) != 1:
+        return flows.refuse(session, pending, ConsentRequired())
+    return flows.answer(session, pending, grant=standing[0], login=login)
+
+
+def _http_error(error: HTTPException) -> Response:
+    """405, 413, 404 and the like as JSON."""
+    response = as_json(_as_oauth(error))
+    response.status_code = error.code or 500
+    for name, value in error.get_headers(request.environ):
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _as_oauth(error: HTTPException) -> OAuth2Error:
+    return InvalidRequest() if (error.code or 500) < 500 else OAuth2Error(error="temporarily_unavailable")

@@ -1,0 +1,136 @@
+"""Our authorization server: Authlib's, reading requests and writing answers our way, and never committing by itself."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from authlib.oauth2 import AuthorizationServer, OAuth2Error
+from flask import Request, Response, json
+from flask import request as flask_request
+
+from oauth import client_authentication, redirects, tokens
+from oauth.code_exchange import S256, CodeExchange
+from oauth.errors import JSON, NO_STORE, InvalidClient, InvalidRequest, as_json, description_of
+from oauth.id_tokens import SignedIdToken
+from oauth.introspection import Introspection
+from oauth.models import Client
+from oauth.refresh_exchange import RefreshExchange
+from oauth.requests import OAuthRequest, from_body
+from oauth.revocation import Revocation
+from oauth.standing import Recipient
+from service import web
+
+# At DEBUG Authlib logs whole tokens.
+logging.getLogger("authlib").setLevel(logging.INFO)
+
+
+class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
+    """RFC 6749 by Authlib, over our requests, clients, tokens and errors."""
+
+    def create_oauth2_request(self, request: Request | None) -> OAuthRequest:
+        """The body of the current POST; whatever is in the URL is refused."""
+        given = flask_request
+        if isinstance(request, OAuthRequest):
+            return request
+        # The address people use, not the one behind a proxy: Authlib asks that it is https or loopback.
+        return from_body(given, web.settings().base_url + given.path)
+
+    def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> Client:
+        """The calling app, by exactly one method and only the registered one, the same at every endpoint."""
+        client = client_authentication.authenticate(web.db_session(), request)
+        if client.token_endpoint_auth_method not in methods:
+            raise InvalidClient()
+        return client
+
+    def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
+        """Keep digests only, in the transaction that spent the code or refresh token."""
+        recipient: Recipient = request.user
+        session = web.db_session()
+        tokens.keep_access_token(
+            session, token["access_token"], family=recipient.family, grant_version=recipient.standing.grant.version,
+            scope=token["scope"], life=timedelta(seconds=token["expires_in"]),
+        )  # fmt: skip
+        if "refresh_token" in token:
+            tokens.keep_refresh_token(session, token["refresh_token"], family=recipient.family)
+        session.flush()
+
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
+        """No signals: what must happen is called by name."""
+
+    def handle_response(self, status: int, body: Any, headers: Any) -> Response:
+        """An answer of Authlib's as ours."""
+        if isinstance(body, dict):
+            return Response(json.dumps(body), status, headers=NO_STORE, content_type=JSON)
+        return Response(body, status, headers=list(headers))
+
+    def handle_error_response(self, request: OAuthRequest, error: OAuth2Error) -> Response:
+        """An error with a constant text (RFC 6749 §5.2)."""
+        return as_json(error, challenge="Authorization" in flask_request.headers)
+
+    def answer_token(self) -> Response:
+        """The token endpoint."""
+        try:
+            request = self.create_oauth2_request(None)
+            if not request.payload.grant_type:
+                raise InvalidRequest()
+        except OAuth2Error as error:
+            return as_json(error)
+        response: Response = self.create_token_response(request)
+        return response
+
+    def answer_endpoint(self, name: str) -> Response:
+        """The revocation or introspection endpoint."""
+        try:
+            request = self.create_oauth2_request(None)
+        except OAuth2Error as error:
+            return as_json(error)
+        response: Response = self.create_endpoint_response(name, request)
+        return response
+
+
+def refusal_url(redirect_uri: str, state: str, error: OAuth2Error) -> str:
+    """Where the app learns of an error: with `state` and with `iss` (RFC 9207), which stock Authlib leaves out."""
+    return redirects.with_parameters(
+        redirect_uri,
+        error=str(error.error),
+        error_description=description_of(error),
+        state=state,
+        iss=web.settings().base_url,
+    )
+
+
+def _mint(
+    grant_type: str,
+    client: Client,
+    user: Recipient,
+    scope: str | None = None,
+    expires_in: int | None = None,
+    include_refresh_token: bool = True,
+) -> dict[str, Any]:
+    """The token response (SMART 2.2, §4): context again on each refresh, `scope` always, v1 echoed in kind."""
+    life = user.standing.access_life()
+    token: dict[str, Any] = {
+        "access_token": tokens.new_secret(),
+        "token_type": "Bearer",
+        "expires_in": int(life.total_seconds()),
+        "scope": str(user.scopes),
+        "patient": user.standing.choice.member.patient_id,
+        "need_patient_banner": True,
+    }
+    # Asked of the whole grant, not of a narrowed refresh: narrowing an access token keeps the refresh token.
+    if "offline_access" in user.standing.scopes(user.family.scope):
+        token["refresh_token"] = tokens.new_secret()
+    return token
+
+
+def _build() -> Server:
+    built = Server()
+    built.register_token_generator("default", _mint)
+    built.register_grant(CodeExchange, [S256(), SignedIdToken()])
+    built.register_grant(RefreshExchange, [SignedIdToken()])
+    built.register_endpoint(Revocation)
+    built.register_endpoint(Introspection)
+    return built
+
+
+server = _build()

@@ -1,0 +1,184 @@
+"""Tokens: random, kept as digests, compared on every use with all that they hang from."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from consent.models import GrantStatus
+from consent.policy import GrantFacts
+from oauth.models import (
+    AccessToken,
+    AuthorizationCode,
+    ClientStatus,
+    FamilyEnd,
+    RefreshToken,
+    TokenFamily,
+)
+from oauth.statements import TokenFacts, find_token
+from oauth.token_problems import InvalidToken
+from service import audit
+from service.accounts.models import AccountStatus
+from service.clock import now
+from service.db import digest, from_microseconds, microseconds
+
+ACCESS_LIFE = timedelta(hours=1)
+REFRESH_IDLE_LIFE = timedelta(days=90)
+CODE_LIFE = timedelta(seconds=60)
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far the clocks of two workers may lie apart; what was made later than that is refused (a clock set back)."""
+_SKEW = CLOCK_SKEW // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A live access token: what the policy needs of it, and what introspection tells."""
+
+    facts: GrantFacts
+    family_id: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def new_secret() -> str:
+    """A fresh secret of 256 random bits, as text for URLs."""
+    return secrets.token_urlsafe(32)
+
+
+def check(session: Session, raw_access_token: str) -> TokenRow:
+    """The live token; raises InvalidToken when it, or anything it hangs from, does not stand at this moment.
+
+    Nothing is cached: what was revoked a moment ago is refused now, on every worker.
+    """
+    found = find_token(session, digest(raw_access_token))
+    if found is None or not stands(found, microseconds(now())):
+        raise InvalidToken
+    return TokenRow(
+        facts=GrantFacts(
+            grant_id=found.grant_id,
+            account_id=found.account_id,
+            client_id=found.client_id,
+            member_id=found.member_id,
+            patient_id=found.patient_id,
+            token_scopes=found.scope,
+            grant_scopes=found.grant_scopes,
+            client_scopes=found.client_scopes,
+            sensitive_classes=frozenset(found.sensitive_classes),
+            link_id=found.link_id,
+            link_scope=found.link_scope,
+            related_person_id=found.related_person_id,
+        ),
+        family_id=found.family_id,
+        scope=found.scope,
+        created_at=from_microseconds(found.created_at),
+        expires_at=from_microseconds(min(found.expires_at, found.grant_expires_at)),
+    )
+
+
+def stands(found: TokenFacts, at: int) -> bool:
+    """Whether the token and each thing it hangs from stand at the instant `at` (microseconds)."""
+    return (
+        found.created_at <= at + _SKEW
+        and at < found.expires_at
+        and found.ended_at is None
+        and found.family_ended_at is None
+        and found.grant_version == found.grant_current_version
+        and found.grant_status == GrantStatus.ACTIVE
+        and found.grant_ended_at is None
+        and at < found.grant_expires_at
+        and found.account_status == AccountStatus.ACTIVE
+        and found.client_status == ClientStatus.APPROVED
+        and _right_stands(found, at)
+    )
+
+
+def end_family(session: Session, family_id: str, reason: FamilyEnd) -> None:
+    """End a family: every token of it is refused from the next use on. Ending twice changes nothing."""
+    session.execute(
+        update(TokenFamily)
+        .where(TokenFamily.id == family_id, TokenFamily.ended_at.is_(None))
+        .values(ended_at=now(), end_reason=reason)
+    )
+
+
+def end_access_tokens(session: Session, family_id: str) -> None:
+    """End the access tokens of a family that are still alive, so that a refresh leaves exactly one (case 47)."""
+    session.execute(
+        update(AccessToken)
+        .where(AccessToken.family_id == family_id, AccessToken.ended_at.is_(None))
+        .values(ended_at=now())
+    )
+
+
+def end_access_token(session: Session, token: AccessToken) -> None:
+    """End this one token."""
+    token.ended_at = token.ended_at or now()
+
+
+def found_family(session: Session, code: AuthorizationCode, family_id: str) -> TokenFamily:
+    """The new family that grows from the exchange of `code`."""
+    family = TokenFamily(
+        id=family_id, grant_id=code.grant_id, client_id=code.client_id, scope=code.scope, nonce=code.nonce,
+        authenticated_at=code.authenticated_at, created_at=now(),
+    )  # fmt: skip
+    session.add(family)
+    session.flush()
+    return family
+
+
+def keep_access_token(
+    session: Session, raw: str, *, family: TokenFamily, grant_version: int, scope: str, life: timedelta
+) -> None:
+    """Keep the digest of a new access token."""
+    at = now()
+    session.add(
+        AccessToken(
+            hash=digest(raw), family_id=family.id, grant_version=grant_version, scope=scope, created_at=at,
+            expires_at=at + life,
+        )
+    )  # fmt: skip
+
+
+def keep_refresh_token(session: Session, raw: str, *, family: TokenFamily) -> None:
+    """Keep the digest of a new refresh token: 90 days without use end it; the grant's end is absolute."""
+    at = now()
+    session.add(RefreshToken(hash=digest(raw), family_id=family.id, created_at=at, expires_at=at + REFRESH_IDLE_LIFE))
+
+
+def find_access_token(session: Session, raw: str) -> tuple[AccessToken, TokenFamily] | None:
+    """An access token and its family by the raw token, alive or not."""
+    token = session.get(AccessToken, digest(raw))
+    return (token, session.get_one(TokenFamily, token.family_id)) if token else None
+
+
+def find_refresh_token(session: Session, raw: str) -> tuple[RefreshToken, TokenFamily] | None:
+    """A refresh token and its family by the raw token, alive or not."""
+    token = session.get(RefreshToken, digest(raw))
+    return (token, session.get_one(TokenFamily, token.family_id)) if token else None
+
+
+def report_theft(session: Session, family_id: str, reason: FamilyEnd, *, client_id: str, grant_id: str) -> None:
+    """A spent code or refresh token came again: end the family and leave a security event (OA-22, OA-30)."""
+    end_family(session, family_id, reason)
+    audit.record(
+        session, f"oauth:token_family:{reason}", outcome=audit.Outcome.REFUSED, client_id=client_id, grant_id=grant_id,
+        detail={"family": family_id},
+    )  # fmt: skip
+
+
+def _right_stands(found: TokenFacts, at: int) -> bool:
+    """Whether the account may still act for the member: as the member, or by the link as it was when agreed."""
+    if found.link_id is None:
+        return found.account_member_id == found.member_id
+    return (
+        found.representative_account_id == found.account_id
+        and found.link_version == found.grant_link_version
+        and found.link_ended_at is None
+        and not found.link_safety_block
+        and found.link_valid_from is not None
+        and found.link_valid_from <= at
+        and (found.link_valid_until is None or at < found.link_valid_until)
+    )
