@@ -1,0 +1,1 @@
+"""The Interoperability Resource Center: what members and their representatives see."""

@@ -1,0 +1,140 @@
+"""For whom the signed-in person acts on this page: the choice kept with the session, the member a form was made for.
+
+Members stand in pages and forms by the id of their FHIR Patient; our own row ids never leave.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, cast
+
+from flask import g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+
+from consent import representatives
+from consent.representatives import MemberChoice
+from service import audit
+from service.accounts import sessions
+from service.accounts.models import Account, LoginSession
+from service.accounts.next_page import here
+from service.accounts.sessions import Login, current_login
+from service.web import PageError, db_session
+
+P = ParamSpec("P")
+
+
+class OtherMember(PageError):
+    """The form was made for one member while the person now acts for another (two tabs): nothing is done."""
+
+    status = 409
+    title = _("You have switched to another member")
+    sentence = _(
+        "This page was made for one member, but you now act for another, perhaps in a second window. "
+        "Nothing was changed. Check the name at the top of the page and start again."
+    )
+
+
+class NoMember(PageError):
+    """The account is linked to no member (any more)."""
+
+    status = 403
+    title = _("No member is linked to your account")
+    sentence = _(
+        "You can see and share information only of members who are linked to your account. "
+        "If you are a personal representative, please call us to be linked."
+    )
+
+
+@dataclass(frozen=True)
+class Person:
+    """The signed-in person, the members they may act for now, and the one they act for on this page."""
+
+    login: Login
+    choices: list[MemberChoice]
+    choice: MemberChoice | None
+
+    @property
+    def account(self) -> Account:
+        """Their account."""
+        return self.login.account
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A signed-in person who acts for one member."""
+
+    account: Account
+    choice: MemberChoice
+
+    @property
+    def form_member(self) -> str:
+        """What each form of the page carries, so that two tabs with two members never mix."""
+        return self.choice.member.patient_id
+
+
+def find_person() -> Person | None:
+    """Who is signed in; None for a stranger. Looked up once for each database session."""
+    session = db_session()
+    held = g.get("person")
+    if held is None or held[0] is not session:
+        g.person = held = (session, _look_up())
+    return cast(Person | None, held[1])
+
+
+def get_person() -> Person:
+    """Who is signed in, on a page that requires it."""
+    person = find_person()
+    assert person is not None, "the page requires sign-in"
+    return person
+
+
+def get_actor() -> Actor:
+    """The person and their member; raises NoMember without one, OtherMember for a form of another one."""
+    person = get_person()
+    if person.choice is None:
+        raise NoMember
+    if request.method == "POST" and request.form.get("member") != person.choice.member.patient_id:
+        raise OtherMember
+    return Actor(person.account, person.choice)
+
+
+def require_choice(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Send a person with several members to Select member before a page about one of them."""
+
+    @wraps(view)
+    def choosing(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        person = get_person()
+        if person.choice is None and person.choices:
+            return redirect(url_for("select_member.choose", next=here()), 303)
+        return view(*args, **kwargs)
+
+    return choosing
+
+
+def choose(person: Person, patient_id: str) -> MemberChoice:
+    """Act for this member from now on in this session; raises NoMember where the person has no right to."""
+    wanted = next((choice for choice in person.choices if choice.member.patient_id == patient_id), None)
+    if wanted is None:
+        raise NoMember
+    sessions.act_for(db_session(), person.login, wanted.member.id)
+    audit.record(
+        db_session(), "member:acting:choose", account_id=person.account.id, member_id=wanted.member.id,
+        link_id=wanted.link.id if wanted.link else None,
+    )  # fmt: skip
+    g.pop("person", None)
+    return wanted
+
+
+def _look_up() -> Person | None:
+    signed_in = current_login()
+    if signed_in is None:
+        return None
+    choices = representatives.members_for(db_session(), signed_in.account)
+    return Person(signed_in, choices, _chosen(signed_in.session, choices))
+
+
+def _chosen(login: LoginSession, choices: list[MemberChoice]) -> MemberChoice | None:
+    if len(choices) == 1:
+        return choices[0]
+    return next((choice for choice in choices if choice.member.id == login.acting_member_id), None)

@@ -1,0 +1,131 @@
+"""What the App Management Console shows of each grant, in words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import LazyString, gettext
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import Session
+
+from consent import grants
+from consent.models import EndedBy, Grant, RepresentativeLink
+from consent.policy import effective_scopes
+from consent.representatives import MemberChoice
+from oauth import clients
+from oauth.clients import ClientView
+from service.accounts.models import Account
+from service.clock import now
+from service.member import consent_words, data_types
+from service.member.acting import Actor
+from service.settings import Plan
+
+_ENDED_BY: dict[EndedBy, LazyString] = {
+    EndedBy.MEMBER: _("by the member"),
+    EndedBy.REPRESENTATIVE: _("by a personal representative"),
+    EndedBy.PLAN: _("by the plan"),
+    EndedBy.APP: _("by the app"),
+    EndedBy.TIME: _("because the time you chose was over"),
+}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One app that may see, or could see, the member's information."""
+
+    grant: Grant
+    app: ClientView
+    live: bool
+    attestation: str
+    types: tuple[str, ...]
+    sensitive: tuple[str, ...]
+    connected_by: str
+    last_used: datetime | None
+    ended_at: datetime | None
+    ended_by: str
+
+
+def list_connections(session: Session, actor: Actor, plan: Plan) -> list[Connection]:
+    """Every app with whom the member's data is or was shared, as far as this person may know, newest first."""
+    found = grants.for_member(session, actor.account, actor.choice)
+    used = grants.last_used(session, [grant.id for grant in found])
+    apps = {client_id: clients.get(session, client_id) for client_id in {grant.client_id for grant in found}}
+    return [
+        _connection(session, actor, grant, apps[grant.client_id], plan, last_used=used.get(grant.id)) for grant in found
+    ]
+
+
+def get_connection(session: Session, actor: Actor, plan: Plan, grant_id: str) -> Connection:
+    """One of them; raises consent.grants.UnknownGrant for any other."""
+    grant = grants.get(session, actor.account, actor.choice, grant_id)
+    used = grants.last_used(session, [grant.id])
+    app = clients.get(session, grant.client_id)
+    return _connection(session, actor, grant, app, plan, last_used=used.get(grant.id))
+
+
+def live(connections: Iterable[Connection]) -> list[Connection]:
+    """Those that may come in now."""
+    return [connection for connection in connections if connection.live]
+
+
+def former(connections: Iterable[Connection]) -> list[Connection]:
+    """Those whose access has ended, by whomever."""
+    return [connection for connection in connections if not connection.live]
+
+
+def _connection(
+    session: Session, actor: Actor, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
+) -> Connection:
+    link = session.get(RepresentativeLink, grant.link_id) if grant.link_id else None
+    scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope if link else None)
+    stands = grants.is_live(grant) and _right_stands(grant, link)
+    return Connection(
+        grant=grant,
+        app=app,
+        live=stands,
+        attestation=consent_words.attestation(app, plan),
+        types=tuple(str(kind.name) for kind in data_types.asked(scopes)),
+        sensitive=tuple(str(kind.name) for kind in data_types.find_sensitive(grant.sensitive_classes)),
+        connected_by=_connected_by(actor.account, grant, link),
+        last_used=last_used,
+        ended_at=None if stands else _ended_at(grant, link),
+        ended_by="" if stands else _ended_by(session, actor.account, grant, link),
+    )
+
+
+def _right_stands(grant: Grant, link: RepresentativeLink | None) -> bool:
+    if link is None:
+        return True
+    return link.version == grant.link_version and MemberChoice(link.member, link).is_current(now())
+
+
+def _connected_by(account: Account, grant: Grant, link: RepresentativeLink | None) -> str:
+    if grant.account_id == account.id:
+        return str(gettext("You"))
+    if link is None:
+        return grant.account.full_name
+    return str(gettext(
+        "%(name)s, personal representative (%(basis)s)",
+        name=grant.account.full_name, basis=str(consent_words.BASES[link.basis]),
+    ))  # fmt: skip
+
+
+def _ended_at(grant: Grant, link: RepresentativeLink | None) -> datetime | None:
+    moments = (grant.ended_at, grant.expires_at if grant.ended_at is None else None, _link_end(link))
+    return min((moment for moment in moments if moment), default=None)
+
+
+def _link_end(link: RepresentativeLink | None) -> datetime | None:
+    if link is None:
+        return None
+    return min((moment for moment in (link.ended_at, link.valid_until) if moment), default=None)
+
+
+def _ended_by(session: Session, account: Account, grant: Grant, link: RepresentativeLink | None) -> str:
+    if grant.ended_at is None and not _right_stands(grant, link):
+        return str(gettext("because the right to act for the member ended or changed"))
+    if grant.ended_by_account_id == account.id:
+        return str(gettext("by you"))
+    if grant.ended_by_account_id and (person := session.get(Account, grant.ended_by_account_id)):
+        return str(gettext("by %(name)s", name=person.full_name))
+    return str(_ENDED_BY[grant.ended_by or EndedBy.TIME])

@@ -1,0 +1,190 @@
+"""The consent screen: who asks, for which data, about whom, for how long; the answer is bound to all of it, once.
+
+The request is kept by `oauth`, the member chosen by the login session: what a form says of either is only compared.
+"""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+
+from consent import decisions, grants
+from consent.models import Answer, ConsentDecision
+from consent.policy import effective_scopes
+from consent.representatives import MemberChoice
+from consent.scopes import ScopeSet
+from oauth import flows
+from oauth.flows import PendingView
+from service.accounts.sessions import current_login, require_login
+from service.member import acting, consent_words, data_types
+from service.member.acting import Actor, Person
+from service.member.consent_words import Words
+from service.member.language import current_language
+from service.member.marking import N_
+from service.member.schemas import ConsentAnswer, SelectMember
+from service.member.select_member import member_options
+from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
+
+blueprint = Blueprint("consent", __name__)
+_NOTHING_TICKED = N_("Tick at least one type of information, or choose Don't allow.")
+
+
+class OtherWords(PageError):
+    """The page that was answered does not say what the page says now (another language, app or member)."""
+
+    status = 409
+    title = _("This page has changed since you opened it")
+    sentence = _("Nothing was shared. Please go back, reload the page, read it again and then answer.")
+
+
+class NothingToRead(PageError):
+    """The answer cannot be read as one of this page's form."""
+
+    title = _("We could not read your answer")
+    sentence = _("Nothing was shared. Please go back to the page and press Allow or Don't allow.")
+
+
+@blueprint.get("/consent")
+def show() -> ResponseReturnValue:
+    """Sign in, then choose the member, then ask; straight through when the very same was agreed before."""
+    pending = _pending()
+    if "none" in pending.prompts or pending.needs_sign_in(current_login()):
+        return redirect(url_for("oauth.resume", request_id=pending.id), 303)
+    person = acting.get_person()
+    if not person.choices:
+        return _dead_end(pending)
+    if person.choice is None or (_must_choose(person) and not _chosen_here(person.choice)):
+        return _choose_page(pending, person, {})
+    actor = Actor(person.account, person.choice)
+    if standing := flows.standing_grant(db_session(), pending, actor.account, actor.choice):
+        return redirect(flows.answer(db_session(), pending, grant=standing, login=person.login), 303)
+    return _page(pending, actor, _words(pending, actor), {})
+
+
+@blueprint.post("/consent/member")
+@require_login
+def choose() -> ResponseReturnValue:
+    """Keep for whom the request is answered, and go on to the question."""
+    pending, person = _pending(), acting.get_person()
+    form, errors = load_form(SelectMember())
+    if errors:
+        return _choose_page(pending, person, errors), 400
+    choice = acting.choose(person, form["selected"])
+    return redirect(url_for("consent.show", request=pending.id, member=choice.member.patient_id), 303)
+
+
+@blueprint.post("/consent")
+@require_login
+def decide() -> ResponseReturnValue:
+    """Keep the answer; a yes makes the grant and the code, a no ends the request. Either works once."""
+    pending, person = _pending(), acting.get_person()
+    if pending.needs_sign_in(person.login):
+        return redirect(url_for("oauth.resume", request_id=pending.id), 303)
+    actor = acting.get_actor()
+    words = _words(pending, actor)
+    form, errors = load_form(ConsentAnswer())
+    if errors:
+        raise NothingToRead
+    if form["shown"] != words.digest:
+        raise OtherWords
+    if form["answer"] is Answer.DENY:
+        _record(pending, actor, words, Answer.DENY, decisions.Chosen(ScopeSet()))
+        return redirect(flows.refuse(db_session(), pending), 303)
+    chosen = _chosen(form, _askable(pending, actor.choice), words)
+    if words.groups and not chosen.scopes.resources:
+        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}), 400
+    given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
+    return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
+
+
+@blueprint.post("/consent/leave")
+@require_login
+def leave() -> ResponseReturnValue:
+    """Go back to the app with a no, for a person who has nobody's information to share."""
+    return redirect(flows.refuse(db_session(), _pending()), 303)
+
+
+def _pending() -> PendingView:
+    found = flows.get_pending(db_session(), request.values.get("request", ""), browser_id())
+    allow_form_redirect(found.form_action)
+    return found
+
+
+def _must_choose(person: Person) -> bool:
+    return len(person.choices) > 1 or not person.choices[0].is_self
+
+
+def _chosen_here(choice: MemberChoice) -> bool:
+    # The address names the member picked for this request; a pick in another window since then asks again.
+    return request.args.get("member") == choice.member.patient_id
+
+
+def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
+    asked = str(pending.scopes)
+    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope if choice.link else None)
+
+
+def _words(pending: PendingView, actor: Actor) -> Words:
+    return consent_words.compose(
+        client=pending.client,
+        scopes=_askable(pending, actor.choice),
+        choice=actor.choice,
+        account=actor.account,
+        plan=settings().plan,
+        language=current_language().code,
+    )
+
+
+def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.Chosen:
+    """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
+    shown = {item.key for group in words.groups for item in group.items}
+    scopes = data_types.ticked(askable, shown & set(form["data"]))
+    offline = bool(words.offline) and form["offline"]
+    return decisions.Chosen(
+        scopes=scopes if offline else scopes.without("offline_access"),
+        sensitive_classes=frozenset(key.value for key in form["sensitive"]) & {item.key for item in words.sensitive},
+        duration=form["duration"],
+        offline=offline,
+    )
+
+
+def _record(
+    pending: PendingView, actor: Actor, words: Words, answer: Answer, chosen: decisions.Chosen
+) -> ConsentDecision:
+    asked = decisions.Asked(
+        client_id=pending.client.id,
+        client_version=pending.client.version,
+        scopes=pending.scopes,
+        language=words.language,
+        text_version=words.text_version,
+        words=words.as_shown(),
+    )
+    return decisions.record(db_session(), actor.account, actor.choice, asked, answer=answer, chosen=chosen)
+
+
+def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]]) -> str:
+    return render_template(
+        "member/consent.html",
+        pending=pending,
+        actor=actor,
+        words=words,
+        errors=errors,
+        again=url_for("consent.show", request=pending.id),
+        may_choose=_must_choose(acting.get_person()),
+    )
+
+
+def _choose_page(pending: PendingView, person: Person, errors: dict[str, list[str]]) -> str:
+    return render_template(
+        "member/consent_member.html",
+        pending=pending,
+        options=member_options(person.choices),
+        selected=person.choice.member.patient_id if person.choice else "",
+        again=url_for("consent.show", request=pending.id),
+        errors=errors,
+    )
+
+
+def _dead_end(pending: PendingView) -> ResponseReturnValue:
+    return render_template("member/consent_nobody.html", pending=pending), 403

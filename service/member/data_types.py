@@ -1,0 +1,230 @@
+"""Types of data in plain words: from scopes to what a member reads and ticks, and back from ticks to scopes.
+
+The two heads are those of the plan's public help page; every FHIR type that this server knows belongs to one data type.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from consent.models import SensitiveClass
+from consent.scopes import Restriction, ScopeSet
+
+
+class Head(StrEnum):
+    """Under which head of the consent screen a data type stands."""
+
+    PERSON = "person"
+    INTERACTIONS = "interactions"
+    CLINICAL = "clinical"
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """One tick box: a short name, a sentence, and the FHIR types it stands for."""
+
+    key: str
+    head: Head
+    resource_types: frozenset[str]
+    name: LazyString
+    description: LazyString
+
+
+@dataclass(frozen=True, slots=True)
+class SensitiveType:
+    """A class of data that stays off until it is ticked by itself."""
+
+    key: SensitiveClass
+    name: LazyString
+    description: LazyString
+
+
+HEADS: dict[Head, LazyString] = {
+    Head.PERSON: _("About the person"),
+    Head.INTERACTIONS: _("Claims, office visits, and other interactions with providers"),
+    Head.CLINICAL: _("Clinical data from case management, care coordination, or other services of the plan"),
+}
+
+DATA_TYPES = (
+    DataType(
+        "about", Head.PERSON, frozenset({"Patient", "RelatedPerson", "Person"}),
+        _("Name and contact details"),
+        _("Name, birth date, gender, address, phone, language, and close family that the plan has on file."),
+    ),
+    DataType(
+        "claims", Head.INTERACTIONS, frozenset({"ExplanationOfBenefit", "Claim", "ClaimResponse"}),
+        _("Claims and costs"),
+        _("What providers and pharmacies billed, what the plan paid, what may still be owed, and for which care."),
+    ),
+    DataType(
+        "coverage", Head.INTERACTIONS, frozenset({"Coverage"}),
+        _("Insurance coverage"),
+        _("The plan, the member number, and from when until when there is coverage."),
+    ),
+    DataType(
+        "visits", Head.INTERACTIONS, frozenset({"Encounter", "Appointment"}),
+        _("Office and hospital visits"),
+        _("When and where there was a visit to a doctor, a hospital or another place of care."),
+    ),
+    DataType(
+        "providers", Head.INTERACTIONS,
+        frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService"}),
+        _("Doctors, pharmacies and other providers"),
+        _("Names and addresses of the people and places that gave care."),
+    ),
+    DataType(
+        "conditions", Head.CLINICAL, frozenset({"Condition", "FamilyMemberHistory"}),
+        _("Health problems"),
+        _("Illnesses, injuries and other conditions, now and in the past."),
+    ),
+    DataType(
+        "results", Head.CLINICAL, frozenset({"Observation", "Specimen"}),
+        _("Test results and measurements"),
+        _("Lab results, blood pressure, weight, and answers about way of life such as smoking."),
+    ),
+    DataType(
+        "reports", Head.CLINICAL, frozenset({"DiagnosticReport", "DocumentReference", "Media", "Binary"}),
+        _("Reports and notes"),
+        _("Lab and imaging reports, letters, and notes written by doctors and care managers."),
+    ),
+    DataType(
+        "procedures", Head.CLINICAL, frozenset({"Procedure", "ServiceRequest"}),
+        _("Operations and treatments"),
+        _("Surgery, therapy and other treatments that were ordered or done."),
+    ),
+    DataType(
+        "medicines", Head.CLINICAL,
+        frozenset({"Medication", "MedicationRequest", "MedicationDispense", "MedicationStatement",
+                   "MedicationAdministration"}),
+        _("Medicines"),
+        _("Medicines that were prescribed or given, and how to take them."),
+    ),
+    DataType(
+        "allergies", Head.CLINICAL, frozenset({"AllergyIntolerance"}),
+        _("Allergies"),
+        _("Medicines, foods and other things that cause a reaction."),
+    ),
+    DataType(
+        "immunizations", Head.CLINICAL, frozenset({"Immunization", "ImmunizationRecommendation"}),
+        _("Vaccines"),
+        _("Which shots were given, and when."),
+    ),
+    DataType(
+        "care_plans", Head.CLINICAL, frozenset({"CarePlan", "CareTeam", "Goal"}),
+        _("Care plans and goals"),
+        _("Plans and goals for care, and the people on the care team."),
+    ),
+    DataType(
+        "devices", Head.CLINICAL, frozenset({"Device", "DeviceRequest"}),
+        _("Medical devices"),
+        _("Implants and other devices in use, such as a pacemaker."),
+    ),
+    DataType(
+        "questionnaires", Head.CLINICAL, frozenset({"QuestionnaireResponse"}),
+        _("Health questionnaires"),
+        _("Answers given in health surveys."),
+    ),
+    DataType(
+        "sources", Head.CLINICAL, frozenset({"Provenance"}),
+        _("Where records come from"),
+        _("Who sent each record to the plan, and when."),
+    ),
+)  # fmt: skip
+
+SENSITIVE_TYPES = (
+    SensitiveType(
+        SensitiveClass.SUBSTANCE_USE, _("Alcohol and drug use"),
+        _("Records about alcohol or drug problems and their treatment."),
+    ),
+    SensitiveType(
+        SensitiveClass.MENTAL_HEALTH, _("Mental health"),
+        _("Records about depression, anxiety and other mental health care."),
+    ),
+    SensitiveType(
+        SensitiveClass.SEXUAL_REPRODUCTIVE, _("Sexual and reproductive health"),
+        _("Records about pregnancy, birth control, and infections passed on by sex."),
+    ),
+    SensitiveType(SensitiveClass.HIV, _("HIV"), _("HIV tests and treatment.")),
+    SensitiveType(
+        SensitiveClass.GENETIC, _("Genetic information"),
+        _("Genetic tests and what they may say about a person and the family."),
+    ),
+)  # fmt: skip
+
+EVERY_TYPE = frozenset().union(*(data_type.resource_types for data_type in DATA_TYPES))
+"""Every FHIR type that a wildcard scope may reach, in members' words."""
+
+# Search values by which an app may ask for a part of a type only (SMART App Launch table of granular scopes).
+_PARTS: dict[str, LazyString] = {
+    "encounter-diagnosis": _("problems found at a visit"),
+    "problem-list-item": _("the list of health problems"),
+    "health-concern": _("health concerns"),
+    "laboratory": _("lab results"),
+    "social-history": _("way of life, such as smoking"),
+    "vital-signs": _("vital signs, such as blood pressure"),
+    "survey": _("answers in surveys"),
+    "sdoh": _("living conditions, such as housing and food"),
+    "clinical-note": _("clinical notes"),
+    "pharmacy": _("pharmacy claims"),
+    "institutional": _("hospital claims"),
+    "professional": _("doctors' claims"),
+    "oral": _("dental claims"),
+    "vision": _("vision claims"),
+}
+
+
+def asked(scopes: ScopeSet) -> tuple[DataType, ...]:
+    """The data types of which `scopes` allow anything, in the order of the page."""
+    return tuple(data_type for data_type in DATA_TYPES if _touches(scopes, data_type))
+
+
+def asks_for_everything(scopes: ScopeSet) -> bool:
+    """Whether a wildcard was asked: all data now and data added later (SMART-36)."""
+    return "*" in scopes.types
+
+
+def parts(scopes: ScopeSet, data_type: DataType) -> tuple[str, ...]:
+    """The parts of a data type that were asked for; empty when the whole of it was."""
+    alternatives = [
+        alternative
+        for resource_type in sorted(data_type.resource_types)
+        for letter in "rs"
+        for alternative in scopes.restrictions(resource_type, letter)
+    ]
+    if () in alternatives:
+        return ()
+    return tuple(dict.fromkeys(_part_name(alternative) for alternative in alternatives))
+
+
+def ticked(scopes: ScopeSet, keys: Collection[str]) -> ScopeSet:
+    """`scopes` cut to the data types whose `keys` were ticked; a wildcard stays one only when nothing was unticked."""
+    left_out = {data_type.key for data_type in asked(scopes)} - set(keys)
+    allowed = EVERY_TYPE.difference(
+        *(data_type.resource_types for data_type in DATA_TYPES if data_type.key in left_out)
+    )
+    return scopes.limited_to_types(allowed, EVERY_TYPE)
+
+
+def sensitive_matter(scopes: ScopeSet) -> bool:
+    """Whether the ask reaches records that may be of a sensitive class: anything about care."""
+    return any(data_type.key not in {"about", "coverage", "providers"} for data_type in asked(scopes))
+
+
+def find_sensitive(keys: Collection[str]) -> tuple[SensitiveType, ...]:
+    """The sensitive classes with these keys, in the order of the page."""
+    return tuple(sensitive for sensitive in SENSITIVE_TYPES if sensitive.key.value in keys)
+
+
+def _touches(scopes: ScopeSet, data_type: DataType) -> bool:
+    return any(scopes.permits(name, letter) for name in data_type.resource_types for letter in "rs")
+
+
+def _part_name(alternative: Restriction) -> str:
+    names = []
+    for _parameter, value in alternative:
+        code = value.rpartition("|")[2]
+        names.append(str(_PARTS[code]) if code in _PARTS else code)
+    return ", ".join(names)

@@ -1,0 +1,126 @@
+"""In which language a page is shown: chosen in the header, else asked for by the app, the account's, the browser's."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from babel import negotiate_locale
+from flask import Blueprint, Flask, Response, request
+from flask_babel import Babel, get_locale
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from oauth import flows
+from oauth.errors import RequestOver
+from service.accounts.sessions import current_login
+from service.web import browser_id, db_session, settings
+
+LANGUAGES = {"en": "English", "es": "Español"}
+_COOKIE = "lang"
+_KEPT = timedelta(days=365)
+blueprint = Blueprint("language", __name__)
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of our pages; `url` leads to the same page in it."""
+
+    code: str
+    name: str
+    url: str
+    direction: str = "ltr"
+
+
+def install(app: Flask) -> None:
+    """Set up the catalogues and the choice between them."""
+    Babel(
+        app,
+        default_locale="en",
+        default_timezone=str(app.extensions["latchstring"].settings.plan.timezone),
+        default_translation_directories=str(Path(__file__).parent.parent / "translations"),
+        locale_selector=select_locale,
+    )
+
+
+def select_locale() -> str:
+    """The code of the language for this request (Babel's locale selector)."""
+    return (
+        _offered(request.args.get("lang"))
+        or _offered(request.cookies.get(_COOKIE))
+        or _asked_by_app()
+        or _of_account()
+        or _negotiated([tag.replace("-", "_") for tag in request.accept_languages.values()])
+        or "en"
+    )
+
+
+def current_language() -> Language:
+    """The language this page is shown in."""
+    locale = get_locale()
+    code = locale.language if locale else "en"
+    return Language(code, LANGUAGES.get(code, code), _same_page(code))
+
+
+def languages() -> list[Language]:
+    """Every language the header offers."""
+    return [Language(code, name, _same_page(code)) for code, name in LANGUAGES.items()]
+
+
+def keep(response: Response, code: str) -> None:
+    """Remember the choice in this browser for a year."""
+    response.set_cookie(_COOKIE, code, max_age=_KEPT, path="/", secure=settings().https, httponly=True, samesite="Lax")
+
+
+@blueprint.after_app_request
+def _keep_choice(response: Response) -> Response:
+    chosen = _offered(request.args.get("lang"))
+    if chosen and chosen != request.cookies.get(_COOKIE):
+        keep(response, chosen)
+    return response
+
+
+def _offered(code: str | None) -> str | None:
+    return code if code in LANGUAGES else None
+
+
+def _asked_by_app() -> str | None:
+    """`ui_locales` of the request that waits for this page's answer (OpenID Connect Core §3.1.2.1)."""
+    waiting = _waiting_request()
+    if waiting is None:
+        return None
+    try:
+        pending = flows.get_pending(db_session(), waiting, browser_id())
+    except (RequestOver, OperationalError, PoolTimeout):
+        return None
+    return _negotiated((pending.ui_locales or "").replace("-", "_").split())
+
+
+def _waiting_request() -> str | None:
+    # Here on the consent screen; inside `next` on the way there (sign-in, registration, password).
+    if "request" in request.args:
+        return request.args["request"]
+    following = urlsplit(request.args.get("next", ""))
+    if following.path.startswith("/oauth/authorize/"):
+        return following.path.rpartition("/")[2]
+    return next(iter(parse_qs(following.query).get("request", [])), None)
+
+
+def _of_account() -> str | None:
+    try:
+        login = current_login()
+    except (OperationalError, PoolTimeout):
+        # The page that tells of the fault is chosen a language too, and must not fail on the same fault.
+        return None
+    return _offered(login.account.language) if login else None
+
+
+def _negotiated(tags: list[str]) -> str | None:
+    return negotiate_locale(tags, list(LANGUAGES), sep="_") if tags else None
+
+
+def _same_page(code: str) -> str:
+    if request.method not in {"GET", "HEAD"} and not request.args:
+        return f"{request.path}?{urlencode({'lang': code})}"
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return f"{request.path}?{urlencode([*kept, ('lang', code)])}"

@@ -1,0 +1,70 @@
+"""What the frame of every page needs: the plan, the language, who is signed in and for whom they act."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint
+from flask_babel import LazyString, format_date, format_time, gettext
+
+from service.member import acting
+from service.member.language import current_language, languages
+from service.web import request_id, settings
+
+blueprint = Blueprint("layout", __name__)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The signed-in person as the header shows them, and the member whose information the page is about."""
+
+    name: str
+    member_name: str | None
+    represents: bool
+    may_choose: bool
+
+
+@blueprint.app_context_processor
+def _frame() -> dict[str, Any]:
+    return {
+        "plan": settings().plan,
+        "language": current_language(),
+        "languages": languages(),
+        "current_viewer": current_viewer,
+        "reference_number": request_id,
+    }
+
+
+def current_viewer() -> Viewer | None:
+    """Who is signed in; None for a stranger."""
+    who = acting.find_person()
+    if who is None:
+        return None
+    choice = who.choice
+    return Viewer(
+        name=who.account.full_name,
+        member_name=choice.member.full_name if choice else None,
+        represents=choice is not None and not choice.is_self,
+        may_choose=len(who.choices) > 1,
+    )
+
+
+@blueprint.app_template_filter("translated")
+def translated(sentence: str | LazyString) -> str:
+    """A sentence of the catalogue in the page's language; a plain one is looked up, without filling in anything."""
+    if isinstance(sentence, LazyString):
+        return str(sentence)
+    return gettext(sentence) if sentence else ""
+
+
+@blueprint.app_template_filter("day")
+def day(at: datetime) -> str:
+    """The date of a moment in the plan's time zone, in words."""
+    return str(format_date(at.astimezone(settings().plan.timezone), "long", rebase=False))
+
+
+@blueprint.app_template_filter("moment")
+def moment(at: datetime) -> str:
+    """A date and time of day in the plan's time zone, in words."""
+    local = at.astimezone(settings().plan.timezone)
+    return f"{format_date(local, 'long', rebase=False)}, {format_time(local, 'short', rebase=False)}"
