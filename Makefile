@@ -1,0 +1,86 @@
+# Needs Python 3.11 or newer (with venv) and make; node and Chromium serve the browser tests only.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+MEMBERS ?= 12
+SEED ?= 1
+WORKERS ?= auto
+export HOST PORT
+export FLASK_APP := wsgi:app
+
+VENV := .venv
+BIN := $(VENV)/bin
+# One stamp for each content of the lock: no package work when nothing changed.
+RUN_STAMP := $(VENV)/.run-$(firstword $(shell cksum < requirements.lock))
+DEV_STAMP := $(VENV)/.dev-$(firstword $(shell cksum < requirements-dev.lock))
+NPM_STAMP := tests/clients/node_modules/.lock-$(firstword $(shell cksum < tests/clients/package-lock.json))
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+
+.PHONY: run test check lint types imports coverage browser bench lock migrate sandbox clean help
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+run: $(RUN_STAMP)  ## the sandbox on http://localhost:8000 (PORT, HOST)
+	@$(BIN)/flask sandbox serve
+
+test: $(DEV_STAMP) browser  ## every test that this machine can run
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: lint types imports coverage  ## what must hold before a change goes in
+
+lint: $(DEV_STAMP)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV_STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(DEV_STAMP)  ## who may import whom
+	$(BIN)/lint-imports --config setup.cfg
+
+coverage: $(DEV_STAMP) browser  ## the tests, measured
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+
+browser:  ## npm's packages of the client and browser tests, where npm is at hand
+	@if [ ! -f $(NPM_STAMP) ] && command -v npm >/dev/null; then \
+	  npm ci --prefix tests/clients --no-audit --no-fund --silent && touch $(NPM_STAMP); fi
+
+bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
+	$(BIN)/python bench/run $(ARGS)
+
+migrate: $(RUN_STAMP)  ## bring the database of DATABASE_URL to the newest schema
+	$(BIN)/alembic upgrade head
+
+sandbox: $(RUN_STAMP)  ## a sandbox plan of MEMBERS members from SEED
+	$(BIN)/flask sandbox create --members $(MEMBERS) --seed $(SEED)
+
+# Whatever this machine's pip is configured to, the lock speaks of the public index alone.
+LOCK := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_INDEX_URL PIP_CONFIG_FILE=/dev/null \
+  CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: $(DEV_STAMP)  ## compile both lock files from setup.cfg (ARGS=--upgrade takes newer versions)
+	$(LOCK) $(ARGS) --output-file requirements.lock setup.cfg
+	$(LOCK) $(ARGS) --extra test --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.cfg
+	rm -rf latchstring.egg-info
+
+clean:  ## forget the sandbox (its database, mail and sign-ins)
+	rm -rf var
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Latchstring needs Python 3.11 or newer; name one: make PYTHON=python3.12 run' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): | $(BIN)/python
+	@echo 'Installing (once for each lock file) ...'
+	@$(PIP) -r requirements.lock
+	@rm -f $(VENV)/.run-*
+	@touch $@
+
+$(DEV_STAMP): | $(RUN_STAMP)
+	@echo 'Installing what the tests need (once for each lock file) ...'
+	@$(PIP) -r requirements-dev.lock
+	@rm -f $(VENV)/.dev-*
+	@touch $@

@@ -1,0 +1,107 @@
+"""The house stands as docs/architecture.md says: names, entry point, import contracts, what the lock files may hold."""
+
+import configparser
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def test_our_fhir_package_and_the_library_of_the_same_name_both_import() -> None:
+    ours = importlib.import_module("fhir")
+    library = importlib.import_module("fhir.resources.R4B.patient")
+
+    assert ours.__file__ == str(ROOT / "fhir" / "__init__.py")
+    assert library.Patient(id="p1").get_resource_type() == "Patient"
+    assert not (ROOT / "fhir" / "resources").exists()
+
+
+def test_the_fhir_package_extends_its_path_and_does_nothing_else() -> None:
+    lines = (ROOT / "fhir" / "__init__.py").read_text().splitlines()
+
+    assert lines[0].startswith('"""') and lines[0].endswith('"""')
+    assert [line for line in lines[1:] if line] == [
+        "from pkgutil import extend_path",
+        "__path__ = extend_path(__path__, __name__)",
+    ]
+
+
+def test_the_entry_point_is_two_lines() -> None:
+    lines = (ROOT / "wsgi.py").read_text().splitlines()
+
+    assert [line for line in lines if line] == ["from service.app import create_app", "app = create_app()"]
+
+
+def test_imports_point_down() -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--config", "setup.cfg", "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert checked.returncode == 0, checked.stdout[-4000:]
+    assert "4 kept, 0 broken" in checked.stdout
+
+
+def test_only_one_module_opens_the_fhir_library() -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--select", "TID251", "consent", "fhir", "oauth", "service"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert checked.returncode == 0, checked.stdout[-4000:]
+
+
+def test_the_ban_on_the_fhir_library_and_on_authlib_jose_is_seen(tmp_path: Path) -> None:
+    breach = "from authlib.jose import jwt\nfrom fhir.resources.R4B.patient import Patient\n"
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--select", "TID251", "--config", "pyproject.toml",
+         "--stdin-filename", "oauth/breach.py", "-"],
+        cwd=ROOT, input=breach, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert checked.stdout.count("TID251") == 2
+
+
+def test_every_test_folder_is_a_package() -> None:
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py") if "node_modules" not in path.parts}
+
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_locks_pin_hashes_and_name_no_index(name: str) -> None:
+    lines = (ROOT / name).read_text().splitlines()
+    told = [line for line in lines if line and not line.startswith("#")]
+    requirements = [line for line in told if not line.startswith(" ")]
+
+    assert requirements and all("==" in line and line.endswith("\\") for line in requirements)
+    assert all(line.startswith("    --hash=sha256:") or line.lstrip().startswith("#") for line in told if line not in requirements)
+
+
+def test_every_dependency_is_in_the_lock() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    wanted = [_name(line) for line in config["options"]["install_requires"].split("\n") if line and not line.startswith("#")]
+    locked = {_name(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+
+    assert len(wanted) > 10
+    assert [name for name in wanted if name not in locked] == []
+
+
+def test_migrations_import_nothing_of_ours() -> None:
+    versions = list((ROOT / "migrations" / "versions").glob("*.py"))
+
+    assert versions
+    for version in versions:
+        words = version.read_text()
+        assert not any(f"{how} {ours}" in words for how in ("from", "import") for ours in ("service", "oauth", "fhir", "consent"))
+
+
+def _name(requirement: str) -> str:
+    head = requirement.split("=")[0].split(">")[0].split("[")[0]
+    return head.strip().lower().replace("_", "-").replace(".", "-")
