@@ -1,0 +1,41 @@
+"""The product's own application, with three routes beside it that only the benchmark has."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response
+
+from oauth.protector import access_for_request
+from service.app import create_app
+from service.web import csrf, db_session
+
+BARE, TOKEN_CHECK, EMPTY_FLASK = "/bench/bare", "/bench/token", "/bench/empty-flask"
+
+
+def bare() -> Response:
+    """The measure of all ratios: a route of the product's app that does nothing."""
+    return Response(b'{"status":"ok"}', content_type="application/json")
+
+
+def check_token() -> Response:
+    """What the gate alone costs: the token with all that it hangs from, in a transaction that commits."""
+    access_for_request(db_session())
+    return bare()
+
+
+def make_app() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """The product with the bare routes; beside it an empty Flask app, which has none of the product's hooks."""
+    product = create_app()
+    product.add_url_rule(BARE, view_func=csrf.exempt(bare))
+    product.add_url_rule(TOKEN_CHECK, view_func=check_token)
+    empty = Flask("empty")
+    empty.add_url_rule(EMPTY_FLASK, view_func=bare)
+
+    def choose(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        chosen = empty if environ["PATH_INFO"] == EMPTY_FLASK else product
+        return chosen(environ, start_response)
+
+    return choose
+
+
+app = make_app()

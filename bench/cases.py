@@ -1,0 +1,146 @@
+"""The requests that are measured: what each sends, and what a right answer is."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from urllib.parse import urlencode
+
+from bench import app
+from bench.data import Material
+from bench.load import Reply, Work, WrongAnswer
+
+PAGE = 20
+FHIR = "/fhir/r4"
+SLOTS = 8
+_COOKIE = re.compile(rb"\r\nset-cookie:\s*([^;\r]+)", re.IGNORECASE)
+_CSRF = re.compile(rb'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of request, on so many connections. `writes`: its transaction ends in an fsync."""
+
+    name: str
+    work: Work
+    connections: int = SLOTS
+    writes: bool = True
+
+
+Ask = Callable[[bytes], Reply]
+"""Sends one request and returns its answer; for what has to be known before the measuring begins."""
+
+
+def every_case(material: Material, ask: Ask) -> list[Case]:
+    """The cases on `material`, each tried once with all of its answer looked at."""
+    reads = [_get(f"{FHIR}/ExplanationOfBenefit/{eob}", one.token) for one in material.readers for eob in one.eobs]
+    searches = [_get(_search_of(one.patient_id), one.token) for one in material.readers]
+    squeezed = [_get(_search_of(one.patient_id), one.token, "zstd, gzip") for one in material.readers]
+    checks = [_get(app.TOKEN_CHECK, one.token) for one in material.readers]
+    introspections = [_introspect(material, one.token) for one in material.readers]
+    _require_resource(ask(reads[0]))
+    _require_page(ask(searches[0]))
+    _require_active(ask(introspections[0]))
+    cases = [
+        Case("bare route", _repeat([_get(app.BARE)]), writes=False),
+        Case("empty Flask app", _repeat([_get(app.EMPTY_FLASK)]), writes=False),
+        Case("token check", _repeat(checks), writes=False),
+        Case("introspection", _repeat(introspections), writes=False),
+        Case("read by id", _repeat(reads)),
+        Case("search of 20", _repeat(searches)),
+        Case("token issue", _refreshes(material)),
+        Case("sign-in", _sign_ins(material, ask), connections=4),
+    ]
+    if b"content-encoding" in ask(squeezed[0]).head.lower():
+        cases.insert(6, Case("search of 20, compressed", _repeat(squeezed)))
+    return cases
+
+
+def _search_of(patient_id: str) -> str:
+    return f"{FHIR}/ExplanationOfBenefit?patient={patient_id}&_count={PAGE}"
+
+
+def _repeat(requests: list[bytes]) -> Work:
+    turns: Iterator[bytes] = cycle(requests)
+    return Work(lambda _slot: next(turns), lambda _slot, reply: _require(reply, 200))
+
+
+def _refreshes(material: Material) -> Work:
+    """Each connection refreshes its own family, always with the token of its last answer."""
+    current = dict(enumerate(material.refresh_tokens))
+    basic = b64encode(f"{material.client_id}:{material.client_secret}".encode()).decode()
+
+    def ask(slot: int) -> bytes:
+        form = {"grant_type": "refresh_token", "refresh_token": current[slot]}
+        return _post("/oauth/token", form, f"Authorization: Basic {basic}\r\n")
+
+    def take(slot: int, reply: Reply) -> None:
+        _require(reply, 200)
+        current[slot] = json.loads(reply.body)["refresh_token"]
+
+    return Work(ask, take)
+
+
+def _sign_ins(material: Material, ask: Ask) -> Work:
+    """Each time a browser that is known to the account but signed out, with the token of its sign-in form."""
+    posts = []
+    for account in material.accounts:
+        page = ask(_get("/sign-in"))
+        found = _CSRF.search(page.body)
+        if found is None:
+            raise WrongAnswer("the sign-in page has no form")
+        form = {"csrf_token": found[1].decode(), "username": account.username, "password": account.password}
+        first = ask(_post("/sign-in", form, _cookies(page)))
+        _require(first, 303)
+        device = b"; ".join(cookie for cookie in _COOKIE.findall(first.head) if not cookie.startswith(b"sid="))
+        posts.append(_post("/sign-in", form, _cookies(page, device)))
+    turns = cycle(posts)
+    return Work(lambda _slot: next(turns), lambda _slot, reply: _require(reply, 303))
+
+
+def _introspect(material: Material, token: str) -> bytes:
+    basic = b64encode(f"{material.client_id}:{material.client_secret}".encode()).decode()
+    return _post("/oauth/introspect", {"token": token}, f"Authorization: Basic {basic}\r\n")
+
+
+def _cookies(reply: Reply, *others: bytes) -> str:
+    return f"Cookie: {b'; '.join((*_COOKIE.findall(reply.head), *others)).decode()}\r\n"
+
+
+def _get(path: str, token: str | None = None, encoding: str | None = None) -> bytes:
+    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+    accept = f"Accept-Encoding: {encoding}\r\n" if encoding else ""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}{accept}\r\n".encode()
+
+
+def _post(path: str, form: dict[str, str], headers: str = "") -> bytes:
+    body = urlencode(form)
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n{headers}\r\n{body}"
+    ).encode()
+
+
+def _require(reply: Reply, status: int) -> None:
+    if reply.status != status:
+        raise WrongAnswer(f"status {reply.status} instead of {status}: {reply.body[:400]!r}")
+
+
+def _require_resource(reply: Reply) -> None:
+    _require(reply, 200)
+    if json.loads(reply.body)["resourceType"] != "ExplanationOfBenefit":
+        raise WrongAnswer("the read gave something else than an ExplanationOfBenefit")
+
+
+def _require_page(reply: Reply) -> None:
+    _require(reply, 200)
+    if len(json.loads(reply.body)["entry"]) != PAGE:
+        raise WrongAnswer(f"the search did not give {PAGE} claims")
+
+
+def _require_active(reply: Reply) -> None:
+    _require(reply, 200)
+    if json.loads(reply.body)["active"] is not True:
+        raise WrongAnswer("introspection knows no live token")

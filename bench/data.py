@@ -1,0 +1,164 @@
+"""What the requests are about: a sandbox plan, an app, grants and tokens, made by the product's own verbs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from consent import decisions, grants
+from consent.decisions import Asked, Chosen
+from consent.models import Answer, Grant
+from consent.representatives import MemberChoice
+from consent.scopes import parse
+from fhir.models import StoredResource
+from oauth import clients, tokens
+from oauth.clients import ClientKind, ClientView
+from oauth.models import AuthorizationCode, TokenFamily
+from service.accounts import opening
+from service.accounts.models import Account
+from service.accounts.opening import NewPerson
+from service.accounts.passwords import make_hash
+from service.clock import now
+from service.db import make_engine, make_sessions, new_id
+from service.plan.models import Member
+from service.sandbox import create
+from service.sandbox.schema import bring_up_to_date
+from service.settings import Settings
+
+PAGE = 20
+READERS = 24
+EOBS_EACH = 20
+FAMILIES = 8
+SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs"
+SEED = 20260101
+LIFE = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A member whose claims are read: the app's token for them, their FHIR id, ids of their claims."""
+
+    token: str
+    patient_id: str
+    eobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """An account to sign in with."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything the cases need."""
+
+    description: str
+    client_id: str
+    client_secret: str
+    readers: Sequence[Reader]
+    refresh_tokens: Sequence[str]
+    accounts: Sequence[SignIn]
+
+
+class TooFewClaims(Exception):
+    """The plan has nobody with a full page of claims: take more members."""
+
+
+def prepare(settings: Settings, *, members: int, password: str) -> Material:
+    """Make schema and plan in the database of `settings`, and the tokens that the cases use."""
+    bring_up_to_date(settings)
+    create.create(settings, members=members, seed=SEED)
+    engine = make_engine(settings.database_url, pool_size=2)
+    try:
+        with make_sessions(engine)() as session:
+            made = _material(session, settings, password)
+            session.commit()
+        _settle(engine)
+    finally:
+        engine.dispose()
+    return made
+
+
+def _material(session: Session, settings: Settings, password: str) -> Material:
+    client, secret = clients.register(
+        session, name="Bench", redirect_uris=["https://bench.example/callback"], developer_name="Bench",
+        kind=ClientKind.CONFIDENTIAL, scopes=SCOPES, may_introspect=True, settings=settings,
+    )  # fmt: skip
+    assert secret
+    hashed = make_hash(password)
+    readers, refresh_tokens, accounts = [], [], []
+    for number, member in enumerate(_members_with_a_page(session)):
+        account = opening.open_account(
+            session, NewPerson(member.given_name, member.family_name, f"bench{number}@example.org", member.id),
+            username=f"bench-reader-{number}", password_hash=hashed,
+        )  # fmt: skip
+        grant = _grant(session, client, account, MemberChoice(member, None))
+        family = _family(session, grant)
+        readers.append(Reader(_access_token(session, grant, family), member.patient_id, _eobs(session, member)))
+        accounts.append(SignIn(account.username, password))
+        # A family of its own: refreshing ends the access tokens of its family.
+        refreshed = tokens.new_secret()
+        tokens.keep_refresh_token(session, refreshed, family=_family(session, grant))
+        refresh_tokens.append(refreshed)
+    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts)
+
+
+def _members_with_a_page(session: Session) -> list[Member]:
+    rich = (
+        select(StoredResource.patient_id)
+        .where(StoredResource.type == "ExplanationOfBenefit")
+        .group_by(StoredResource.patient_id)
+        .having(func.count() >= PAGE)
+    )
+    without_account = Member.id.not_in(select(Account.member_id).where(Account.member_id.is_not(None)))
+    found = select(Member).where(Member.patient_id.in_(rich), without_account, Member.deceased_on.is_(None))
+    members = list(session.scalars(found.order_by(Member.patient_id).limit(READERS)))
+    if not members:
+        raise TooFewClaims
+    return members
+
+
+def _grant(session: Session, client: ClientView, account: Account, choice: MemberChoice) -> Grant:
+    scopes = parse(SCOPES)
+    decision = decisions.record(
+        session, account, choice, Asked(client.id, client.version, scopes, "en", "bench", {}),
+        answer=Answer.ALLOW, chosen=Chosen(scopes, offline=True),
+    )  # fmt: skip
+    return grants.give(session, decision, choice)
+
+
+def _family(session: Session, grant: Grant) -> TokenFamily:
+    # The code itself is not kept: nobody exchanges it over HTTP.
+    code = AuthorizationCode(grant_id=grant.id, client_id=grant.client_id, scope=SCOPES, authenticated_at=now())
+    return tokens.found_family(session, code, new_id())
+
+
+def _access_token(session: Session, grant: Grant, family: TokenFamily) -> str:
+    raw = tokens.new_secret()
+    tokens.keep_access_token(session, raw, family=family, grant_version=grant.version, scope=SCOPES, life=LIFE)
+    return raw
+
+
+def _eobs(session: Session, member: Member) -> tuple[str, ...]:
+    eobs = select(StoredResource.id).where(
+        StoredResource.patient_id == member.patient_id, StoredResource.type == "ExplanationOfBenefit"
+    )
+    return tuple(session.scalars(eobs.order_by(StoredResource.id).limit(EOBS_EACH)))
+
+
+def _describe(session: Session) -> str:
+    resources = session.scalar(select(func.count()).select_from(StoredResource))
+    members = session.scalar(select(func.count()).select_from(Member))
+    return f"{members:,} members, {resources:,} resources"
+
+
+def _settle(engine: Engine) -> None:
+    """What autovacuum would do soon: statistics for the planner."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()

@@ -1,0 +1,132 @@
+"""One run: both databases, every case interleaved in rounds, ratios printed beside their targets."""
+
+import argparse
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+from argon2.low_level import Type, verify_secret
+from rich.console import Console
+
+from bench import cpu, data, databases, report, server
+from bench.cases import SLOTS, Case, every_case
+from bench.databases import Database
+from bench.load import Load, Reply, Work
+from bench.report import Slice
+from service.accounts.passwords import make_hash
+from service.settings import Settings
+
+_PASSWORD = "Harbor-lights-42!"
+console = Console(width=None if os.isatty(1) else 130)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How long a run takes: members of the plan, rounds, seconds of each case in each round."""
+
+    members: int
+    rounds: int
+    seconds: float
+
+
+LONG = Form(members=300, rounds=7, seconds=2.0)
+SHORT = Form(members=40, rounds=3, seconds=0.6)
+
+
+def main() -> int:
+    """Run as the command line says; 1 where the short form found a gross loss."""
+    options = _read_options()
+    form = SHORT if options.short else LONG
+    lost: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="latchstring-bench-") as folder:
+        for open_database in _chosen(options.only):
+            place = Path(tempfile.mkdtemp(dir=folder))
+            Path(folder).chmod(0o711)
+            with open_database(place) as database:
+                lost += _measure(database, form, place, best=options.short)
+    for name in lost:
+        console.print(f"gross loss, below half of the floor: {name}")
+    return 1 if lost and options.short else 0
+
+
+def _read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="at most 90 s; fails only below half a floor")
+    parser.add_argument("--only", choices=("sqlite", "postgresql"), help="measure on one database alone")
+    return parser.parse_args()
+
+
+def _chosen(only: str | None) -> list[databases.Opener]:
+    openers = {"sqlite": databases.sqlite, "postgresql": databases.postgresql}
+    return [opener for name, opener in openers.items() if only in {None, name}]
+
+
+def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> list[str]:
+    port = server.free_port()
+    environment = os.environ | {
+        "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
+        "BASE_URL": f"http://127.0.0.1:{port}",
+    }  # fmt: skip
+    began = time.monotonic()
+    material = data.prepare(Settings.from_environment(environment), members=form.members, password=_PASSWORD)
+    console.print(f"{database.name}: {material.description}, ready after {time.monotonic() - began:.0f} s")
+    with server.running(environment, port) as running, _load(port) as load:
+        cases = every_case(material, lambda request: _ask(load, request))
+        rounds = [_round(cases, load, form.seconds, running, database) for _ in range(form.rounds)]
+        memory = running.resident_megabytes()
+    writing = [case.name for case in cases if case.writes]
+    found = report.lines(database.name, rounds, writing, max if best else median)
+    report.show(console, database.name, found, memory)
+    return [f"{database.name}, {name}" for name in report.gross_losses(found)]
+
+
+@contextmanager
+def _load(port: int) -> Iterator[Load]:
+    load = Load(port, SLOTS)
+    try:
+        yield load
+    finally:
+        load.close()
+
+
+def _round(
+    cases: Sequence[Case], load: Load, seconds: float, running: server.Server, database: Database
+) -> dict[str, Slice]:
+    found = {report.ARGON2: _raw_argon2(seconds)}
+    for case in cases:
+        load.run(case.work, seconds / 8, case.connections)
+        roots = [running.pid, *database.processes()]
+        before = cpu.seconds_of(*roots)
+        answered, wall = load.run(case.work, seconds, case.connections)
+        found[case.name] = Slice(answered, cpu.seconds_of(*roots) - before, wall)
+    return found
+
+
+def _ask(load: Load, request: bytes) -> Reply:
+    replies: list[Reply] = []
+    load.run(Work(lambda _slot: request, lambda _slot, reply: replies.append(reply)), 0, 1)
+    return replies[0]
+
+
+def _raw_argon2(seconds: float) -> Slice:
+    """Verifications by argon2's library alone, one process a core, with the hash that the product makes."""
+    stored = make_hash(_PASSWORD).encode()
+    with ProcessPoolExecutor(server.WORKERS, mp_context=get_context("forkserver")) as pool:
+        done = list(pool.map(_verify_for, [stored] * server.WORKERS, [seconds] * server.WORKERS))
+    return Slice(sum(count for count, _ in done), sum(used for _, used in done), seconds)
+
+
+def _verify_for(stored: bytes, seconds: float) -> tuple[int, float]:
+    end, before, count = time.monotonic() + seconds, time.process_time(), 0
+    while time.monotonic() < end:
+        verify_secret(stored, _PASSWORD.encode(), Type.ID)
+        count += 1
+    return count, time.process_time() - before

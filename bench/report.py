@@ -1,0 +1,122 @@
+"""Figures as ratios beside their floors and goals (docs/performance.md)."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+BASE, SIGN_IN, ARGON2 = "bare route", "sign-in", "raw argon2id"
+UNSQUEEZED = {"search of 20, compressed": "search of 20"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a ratio must reach at least, and what to build for."""
+
+    floor: float
+    goal: float
+
+
+_TARGETS: Mapping[tuple[str, str], Target] = {
+    ("SQLite", "read by id"): Target(0.40, 0.50),
+    ("PostgreSQL", "read by id"): Target(0.25, 0.35),
+    ("SQLite", "search of 20"): Target(0.18, 0.24),
+    ("PostgreSQL", "search of 20"): Target(0.08, 0.12),
+}
+_TARGETS_OF_BOTH: Mapping[str, Target] = {
+    "introspection": Target(0.25, 0.35),
+    "search of 20, compressed": Target(0.95, 1.05),
+    SIGN_IN: Target(0.85, 0.95),
+}
+MEMORY = Target(150, 110)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One case in one round: requests answered, CPU seconds of server and database, seconds on the wall."""
+
+    answered: int
+    cpu_seconds: float
+    wall_seconds: float
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Requests per CPU second of server and database together."""
+        return self.answered / self.cpu_seconds
+
+    @property
+    def per_wall_second(self) -> float:
+        """Requests per second on the wall, where fsync and the other cores have a say."""
+        return self.answered / self.wall_seconds
+
+
+Rounds = Sequence[Mapping[str, Slice]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One case over all rounds."""
+
+    name: str
+    per_cpu_second: float
+    per_wall_second: float
+    writes: bool
+    base: str
+    ratio: float
+    target: Target | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether floor and goal are reached."""
+        if self.target is None:
+            return ""
+        if self.ratio < self.target.floor:
+            return "below floor"
+        return "goal" if self.ratio >= self.target.goal else "floor"
+
+
+def lines(
+    database: str, rounds: Rounds, writing: Collection[str], choose: Callable[[list[float]], float] = median
+) -> list[Line]:
+    """Every case; ratios are taken within each round, then `choose` takes one of them."""
+    made = []
+    for name in rounds[0]:
+        base = _base_of(name)
+        ratios = [one[name].per_cpu_second / one[base].per_cpu_second for one in rounds]
+        made.append(
+            Line(
+                name, median(one[name].per_cpu_second for one in rounds),
+                median(one[name].per_wall_second for one in rounds), name in writing, base, choose(ratios),
+                _TARGETS.get((database, name), _TARGETS_OF_BOTH.get(name)),
+            )
+        )  # fmt: skip
+    return made
+
+
+def show(console: Console, database: str, found: Sequence[Line], memory: Sequence[float]) -> None:
+    """Print the table of one database."""
+    table = Table(title=f"{database}: requests per CPU-second of server and database together")
+    for heading in ("case", "per CPU-s", "per wall s", "fsync", "divided by", "ratio", "floor", "goal", "reached"):
+        table.add_column(heading, justify="left" if heading in {"case", "divided by", "reached"} else "right")
+    for line in found:
+        targets = (f"{line.target.floor:.2f}", f"{line.target.goal:.2f}") if line.target else ("", "")
+        table.add_row(
+            line.name, f"{line.per_cpu_second:,.0f}", f"{line.per_wall_second:,.0f}", "yes" if line.writes else "",
+            line.base, f"{line.ratio:.3f}", *targets, line.verdict,
+        )  # fmt: skip
+    console.print(table)
+    sizes = ", ".join(f"{size:.0f}" for size in memory)
+    reached = "goal" if max(memory) <= MEMORY.goal else "floor" if max(memory) <= MEMORY.floor else "above floor"
+    limits = f"floor {MEMORY.floor:.0f}, goal {MEMORY.goal:.0f}"
+    console.print(f"Resident memory per worker: {sizes} MB ({limits}: {reached})\n")
+
+
+def gross_losses(found: Sequence[Line]) -> list[str]:
+    """The cases that do not even reach half of their floor."""
+    return [line.name for line in found if line.target and line.ratio < line.target.floor / 2]
+
+
+def _base_of(name: str) -> str:
+    return ARGON2 if name == SIGN_IN else UNSQUEEZED.get(name, BASE)
