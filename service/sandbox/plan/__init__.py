@@ -1,0 +1,1 @@
+"""The sandbox plan: fictitious members with their claims and clinical records, generated from a seed alone."""
