@@ -3,10 +3,11 @@
 from typing import Any
 
 from alembic import context
+from sqlalchemy import Connection, event
+
 from service import app  # noqa: F401  (imports every blueprint and so every table)
 from service.db import Base, Instant, make_engine
 from service.settings import Settings
-from sqlalchemy import Connection, event
 
 
 def render_item(kind: str, item: Any, _autogen: Any) -> str | bool:
