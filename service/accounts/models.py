@@ -1,4 +1,4 @@
-"""Tables of accounts: the login itself, its sessions and devices, e-mailed codes, and the counters that limit guessing."""
+"""Tables of accounts: the login, its sessions and devices, e-mailed codes, and the counters that limit guessing."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.clock import now
-from service.db import Base, Instant, new_id
+from service.db import Base, Instant, new_id, words
 from service.single_use import SpentOnce
 
 
@@ -43,8 +43,8 @@ class Account(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     # Raised by whatever must end sessions and tokens of this account: they are compared with it on use.
     credentials_version: Mapped[int] = mapped_column(Integer, default=1)
-    status: Mapped[AccountStatus] = mapped_column(String(12), default=AccountStatus.ACTIVE)
-    member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), index=True, default=None)
+    status: Mapped[AccountStatus] = mapped_column(words(AccountStatus), default=AccountStatus.ACTIVE)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), unique=True, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
 
     @property
@@ -94,7 +94,7 @@ class EmailCode(SpentOnce, Base):
     __table_args__ = (Index("ix_email_code_browser_purpose", "browser_id", "purpose"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
-    purpose: Mapped[CodePurpose] = mapped_column(String(20))
+    purpose: Mapped[CodePurpose] = mapped_column(words(CodePurpose))
     # The account for a reset, the pending registration for a registration; None for people we do not know.
     subject_id: Mapped[str | None] = mapped_column(String(36), index=True, default=None)
     browser_id: Mapped[str] = mapped_column(String(64))
@@ -104,3 +104,47 @@ class EmailCode(SpentOnce, Base):
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     tries: Mapped[int] = mapped_column(Integer, default=0)
     voided_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class EmailProof(SpentOnce, Base):
+    """The half-way state after a right code: it opens the next page of that one flow and nothing else, once.
+
+    Bound to the whole cookie as it was made anew at that moment, so that nobody who knew the older cookie has it.
+    """
+
+    __tablename__ = "email_proof"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    purpose: Mapped[CodePurpose] = mapped_column(words(CodePurpose))
+    subject_id: Mapped[str] = mapped_column(String(36), index=True)
+    browser_token: Mapped[str] = mapped_column(String(64), index=True)
+    email_key: Mapped[str] = mapped_column(String(320))
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class PendingRegistration(SpentOnce, Base):
+    """Somebody whom the roster (or the representatives' list) knows, on the way to an account."""
+
+    __tablename__ = "pending_registration"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    browser_id: Mapped[str] = mapped_column(String(64), index=True)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), default=None)
+    representative_id: Mapped[str | None] = mapped_column(String(36), default=None)
+    given_name: Mapped[str] = mapped_column(String(100))
+    family_name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254), default="")
+    language: Mapped[str] = mapped_column(String(8), default="en")
+    next_path: Mapped[str] = mapped_column(String(2000), default="")
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class AttemptCounter(Base):
+    """How often something was tried within a window; shared by all workers, kept through restarts."""
+
+    __tablename__ = "attempt_counter"
+
+    key: Mapped[str] = mapped_column(String(160), primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)

@@ -1,0 +1,67 @@
+"""Known devices: browsers that have signed in to an account before, remembered by a cookie of their own.
+
+Such a browser's wrong tries are counted apart, so that a stranger who guesses cannot lock the owner out (ID-9).
+"""
+
+import re
+import secrets
+from datetime import timedelta
+
+from flask import Response, after_this_request, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.accounts.models import Account, KnownDevice
+from service.db import digest
+from service.web import settings
+
+_LIFE = timedelta(days=400)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def find(session: Session, account: Account) -> KnownDevice | None:
+    """This browser as a known device of `account`, or None."""
+    token = _given()
+    if token is None:
+        return None
+    ours = (KnownDevice.token_hash == digest(token), KnownDevice.account_id == account.id)
+    return session.scalar(select(KnownDevice).where(*ours).limit(1))
+
+
+def any_known(session: Session, account: Account) -> bool:
+    """Whether the account has signed in anywhere before."""
+    return session.scalar(select(KnownDevice.id).where(KnownDevice.account_id == account.id).limit(1)) is not None
+
+
+def remember(session: Session, account: Account) -> None:
+    """Make this browser a known device of `account`; the cookie is ours or new, never one that was planted."""
+    token = _given()
+    ours = token is not None and session.scalar(
+        select(KnownDevice.id).where(KnownDevice.token_hash == digest(token)).limit(1)
+    )  # fmt: skip
+    if token is None or not ours:
+        token = secrets.token_urlsafe(32)
+    session.add(KnownDevice(token_hash=digest(token), account_id=account.id))
+    after_this_request(lambda response: _set_cookie(response, token))
+
+
+def forget_all(session: Session, account: Account) -> None:
+    """Forget every device of `account`, after its password was reset."""
+    for device in session.scalars(select(KnownDevice).where(KnownDevice.account_id == account.id)):
+        session.delete(device)
+
+
+def _given() -> str | None:
+    token = request.cookies.get(_cookie_name(), "")
+    return token if _TOKEN.fullmatch(token) else None
+
+
+def _cookie_name() -> str:
+    return "__Host-device" if settings().https else "device"
+
+
+def _set_cookie(response: Response, token: str) -> Response:
+    response.set_cookie(
+        _cookie_name(), token, max_age=_LIFE, path="/", httponly=True, secure=settings().https, samesite="Lax"
+    )
+    return response

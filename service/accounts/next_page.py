@@ -1,0 +1,26 @@
+"""Where a person goes after sign-in: a path of ours, never another site."""
+
+from urllib.parse import urlsplit
+
+from flask import request
+
+_LONGEST = 2_000
+
+
+def local_path(wanted: str | None) -> str | None:
+    """`wanted` if it is a path of this site, else None: no host, no `//evil`, no backslash, no control character."""
+    if not wanted or len(wanted) > _LONGEST or not wanted.startswith("/") or wanted.startswith("//"):
+        return None
+    if "\\" in wanted or any(not "\x20" < letter < "\x7f" for letter in wanted):
+        return None
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return None
+    return None if parts.scheme or parts.netloc or parts.path.startswith("//") else wanted
+
+
+def here() -> str:
+    """The page being asked for, as a local path to come back to; a form comes back to the page it stood on."""
+    asked = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
+    return local_path(asked or urlsplit(request.referrer or "/").path) or "/"

@@ -1,0 +1,39 @@
+"""Mails that tell the owner what happened to their account; none holds health data or a secret."""
+
+from sqlalchemy.orm import Session
+
+from service import mail
+from service.accounts.models import Account
+from service.clock import now
+
+
+def password_changed(session: Session, account: Account) -> None:
+    """The password was changed and every session ended."""
+    _tell(session, account, "password_changed")
+
+
+def many_wrong_tries(session: Session, account: Account) -> None:
+    """Somebody tried many passwords."""
+    _tell(session, account, "many_wrong_tries")
+
+
+def new_device(session: Session, account: Account) -> None:
+    """A browser that had not been seen before signed in."""
+    _tell(session, account, "new_device")
+
+
+def registration_tried(session: Session, account: Account) -> None:
+    """Somebody tried to register with an address or membership that has an account."""
+    _tell(session, account, "registration_tried")
+
+
+def welcome(session: Session, account: Account) -> None:
+    """The account was opened."""
+    _tell(session, account, "welcome")
+
+
+def _tell(session: Session, account: Account, template: str) -> None:
+    mail.enqueue(
+        session, to=account.email, template=template, language=account.language, given_name=account.given_name,
+        at=now().strftime("%Y-%m-%d %H:%M UTC"),
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""The one path to a new password: user name and e-mail, code, new password (product.md ID 3)."""
+
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from service.accounts import email_codes, password_reset, throttling
+from service.accounts.checklist import Checklist, plan_names
+from service.accounts.email_codes import Flow
+from service.accounts.models import Account, CodePurpose, EmailProof
+from service.accounts.password_reset import Claim, ProofOver, WeakPassword
+from service.accounts.schemas import EnteredCode, NewPassword, Recipient
+from service.accounts.wording import CODE_REFUSED, NOT_THE_SAME, FormTooLong
+from service.web import browser_id, browser_token, db_session, load_form, settings
+
+blueprint = Blueprint("passwords", __name__)
+
+
+@blueprint.route("/password-reset", methods=["GET", "POST"])
+def reset() -> ResponseReturnValue:
+    """Ask for user name and e-mail; on POST send a code if they belong together, and say the same if not."""
+    if request.method == "GET":
+        return _start_page({})
+    form, errors = load_form(Recipient())
+    if errors:
+        return _start_page(errors), 400
+    claim = Claim(form["username"], form["email"].strip())
+    password_reset.request_code(db_session(), _flow(), claim, network=throttling.network_of(request.remote_addr))
+    return _code_page(claim, {})
+
+
+@blueprint.post("/password-reset/code")
+def enter_code() -> ResponseReturnValue:
+    """Judge the code; a right one opens the next page, in this browser, for ten minutes."""
+    form, errors = load_form(EnteredCode())
+    claim = Claim(form.get("username", ""), form.get("email", "").strip())
+    if errors:
+        return _code_page(claim, errors) if claim.username and claim.email else _start_page(errors), 400
+    if password_reset.verify_code(db_session(), _flow(), claim, form["code"]) is None:
+        return _code_page(claim, {"code": [CODE_REFUSED]}), 400
+    return redirect(url_for("passwords.choose"), 303)
+
+
+@blueprint.get("/password-reset/code")
+def back_to_start() -> ResponseReturnValue:
+    """The code's page belongs to a posted form; asked for directly, the path begins anew."""
+    return redirect(url_for("passwords.reset"), 303)
+
+
+@blueprint.route("/password-reset/new", methods=["GET", "POST"])
+def choose() -> ResponseReturnValue:
+    """Create and confirm the new password; only after a right code (401 otherwise)."""
+    session = db_session()
+    proof = email_codes.find_proof(session, CodePurpose.PASSWORD_RESET, browser_token=browser_token())
+    account = session.get(Account, proof.subject_id) if proof else None
+    if proof is None or account is None:
+        return _start_page({}, over=True), 401
+    if request.method == "GET":
+        return _new_page(account, {}, "")
+    return _set_password(proof, account)
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_long(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+    return current_app.handle_user_exception(FormTooLong())
+
+
+def _set_password(proof: EmailProof, account: Account) -> ResponseReturnValue:
+    form, errors = load_form(NewPassword())
+    password = form.get("password", "")
+    if "check" in request.form:
+        return _new_page(account, {}, password)
+    if errors:
+        return _new_page(account, errors, password), 400
+    if form["confirmation"] != password:
+        return _new_page(account, {"confirmation": [NOT_THE_SAME]}, password), 400
+    try:
+        password_reset.set_password(db_session(), proof, password, names=plan_names())
+    except WeakPassword as weak:
+        checklist = Checklist(weak.verdict)
+        return _new_page(account, {"password": checklist.sentences}, password), 400
+    except ProofOver:
+        return _start_page({}, over=True), 401
+    return make_response(render_template("accounts/password_changed.html"))
+
+
+def _flow() -> Flow:
+    return Flow(CodePurpose.PASSWORD_RESET, browser_id(), settings().secret_key)
+
+
+def _start_page(errors: object, *, over: bool = False) -> str:
+    return render_template("accounts/password_reset.html", errors=errors, over=over)
+
+
+def _code_page(claim: Claim, errors: object) -> str:
+    return render_template("accounts/password_code.html", claim=claim, errors=errors)
+
+
+def _new_page(account: Account, errors: object, password: str) -> str:
+    names = [*password_reset.own_names(account), *plan_names()]
+    return render_template("accounts/new_password.html", errors=errors, checklist=Checklist.of(password, names))

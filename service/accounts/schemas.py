@@ -1,0 +1,71 @@
+"""The shapes of the forms of accounts."""
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from service.accounts import usernames
+from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
+
+# A password field holds 64 characters of at most four bytes; what is longer is refused before it is hashed (ID-5).
+_MOST = 1_024
+
+
+def _text(most: int = _MOST) -> fields.String:
+    return fields.String(
+        required=True,
+        validate=validate.Length(1, most, error=FILL_IN),
+        error_messages={"required": FILL_IN, "invalid": FILL_IN, "invalid_utf8": FILL_IN},
+    )
+
+
+def _require_email(text: str) -> None:
+    if not usernames.is_email(text.strip()):
+        raise ValidationError(str(NOT_AN_ADDRESS))
+
+
+class SignIn(Schema):
+    """User name and password."""
+
+    username = _text()
+    password = _text()
+
+
+class Recipient(Schema):
+    """Who wants a code, and where."""
+
+    username = _text()
+    email = _text(254)
+
+
+class EnteredCode(Schema):
+    """The code out of the mail."""
+
+    username = _text()
+    email = _text(254)
+    code = _text(64)
+
+
+class NewPassword(Schema):
+    """The new password, twice."""
+
+    password = _text()
+    confirmation = _text()
+
+
+class NewAddress(Schema):
+    """The address to prove."""
+
+    email = fields.String(required=True, validate=_require_email, error_messages={"required": FILL_IN})
+
+
+class OnlyCode(Schema):
+    """The code out of the mail, where the registration knows the rest."""
+
+    code = _text(64)
+
+
+class NewAccount(Schema):
+    """User name and password, twice."""
+
+    username = _text(256)
+    password = _text()
+    confirmation = _text()

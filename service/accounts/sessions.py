@@ -1,0 +1,244 @@
+"""Signed-in browsers: rows on the server, compared with the account on every request.
+
+Idle 15 minutes, 12 hours at most (identity.md ID-33). The cookie is made anew at sign-in, at every step up and when
+another member is chosen; an id from before names nothing afterwards.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ParamSpec, cast
+
+from flask import g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import CursorResult, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from service import audit
+from service.accounts.models import Account, AccountStatus, LoginSession
+from service.accounts.next_page import here
+from service.clock import now
+from service.web import PageError, browser_token, db_session, rotate_browser_token
+
+IDLE = timedelta(minutes=15)
+ABSOLUTE = timedelta(hours=12)
+RECENT_MINUTES = 5
+# A look within this time is not written down again: reading pages would otherwise write on every request.
+_UNWRITTEN = timedelta(seconds=5)
+P = ParamSpec("P")
+
+
+class SignedOut(PageError):
+    """A form was sent by somebody who is not signed in any more."""
+
+    status = 401
+    title = "You are signed out"
+    sentence = "Nothing was changed. Please sign in and try again."
+
+
+class NoSuchSession(PageError):
+    """No such session of this account."""
+
+    status = 404
+    title = "That session has ended"
+    sentence = "It may have ended by itself. Please look at the list again."
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who is signed in, and through which session."""
+
+    account: Account
+    session: LoginSession
+
+    def password_is_recent(self, minutes: int = RECENT_MINUTES) -> bool:
+        """Whether the password was given within the last `minutes`."""
+        return now() - self.session.authenticated_at < timedelta(minutes=minutes)
+
+
+def start(session: Session, account: Account) -> LoginSession:
+    """Sign this browser in as `account`: a new cookie, a new row; what the browser had before ends."""
+    _end_row_of(session, browser_token())
+    moment = now()
+    row = LoginSession(
+        token_hash=rotate_browser_token(), account_id=account.id, created_at=moment, last_seen_at=moment,
+        authenticated_at=moment, expires_at=moment + ABSOLUTE, credentials_version=account.credentials_version,
+        ip=request.remote_addr, user_agent=(request.user_agent.string or "")[:300],
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    _remember(session, Login(account, row))
+    audit.record(session, "accounts:login_session:start", account_id=account.id)
+    return row
+
+
+def current_login() -> Login | None:
+    """Who is signed in on this browser now, or None."""
+    session = db_session()
+    # A rolled-back session forgets its rows: an error page looks again, through the session it has.
+    if g.get("login_seen_by") is not session:
+        _remember(session, _find_login(session))
+    login: Login | None = g.login
+    return login
+
+
+def step_up(session: Session, login: Login) -> None:
+    """The password was given again: a new cookie, and the five minutes begin anew."""
+    login.session.authenticated_at = now()
+    login.session.token_hash = rotate_browser_token()
+    session.flush()
+    audit.record(session, "accounts:login_session:step_up", account_id=login.account.id)
+
+
+def act_for(session: Session, login: Login, member_id: str | None) -> None:
+    """Act for another member from now on, under a new cookie. Whether that is allowed was asked before."""
+    login.session.acting_member_id = member_id
+    login.session.token_hash = rotate_browser_token()
+    session.flush()
+
+
+def rotate_for_proof(session: Session) -> str:
+    """A new cookie after a right code, for whoever is signed in too; the hash that now names it."""
+    login = current_login()
+    token = rotate_browser_token()
+    if login is not None:
+        login.session.token_hash = token
+        session.flush()
+    return token
+
+
+def end_current(session: Session) -> None:
+    """Sign this browser out; its cookie names nothing any more."""
+    login = current_login()
+    if login is not None:
+        audit.record(session, "accounts:login_session:end", account_id=login.account.id)
+    _end_row_of(session, browser_token())
+    rotate_browser_token()
+    _remember(session, None)
+
+
+def end_one(session: Session, account: Account, session_id: str) -> None:
+    """End one of the account's sessions; raises NoSuchSession."""
+    if not _end(session, LoginSession.account_id == account.id, LoginSession.id == session_id):
+        raise NoSuchSession
+    audit.record(session, "accounts:login_session:end", account_id=account.id, detail={"ended": session_id})
+
+
+def end_all(session: Session, account: Account, *, except_id: str | None = None) -> int:
+    """End every session of the account (but `except_id`), on all workers from the next request on."""
+    conditions = [LoginSession.account_id == account.id]
+    if except_id is not None:
+        conditions.append(LoginSession.id != except_id)
+    ended = _end(session, *conditions)
+    g.pop("login_seen_by", None)
+    audit.record(session, "accounts:login_session:end_all", account_id=account.id, count=ended)
+    return ended
+
+
+def list_open(session: Session, account: Account) -> list[LoginSession]:
+    """The account's open sessions, the latest first."""
+    statement = (
+        select(LoginSession)
+        .where(
+            LoginSession.account_id == account.id,
+            LoginSession.credentials_version == account.credentials_version,
+            *_open(),
+        )
+        .order_by(LoginSession.last_seen_at.desc())
+        .limit(100)
+    )
+    return list(session.scalars(statement))
+
+
+def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Only for people who are signed in: a page sends others to sign in and back, a form is refused (401)."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        if current_login() is None:
+            return _ask_to_sign_in()
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def require_recent_password(
+    minutes: int = RECENT_MINUTES,
+) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
+    """Only for people who gave their password within the last `minutes`; others are asked for it and come back."""
+
+    def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+        @functools.wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            login = current_login()
+            if login is None:
+                return _ask_to_sign_in()
+            if not login.password_is_recent(minutes):
+                return redirect(url_for("sign_in.confirm_password", next=here()), 303)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def delete_over(session: Session) -> int:
+    """Delete at most 500 sessions that ended or ran out a month ago; how many."""
+    long_ago = now() - timedelta(days=30)
+    over = or_(LoginSession.ended_at < long_ago, LoginSession.expires_at < long_ago)
+    some = select(LoginSession.id).where(over).limit(500)
+    result = session.execute(delete(LoginSession).where(LoginSession.id.in_(some)))
+    return cast(CursorResult[Any], result).rowcount
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if request.method not in {"GET", "HEAD"}:
+        raise SignedOut
+    return redirect(url_for("sign_in.sign_in", next=here()), 303)
+
+
+def _find_login(session: Session) -> Login | None:
+    statement = (
+        select(LoginSession, Account)
+        .join(Account, Account.id == LoginSession.account_id)
+        .where(
+            LoginSession.token_hash == browser_token(),
+            *_open(),
+            LoginSession.credentials_version == Account.credentials_version,
+            Account.status == AccountStatus.ACTIVE,
+        )
+    )
+    found = session.execute(statement).one_or_none()
+    if found is None:
+        return None
+    row, account = found
+    if now() - row.last_seen_at >= _UNWRITTEN:
+        row.last_seen_at = now()
+        session.flush()
+    return Login(account, row)
+
+
+def _open() -> tuple[Any, ...]:
+    moment = now()
+    return (
+        LoginSession.ended_at.is_(None),
+        LoginSession.expires_at > moment,
+        LoginSession.last_seen_at > moment - IDLE,
+    )
+
+
+def _end_row_of(session: Session, token_hash: str) -> None:
+    _end(session, LoginSession.token_hash == token_hash)
+
+
+def _end(session: Session, *conditions: Any) -> int:
+    result = session.execute(
+        update(LoginSession).where(LoginSession.ended_at.is_(None), *conditions).values(ended_at=now())
+    )
+    return cast(CursorResult[Any], result).rowcount
+
+
+def _remember(session: Session, login: Login | None) -> None:
+    g.login, g.login_seen_by = login, session
+    g.login_session_id = login.session.id if login else None

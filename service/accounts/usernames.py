@@ -1,0 +1,87 @@
+"""User names and e-mail addresses: what is allowed, and when two are the same for us."""
+
+import re
+import unicodedata
+
+from confusable_homoglyphs.confusables import confusables_data, is_mixed_script
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.accounts.models import Account
+
+SHORTEST, LONGEST = 4, 64
+_MARKS = "._-@+'"
+_EMAIL = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,253}")
+_LOOK_ALIKES = {"1": "l", "|": "l", "0": "o", "m": "rn"}
+
+
+class UnusableUsername(Exception):
+    """The user name breaks a rule; the subclass says which."""
+
+
+class WrongLength(UnusableUsername):
+    """Too short or too long."""
+
+
+class WrongCharacter(UnusableUsername):
+    """A space, a control or invisible character, or a mark in the wrong place."""
+
+
+class MixedScripts(UnusableUsername):
+    """Letters of several scripts, which lets one name pass for another."""
+
+
+class UsernameTaken(UnusableUsername):
+    """Somebody has this name, or one that looks like it."""
+
+
+def key(username: str) -> str:
+    """The form in which user names are unique and looked up: NFKC and case folded (Unicode TR 36)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+
+
+def email_key(address: str) -> str:
+    """The form in which e-mail addresses are compared, local part folded too."""
+    return unicodedata.normalize("NFKC", address.strip()).casefold()
+
+
+def is_email(address: str) -> bool:
+    """Whether `address` has the shape of an e-mail address that we would write to."""
+    local, _, domain = address.rpartition("@")
+    if _EMAIL.fullmatch(address) is None or not local or len(address) > 254:
+        return False
+    labels = domain.split(".")
+    return len(labels) > 1 and all(label and not label.startswith("-") and not label.endswith("-") for label in labels)
+
+
+def require_usable(session: Session, username: str) -> None:
+    """Raise the UnusableUsername that says why `username` cannot be given to a new account."""
+    text = unicodedata.normalize("NFKC", username)
+    if not SHORTEST <= len(text) <= LONGEST:
+        raise WrongLength
+    if not all(letter.isalnum() or letter in _MARKS or unicodedata.combining(letter) for letter in text):
+        raise WrongCharacter
+    if not (text[0].isalnum() and text[-1].isalnum()):
+        raise WrongCharacter
+    if is_mixed_script(text):
+        raise MixedScripts
+    if _is_taken(session, username):
+        raise UsernameTaken
+
+
+def skeleton(username: str) -> str:
+    """The form in which names that look alike are equal (Unicode TR 39 §4): bi11 and bill, Latin and Cyrillic."""
+    return "".join(_LOOK_ALIKES.get(letter, letter) for letter in map(_plain, key(username)))
+
+
+def _is_taken(session: Session, username: str) -> bool:
+    same = (Account.username_key == key(username)) | (Account.username_skeleton == skeleton(username))
+    return session.scalar(select(Account.id).where(same).limit(1)) is not None
+
+
+def _plain(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    likes: list[str] = [alias["c"].strip("\u200e") for alias in confusables_data.get(letter, ())]
+    ascii_like = next((like for like in likes if like.isascii()), None)
+    return ascii_like.casefold() if ascii_like else min([letter, *likes])

@@ -1,0 +1,54 @@
+"""Sentences that several pages of accounts show, marked for the catalogue in one place."""
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from service.accounts import usernames
+from service.accounts.passwords import Part
+from service.web import PageError
+
+SIGN_IN_REFUSED = _(
+    "The username or password is not right, or there were too many tries. "
+    "Check both and try again, or wait a few minutes. If it still fails, use “Forgot password”."
+)
+CODE_REFUSED = _(
+    "That code did not work. It may be mistyped, older than 5 minutes, used already, or tried too often. "
+    "Check the newest e-mail, or send a new code."
+)
+FILL_IN = _("Please fill this in.")
+NOT_AN_ADDRESS = _("Please enter an e-mail address like name@example.org.")
+NOT_THE_SAME = _("The two passwords are not the same. Type the same one twice.")
+
+PARTS: dict[Part, LazyString] = {
+    Part.LENGTH: _("8 to 64 characters"),
+    Part.GROUPS: _("At least 3 of these 4 groups:"),
+    Part.UPPERCASE: _("Uppercase letter"),
+    Part.LOWERCASE: _("Lowercase letter"),
+    Part.NUMBER: _("Number"),
+    Part.SPECIAL: _("Special character (! @ # $ %)"),
+    Part.NOT_COMMON: _("Not on our list of common or leaked passwords, because those are tried first"),
+    Part.NOT_OWN_NAME: _("Does not hold your name, username, e-mail or our name, because those are easy to guess"),
+}
+
+USERNAMES: dict[type[usernames.UnusableUsername], LazyString] = {
+    usernames.WrongLength: _("A username has 4 to 64 characters."),
+    usernames.WrongCharacter: _("Use letters, numbers and . _ - @ + only, with a letter or number at both ends."),
+    usernames.MixedScripts: _("Use the letters of one alphabet only."),
+    usernames.UsernameTaken: _("That username is taken or looks like one that is taken. Please choose another."),
+}
+
+
+class FormTooLong(PageError):
+    """What was sent is longer than any honest form: refused before anything reads it."""
+
+    status = 400
+    title = _("That was too long")
+    sentence = _("The form held more than we can read. Go back and enter less.")
+
+
+class VeryBusy(PageError):
+    """All places for checking passwords are taken."""
+
+    status = 503
+    title = _("We are very busy right now")
+    sentence = _("Nothing was lost. Please try again in a few seconds.")

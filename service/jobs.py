@@ -1,0 +1,134 @@
+"""The worker: named jobs at intervals, each under a lease, so that any number of workers has one leader a job."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import structlog
+from sqlalchemy import CursorResult, String, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
+
+from service import mail, single_use
+from service.clock import now
+from service.db import Base, Instant, new_id
+from service.settings import Settings
+
+_LEASE = timedelta(seconds=60)
+_LONGEST_PAUSE = 30.0
+_TICK = 0.25
+_BATCH = 500
+log = structlog.get_logger("service.jobs")
+
+Handler = Callable[[sessionmaker[Session], Settings], object]
+Sweep = Callable[[Session], int]
+"""Deletes at most some hundred rows that are over, in the caller's transaction; how many."""
+
+
+class JobLease(Base):
+    """Who runs a job now."""
+
+    __tablename__ = "job_lease"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(36))
+    held_until: Mapped[datetime] = mapped_column(Instant)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something the worker does every so many seconds."""
+
+    name: str
+    every_seconds: float
+    handler: Handler
+
+
+class Worker:
+    """One worker process: runs the jobs whose lease it holds until it is told to stop."""
+
+    def __init__(self, sessions: sessionmaker[Session], settings: Settings, jobs: Sequence[Job]) -> None:
+        self._sessions = sessions
+        self._settings = settings
+        self._jobs = jobs
+        self._id = new_id()
+        self._stop = threading.Event()
+        self._pauses: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Ask the worker to end after the job at hand."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run until stopped."""
+        elapsed = 0.0
+        while not self._stop.is_set():
+            for job in self._jobs:
+                if elapsed >= self._due.get(job.name, 0.0):
+                    self._due[job.name] = elapsed + self._run(job)
+            self._stop.wait(_TICK)
+            elapsed += _TICK
+
+    def run_once(self) -> None:
+        """Run every job once, now."""
+        for job in self._jobs:
+            self._run(job)
+
+    def _run(self, job: Job) -> float:
+        """Run the job if its lease is ours; the seconds until its next turn."""
+        try:
+            if take_lease(self._sessions, job.name, self._id):
+                job.handler(self._sessions, self._settings)
+        except (mail.ServerUnreachable, DBAPIError) as problem:
+            # A mail server or database that is away comes back; the pause grows so that it is not hammered.
+            log.warning("job_postponed", job=job.name, problem=type(problem).__name__)
+            self._pauses[job.name] = min(_LONGEST_PAUSE, 2 * self._pauses.get(job.name, job.every_seconds))
+            return self._pauses[job.name]
+        self._pauses.pop(job.name, None)
+        return job.every_seconds
+
+
+def take_lease(sessions: sessionmaker[Session], name: str, holder: str) -> bool:
+    """Take or keep the lease of job `name` for a minute; False while another holds it."""
+    moment = now()
+    with sessions.begin() as session:
+        on_postgresql = session.get_bind().dialect.name == "postgresql"
+        insert = postgresql.insert(JobLease) if on_postgresql else sqlite.insert(JobLease)
+        first = insert.values(name=name, holder=holder, held_until=moment).on_conflict_do_nothing()
+        session.execute(first)
+        taken = session.execute(
+            update(JobLease)
+            .where(JobLease.name == name, or_(JobLease.holder == holder, JobLease.held_until <= moment))
+            .values(holder=holder, held_until=moment + _LEASE)
+        )
+        return cast(CursorResult[Any], taken).rowcount == 1
+
+
+def deliver_mail(sessions: sessionmaker[Session], settings: Settings) -> None:
+    """The mail job."""
+    mail.deliver_due(sessions, settings)
+
+
+def janitor(sweeps: Sequence[Sweep]) -> Handler:
+    """The job that deletes what is over, in short transactions so that nobody waits for it."""
+
+    def clean(sessions: sessionmaker[Session], _settings: Settings) -> None:
+        for sweep in sweeps:
+            deleted = _BATCH
+            while deleted >= _BATCH:
+                with sessions.begin() as session:
+                    deleted = sweep(session)
+
+    return clean
+
+
+def delete_claimed_values(session: Session) -> int:
+    """Forget claimed values that would be refused anyway."""
+    over = select(single_use.ClaimedValue.value).where(single_use.ClaimedValue.expires_at <= now()).limit(_BATCH)
+    table = single_use.ClaimedValue
+    result = session.execute(table.__table__.delete().where(table.value.in_(over), table.expires_at <= now()))  # type: ignore[attr-defined]
+    return cast(CursorResult[Any], result).rowcount

@@ -1,0 +1,276 @@
+"""Mail: the outbox, written in the transaction of the deed, and its delivery by the worker through SMTP.
+
+Rows are delivered in order for each recipient. A mail older than the code in it is dropped. What a server refuses for
+good is parked after some tries; what fails for now is tried again until it is delivered. A message may arrive twice
+only if the process dies between the server's 250 and our commit; the copy has the same Message-ID and words.
+"""
+
+import base64
+import hashlib
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import structlog
+from cryptography.fernet import Fernet
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from sqlalchemy import JSON, BigInteger, CursorResult, Index, Integer, String, delete, func, or_, select, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, sessionmaker
+
+from service.clock import now
+from service.db import Base, Instant, new_id, words
+from service.settings import Settings
+
+LANGUAGES = ("en", "es")
+_LEASE = timedelta(seconds=60)
+_SMTP_TIMEOUT = 10.0
+_PARK_AFTER = 5
+_LONGEST_PAUSE = timedelta(minutes=5)
+_BATCH = 50
+log = structlog.get_logger("service.mail")
+
+
+class MailState(StrEnum):
+    """Where a mail stands."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    DROPPED = "dropped"
+    PARKED = "parked"
+
+
+class OutboxMail(Base):
+    """One mail to send. `context` holds neither health data nor, once it is sent, any code."""
+
+    __tablename__ = "outbox_mail"
+    __table_args__ = (Index("ix_outbox_mail_state_recipient", "state", "recipient", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(36), unique=True, default=new_id)
+    recipient: Mapped[str] = mapped_column(String(254))
+    template: Mapped[str] = mapped_column(String(60))
+    language: Mapped[str] = mapped_column(String(8))
+    context: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    state: Mapped[MailState] = mapped_column(words(MailState), default=MailState.WAITING)
+    refusals: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[datetime] = mapped_column(Instant)
+    lease: Mapped[str | None] = mapped_column(String(36), default=None)
+    leased_until: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant, default=None, index=True)
+
+
+class ServerUnreachable(Exception):
+    """The mail server does not answer; nothing was lost, the next round tries again."""
+
+
+def enqueue(
+    session: Session,
+    *,
+    to: str,
+    template: str,
+    language: str = "en",
+    expires_at: datetime | None = None,
+    **context: str,
+) -> OutboxMail:
+    """Put a mail into the outbox of the caller's transaction.
+
+    `template` names files of templates/email (`<template>.<language>.txt`); `context` fills them, without health data.
+    """
+    moment = now()
+    mail = OutboxMail(
+        recipient=to.strip(), template=template, language=language if language in LANGUAGES else LANGUAGES[0],
+        context=context, created_at=moment, expires_at=expires_at, due_at=moment,
+    )  # fmt: skip
+    session.add(mail)
+    return mail
+
+
+def seal(key: bytes, secret: str) -> str:
+    """A secret as it may lie in the outbox, under the installation's key; templates show it by `unsealed(…)`."""
+    return _box(key).encrypt(secret.encode()).decode("ascii")
+
+
+def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
+    """Deliver what is due, one transaction a mail; how many were sent. Raises ServerUnreachable if nobody answers."""
+    sent = 0
+    with _connection(settings) as smtp:
+        for _ in range(_BATCH):
+            mail = _lease_next(sessions)
+            if mail is None:
+                break
+            sent += _deliver(sessions, settings, mail, smtp)
+    return sent
+
+
+def delete_old(session: Session, *, keep: timedelta = timedelta(days=7), limit: int = 500) -> int:
+    """Delete at most `limit` mails that ended longer than `keep` ago; how many."""
+    old = select(OutboxMail.id).where(OutboxMail.ended_at < now() - keep).limit(limit)
+    result = session.execute(delete(OutboxMail).where(OutboxMail.id.in_(old)))
+    return cast(CursorResult[Any], result).rowcount
+
+
+def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
+    """The message of `mail`; the first line of the template is the subject, which never holds a code."""
+    box = _box(settings.secret_key)
+    context: dict[str, object] = {name: str(value) for name, value in mail.context.items()}
+    context |= {"plan": settings.plan, "base_url": settings.base_url}
+    text = _environment().get_template(f"{mail.template}.{mail.language}.txt").render(
+        context, unsealed=lambda sealed: box.decrypt(sealed.encode()).decode()
+    )
+    subject, _, body = text.partition("\n")
+    message = EmailMessage()
+    message["From"] = settings.mail_from
+    message["To"] = mail.recipient
+    message["Subject"] = subject.removeprefix("Subject:").strip()
+    message["Date"] = format_datetime(mail.created_at.replace(microsecond=0))
+    message["Message-ID"] = f"<{mail.message_id}@{urlsplit(settings.base_url).hostname}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = mail.language
+    message.set_content(body.strip() + "\n")
+    return message
+
+
+class _Connection:
+    """A connection to the mail server, opened at the first mail and again after one that broke it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._smtp: smtplib.SMTP | None = None
+
+    def send(self, message: EmailMessage) -> None:
+        if self._smtp is None:
+            self._smtp = self._open()
+        self._smtp.send_message(message)
+
+    def close(self) -> None:
+        smtp, self._smtp = self._smtp, None
+        if smtp is not None:
+            smtp.close()
+
+    def _open(self) -> smtplib.SMTP:
+        try:
+            return smtplib.SMTP(self._settings.smtp_host, self._settings.smtp_port, timeout=_SMTP_TIMEOUT)
+        except (OSError, smtplib.SMTPException) as problem:
+            raise ServerUnreachable from problem
+
+
+@contextmanager
+def _connection(settings: Settings) -> Iterator[_Connection]:
+    connection = _Connection(settings)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _lease_next(sessions: sessionmaker[Session]) -> OutboxMail | None:
+    """Lease the oldest mail that is due and is its recipient's first."""
+    moment, lease = now(), new_id()
+    earlier = aliased(OutboxMail)
+    first = ~select(earlier.id).where(
+        earlier.recipient == OutboxMail.recipient, earlier.state == MailState.WAITING, earlier.id < OutboxMail.id
+    ).exists()  # fmt: skip
+    free = or_(OutboxMail.leased_until.is_(None), OutboxMail.leased_until <= moment)
+    ready = (OutboxMail.state == MailState.WAITING, OutboxMail.due_at <= moment, free)
+    oldest = select(func.min(OutboxMail.id)).where(*ready, first).scalar_subquery()
+    with sessions.begin() as session:
+        session.execute(
+            update(OutboxMail)
+            .where(OutboxMail.id == oldest, *ready)
+            .values(lease=lease, leased_until=moment + _LEASE, tries=OutboxMail.tries + 1)
+            .execution_options(synchronize_session=False)
+        )
+        return session.scalar(select(OutboxMail).where(OutboxMail.lease == lease))
+
+
+def _deliver(sessions: sessionmaker[Session], settings: Settings, mail: OutboxMail, smtp: _Connection) -> int:
+    if mail.expires_at is not None and mail.expires_at <= now():
+        _end(sessions, mail, MailState.DROPPED)
+        return 0
+    try:
+        message = compose(mail, settings)
+    except (TemplateError, ValueError) as problem:
+        # A template or an address that cannot be written will not mend itself.
+        _end(sessions, mail, MailState.PARKED)
+        log.error("mail_parked", mail=mail.id, template=mail.template, problem=type(problem).__name__)
+        return 0
+    try:
+        smtp.send(message)
+    except ServerUnreachable:
+        _try_later(sessions, mail, refused=False)
+        raise
+    except smtplib.SMTPException as problem:
+        smtp.close()
+        _answer_refusal(sessions, mail, problem)
+        return 0
+    except OSError as problem:
+        # Timed out or cut while sending: the server has not said 250, so it is still ours to deliver.
+        smtp.close()
+        _try_later(sessions, mail, refused=False)
+        raise ServerUnreachable from problem
+    _end(sessions, mail, MailState.SENT)
+    return 1
+
+
+def _answer_refusal(sessions: sessionmaker[Session], mail: OutboxMail, problem: smtplib.SMTPException) -> None:
+    lasting = _is_lasting(problem)
+    if lasting and mail.refusals + 1 >= _PARK_AFTER:
+        _end(sessions, mail, MailState.PARKED)
+        log.error("mail_parked", mail=mail.id, template=mail.template, problem=type(problem).__name__)
+        return
+    _try_later(sessions, mail, refused=lasting)
+    log.warning("mail_refused", mail=mail.id, template=mail.template, lasting=lasting, problem=type(problem).__name__)
+
+
+def _is_lasting(problem: smtplib.SMTPException) -> bool:
+    """Whether the server said no (5xx), rather than not now (4xx, RFC 5321 §4.2.1) or nothing at all."""
+    if isinstance(problem, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in problem.recipients.values())
+    return isinstance(problem, smtplib.SMTPResponseException) and problem.smtp_code >= 500
+
+
+def _try_later(sessions: sessionmaker[Session], mail: OutboxMail, *, refused: bool) -> None:
+    pause = min(timedelta(seconds=2 ** min(mail.tries, 10)), _LONGEST_PAUSE)
+    _write(sessions, mail, due_at=now() + pause, refusals=mail.refusals + refused, lease=None, leased_until=None)
+
+
+def _end(sessions: sessionmaker[Session], mail: OutboxMail, state: MailState) -> None:
+    _write(sessions, mail, state=state, ended_at=now(), context={}, lease=None, leased_until=None)
+
+
+def _write(sessions: sessionmaker[Session], mail: OutboxMail, **values: Any) -> None:
+    # Fenced by the lease: a worker that lost it in mid-send no longer writes.
+    with sessions.begin() as session:
+        session.execute(
+            update(OutboxMail)
+            .where(OutboxMail.id == mail.id, OutboxMail.lease == mail.lease)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+
+
+@cache
+def _box(key: bytes) -> Fernet:
+    derived = hashlib.blake2b(key, digest_size=32, person=b"outbox-mail").digest()
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+@cache
+def _environment() -> Environment:
+    # Plain text: HTML escaping would garble names. StrictUndefined: a mail with a hole is parked, not sent.
+    return Environment(
+        loader=PackageLoader("service", "templates/email"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701
+        trim_blocks=True,
+    )

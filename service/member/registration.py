@@ -1,0 +1,173 @@
+"""Registration pages: who you are, your e-mail, the code, user name and password; then on to where you came from."""
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from service.accounts import devices, sessions, throttling
+from service.accounts.checklist import Checklist, plan_names
+from service.accounts.email_codes import Flow
+from service.accounts.models import CodePurpose, EmailProof, PendingRegistration
+from service.accounts.next_page import local_path
+from service.accounts.password_reset import ProofOver, WeakPassword
+from service.accounts.schemas import NewAccount, NewAddress, OnlyCode
+from service.accounts.usernames import UnusableUsername
+from service.accounts.wording import CODE_REFUSED, NOT_THE_SAME, USERNAMES, FormTooLong
+from service.member import registering
+from service.member.registering import MemberProof, NotMatched, Origin, OutOfScope
+from service.member.registration_schemas import MemberDetails, RepresentativeDetails
+from service.web import browser_id, db_session, load_form, settings
+
+blueprint = Blueprint("registration", __name__)
+
+
+@blueprint.route("/register", methods=["GET", "POST"])
+def start() -> ResponseReturnValue:
+    """Ask a member who they are, and match it with the roster."""
+    if request.method == "GET":
+        return _first_page("member", {}, {})
+    form, errors = load_form(MemberDetails())
+    if errors:
+        return _first_page("member", errors, form), 400
+    proof = MemberProof(form["member_id"], form["last_name"], form["birth_date"], form["zip_code"])
+    try:
+        registering.begin_as_member(db_session(), proof, _origin(), out_of_scope=settings().plan.out_of_scope_lines)
+    except NotMatched:
+        return render_template("registration/not_matched.html", following=_following()), 400
+    except OutOfScope:
+        return render_template("registration/out_of_scope.html"), 400
+    return redirect(url_for("registration.email"), 303)
+
+
+@blueprint.route("/register/representative", methods=["GET", "POST"])
+def representative() -> ResponseReturnValue:
+    """Ask a representative who is no member for their Personal Representative ID."""
+    if request.method == "GET":
+        return _first_page("representative", {}, {})
+    form, errors = load_form(RepresentativeDetails())
+    if errors:
+        return _first_page("representative", errors, form), 400
+    try:
+        registering.begin_as_representative(
+            db_session(), form["representative_id"], form["last_name"], form["birth_date"], _origin()
+        )
+    except NotMatched:
+        return render_template("registration/not_matched.html", following=_following()), 400
+    return redirect(url_for("registration.email"), 303)
+
+
+@blueprint.route("/register/email", methods=["GET", "POST"])
+def email() -> ResponseReturnValue:
+    """Ask for the e-mail address and send a code there."""
+    pending = _find_pending()
+    if pending is None:
+        return _over()
+    if request.method == "GET":
+        return render_template("registration/email.html", errors={}, email=pending.email)
+    form, errors = load_form(NewAddress())
+    if errors:
+        return render_template("registration/email.html", errors=errors, email=request.form.get("email", "")[:254]), 400
+    network = throttling.network_of(request.remote_addr)
+    registering.send_code(db_session(), pending, form["email"].strip(), _flow(), network=network)
+    return redirect(url_for("registration.code"), 303)
+
+
+@blueprint.route("/register/code", methods=["GET", "POST"])
+def code() -> ResponseReturnValue:
+    """Ask for the code; a right one opens the last page, in this browser."""
+    pending = _find_pending()
+    if pending is None or not pending.email:
+        return _over()
+    if request.method == "GET":
+        return _code_page(pending, {})
+    form, errors = load_form(OnlyCode())
+    if errors:
+        return _code_page(pending, errors), 400
+    if registering.verify_code(db_session(), pending, _flow(), form["code"]) is None:
+        return _code_page(pending, {"code": [CODE_REFUSED]}), 400
+    return redirect(url_for("registration.account"), 303)
+
+
+@blueprint.route("/register/account", methods=["GET", "POST"])
+def account() -> ResponseReturnValue:
+    """Ask for user name and password; then the person is signed in and goes on."""
+    pending = _find_pending()
+    proof = registering.find_proof(db_session(), pending) if pending else None
+    if pending is None or proof is None:
+        return _over()
+    if request.method == "GET":
+        return _account_page(pending, {}, {})
+    form, errors = load_form(NewAccount())
+    if "check" in request.form:
+        return _account_page(pending, {}, form)
+    if not errors and form["confirmation"] != form["password"]:
+        errors = {"confirmation": [NOT_THE_SAME]}
+    if errors:
+        return _account_page(pending, errors, form), 400
+    return _open(pending, proof, form)
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_long(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+    return current_app.handle_user_exception(FormTooLong())
+
+
+def _open(pending: PendingRegistration, proof: EmailProof, form: dict[str, str]) -> ResponseReturnValue:
+    session = db_session()
+    try:
+        opened = registering.finish(
+            session, pending, proof, username=form["username"], password=form["password"], names=plan_names()
+        )
+    except UnusableUsername as unusable:
+        return _account_page(pending, {"username": [USERNAMES[type(unusable)]]}, form), 400
+    except WeakPassword as weak:
+        return _account_page(pending, {"password": Checklist(weak.verdict).sentences}, form), 400
+    except ProofOver:
+        session.rollback()
+        return _over()
+    sessions.start(session, opened)
+    devices.remember(session, opened)
+    return redirect(local_path(pending.next_path) or url_for("member_home.index"), 303)
+
+
+def _origin() -> Origin:
+    locale = get_locale()
+    return Origin(
+        browser_id=browser_id(),
+        network=throttling.network_of(request.remote_addr),
+        language=locale.language if locale else "en",
+        following=_following() or "",
+    )
+
+
+def _flow() -> Flow:
+    return Flow(CodePurpose.REGISTRATION, browser_id(), settings().secret_key)
+
+
+def _following() -> str | None:
+    return local_path(request.values.get("next"))
+
+
+def _find_pending() -> PendingRegistration | None:
+    return registering.find_pending(db_session(), browser_id())
+
+
+def _over() -> ResponseReturnValue:
+    return _first_page("member", {}, {}, over=True), 401
+
+
+def _first_page(kind: str, errors: object, form: object, *, over: bool = False) -> str:
+    return render_template(
+        f"registration/{kind}.html", errors=errors, form=form, following=_following(), over=over, given=request.form
+    )
+
+
+def _code_page(pending: PendingRegistration, errors: object) -> str:
+    return render_template("registration/code.html", email=pending.email, errors=errors)
+
+
+def _account_page(pending: PendingRegistration, errors: object, form: dict[str, str]) -> str:
+    username, password = form.get("username", ""), form.get("password", "")
+    checklist = Checklist.of(password, [*registering.own_names(pending, username), *plan_names()])
+    return render_template("registration/account.html", errors=errors, username=username, checklist=checklist)
