@@ -1,0 +1,202 @@
+"""Conditions as SQL: fixed fragments with bound parameters, the same meaning in PostgreSQL and in SQLite.
+
+No text of a request ever becomes SQL; column names come from enums of ours.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from consent.policy import Access
+from fhir.compartment import SHARED, SHARED_TYPES
+from fhir.conditions import Condition, Term, Test
+from fhir.dates import Prefix, Span
+from fhir.declared import ARRAYS, DATES, Column
+from fhir.models import SEPARATOR
+from fhir.search import Sort
+
+
+class Dialect(StrEnum):
+    """The two databases, by SQLAlchemy's names."""
+
+    POSTGRESQL = "postgresql"
+    SQLITE = "sqlite"
+
+    @property
+    def mark(self) -> str:
+        """How the driver marks a bound parameter."""
+        return "%s" if self is Dialect.POSTGRESQL else "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """SQL text and the values of its marks, in order."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+NOTHING = Clause("1 = 0")
+_SPANNED = frozenset({Column.DATE1, Column.DATE2})
+_SPANS = {
+    Dialect.POSTGRESQL: (
+        "SELECT (one->>0)::bigint AS s, (one->>1)::bigint AS e FROM json_array_elements({column}::json) AS one"
+    ),
+    Dialect.SQLITE: (
+        "SELECT json_extract(one.value, '$[0]') AS s, json_extract(one.value, '$[1]') AS e"
+        " FROM json_each({column}) AS one"
+    ),
+}
+# With s and e the span of a resource (end not in it), the bound values in the order written.
+_TESTS: Mapping[Prefix, tuple[str, Callable[[Span], tuple[int, ...]]]] = {
+    Prefix.EQ: ("({s} >= {mark} AND {e} <= {mark})", lambda span: (span.start, span.end)),
+    Prefix.NE: ("({s} < {mark} OR {e} > {mark})", lambda span: (span.start, span.end)),
+    Prefix.GT: ("{e} > {mark}", lambda span: (span.end,)),
+    Prefix.LT: ("{s} < {mark}", lambda span: (span.start,)),
+    Prefix.GE: ("{e} > {mark}", lambda span: (span.start,)),
+    Prefix.LE: ("{s} < {mark}", lambda span: (span.end,)),
+    Prefix.SA: ("{s} >= {mark}", lambda span: (span.end,)),
+    Prefix.EB: ("{e} <= {mark}", lambda span: (span.start,)),
+    Prefix.AP: ("({s} < {mark} AND {e} > {mark})", lambda span: (span.end, span.start)),
+}
+_SINGLY = (
+    "({start} IS NOT NULL AND (({name}_spans IS NULL AND {hull}) OR"
+    " ({name}_spans IS NOT NULL AND EXISTS (SELECT 1 FROM ({spans}) AS spans WHERE {single}))))"
+)
+_BY_HULL = frozenset({Prefix.GT, Prefix.LT, Prefix.GE, Prefix.LE})
+"""Prefixes for which some span fits exactly when the hull of all spans does."""
+
+
+def all_of(clauses: Iterable[Clause]) -> Clause:
+    """Every one of the clauses."""
+    parts = [clause for clause in clauses if clause.text]
+    return Clause(" AND ".join(part.text for part in parts), tuple(value for part in parts for value in part.values))
+
+
+def any_of(clauses: Sequence[Clause]) -> Clause:
+    """At least one of the clauses; none of none."""
+    if not clauses:
+        return NOTHING
+    text = " OR ".join(clause.text for clause in clauses)
+    return Clause(f"({text})", tuple(value for clause in clauses for value in clause.values))
+
+
+def visible(dialect: Dialect, access: Access, resource_type: str) -> Clause:
+    """What the access lets through of one type: its patients, or the shared ones, without excluded labels."""
+    return all_of((_owned(dialect, access, resource_type), without_labels(dialect, access.excluded_labels)))
+
+
+def without_labels(dialect: Dialect, labels: frozenset[str]) -> Clause:
+    """Resources that carry none of the labels."""
+    if not labels:
+        return Clause("")
+    if dialect is Dialect.POSTGRESQL:
+        return Clause("NOT labels && %s::text[]", (sorted(labels),))
+    absent = " AND ".join("instr(labels, ?) = 0" for _ in labels)
+    return Clause(f"(labels = '' OR ({absent}))", tuple(_whole(label) for label in sorted(labels)))
+
+
+def condition(dialect: Dialect, asked: Condition) -> Clause:
+    """One condition of a search."""
+    clause = _condition(dialect, asked)
+    return Clause(f"NOT {clause.text}", clause.values) if asked.negated else clause
+
+
+def after(dialect: Dialect, sort: Sort, value: int | str, resource_id: str) -> Clause:
+    """Rows that come after one row in the order of `sort` (keyset paging)."""
+    mark, beyond = dialect.mark, "<" if sort.descending else ">"
+    if sort.column == "id":
+        return Clause(f"id {beyond} {mark}", (resource_id,))
+    # The first comparison is implied by the second; it lets the index start at the right place.
+    text = f"{sort.column} {beyond}= {mark} AND ({sort.column} {beyond} {mark} OR id > {mark})"
+    return Clause(text, (value, value, resource_id))
+
+
+def order(sort: Sort) -> str:
+    """The ORDER BY of `sort`; ids break ties."""
+    direction = "DESC" if sort.descending else "ASC"
+    return f"id {direction}" if sort.column == "id" else f"{sort.column} {direction}, id"
+
+
+def _owned(dialect: Dialect, access: Access, resource_type: str) -> Clause:
+    mark = dialect.mark
+    if resource_type in SHARED_TYPES:
+        return Clause(f"patient_id = {mark}", (SHARED,))
+    if access.patient_ids is None:
+        return Clause(f"patient_id <> {mark}", (SHARED,))
+    if len(access.patient_ids) == 1:
+        return Clause(f"patient_id = {mark}", tuple(access.patient_ids))
+    return any_equal(dialect, "patient_id", sorted(access.patient_ids))
+
+
+def any_equal(dialect: Dialect, column: str, values: Sequence[str]) -> Clause:
+    """A column of one text that equals any of the values."""
+    if dialect is Dialect.POSTGRESQL:
+        return Clause(f"{column} = ANY(%s::text[])", (list(values),))
+    return Clause(f"{column} IN ({', '.join('?' for _ in values)})", tuple(values))
+
+
+def _condition(dialect: Dialect, asked: Condition) -> Clause:
+    column, terms = asked.column, asked.terms
+    if column in {Column.ID, Column.PATIENT}:
+        if terms[0].test is Test.PRESENT:
+            return Clause(f"({column.value} <> '')")
+        return any_equal(dialect, column.value, [term.word for term in terms])
+    if column in DATES or column is Column.LAST_UPDATED:
+        return any_of([_dated(dialect, column, term) for term in terms])
+    if column is Column.TEXTS:
+        return any_of([_text_starts(dialect, column, term.word) for term in terms])
+    equal = [term.word for term in terms if term.test is Test.EQUALS]
+    clauses = [_any_word(dialect, column, equal)] if equal else []
+    clauses += [_some_word(dialect, column, term) for term in terms if term.test is not Test.EQUALS]
+    return any_of(clauses)
+
+
+def _any_word(dialect: Dialect, column: Column, words: list[str]) -> Clause:
+    assert column in ARRAYS
+    if dialect is Dialect.POSTGRESQL:
+        return Clause(f"{column.value} && %s::text[]", (words,))
+    text = " OR ".join(f"instr({column.value}, ?) > 0" for _ in words)
+    return Clause(f"({text})", tuple(_whole(word) for word in words))
+
+
+def _some_word(dialect: Dialect, column: Column, term: Term) -> Clause:
+    """A value that starts with the term's word (any value where the word is empty)."""
+    if dialect is Dialect.SQLITE:
+        return Clause(f"instr({column.value}, ?) > 0", (SEPARATOR + term.word,))
+    text = "EXISTS (SELECT 1 FROM unnest({column}) AS one WHERE starts_with(one, %s))"
+    return Clause(text.format(column=column.value), (term.word,))
+
+
+def _text_starts(dialect: Dialect, column: Column, word: str) -> Clause:
+    if dialect is Dialect.POSTGRESQL:
+        return Clause(f"strpos({column.value}, %s) > 0", (SEPARATOR + word,))
+    return Clause(f"instr({column.value}, ?) > 0", (SEPARATOR + word,))
+
+
+def _dated(dialect: Dialect, column: Column, term: Term) -> Clause:
+    if column is Column.LAST_UPDATED:
+        # Kept to the millisecond, so it spans one.
+        return _compared(dialect, "last_updated", "(last_updated + 1000)", term)
+    start, end, name = f"{column.value}_start", f"{column.value}_end", column.value
+    if term.test is Test.PRESENT:
+        return Clause(f"({start} IS NOT NULL)")
+    hull = _compared(dialect, start, end, term)
+    if column not in _SPANNED or term.prefix in _BY_HULL:
+        return Clause(f"({start} IS NOT NULL AND {hull.text})", hull.values)
+    single = _compared(dialect, "s", "e", term)
+    spans = _SPANS[dialect].format(column=f"{name}_spans")
+    text = _SINGLY.format(start=start, name=name, hull=hull.text, spans=spans, single=single.text)
+    return Clause(text, hull.values + single.values)
+
+
+def _compared(dialect: Dialect, start: str, end: str, term: Term) -> Clause:
+    if term.test is Test.PRESENT:
+        return Clause(f"({start} IS NOT NULL)")
+    text, values = _TESTS[term.prefix]
+    return Clause(text.format(s=start, e=end, mark=dialect.mark), values(term.span))
+
+
+def _whole(word: str) -> str:
+    return f"{SEPARATOR}{word}{SEPARATOR}"

@@ -1,0 +1,147 @@
+"""Which resource types are served, and whose they are: a member's, or shared by all (Practitioner, Organization …).
+
+A type without a rule here is not served (SMART-85). R4 allows several ways into the patient compartment; a resource
+is kept under the one patient it is about.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+"""A legal FHIR id."""
+
+PATIENT_ELEMENT: Mapping[str, str] = {
+    "AllergyIntolerance": "patient",
+    "CarePlan": "subject",
+    "CareTeam": "subject",
+    "Condition": "subject",
+    "Coverage": "beneficiary",
+    "Device": "patient",
+    "DiagnosticReport": "subject",
+    "DocumentReference": "subject",
+    "Encounter": "subject",
+    "ExplanationOfBenefit": "patient",
+    "Goal": "subject",
+    "Immunization": "patient",
+    "Media": "subject",
+    "MedicationDispense": "subject",
+    "MedicationRequest": "subject",
+    "Observation": "subject",
+    "Patient": "id",
+    "Procedure": "subject",
+    "Provenance": "target",
+    "QuestionnaireResponse": "subject",
+    "RelatedPerson": "patient",
+    "ServiceRequest": "subject",
+    "Specimen": "subject",
+}
+"""The types of the patient compartment, each with the element that names its patient."""
+
+SHARED_TYPES = frozenset({
+    "Endpoint", "HealthcareService", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole",
+})  # fmt: skip
+"""Types about no member: whoever has their scope sees all of them."""
+
+TYPES = tuple(sorted({*PATIENT_ELEMENT, *SHARED_TYPES}))
+SHARED = ""
+"""The patient id under which shared resources are stored."""
+
+_PERSON_TYPES = frozenset({"Patient", "RelatedPerson", "Person"})
+
+
+class UnknownPatient(Exception):
+    """The resource does not say whose it is."""
+
+
+class SeveralPatients(Exception):
+    """The resource names more than one patient as its own."""
+
+
+def patient_of(resource: Mapping[str, Any]) -> str:
+    """The id of the patient a resource belongs to, `SHARED` for shared types.
+
+    Raises UnknownPatient where it names none (a Provenance may have to be looked up by its targets, see
+    `other_targets`) and SeveralPatients where it names two.
+    """
+    resource_type = resource["resourceType"]
+    if resource_type in SHARED_TYPES:
+        return SHARED
+    if resource_type == "Patient":
+        return str(resource["id"])
+    element = resource.get(PATIENT_ELEMENT[resource_type])
+    named = {name for kind, name in _targets(element) if kind == "Patient"}
+    if len(named) > 1:
+        raise SeveralPatients
+    if not named:
+        raise UnknownPatient
+    return named.pop()
+
+
+def other_targets(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a Provenance without a Patient among its targets is about: (type, id) of each."""
+    return [target for target in _targets(resource.get("target")) if target[0] in TYPES]
+
+
+def literal(reference: object) -> tuple[str, str] | None:
+    """(type, id) of a relative or absolute literal reference, its version left out; None for every other kind."""
+    if not isinstance(reference, str) or reference.startswith(("#", "urn:")):
+        return None
+    parts = reference.split("/")
+    if len(parts) >= 4 and parts[-2] == "_history":
+        parts = parts[:-2]
+    if len(parts) < 2 or not ID.fullmatch(parts[-1]) or not parts[-2].isalpha():
+        return None
+    return parts[-2], parts[-1]
+
+
+def strip_foreign_names(node: Any, patient_id: str, people: frozenset[str] = frozenset()) -> bool:
+    """Remove `display` from references to people other than this patient, in place; True when one was removed.
+
+    A display would name another member (a relative who is a RelatedPerson, the subscriber) whatever may be read of
+    them. Where it cannot be told whom a reference means (urn:, contained people), it goes too.
+    """
+    found = False
+    if isinstance(node, list):
+        for item in node:
+            found |= strip_foreign_names(item, patient_id, people)
+    elif isinstance(node, dict):
+        if "display" in node and _may_name_person(node, patient_id, people):
+            del node["display"]
+            found = True
+        for value in node.values():
+            if isinstance(value, (dict, list)):
+                found |= strip_foreign_names(value, patient_id, people)
+    return found
+
+
+def contained_people(resource: Mapping[str, Any]) -> frozenset[str]:
+    """References (`#id`) to people that the resource contains."""
+    contained = resource.get("contained")
+    people = contained if isinstance(contained, list) else ()
+    return frozenset(
+        f"#{one.get('id')}" for one in people if isinstance(one, dict) and one.get("resourceType") in _PERSON_TYPES
+    )
+
+
+def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset[str]) -> bool:
+    reference = node.get("reference")
+    if reference is None:
+        return "identifier" in node and node.get("type") in _PERSON_TYPES
+    if not isinstance(reference, str):
+        return True
+    if reference.startswith("#"):
+        return reference in people
+    if reference.startswith("urn:"):
+        return True
+    target = literal(reference)
+    if target is None:
+        return node.get("type") in _PERSON_TYPES
+    return target[0] in _PERSON_TYPES and target != ("Patient", patient_id)
+
+
+def _targets(element: object) -> Iterator[tuple[str, str]]:
+    references = element if isinstance(element, list) else [element]
+    for one in references:
+        if isinstance(one, dict) and (target := literal(one.get("reference"))):
+            yield target

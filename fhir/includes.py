@@ -1,0 +1,98 @@
+"""What a page of matches brings along: `_include`, `_include:iterate` and `_revinclude=Provenance:target`.
+
+Included resources need the read scope of their own type (SMART-39) and pass the same filter as everything else.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from fhir import clauses, parameters, statements
+from fhir.clauses import Clause, Dialect
+from fhir.compartment import TYPES
+from fhir.conditions import Condition, Term, Test
+from fhir.declared import Column
+from fhir.search import Include, Search, Sort
+from fhir.statements import Row
+
+Granted = Callable[[Dialect, Access, str, str], Clause | None]
+_Key = tuple[str, str]
+_ROUNDS = 3
+_MOST = 1_000
+
+
+def follow(session: Session, access: Access, asked: Search, matches: Sequence[Row], granted: Granted) -> list[Row]:
+    """The resources included by the matches, each once and none that is a match itself."""
+    if not matches or not (asked.includes or asked.revincludes):
+        return []
+    seen = {(row.type, row.id) for row in matches}
+    found: list[Row] = []
+    fresh: Sequence[Row] = matches
+    rules: Sequence[Include] = asked.includes
+    for _ in range(_ROUNDS):
+        wanted = _wanted(fresh, rules, seen)
+        fresh = _fetch(session, access, wanted, granted)
+        seen.update((row.type, row.id) for row in fresh)
+        found += fresh
+        rules = [rule for rule in asked.includes if rule.iterate]
+        if not fresh or not rules:
+            break
+    if asked.revincludes:
+        found += _provenance(session, access, matches, seen, granted)
+    return found
+
+
+def _wanted(rows: Iterable[Row], rules: Sequence[Include], seen: set[_Key]) -> dict[_Key, None]:
+    wanted: dict[_Key, None] = {}
+    for row in rows:
+        for rule in rules:
+            if rule.source == row.type:
+                targets = (target for target in _targets(row, rule) if target not in seen)
+                wanted.update(dict.fromkeys(targets))
+    return wanted
+
+
+def _targets(row: Row, rule: Include) -> Iterable[_Key]:
+    for reference in row.refs:
+        name, _, target = reference.partition("=")
+        kind, _, found = target.partition("/")
+        if rule.name in {"*", name} and rule.target in {"", kind} and kind in TYPES:
+            yield kind, found
+    # The patient is not among the references: it is the row's own column.
+    parameter = parameters.find(row.type, rule.name)
+    is_patient = rule.name == "*" or (parameter is not None and parameter.column is Column.PATIENT)
+    if is_patient and row.patient_id and row.type != "Patient" and rule.target in {"", "Patient"}:
+        yield "Patient", row.patient_id
+
+
+def _fetch(session: Session, access: Access, wanted: Iterable[_Key], granted: Granted) -> list[Row]:
+    dialect = statements.dialect_of(session)
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for kind, found in list(wanted)[:_MOST]:
+        by_type[kind].append(found)
+    allowed = [
+        (kind, ids, clause)
+        for kind, ids in sorted(by_type.items())
+        if (clause := granted(dialect, access, kind, "r")) is not None
+    ]
+    return statements.named(session, access, allowed)
+
+
+def _provenance(
+    session: Session, access: Access, matches: Sequence[Row], seen: set[_Key], granted: Granted
+) -> list[Row]:
+    dialect = statements.dialect_of(session)
+    scope = granted(dialect, access, "Provenance", "r")
+    if scope is None:
+        return []
+    terms = tuple(Term(Test.EQUALS, f"target={row.type}/{row.id}") for row in matches)
+    where = clauses.all_of((
+        Clause(f"type = {dialect.mark}", ("Provenance",)),
+        clauses.visible(dialect, access, "Provenance"),
+        scope,
+        clauses.condition(dialect, Condition(Column.REFS, terms)),
+    ))  # fmt: skip
+    rows = statements.search(session, where, Sort(), _MOST, with_refs=False)
+    return [row for row in rows if (row.type, row.id) not in seen]

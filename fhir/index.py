@@ -1,0 +1,164 @@
+"""From a resource to its index columns, as `fhir.parameters` declares them."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from fhir import parameters
+from fhir.compartment import literal
+from fhir.dates import DAWN, Span, span_of
+from fhir.declared import ARRAYS, DATES, PRIMARY_DATES, Column, Kind
+from fhir.models import SEPARATOR
+from fhir.parameters import Parameter
+
+NO_DATE = DAWN - 1
+"""`sort_date` of a resource without a date: after all others when the newest come first."""
+_ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
+_NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
+_STEP = re.compile(r"(\w+)(?:\[([^\]]+)\])?(?:\.|$)", re.ASCII)
+
+_Step = tuple[str, str | None]
+
+
+@dataclass(slots=True)
+class IndexRow:
+    """The index columns of one resource. `dates` are hulls, `spans` the single spans of those that repeat."""
+
+    dates: dict[Column, Span] = field(default_factory=dict)
+    spans: dict[Column, str] = field(default_factory=dict)
+    words: dict[Column, tuple[str, ...]] = field(default_factory=dict)
+    texts: str = ""
+    sort_date: int = NO_DATE
+
+
+def index(resource: Mapping[str, Any]) -> IndexRow:
+    """The index columns of a resource; raises BadDate where a date that is searched is none."""
+    row = IndexRow()
+    words: dict[Column, dict[str, None]] = {}
+    texts: dict[str, None] = {}
+    for parameter, paths in _extractors(resource["resourceType"]):
+        found = [value for path in paths for value in _walk(resource, path, 0)]
+        if not found:
+            continue
+        if parameter.kind is Kind.DATE:
+            _index_dates(row, parameter.column, found)
+        elif parameter.kind is Kind.STRING:
+            texts.update(dict.fromkeys(f"{parameter.name}={normal(text)}" for one in found for text in _strings(one)))
+        else:
+            values = words.setdefault(parameter.column, {})
+            lead = parameters.stored_name(parameter)
+            values.update(dict.fromkeys(lead + word for one in found for word in _READERS[parameter.kind](one)))
+    row.words = {column: tuple(values) for column, values in words.items()}
+    row.texts = f"{SEPARATOR}{SEPARATOR.join(texts)}{SEPARATOR}" if texts else ""
+    row.sort_date = _sort_date(resource, row)
+    return row
+
+
+def normal(text: str) -> str:
+    """A string as compared: without accents, case folded, one space for many (FHIR R4, search, string)."""
+    if not text.isascii():
+        text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return " ".join(text.casefold().split())
+
+
+def token(system: str | None, code: str) -> str:
+    """A coded value as stored beside its bare code: `system|code`, `|code` without a system."""
+    return f"{system or ''}|{code}"
+
+
+@lru_cache(maxsize=64)
+def _extractors(resource_type: str) -> tuple[tuple[Parameter, tuple[tuple[_Step, ...], ...]], ...]:
+    return tuple(
+        (parameter, tuple(_steps(path) for path in _alternatives(parameter.path)))
+        for parameter in parameters.of(resource_type)
+        if parameter.path and parameter.column in {*DATES, *ARRAYS, Column.TEXTS}
+    )
+
+
+def _alternatives(path: str) -> list[str]:
+    return path.split("|")
+
+
+def _steps(path: str) -> tuple[_Step, ...]:
+    return tuple((name, url or None) for name, url in _STEP.findall(path))
+
+
+def _walk(node: Any, path: tuple[_Step, ...], at: int) -> Iterator[Any]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _walk(item, path, at)
+    elif at == len(path):
+        yield node
+    elif isinstance(node, dict):
+        name, url = path[at]
+        below = node.get(name)
+        if below is None:
+            return
+        if url is not None:
+            below = [one for one in below if isinstance(one, dict) and one.get("url") == url]
+        yield from _walk(below, path, at + 1)
+
+
+def _index_dates(row: IndexRow, column: Column, found: list[Any]) -> None:
+    spans = list(dict.fromkeys(one for one in map(span_of, found) if one is not None))
+    if not spans:
+        return
+    row.dates[column] = Span(min(one.start for one in spans), max(one.end for one in spans))
+    if len(spans) > 1:
+        row.spans[column] = orjson.dumps([[one.start, one.end] for one in spans]).decode()
+
+
+def _sort_date(resource: Mapping[str, Any], row: IndexRow) -> int:
+    element = PRIMARY_DATES.get(resource["resourceType"])
+    primary = span_of(resource.get(element)) if element else row.dates.get(Column.DATE1)
+    return primary.start if primary else NO_DATE
+
+
+def _tokens(value: Any) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield "true" if value else "false"
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        if "coding" in value or "text" in value:
+            for coding in value.get("coding") or ():
+                yield from _tokens(coding)
+            return
+        code = value.get("code", value.get("value"))
+        if isinstance(code, str):
+            yield code
+            yield token(value.get("system"), code)
+
+
+def _references(value: Any) -> Iterator[str]:
+    target = literal(value.get("reference")) if isinstance(value, dict) else None
+    if target:
+        yield f"{target[0]}/{target[1]}"
+
+
+def _uris(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+        yield value.partition("|")[0]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in _ADDRESS_PARTS if "family" not in value and "given" not in value else _NAME_PARTS:
+            below = value.get(part)
+            yield from (one for one in (below if isinstance(below, list) else [below]) if isinstance(one, str))
+
+
+_READERS: Mapping[Kind, Callable[[Any], Iterator[str]]] = {
+    Kind.TOKEN: _tokens,
+    Kind.CODE: _tokens,
+    Kind.REFERENCE: _references,
+    Kind.URI: _uris,
+}

@@ -1,0 +1,83 @@
+"""Sensitive classes of a resource, found from its codes by the tables in `sensitive_codes.json`.
+
+A code in no sensitive set is ordinary. A clinical resource without any code that could be looked up is `restricted`
+(architecture.md section 7.8): it stays with the member until somebody classifies it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from consent.policy import UNCLASSIFIED
+
+_TABLES: dict[str, Any] = json.loads(Path(__file__).with_name("sensitive_codes.json").read_text("utf-8"))
+VERSION: str = _TABLES["version"]
+"""Version of the code tables."""
+
+_SYSTEMS: Mapping[str, str] = _TABLES["systems"]
+_PREFIX_TABLES = frozenset(_TABLES["prefix_tables"])
+_CODED_TYPES = frozenset({
+    "AllergyIntolerance", "Condition", "DiagnosticReport", "Immunization", "Medication", "MedicationDispense",
+    "MedicationRequest", "Observation", "Procedure", "ServiceRequest",
+})  # fmt: skip
+"""Types that are about one coded thing; without a code nobody can tell how sensitive it is."""
+
+
+def labels(resource: Mapping[str, Any]) -> frozenset[str]:
+    """The sensitive classes of a resource; empty when it is ordinary."""
+    classified = False
+    found: set[str] = set()
+    for system, code in _codings(resource):
+        table = _SYSTEMS.get(system)
+        if table is not None:
+            classified = True
+            found.update(_classes(table, code))
+    if not classified and resource["resourceType"] in _CODED_TYPES:
+        found.add(UNCLASSIFIED)
+    return frozenset(found)
+
+
+def medication(resource: Mapping[str, Any]) -> str | None:
+    """The id of the Medication that carries the code of a prescription; its classes are the prescription's too."""
+    named = resource.get("medicationReference")
+    reference = named.get("reference") if isinstance(named, dict) else None
+    if not isinstance(reference, str) or not reference.startswith("Medication/"):
+        return None
+    return reference.split("/")[1]
+
+
+def with_medication(own: Iterable[str], of_medication: Iterable[str] | None) -> frozenset[str]:
+    """Labels of a prescription, given those of its Medication (None when nobody has loaded that one)."""
+    if of_medication is None:
+        return frozenset({*own, UNCLASSIFIED})
+    return (frozenset(own) - {UNCLASSIFIED}) | frozenset(of_medication)
+
+
+@lru_cache(maxsize=65_536)
+def _classes(table: str, code: str) -> tuple[str, ...]:
+    if table in _PREFIX_TABLES:
+        plain = code.replace(".", "").upper()
+        starts = {plain[:length] for length in range(1, len(plain) + 1)}
+        return tuple(name for name, codes in _sets(table) if codes & starts)
+    return tuple(name for name, codes in _sets(table) if code in codes)
+
+
+@lru_cache(maxsize=32)
+def _sets(table: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    return tuple((name, frozenset(tables.get(table, ()))) for name, tables in _TABLES["classes"].items())
+
+
+def _codings(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for item in node:
+            if isinstance(item, (dict, list)):
+                yield from _codings(item)
+    elif isinstance(node, dict):
+        system, code = node.get("system"), node.get("code")
+        if isinstance(system, str) and isinstance(code, str):
+            yield system, code
+        for value in node.values():
+            if isinstance(value, (dict, list)):
+                yield from _codings(value)

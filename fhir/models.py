@@ -1,0 +1,112 @@
+"""Tables of FHIR resources: the current version of each with its index columns, older versions, body dictionaries."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Dialect, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from service.db import Base
+
+SEPARATOR = "\x1f"
+"""Stands before and after each value of a list that SQLite keeps as one text; no FHIR string may hold it."""
+
+
+class Words(TypeDecorator[tuple[str, ...]]):
+    """Several texts in one column: an array in PostgreSQL, one delimited text in SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.ARRAY(Text))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
+        return list(value or ()) if dialect.name == "postgresql" else delimited(value or ())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:
+        return tuple(value or ()) if dialect.name == "postgresql" else undelimited(value)
+
+
+def delimited(values: Sequence[str]) -> str:
+    """The values as one text, each between separators; empty for none."""
+    return f"{SEPARATOR}{SEPARATOR.join(values)}{SEPARATOR}" if values else ""
+
+
+def undelimited(text: str | None) -> tuple[str, ...]:
+    """The values of a text that `delimited` made."""
+    return tuple(text[1:-1].split(SEPARATOR)) if text else ()
+
+
+class Stored:
+    """What is kept of a version of a resource: its body and the columns by which it is found and filtered.
+
+    Instants are microseconds since 1970. A date is a span `start` (in) to `end` (out); where an element repeats, the
+    column pair holds the hull and `spans` the single spans as JSON. `body` is the JSON as served, compressed with
+    dictionary `dictionary_id` (0: without one).
+    """
+
+    type: Mapped[str] = mapped_column(String(40), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    patient_id: Mapped[str] = mapped_column(String(64))
+    last_updated: Mapped[int] = mapped_column(BigInteger)
+    deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary(16))
+    dictionary_id: Mapped[int] = mapped_column(Integer, default=0)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    sort_date: Mapped[int] = mapped_column(BigInteger)
+    date1_start: Mapped[int | None] = mapped_column(BigInteger)
+    date1_end: Mapped[int | None] = mapped_column(BigInteger)
+    date2_start: Mapped[int | None] = mapped_column(BigInteger)
+    date2_end: Mapped[int | None] = mapped_column(BigInteger)
+    date3_start: Mapped[int | None] = mapped_column(BigInteger)
+    date3_end: Mapped[int | None] = mapped_column(BigInteger)
+    date4_start: Mapped[int | None] = mapped_column(BigInteger)
+    date4_end: Mapped[int | None] = mapped_column(BigInteger)
+    date1_spans: Mapped[str | None] = mapped_column(Text)
+    date2_spans: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[tuple[str, ...]] = mapped_column(Words)
+    category: Mapped[tuple[str, ...]] = mapped_column(Words)
+    code: Mapped[tuple[str, ...]] = mapped_column(Words)
+    identifier: Mapped[tuple[str, ...]] = mapped_column(Words)
+    tokens: Mapped[tuple[str, ...]] = mapped_column(Words)
+    refs: Mapped[tuple[str, ...]] = mapped_column(Words)
+    texts: Mapped[str] = mapped_column(Text, default="")
+    labels: Mapped[tuple[str, ...]] = mapped_column(Words)
+
+
+class StoredResource(Stored, Base):
+    """The current version of a resource; a deleted one keeps its row and says so."""
+
+    __tablename__ = "resource"
+
+    version: Mapped[int] = mapped_column(Integer)
+
+
+class StoredVersion(Stored, Base):
+    """A version that was replaced, for vread and history."""
+
+    __tablename__ = "resource_version"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+class BodyDictionary(Base):
+    """A zstd dictionary trained on bodies of one type. Kept for ever: bodies name the one they need."""
+
+    __tablename__ = "body_dictionary"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    type: Mapped[str] = mapped_column(String(40))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+Index(
+    "ix_resource_patient_type_date",
+    StoredResource.patient_id, StoredResource.type, StoredResource.sort_date.desc(), StoredResource.id,
+)  # fmt: skip
+Index("ix_resource_version_patient", StoredVersion.patient_id, StoredVersion.type)

@@ -1,0 +1,136 @@
+"""OperationOutcome, and the problems of a FHIR request that are answered by one (FHIR R4, OperationOutcome)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+class Issue(StrEnum):
+    """Issue types of FHIR that we use."""
+
+    INVALID = "invalid"
+    VALUE = "value"
+    STRUCTURE = "structure"
+    REQUIRED = "required"
+    NOT_SUPPORTED = "not-supported"
+    LOGIN = "login"
+    EXPIRED = "expired"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not-found"
+    DELETED = "deleted"
+    CONFLICT = "conflict"
+    TOO_LONG = "too-long"
+    THROTTLED = "throttled"
+    TRANSIENT = "transient"
+    EXCEPTION = "exception"
+
+
+class FhirProblem(Exception):
+    """A request that cannot be served; subclasses set status, issue type and sentence."""
+
+    status = 400
+    issue = Issue.INVALID
+    sentence = "The request is not valid."
+
+    def __init__(self, sentence: str = "", *, expression: str = "") -> None:
+        super().__init__(self.issue.value)
+        self.sentence = sentence or self.sentence
+        self.expression = expression
+        self.headers: Mapping[str, str] = {}
+
+
+class BadRequest(FhirProblem):
+    """Something in the request is malformed."""
+
+
+class BadValue(FhirProblem):
+    """A parameter's value has the wrong form."""
+
+    issue = Issue.VALUE
+
+
+class NotSupported(FhirProblem):
+    """Known to FHIR, not offered here."""
+
+    issue = Issue.NOT_SUPPORTED
+
+
+class Forbidden(FhirProblem):
+    """The token does not reach that far."""
+
+    status = 403
+    issue = Issue.FORBIDDEN
+    sentence = "The access token does not allow this."
+
+
+class OtherPatient(Forbidden):
+    """A parameter names a patient who is not in the token's context; whether one exists is not looked up."""
+
+    sentence = "The access token is for another patient."
+
+
+class NotFound(FhirProblem):
+    """Not there, or not for this token: both look the same."""
+
+    status = 404
+    issue = Issue.NOT_FOUND
+    sentence = "No such resource."
+
+
+class Gone(FhirProblem):
+    """Was there and has been deleted."""
+
+    status = 410
+    issue = Issue.DELETED
+    sentence = "The resource has been deleted."
+
+
+class PageExpired(FhirProblem):
+    """A page link that is too old."""
+
+    status = 410
+    issue = Issue.EXPIRED
+    sentence = "This page link has expired: start the search again."
+
+
+class MethodNotAllowed(FhirProblem):
+    """The verb is not offered at this address."""
+
+    status = 405
+    issue = Issue.NOT_SUPPORTED
+    sentence = "This interaction is not offered: the member API is read-only."
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__()
+        self.headers = {"Allow": allowed}
+
+
+class NotAcceptable(FhirProblem):
+    """The answer was asked for in a form we do not make."""
+
+    status = 406
+    issue = Issue.NOT_SUPPORTED
+    sentence = "Only FHIR 4.0 JSON is offered: application/fhir+json."
+
+
+class UnsupportedBody(FhirProblem):
+    """The body came in a form we do not take."""
+
+    status = 415
+    issue = Issue.NOT_SUPPORTED
+    sentence = "Send search parameters as application/x-www-form-urlencoded."
+
+
+def outcome(issue: Issue, sentence: str, *, severity: str = "error", expression: str = "") -> dict[str, Any]:
+    """An OperationOutcome with one issue."""
+    found: dict[str, Any] = {"severity": severity, "code": issue.value, "diagnostics": sentence}
+    if expression:
+        found["expression"] = [expression]
+    return {"resourceType": "OperationOutcome", "issue": [found]}
+
+
+def outcome_bytes(issue: Issue, sentence: str, *, severity: str = "error", expression: str = "") -> bytes:
+    """The same as JSON."""
+    return orjson.dumps(outcome(issue, sentence, severity=severity, expression=expression))

@@ -1,0 +1,192 @@
+"""From one JSON text to a resource ready to be stored: checked, cleaned, labelled and indexed.
+
+Every problem is a Rejected with the rule that was broken, where, and what to do about it.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from fhir import labels
+from fhir.compartment import (
+    ID,
+    TYPES,
+    SeveralPatients,
+    UnknownPatient,
+    contained_people,
+    other_targets,
+    patient_of,
+    strip_foreign_names,
+)
+from fhir.dates import BadDate
+from fhir.index import IndexRow, index
+from fhir.projections import instant_text
+
+LONGEST = 16 * 1024 * 1024
+_KEY = re.compile(rb'(?<!\\)"\s*:')
+_CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f)", re.IGNORECASE)
+# Decimals keep the digits they came with (FHIR R4, decimal: precision matters).
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Rejected(Exception):
+    """A resource that is not stored: which rule, at which path, and a hint for who mends it."""
+
+    def __init__(self, rule: str, hint: str, path: str = "") -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.hint = hint
+        self.path = path
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A resource ready to be stored. `body` lacks its version; `stamped` writes it in at `stamp_at`.
+
+    `patient_id` is None for a Provenance whose patient must be found by its `targets`.
+    """
+
+    type: str
+    id: str
+    patient_id: str | None
+    targets: list[tuple[str, str]]
+    body: bytes
+    stamp_at: int
+    content_hash: bytes
+    index: IndexRow
+    labels: frozenset[str]
+    medication: str | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Type and id."""
+        return self.type, self.id
+
+    def stamped(self, version: int, last_updated: int) -> bytes:
+        """The JSON as served: with our version and our clock's instant in `meta`, so that reads never edit it."""
+        stamp = f'"versionId":"{version}","lastUpdated":"{instant_text(last_updated)}"'.encode()
+        rest = self.body[self.stamp_at :]
+        return b"".join((self.body[: self.stamp_at], stamp, b"" if rest.startswith(b"}") else b",", rest))
+
+
+def prepare(raw: bytes) -> Prepared:
+    """The resource of one JSON text; raises Rejected."""
+    return prepare_resource(parse(raw))
+
+
+def prepare_resource(resource: dict[str, Any]) -> Prepared:
+    """The same from a parsed resource, which is changed in place; raises Rejected."""
+    resource_type, resource_id = _require_identity(resource)
+    patient_id, targets = _whose(resource)
+    if patient_id:
+        strip_foreign_names(resource, patient_id, contained_people(resource))
+    else:
+        strip_foreign_names(resource, "", contained_people(resource))
+    body, stamp_at = _encode(resource, resource_type, resource_id)
+    return Prepared(
+        type=resource_type,
+        id=resource_id,
+        patient_id=patient_id,
+        targets=targets,
+        body=body,
+        stamp_at=stamp_at,
+        content_hash=hashlib.blake2b(body, digest_size=16).digest(),
+        index=_index(resource),
+        labels=labels.labels(resource),
+        medication=labels.medication(resource),
+    )
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """The object of a JSON text, strictly: UTF-8, no duplicate keys, no control characters; raises Rejected."""
+    if len(raw) > LONGEST:
+        raise Rejected("too-long", "Send resources of at most 16 MB.")
+    if not raw.isascii():
+        _require_utf8(raw)
+    if _CONTROL.search(raw):
+        raise Rejected("control-character", "Remove control characters; FHIR strings have none but tab and line ends.")
+    try:
+        found = _decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise Rejected("json", "The line is not one JSON object.") from None
+    if not isinstance(found, dict):
+        raise Rejected("json", "The line is not one JSON object.")
+    _require_unique_keys(raw, found)
+    return found
+
+
+def encode(resource: Any) -> bytes:
+    """JSON of something parsed here, decimals as they came."""
+    return _encoder.encode(resource)
+
+
+def _require_utf8(raw: bytes) -> None:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Rejected("utf-8", "Encode the file in UTF-8.") from None
+
+
+def _require_unique_keys(raw: bytes, found: dict[str, Any]) -> None:
+    # Parsers keep the last of two equal keys, another reader the first: nobody shall see something else than we
+    # indexed. Counting is quick and nearly always settles it; what differs is looked at exactly.
+    if len(_KEY.findall(raw)) == _count_keys(found) and b'\\\\"' not in raw:
+        return
+    json.loads(raw, object_pairs_hook=_unique)
+
+
+def _count_keys(node: Any) -> int:
+    if isinstance(node, dict):
+        return len(node) + sum(_count_keys(value) for value in node.values() if isinstance(value, (dict, list)))
+    return sum(_count_keys(item) for item in node if isinstance(item, (dict, list)))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise Rejected("duplicate-key", "Each key may stand once in an object.")
+
+
+def _require_identity(resource: dict[str, Any]) -> tuple[str, str]:
+    resource_type, resource_id = resource.get("resourceType"), resource.get("id")
+    if resource_type not in TYPES:
+        raise Rejected("unknown-type", f"Only these types are stored: {', '.join(TYPES)}.", "resourceType")
+    if not isinstance(resource_id, str) or not ID.fullmatch(resource_id):
+        raise Rejected("id", "An id has 1 to 64 letters, digits, hyphens and dots.", f"{resource_type}.id")
+    if not isinstance(resource.get("meta", {}), dict):
+        raise Rejected("structure", "meta is an object.", f"{resource_type}.meta")
+    return str(resource_type), resource_id
+
+
+def _whose(resource: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]:
+    resource_type = resource["resourceType"]
+    try:
+        return patient_of(resource), []
+    except SeveralPatients:
+        raise Rejected("several-patients", "A resource belongs to one patient.", resource_type) from None
+    except UnknownPatient:
+        targets = other_targets(resource) if resource_type == "Provenance" else []
+        if not targets:
+            raise Rejected("patient", "Name the patient by a reference Patient/id.", resource_type) from None
+        return None, targets
+
+
+def _encode(resource: dict[str, Any], resource_type: str, resource_id: str) -> tuple[bytes, int]:
+    meta = {name: value for name, value in resource.get("meta", {}).items() if name not in {"versionId", "lastUpdated"}}
+    first = {"resourceType": resource_type, "id": resource_id, "meta": meta}
+    rest = {name: value for name, value in resource.items() if name not in first}
+    stamp_at = len(_encoder.encode({"resourceType": resource_type, "id": resource_id})) + len(',"meta":{') - 1
+    return _encoder.encode(first | rest), stamp_at
+
+
+def _index(resource: dict[str, Any]) -> IndexRow:
+    try:
+        return index(resource)
+    except BadDate:
+        raise Rejected("date", "A date that is searched by is not a FHIR date.", resource["resourceType"]) from None

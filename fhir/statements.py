@@ -1,0 +1,139 @@
+"""The hot statements: hand-kept SQL through SQLAlchemy's pool on the driver's own cursor, PostgreSQL and SQLite.
+
+Nothing else may speak to the `resource` table this way. Each statement takes its visibility from an Access.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from fhir import clauses
+from fhir.clauses import Clause, Dialect
+from fhir.models import undelimited
+from fhir.search import Sort
+
+_COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
+_READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
+_SEARCH = (
+    "SELECT {columns}, {sort}, {refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
+)
+_COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
+_COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
+_NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
+_CURRENT, _REPLACED = "resource", "resource_version"
+HISTORY_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored version. `place` is its value of the sort column, `refs` its references where asked for."""
+
+    type: str
+    id: str
+    patient_id: str
+    version: int
+    last_updated: int
+    deleted: bool
+    dictionary_id: int
+    body: bytes
+    place: int | str = ""
+    refs: tuple[str, ...] = ()
+
+
+def dialect_of(session: Session) -> Dialect:
+    """Which of the two databases the session speaks to."""
+    return Dialect(session.get_bind().dialect.name)
+
+
+def read(session: Session, resource_type: str, resource_id: str, visible: Clause) -> Row | None:
+    """The current version of one resource, deleted or not; None when there is none or it is not visible."""
+    rows = _versions(session, _CURRENT, resource_type, resource_id, visible)
+    return rows[0] if rows else None
+
+
+def read_version(session: Session, resource_type: str, resource_id: str, version: int, visible: Clause) -> Row | None:
+    """One version of one resource, current or replaced."""
+    dialect = dialect_of(session)
+    one = clauses.all_of((visible, Clause(f"version = {dialect.mark}", (version,))))
+    for table in (_CURRENT, _REPLACED):
+        if rows := _versions(session, table, resource_type, resource_id, one):
+            return rows[0]
+    return None
+
+
+def history(session: Session, resource_type: str, resource_id: str, visible: Clause) -> list[Row]:
+    """The versions of one resource, newest first, at most `HISTORY_LIMIT`."""
+    rows = _versions(session, _CURRENT, resource_type, resource_id, visible)
+    rows += _versions(session, _REPLACED, resource_type, resource_id, visible)
+    return sorted(rows, key=lambda row: row.version, reverse=True)[:HISTORY_LIMIT]
+
+
+def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs: bool) -> list[Row]:
+    """The first `limit` rows that match, in order."""
+    dialect = dialect_of(session)
+    text = _SEARCH.format(
+        columns=_COLUMNS, sort=sort.column, refs="refs" if with_refs else "NULL", where=where.text,
+        order=clauses.order(sort), mark=dialect.mark,
+    )  # fmt: skip
+    rows = _fetch(session, dialect, text, (*where.values, limit))
+    return [_with_refs(dialect, row) for row in rows]
+
+
+def count(session: Session, where: Clause) -> int:
+    """How many rows match."""
+    dialect = dialect_of(session)
+    found: int = _fetch(session, dialect, _COUNT.format(where=where.text), where.values)[0][0]
+    return found
+
+
+def counts(session: Session, where: Clause) -> dict[str, int]:
+    """How many rows match, by type."""
+    dialect = dialect_of(session)
+    return dict(_fetch(session, dialect, _COUNTS.format(where=where.text), where.values))
+
+
+def named(session: Session, access: Access, wanted: Iterable[tuple[str, Sequence[str], Clause]]) -> list[Row]:
+    """The current versions of resources by (type, ids), each type under its own further clause."""
+    dialect = dialect_of(session)
+    parts = [
+        clauses.all_of(
+            (
+                Clause(f"type = {dialect.mark}", (resource_type,)),
+                clauses.any_equal(dialect, "id", ids),
+                clauses.visible(dialect, access, resource_type),
+                further,
+            )
+        )
+        for resource_type, ids, further in wanted
+    ]
+    if not parts:
+        return []
+    text = _NAMED.format(columns=_COLUMNS, named=" OR ".join(f"({part.text})" for part in parts))
+    rows = _fetch(session, dialect, text, tuple(value for part in parts for value in part.values))
+    return [_with_refs(dialect, row) for row in rows]
+
+
+def _versions(session: Session, table: str, resource_type: str, resource_id: str, visible: Clause) -> list[Row]:
+    dialect = dialect_of(session)
+    text = _READ.format(columns=_COLUMNS, table=table, mark=dialect.mark, visible=visible.text)
+    return [Row(*row) for row in _fetch(session, dialect, text, (resource_type, resource_id, *visible.values))]
+
+
+def _fetch(session: Session, dialect: Dialect, text: str, values: tuple[Any, ...]) -> list[Any]:
+    connection: Any = session.connection().connection.driver_connection
+    if dialect is Dialect.SQLITE:
+        return list(connection.execute(text, values).fetchall())
+    with connection.cursor(binary=True) as cursor:
+        return list(cursor.execute(text, values).fetchall())
+
+
+def _with_refs(dialect: Dialect, row: Sequence[Any]) -> Row:
+    values = (*row[:-1], _words(dialect, row[-1]))
+    return Row(*values)
+
+
+def _words(dialect: Dialect, value: Any) -> tuple[str, ...]:
+    return tuple(value or ()) if dialect is Dialect.POSTGRESQL else undelimited(value)

@@ -1,0 +1,199 @@
+"""Reading resources, always under an Access: there is no unfiltered way to member data.
+
+Not visible and not existing look alike. Scopes are enforced here, so that no caller can forget them.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from consent.scopes import Restriction
+from fhir import clauses, includes, projections, statements
+from fhir import search as searching
+from fhir.bodies import bodies_of
+from fhir.clauses import Clause, Dialect
+from fhir.compartment import PATIENT_ELEMENT, TYPES
+from fhir.outcomes import Gone, NotFound
+from fhir.search import Search, Total
+from fhir.statements import Row
+from oauth.token_problems import InsufficientScope
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One version of a resource; `body` is its JSON as served. A deleted one has no body to show."""
+
+    type: str
+    id: str
+    version: int
+    last_updated: int
+    body: bytes
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last match of a page: its value of the sort column and its id."""
+
+    place: int | str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search. `total` is None where nobody counted; `following` where the next page starts."""
+
+    matches: tuple[Resource, ...]
+    included: tuple[Resource, ...] = ()
+    total: int | None = None
+    following: Cursor | None = None
+
+
+def read(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
+    """The current version; raises NotFound, Gone or InsufficientScope."""
+    if (own := _own_identity(session, access, resource_type, resource_id)) is not None:
+        return own
+    row = statements.read(session, resource_type, resource_id, _readable(session, access, resource_type, resource_id))
+    if row is None:
+        raise NotFound
+    if row.deleted:
+        raise Gone
+    return _resource(session, row)
+
+
+def vread(session: Session, access: Access, resource_type: str, resource_id: str, version: str) -> Resource:
+    """One version; raises NotFound, Gone (that version is the deletion) or InsufficientScope."""
+    visible = _readable(session, access, resource_type, resource_id)
+    if not version.isascii() or not version.isdigit() or len(version) > 9:
+        raise NotFound
+    row = statements.read_version(session, resource_type, resource_id, int(version), visible)
+    if row is None:
+        raise NotFound
+    if row.deleted:
+        raise Gone
+    return _resource(session, row)
+
+
+def history(session: Session, access: Access, resource_type: str, resource_id: str) -> list[Resource]:
+    """Every kept version, newest first, deletions among them; raises NotFound or InsufficientScope."""
+    rows = statements.history(
+        session, resource_type, resource_id, _readable(session, access, resource_type, resource_id)
+    )
+    if not rows:
+        raise NotFound
+    return [_resource(session, row) for row in rows]
+
+
+def search(session: Session, access: Access, asked: Search, start: Cursor | None = None) -> Page:
+    """One page of matches with what they include; raises InsufficientScope."""
+    dialect = statements.dialect_of(session)
+    where = _where(dialect, access, asked)
+    if asked.counts_only:
+        return Page((), total=statements.count(session, where))
+    beyond = clauses.after(dialect, asked.sort, start.place, start.id) if start else Clause("")
+    page = clauses.all_of((where, beyond))
+    rows = statements.search(session, page, asked.sort, asked.count + 1, with_refs=bool(asked.includes))
+    kept, more = rows[: asked.count], len(rows) > asked.count
+    return Page(
+        matches=tuple(_resource(session, row) for row in kept),
+        included=tuple(_resource(session, row) for row in includes.follow(session, access, asked, kept, granted)),
+        total=_total(session, asked, where, len(kept) if start is None and not more else None),
+        following=Cursor(kept[-1].place, kept[-1].id) if more else None,
+    )
+
+
+def counts(session: Session, access: Access) -> dict[str, int]:
+    """How many resources of each type of the patient compartment the access reaches, without the empty types."""
+    dialect = statements.dialect_of(session)
+    whole: list[str] = []
+    partly: list[str] = []
+    for resource_type in PATIENT_ELEMENT:
+        alternatives = access.scopes.restrictions(resource_type, "s")
+        if alternatives:
+            (whole if () in alternatives else partly).append(resource_type)
+    found: dict[str, int] = {}
+    if whole:
+        of_types = clauses.any_equal(dialect, "type", whole)
+        visible = clauses.visible(dialect, access, whole[0])
+        found = statements.counts(session, clauses.all_of((of_types, visible)))
+    for resource_type in partly:
+        if number := statements.count(session, _where(dialect, access, Search(resource_type))):
+            found[resource_type] = number
+    return found
+
+
+def granted(dialect: Dialect, access: Access, resource_type: str, letter: str) -> Clause | None:
+    """What the scopes leave of one type for one interaction; None where they do not speak of it."""
+    alternatives = access.scopes.restrictions(resource_type, letter)
+    return _granted(dialect, resource_type, alternatives) if alternatives else None
+
+
+@lru_cache(maxsize=1024)
+def _granted(dialect: Dialect, resource_type: str, alternatives: tuple[Restriction, ...]) -> Clause:
+    if () in alternatives:
+        return Clause("")
+    return clauses.any_of([
+        clauses.all_of([
+            clauses.condition(dialect, condition)
+            for condition in searching.restriction(resource_type, restriction, base="")
+        ])
+        for restriction in alternatives
+    ])  # fmt: skip
+
+
+def _require(session: Session, access: Access, resource_type: str, letter: str) -> Clause:
+    clause = granted(statements.dialect_of(session), access, resource_type, letter)
+    if clause is None:
+        raise InsufficientScope(f"patient/{resource_type}.{letter}")
+    return clause
+
+
+def _readable(session: Session, access: Access, resource_type: str, resource_id: str) -> Clause:
+    if resource_type not in TYPES:
+        raise NotFound
+    dialect = statements.dialect_of(session)
+    if resource_type == "Patient" and _is_own_patient(access, resource_id):
+        return clauses.visible(dialect, access, resource_type)
+    further = _require(session, access, resource_type, "r")
+    return clauses.all_of((clauses.visible(dialect, access, resource_type), further))
+
+
+def _is_own_patient(access: Access, resource_id: str) -> bool:
+    # With fhirUser granted, the one resource it names can be read (SMART-50).
+    return "fhirUser" in access.scopes and access.link_id is None and resource_id == access.patient_id
+
+
+def _own_identity(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource | None:
+    """The RelatedPerson that the representative in front of us is, rendered from the link."""
+    if resource_type != "RelatedPerson" or resource_id != access.related_person_id:
+        return None
+    if "fhirUser" not in access.scopes and not access.permits(resource_type, "r"):
+        return None
+    rendered = projections.related_person(session, access)
+    if rendered is None:
+        return None
+    return Resource(resource_type, resource_id, rendered.version, rendered.last_updated, rendered.body)
+
+
+def _where(dialect: Dialect, access: Access, asked: Search) -> Clause:
+    scope = granted(dialect, access, asked.resource_type, "s")
+    if scope is None:
+        raise InsufficientScope(f"patient/{asked.resource_type}.s")
+    of_type = Clause(f"type = {dialect.mark}", (asked.resource_type,))
+    visible = clauses.visible(dialect, access, asked.resource_type)
+    return clauses.all_of(
+        [of_type, visible, scope, *(clauses.condition(dialect, one) for one in asked.conditions)]
+    )
+
+
+def _total(session: Session, asked: Search, where: Clause, known: int | None) -> int | None:
+    if known is not None or asked.total is Total.NONE:
+        return known
+    return statements.count(session, where)
+
+
+def _resource(session: Session, row: Row) -> Resource:
+    body = b"" if row.deleted else bodies_of(session).unpack(session, row.dictionary_id, row.body)
+    return Resource(row.type, row.id, row.version, row.last_updated, body, row.deleted)

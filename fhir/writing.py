@@ -1,0 +1,218 @@
+"""Writing resources in batches: only what is new or changed, older versions kept, bodies packed.
+
+PostgreSQL takes them by binary COPY, SQLite by executemany; both inside the caller's transaction. One loader writes at
+a time (SQLite locks itself, PostgreSQL by an advisory lock), so that versions never clash.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from fhir.bodies import bodies_of
+from fhir.clauses import Dialect
+from fhir.compartment import SHARED, SHARED_TYPES
+from fhir.declared import DATES, Column
+from fhir.labels import with_medication
+from fhir.models import StoredResource, StoredVersion, delimited
+from fhir.preparation import Prepared
+from fhir.statements import dialect_of
+from service.clock import now
+from service.db import microseconds
+
+_LOADER_LOCK = 7_340_051
+_NOBODY = "~"
+"""Not a legal FHIR id: versions of a resource that was moved to another patient belong to nobody."""
+_CHUNK = 500
+_COLUMNS: Mapping[str, str] = {
+    "type": "text", "id": "text", "patient_id": "text", "version": "int4", "last_updated": "int8", "deleted": "bool",
+    "content_hash": "bytea", "dictionary_id": "int4", "body": "bytea", "sort_date": "int8",
+    "date1_start": "int8", "date1_end": "int8", "date2_start": "int8", "date2_end": "int8",
+    "date3_start": "int8", "date3_end": "int8", "date4_start": "int8", "date4_end": "int8",
+    "date1_spans": "text", "date2_spans": "text", "status": "text[]", "category": "text[]", "code": "text[]",
+    "identifier": "text[]", "tokens": "text[]", "refs": "text[]", "texts": "text", "labels": "text[]",
+}  # fmt: skip
+_WORDS = (Column.STATUS, Column.CATEGORY, Column.CODE, Column.IDENTIFIER, Column.TOKENS, Column.REFS)
+_COPY = "COPY resource ({columns}) FROM STDIN (FORMAT BINARY)"
+_INSERT = "INSERT INTO resource ({columns}) VALUES ({marks})"
+_SAME_COLUMNS = [column.name for column in StoredVersion.__table__.columns]
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is stored of a resource now."""
+
+    version: int
+    content_hash: bytes
+    deleted: bool
+    patient_id: str
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one batch did; `unplaced` are Provenances whose patient nobody knows yet."""
+
+    added: int
+    changed: int
+    unchanged: int
+    unplaced: tuple[Prepared, ...]
+
+
+def write(session: Session, batch: Sequence[Prepared]) -> Written:
+    """Store the batch (no key twice) in the caller's transaction."""
+    _lock(session)
+    placed, unplaced = _place(session, batch)
+    _label_by_medication(session, placed)
+    standing = find_standing(session, [one.key for one in placed])
+    fresh = [one for one in placed if one.key not in standing]
+    changed = [one for one in placed if _differs(one, standing.get(one.key))]
+    _relabel(session, placed, standing)
+    retire(session, {one.key: standing[one.key].patient_id != one.patient_id for one in changed})
+    _insert(session, [(one, 1) for one in fresh] + [(one, standing[one.key].version + 1) for one in changed])
+    return Written(len(fresh), len(changed), len(placed) - len(fresh) - len(changed), tuple(unplaced))
+
+
+def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
+    """What is stored under these keys."""
+    stored = StoredResource
+    columns = (stored.id, stored.version, stored.content_hash, stored.deleted, stored.patient_id, stored.labels)
+    found: dict[Key, Standing] = {}
+    for resource_type, ids in _by_type(keys).items():
+        for start in range(0, len(ids), _CHUNK):
+            rows = session.execute(
+                select(*columns).where(stored.type == resource_type, stored.id.in_(ids[start : start + _CHUNK]))
+            )
+            for resource_id, version, content_hash, deleted, patient_id, labels in rows:
+                standing = Standing(version, bytes(content_hash), deleted, patient_id, frozenset(labels))
+                found[resource_type, resource_id] = standing
+    return found
+
+
+def retire(session: Session, moved: Mapping[Key, bool]) -> None:
+    """Move the current versions of these keys to the replaced ones. Those of another patient go out of every sight."""
+    for resource_type, ids in _by_type(moved).items():
+        for start in range(0, len(ids), _CHUNK):
+            some = ids[start : start + _CHUNK]
+            current = (StoredResource.type == resource_type, StoredResource.id.in_(some))
+            copied = select(*(getattr(StoredResource, name) for name in _SAME_COLUMNS)).where(*current)
+            session.execute(insert(StoredVersion).from_select(_SAME_COLUMNS, copied))
+            session.execute(delete(StoredResource).where(*current))
+            if strangers := [one for one in some if moved[resource_type, one]]:
+                session.execute(
+                    update(StoredVersion)
+                    .where(StoredVersion.type == resource_type, StoredVersion.id.in_(strangers))
+                    .values(patient_id=_NOBODY)
+                )
+
+
+def _lock(session: Session) -> None:
+    if dialect_of(session) is Dialect.POSTGRESQL:
+        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOADER_LOCK})
+
+
+def _place(session: Session, batch: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
+    """Find the patient of each Provenance that names none, by what it is about."""
+    homeless = [one for one in batch if one.patient_id is None]
+    if homeless:
+        targets = [target for one in homeless for target in one.targets if target[0] not in SHARED_TYPES]
+        owners = {key: found.patient_id for key, found in find_standing(session, targets).items()}
+        owners |= {one.key: one.patient_id for one in batch if one.patient_id is not None}
+        for one in homeless:
+            one.patient_id = _owner(one, owners)
+    return [one for one in batch if one.patient_id is not None], [one for one in batch if one.patient_id is None]
+
+
+def _owner(one: Prepared, owners: Mapping[Key, str]) -> str | None:
+    personal = [target for target in one.targets if target[0] not in SHARED_TYPES]
+    if not personal:
+        return SHARED
+    found = {owners[target] for target in personal if target in owners}
+    return found.pop() if len(found) == 1 else None
+
+
+def _label_by_medication(session: Session, batch: Sequence[Prepared]) -> None:
+    wanted = [("Medication", one.medication) for one in batch if one.medication]
+    if not wanted:
+        return
+    known = {key[1]: found.labels for key, found in find_standing(session, wanted).items()}
+    known |= {one.id: one.labels for one in batch if one.type == "Medication"}
+    for one in batch:
+        if one.medication:
+            one.labels = with_medication(one.labels, known.get(one.medication))
+
+
+def _differs(one: Prepared, standing: Standing | None) -> bool:
+    if standing is None:
+        return False
+    same = standing.content_hash == one.content_hash and standing.patient_id == one.patient_id
+    return standing.deleted or not same
+
+
+def _relabel(session: Session, batch: Sequence[Prepared], standing: Mapping[Key, Standing]) -> None:
+    """Labels follow the code tables and the Medications known by now, without a new version."""
+    for one in batch:
+        found = standing.get(one.key)
+        if found is not None and found.labels != one.labels:
+            session.execute(
+                update(StoredResource)
+                .where(StoredResource.type == one.type, StoredResource.id == one.id)
+                .values(labels=sorted(one.labels))
+            )
+
+
+def _insert(session: Session, versions: Sequence[tuple[Prepared, int]]) -> None:
+    moment = microseconds(now()) // 1000 * 1000
+    rows: list[tuple[Any, ...]] = []
+    grouped: dict[str, list[tuple[Prepared, int]]] = defaultdict(list)
+    for one, version in versions:
+        grouped[one.type].append((one, version))
+    dialect = dialect_of(session)
+    for resource_type, group in grouped.items():
+        bodies = [one.stamped(version, moment) for one, version in group]
+        dictionary_id, packed = bodies_of(session).pack(session, resource_type, bodies)
+        rows += [
+            _row(dialect, one, version, moment, dictionary_id, body)
+            for (one, version), body in zip(group, packed, strict=True)
+        ]
+    if rows:
+        _copy(session, dialect, rows)
+
+
+def _row(
+    dialect: Dialect, one: Prepared, version: int, moment: int, dictionary_id: int, body: bytes
+) -> tuple[Any, ...]:
+    words = list if dialect is Dialect.POSTGRESQL else delimited
+    row = one.index
+    spans = [row.dates.get(column) for column in DATES]
+    return (
+        one.type, one.id, one.patient_id, version, moment, False, one.content_hash, dictionary_id, body, row.sort_date,
+        *(edge for span in spans for edge in ((span.start, span.end) if span else (None, None))),
+        row.spans.get(Column.DATE1), row.spans.get(Column.DATE2),
+        *(words(row.words.get(column, ())) for column in _WORDS),
+        row.texts, words(sorted(one.labels)),
+    )  # fmt: skip
+
+
+def _copy(session: Session, dialect: Dialect, rows: Sequence[tuple[Any, ...]]) -> None:
+    connection: Any = session.connection().connection.driver_connection
+    columns = ", ".join(_COLUMNS)
+    if dialect is Dialect.SQLITE:
+        connection.executemany(_INSERT.format(columns=columns, marks=", ".join("?" for _ in _COLUMNS)), rows)
+        return
+    with connection.cursor() as cursor, cursor.copy(_COPY.format(columns=columns)) as copy:
+        copy.set_types(list(_COLUMNS.values()))
+        for row in rows:
+            copy.write_row(row)
+
+
+def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = defaultdict(list)
+    for resource_type, resource_id in keys:
+        grouped[resource_type].append(resource_id)
+    return grouped
