@@ -1,11 +1,13 @@
 """Fixtures of the whole suite: both databases, the application, a running server with two workers, a movable clock."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, delete, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -54,12 +56,73 @@ def _postgresql_url() -> str | None:
 _POSTGRESQL = _postgresql_url()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A fresh, empty database: a SQLite file, and a schema of its own in PostgreSQL where one answers."""
+BOTH = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with every table and no row: a SQLite file, and a schema in PostgreSQL where one answers."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/latchstring.db"
+        template: Path = request.getfixturevalue("sqlite_template")
+        shutil.copy(template, tmp_path / "latchstring.db")
+        return f"sqlite:///{tmp_path}/latchstring.db"
+    schema: PostgresqlSchema = request.getfixturevalue("postgresql_schema")
+    schema.empty()
+    return schema.url
+
+
+@pytest.fixture(params=BOTH)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
         return
+    with new_schema() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table, made once and copied for each test."""
+    path = tmp_path_factory.mktemp("template") / "latchstring.db"
+    made = make_engine(f"sqlite:///{path}")
+    Base.metadata.create_all(made)
+    with made.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    made.dispose()
+    return path
+
+
+@dataclass(frozen=True)
+class PostgresqlSchema:
+    """A schema with every table that this test process has for itself."""
+
+    url: str
+    engine: Engine
+
+    def empty(self) -> None:
+        """Delete every row; triggers and foreign keys rest meanwhile, or the append-only tables would refuse."""
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            for table in Base.metadata.sorted_tables:
+                connection.execute(delete(table))
+
+
+@pytest.fixture(scope="session")
+def postgresql_schema() -> Iterator[PostgresqlSchema]:
+    """The schema of this test process, made once and emptied for each test."""
+    with new_schema() as url:
+        made = make_engine(url)
+        Base.metadata.create_all(made)
+        yield PostgresqlSchema(url, made)
+        made.dispose()
+
+
+@contextmanager
+def new_schema() -> Iterator[str]:
+    """The URL of a fresh schema of the test database, dropped afterwards."""
     require(_POSTGRESQL, "no PostgreSQL answers: set TEST_DATABASE_URL or start one locally")
     assert _POSTGRESQL
     schema = f"test_{uuid4().hex}"
@@ -86,9 +149,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    """An engine on a database with every table."""
+    """An engine on that database."""
     made = make_engine(settings.database_url)
-    Base.metadata.create_all(made)
     yield made
     made.dispose()
 

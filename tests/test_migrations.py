@@ -6,12 +6,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from service.db import Base, make_engine
 from service.sandbox import schema
 from service.settings import Settings
 from tests.conftest import ROOT
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Migrations start from nothing."""
+    return empty_database_url
 
 
 @pytest.fixture
@@ -55,3 +61,23 @@ def test_a_database_that_is_up_to_date_is_left_alone(settings: Settings, config:
 
 def test_versions_stand_in_one_line(config: Config) -> None:
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1
+
+
+@pytest.mark.parametrize("table", ["audit_event", "consent_decision"])
+def test_a_migrated_database_guards_its_evidence(settings: Settings, table: str) -> None:
+    schema.bring_up_to_date(settings)
+
+    engine = make_engine(settings.database_url)
+    catalogue = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = CAST(:table AS regclass) AND NOT tgisinternal",
+    }
+    with engine.connect() as connection:
+        found = set(connection.scalars(text(catalogue[engine.dialect.name]), {"table": table}))
+    engine.dispose()
+
+    expected = {
+        "sqlite": {f"{table}_no_update", f"{table}_no_delete"},
+        "postgresql": {f"{table}_append_only"},
+    }
+    assert found == expected[engine.dialect.name]

@@ -1,5 +1,6 @@
 """Single-use secrets: one winner, in the transaction of the deed."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -29,8 +30,10 @@ class Ticket(SpentOnce, Apart):
 
 
 @pytest.fixture(autouse=True)
-def tickets(engine: Engine) -> None:
+def tickets(engine: Engine) -> Iterator[None]:
     Apart.metadata.create_all(engine)
+    yield
+    Apart.metadata.drop_all(engine)
 
 
 def test_a_secret_is_spent_once_and_keeps_who_spent_it(session: Session) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.policy import CLAIMS_TYPES, effective_scopes
 from consent.models import LinkScope
+from consent.policy import CLAIMS_TYPES, effective_scopes
 from consent.scopes import ScopeSet, parse
 
 LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
