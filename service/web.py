@@ -12,6 +12,7 @@ from flask import Flask, Request, Response, current_app, g, has_request_context,
 from flask.globals import request_ctx
 from flask.sessions import SessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from marshmallow import EXCLUDE, Schema, ValidationError
 from sqlalchemy import Engine
@@ -46,32 +47,32 @@ class PageError(Exception):
     """A dead end told to a person in plain words. Subclasses set the status, the title and the sentence."""
 
     status = 400
-    title = "Something is not right"
-    sentence = "We could not do that. Please go back and try again."
+    title = _("Something is not right")
+    sentence = _("We could not do that. Please go back and try again.")
 
 
 class FormExpired(PageError):
     """The form's CSRF token is missing, foreign or too old."""
 
     status = 403
-    title = "This page has expired"
-    sentence = "For your safety this form could not be used. Go back, reload the page and try again."
+    title = _("This page has expired")
+    sentence = _("For your safety this form could not be used. Go back, reload the page and try again.")
 
 
 class NotFoundPage(PageError):
     """No such page, or not one for this person: both look the same."""
 
     status = 404
-    title = "We could not find that page"
-    sentence = "The page does not exist, or it is not one that you can open."
+    title = _("We could not find that page")
+    sentence = _("The page does not exist, or it is not one that you can open.")
 
 
 class ServiceBusy(PageError):
     """The database did not answer in time."""
 
     status = 503
-    title = "We are very busy right now"
-    sentence = "Nothing was lost. Please try again in a few seconds."
+    title = _("We are very busy right now")
+    sentence = _("Nothing was lost. Please try again in a few seconds.")
 
 
 class LatchstringFlask(Flask):

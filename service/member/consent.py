@@ -3,6 +3,7 @@
 The request is kept by `oauth`, the member chosen by the login session: what a form says of either is only compared.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -10,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from consent import decisions, grants
-from consent.models import Answer, ConsentDecision
+from consent.models import Answer, ConsentDecision, Duration
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
@@ -45,6 +46,16 @@ class NothingToRead(PageError):
     sentence = _("Nothing was shared. Please go back to the page and press Allow or Don't allow.")
 
 
+@dataclass(frozen=True)
+class Ticks:
+    """What stands ticked when the page is shown: ordinary data yes, very personal topics no (CS 3)."""
+
+    data: frozenset[str]
+    sensitive: frozenset[str] = frozenset()
+    duration: Duration = Duration.THIRTEEN_MONTHS
+    offline: bool = True
+
+
 @blueprint.get("/consent")
 def show() -> ResponseReturnValue:
     """Sign in, then choose the member, then ask; straight through when the very same was agreed before."""
@@ -59,7 +70,8 @@ def show() -> ResponseReturnValue:
     actor = Actor(person.account, person.choice)
     if standing := flows.standing_grant(db_session(), pending, actor.account, actor.choice):
         return redirect(flows.answer(db_session(), pending, grant=standing, login=person.login), 303)
-    return _page(pending, actor, _words(pending, actor), {})
+    words = _words(pending, actor)
+    return _page(pending, actor, words, {}, Ticks(words.type_keys))
 
 
 @blueprint.post("/consent/member")
@@ -93,7 +105,8 @@ def decide() -> ResponseReturnValue:
         return redirect(flows.refuse(db_session(), pending), 303)
     chosen = _chosen(form, _askable(pending, actor.choice), words)
     if words.groups and not chosen.scopes.resources:
-        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}), 400
+        ticks = Ticks(frozenset(), chosen.sensitive_classes, chosen.duration, chosen.offline)
+        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
     given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
     return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
 
@@ -138,8 +151,7 @@ def _words(pending: PendingView, actor: Actor) -> Words:
 
 def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.Chosen:
     """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
-    shown = {item.key for group in words.groups for item in group.items}
-    scopes = data_types.ticked(askable, shown & set(form["data"]))
+    scopes = data_types.ticked(askable, words.type_keys & set(form["data"]))
     offline = bool(words.offline) and form["offline"]
     return decisions.Chosen(
         scopes=scopes if offline else scopes.without("offline_access"),
@@ -163,12 +175,13 @@ def _record(
     return decisions.record(db_session(), actor.account, actor.choice, asked, answer=answer, chosen=chosen)
 
 
-def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]]) -> str:
+def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks) -> str:
     return render_template(
         "member/consent.html",
         pending=pending,
         actor=actor,
         words=words,
+        ticked=ticks,
         errors=errors,
         again=url_for("consent.show", request=pending.id),
         may_choose=_must_choose(acting.get_person()),

@@ -86,6 +86,16 @@ class Words:
         """Names these words: the form carries it, so that nobody agrees to other words than they read."""
         return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
+    @property
+    def duration_choices(self) -> list[tuple[str, str]]:
+        """The durations as values and texts of a group of buttons."""
+        return [(item.key, item.name) for item in self.durations]
+
+    @property
+    def type_keys(self) -> frozenset[str]:
+        """The keys of the data types on the page."""
+        return frozenset(item.key for group in self.groups for item in group.items)
+
     def as_shown(self) -> dict[str, Any]:
         """The words as they are kept with the answer."""
         return asdict(self)

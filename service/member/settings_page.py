@@ -1,9 +1,10 @@
-"""Settings: the account's name, e-mail and language, and the ways to Change Password and to one's sessions."""
+"""Settings: the account's name, e-mail and language, Change Password, and where one is signed in."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service import audit
+from service.accounts import sessions
 from service.accounts.sessions import require_login
 from service.member import language
 from service.member.acting import get_person
@@ -42,12 +43,30 @@ def choose_language() -> ResponseReturnValue:
     return response
 
 
+@blueprint.post("/settings/sessions/<session_id>/end")
+@require_login
+def end_session(session_id: str) -> ResponseReturnValue:
+    """Sign out one other browser."""
+    sessions.end_one(db_session(), get_person().account, session_id)
+    return redirect(url_for("settings_page.index", saved="session"), 303)
+
+
+@blueprint.post("/settings/sessions/end-others")
+@require_login
+def end_other_sessions() -> ResponseReturnValue:
+    """Sign out every browser but this one."""
+    person = get_person()
+    sessions.end_all(db_session(), person.account, except_id=person.login.session.id)
+    return redirect(url_for("settings_page.index", saved="session"), 303)
+
+
 def _page(errors: dict[str, list[str]]) -> str:
     person = get_person()
     return render_template(
         "member/settings.html",
         person=person,
         languages_offered=list(language.LANGUAGES.items()),
+        open_sessions=sessions.list_open(db_session(), person.account),
         saved=request.args.get("saved", ""),
         errors=errors,
     )
