@@ -1,0 +1,243 @@
+"""Cases 21 to 33 of security.md: the token endpoint."""
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from sqlalchemy import Engine, func, select
+from werkzeug.test import TestResponse
+
+from consent import representatives
+from consent.models import Basis, EndedBy, RepresentativeLink
+from oauth.models import AccessToken, AuthorizationCode, TokenFamily
+from service.accounts.models import Account, AccountStatus
+from service.app import create_app
+from service.audit import AuditEvent, Outcome
+from tests.conftest import LiveServer, MovableClock
+from tests.factories import make_account, make_member, make_representative
+from tests.oauth.desk import Code, Desk, challenge_of, new_verifier, query_of
+
+
+def is_refused(answer: TestResponse, error: str, status: int = 400) -> bool:
+    """RFC 6749 §5.2, never cached, nothing echoed."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    assert answer.headers["Cache-Control"] == "no-store" and answer.headers["Pragma"] == "no-cache"
+    assert answer.headers["Content-Type"] == "application/json;charset=UTF-8"
+    body = answer.get_json()
+    assert set(body) == {"error", "error_description"}
+    return bool(body["error"] == error)
+
+
+def security_events(desk: Desk, tag: str) -> int:
+    """How many such events are in the stream."""
+    with desk.session() as session:
+        found = select(func.count()).where(AuditEvent.tag == tag, AuditEvent.outcome == Outcome.REFUSED)
+        return session.scalar(found) or 0
+
+
+def test_case_021_replayed_code_revokes_the_family(desk: Desk) -> None:
+    for app in (desk.register(), desk.register_confidential()):
+        code = desk.agree(app)
+        first = desk.exchange(code).get_json()
+        other = desk.connect(app)
+        assert desk.works(first["access_token"])
+        assert is_refused(desk.exchange(code), "invalid_grant")
+        assert not desk.works(first["access_token"])
+        assert is_refused(desk.refresh(app, first["refresh_token"]), "invalid_grant")
+        assert desk.works(other["access_token"])  # another installation of the app is no part of the theft
+    assert security_events(desk, "oauth:token_family:code_replayed") == 2
+
+
+def test_case_021_a_replay_is_known_with_a_wrong_verifier_too(desk: Desk) -> None:
+    code = desk.agree(desk.register())
+    first = desk.exchange(code).get_json()
+    assert is_refused(desk.exchange(code, code_verifier=new_verifier()), "invalid_grant")
+    assert not desk.works(first["access_token"])
+
+
+@pytest.mark.parametrize("callers", [8, 24])
+def test_case_022_parallel_exchanges_have_one_winner(live_server: LiveServer, engine: Engine, callers: int) -> None:
+    desk = Desk(create_app(live_server.settings, engine))
+    for _ in range(3):
+        code = desk.agree(desk.register())
+
+        def exchange(_: int, code: Code = code) -> requests.Response:
+            return requests.post(f"{live_server.url}/oauth/token", data=code.form(), timeout=30)
+
+        with ThreadPoolExecutor(callers) as pool:
+            answers = list(pool.map(exchange, range(callers)))
+        assert sorted({answer.status_code for answer in answers}) == [200, 400]
+        winners = [answer.json() for answer in answers if answer.status_code == 200]
+        assert len(winners) == 1
+        assert all(answer.json()["error"] == "invalid_grant" for answer in answers if answer.status_code == 400)
+        assert not desk.works(winners[0]["access_token"])
+        with desk.session() as session:
+            family = session.scalars(
+                select(AuthorizationCode.family_id).order_by(AuthorizationCode.created_at.desc())
+            ).first()
+            kept = session.scalar(select(func.count()).where(AccessToken.family_id == family))
+            assert kept == 1
+            assert session.scalar(select(TokenFamily.ended_at).where(TokenFamily.id == family)) is not None
+
+
+def test_case_023_a_code_of_another_app_stays_unspent(desk: Desk) -> None:
+    code, thief = desk.agree(desk.register()), desk.register()
+    assert is_refused(desk.token(code.form(client_id=thief.id)), "invalid_grant")
+    confidential = desk.register_confidential()
+    stolen = code.form()
+    del stolen["client_id"]
+    assert is_refused(desk.token(stolen, confidential), "invalid_grant")
+    assert security_events(desk, "oauth:authorization_code:foreign") == 2
+    assert desk.exchange(code).status_code == 200
+
+
+def test_case_025_the_redirect_address_must_be_that_of_the_request(desk: Desk) -> None:
+    code = desk.agree(desk.register())
+    for uri in (None, "", "https://app.example.org/callback/", "https://app.example.org/Callback", "x"):
+        assert is_refused(desk.exchange(code, redirect_uri=uri), "invalid_grant"), uri
+    assert desk.exchange(code).status_code == 200
+
+
+def test_pkce_refusals_do_not_spend_the_code(desk: Desk) -> None:
+    for app in (desk.register(), desk.register_confidential()):
+        code = desk.agree(app)
+        assert is_refused(desk.exchange(code, code_verifier=None), "invalid_request")
+        for verifier in (new_verifier(), "a" * 42, "a" * 129, code.verifier + "\n", code.verifier[:-1] + "é", " "):
+            assert is_refused(desk.exchange(code, code_verifier=verifier), "invalid_grant"), verifier
+        assert is_refused(desk.exchange(code, code_verifier=challenge_of(code.verifier)), "invalid_grant")
+        assert desk.exchange(code).status_code == 200
+
+
+def test_case_026_a_code_lives_sixty_seconds_and_never_again(desk: Desk, clock: MovableClock) -> None:
+    app = desk.register()
+    in_time, late = desk.agree(app), desk.agree(app)
+    clock.advance(59)
+    assert desk.exchange(in_time).status_code == 200
+    clock.advance(2)
+    assert is_refused(desk.exchange(late), "invalid_grant")
+    clock.advance(-600)
+    assert is_refused(desk.exchange(late), "invalid_grant")
+    clock.advance(569)
+    assert is_refused(desk.exchange(late), "invalid_grant")
+
+
+def test_case_027_what_falls_between_code_and_exchange_refuses_it(desk: Desk) -> None:
+    app = desk.register()
+    with desk.session() as session:
+        child = make_member(session, given_name="Lucia")
+        parent = make_account(session, member=make_member(session))
+        representative = make_representative(session, parent)
+        link = representatives.link(
+            session, representative, child, basis=Basis.GUARDIAN, timezone=desk.settings.plan.timezone
+        )
+        link_id = link.id
+    for_child = desk.agree(app, account=parent, member=child)
+    with desk.session() as session:
+        representatives.end_link(session, session.get_one(RepresentativeLink, link_id), by=EndedBy.PLAN)
+    assert is_refused(desk.exchange(for_child), "invalid_grant")
+
+    before_password = desk.agree(app)
+    with desk.session() as session:
+        session.get_one(Account, desk.account.id).credentials_version += 1
+    assert is_refused(desk.exchange(before_password), "invalid_grant")
+
+    before_end = desk.agree(app)
+    with desk.session() as session:
+        session.get_one(Account, desk.account.id).status = AccountStatus.DISABLED
+    assert is_refused(desk.exchange(before_end), "invalid_grant")
+    with desk.session() as session:
+        session.get_one(Account, desk.account.id).status = AccountStatus.ACTIVE
+    assert desk.exchange(before_end).status_code == 200  # a refused exchange spends nothing
+
+
+def test_case_028_parameters_in_the_url_are_refused(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    code, browser = desk.agree(desk.register()), desk.app.test_client()
+    form = code.form()
+    caplog.set_level(logging.DEBUG)
+    assert is_refused(browser.post(f"/oauth/token?{query_of(form)}"), "invalid_request")
+    assert is_refused(browser.post("/oauth/token?code=x", data=form), "invalid_request")
+    assert is_refused(browser.post("/oauth/token?anything", data=form), "invalid_request")
+    assert code.value not in caplog.text and code.verifier not in caplog.text
+    assert desk.exchange(code).status_code == 200
+
+
+def test_case_029_one_value_for_each_name_in_a_form_body(desk: Desk) -> None:
+    code, browser = desk.agree(desk.register()), desk.app.test_client()
+    form = code.form()
+    for name in form:
+        doubled = f"{query_of(form)}&{query_of({name: form[name]})}"
+        answer = browser.post("/oauth/token", data=doubled, content_type="application/x-www-form-urlencoded")
+        assert is_refused(answer, "invalid_request"), name
+    assert is_refused(browser.post("/oauth/token", json=form), "invalid_request")
+    assert is_refused(browser.post("/oauth/token", data=form, content_type="multipart/form-data"), "invalid_request")
+    assert is_refused(browser.post("/oauth/token", data=query_of(form), content_type="text/plain"), "invalid_request")
+    assert is_refused(browser.post("/oauth/token"), "invalid_request")
+    assert desk.exchange(code, unknown="ignored", resource="").status_code == 200
+
+
+def test_case_030_only_post(desk: Desk) -> None:
+    browser = desk.app.test_client()
+    for path in ("/oauth/token", "/oauth/revoke", "/oauth/introspect"):
+        for verb in ("GET", "PUT", "HEAD", "DELETE", "PATCH"):
+            answer = browser.open(path, method=verb)
+            assert answer.status_code == 405 and "POST" in answer.headers["Allow"], (path, verb)
+
+
+def test_case_031_no_other_grant_types(desk: Desk) -> None:
+    app = desk.register()
+    for kind in (
+        "password", "implicit", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", '"x\\', "é",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
+    ):  # fmt: skip
+        form = {"grant_type": kind, "client_id": app.id, "username": "a", "password": "b"}
+        answer = desk.token(form)
+        assert is_refused(answer, "unsupported_grant_type")
+        assert kind not in answer.text
+    assert is_refused(desk.token({"client_id": app.id}), "invalid_request")
+
+
+def test_case_032_huge_and_broken_bodies_cost_nothing(desk: Desk) -> None:
+    code, browser = desk.agree(desk.register()), desk.app.test_client()
+    form = query_of(code.form(code=None))
+    for body, statuses in (
+        (f"{form}&code={'x' * 5_000_000}", {400, 413}), (f"{form}&code=%00", {400}), (f"{form}&code=%ED%A0%80", {400}),
+        (f"{form}&code=%FF", {400}), (f"{form}&" + "&".join(f"a{n}=1" for n in range(100_000)), {400, 413}),
+        (f"{form}&" + "&".join(f"a{n}=1" for n in range(5_000)), {400, 413}), (form.encode() + b"&code=\xff", {400}),
+        (f"{form}&code=" + "x" * 30_000, {400}), (f"{form}&code=%", {400}), ("&" * 60_000, {400}), ("=", {400}),
+    ):  # fmt: skip
+        began = time.perf_counter()
+        answer = browser.post("/oauth/token", data=body, content_type="application/x-www-form-urlencoded")
+        assert answer.status_code in statuses and answer.is_json, answer.status_code
+        assert time.perf_counter() - began < 1
+
+
+def test_case_033_answers_are_never_cached_and_logs_hold_no_secret(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("authlib").setLevel(logging.INFO)
+    app = desk.register_confidential()
+    code = desk.agree(app)
+    first = desk.exchange(code)
+    second = desk.refresh(app, first.get_json()["refresh_token"])
+    refused = desk.exchange(code, code_verifier=new_verifier())
+    for answer in (first, second, refused):
+        assert answer.headers["Cache-Control"] == "no-store" and answer.headers["Pragma"] == "no-cache"
+    secrets = [app.secret, code.value, code.verifier]
+    for body in (first.get_json(), second.get_json()):
+        secrets += [body["access_token"], body["refresh_token"], body["id_token"]]
+    assert not [secret for secret in secrets if secret and secret in caplog.text]
+
+
+def test_cors_lets_browser_apps_use_the_token_endpoint(desk: Desk) -> None:
+    browser, origin = desk.app.test_client(), {"Origin": "https://app.example.org"}
+    preflight = browser.options("/oauth/token", headers=origin | {"Access-Control-Request-Method": "POST"})
+    assert preflight.status_code == 200 and preflight.headers["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    for path in ("/oauth/token", "/oauth/revoke"):
+        answer = browser.post(path, data={}, headers=origin)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert browser.get("/oauth/jwks", headers=origin).headers["Access-Control-Allow-Origin"] == "*"
