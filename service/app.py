@@ -1,35 +1,70 @@
-"""Puts the product together: the only module that knows all packages. Its list of blueprints is the contents."""
-
-import importlib
-from typing import Any
+"""Puts the product together: the only module that knows all packages. The lists below are its table of contents."""
 
 from sqlalchemy import Engine
 
-from service import clock
+import fhir.routes
+import oauth.discovery
+import oauth.routes
+from service import cli, clock, jobs, mail
+from service.accounts import expiry, passwords_pages, sign_in
+from service.jobs import Job
+from service.member import (
+    apps,
+    consent,
+    help,
+    home,
+    language,
+    layout,
+    member_home,
+    profile,
+    registration,
+    select_member,
+    settings_page,
+)
+from service.sandbox import demo_app, mail_page
 from service.settings import Settings
 from service.web import LatchstringFlask, prepare
 
-# While the packages are being built this list names modules; it becomes plain imports.
-_MODULES = (
-    "service.accounts.sign_in", "service.accounts.passwords_pages", "service.accounts.reset_pages",
-    "service.member.registration", "service.member.home",
-    "service.member.member_home", "service.member.settings_page", "service.member.profile",
-    "service.member.select_member", "service.member.consent", "service.member.apps", "service.member.help",
-    "oauth.models", "fhir.models", "service.mail", "service.jobs", "oauth.routes", "oauth.discovery", "fhir.routes", "service.sandbox.mail_page", "service.sandbox.demo_app",
-)  # fmt: skip
+BLUEPRINTS = (
+    # what every page stands in
+    language.blueprint,
+    layout.blueprint,
+    # anyone
+    home.blueprint,
+    help.blueprint,
+    sign_in.blueprint,
+    passwords_pages.blueprint,
+    # members and their representatives
+    registration.blueprint,
+    member_home.blueprint,
+    select_member.blueprint,
+    consent.blueprint,
+    apps.blueprint,
+    profile.blueprint,
+    settings_page.blueprint,
+    # apps
+    oauth.discovery.blueprint,
+    oauth.routes.blueprint,
+    fhir.routes.blueprint,
+)
+"""Every page and endpoint."""
 
+INSTALLERS = (
+    language.install,
+    sign_in.install,
+    oauth.routes.install,
+    fhir.routes.install,
+    # in the sandbox only
+    mail_page.install,
+    demo_app.install,
+)
+"""What a package sets up beside its routes."""
 
-def _load() -> list[Any]:
-    loaded = []
-    for name in _MODULES:
-        try:
-            loaded.append(importlib.import_module(name))
-        except ImportError:
-            continue
-    return loaded
-
-
-_LOADED = _load()
+JOBS = (
+    Job("mail", 0.5, jobs.deliver_mail),
+    Job("janitor", 300.0, jobs.janitor((*expiry.SWEEPS, jobs.delete_claimed_values, mail.delete_old))),
+)
+"""What the worker does, and how often in seconds."""
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> LatchstringFlask:
@@ -38,9 +73,9 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     clock.obey(settings.clock_file)
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
-    for module in _LOADED:
-        if hasattr(module, "blueprint"):
-            app.register_blueprint(module.blueprint)
-        if hasattr(module, "install"):
-            module.install(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for install in INSTALLERS:
+        install(app)
+    cli.install(app, JOBS)
     return app
