@@ -5,7 +5,7 @@ is kept under the one patient it is about.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
@@ -95,24 +95,15 @@ def literal(reference: object) -> tuple[str, str] | None:
     return parts[-2], parts[-1]
 
 
-def strip_foreign_names(node: Any, patient_id: str, people: frozenset[str] = frozenset()) -> bool:
-    """Remove `display` from references to people other than this patient, in place; True when one was removed.
+def strip_foreign_names(named: Iterable[dict[str, Any]], patient_id: str, people: frozenset[str]) -> None:
+    """Remove `display` from those references (in place) that may mean people other than this patient.
 
     A display would name another member (a relative who is a RelatedPerson, the subscriber) whatever may be read of
     them. Where it cannot be told whom a reference means (urn:, contained people), it goes too.
     """
-    found = False
-    if isinstance(node, list):
-        for item in node:
-            found |= strip_foreign_names(item, patient_id, people)
-    elif isinstance(node, dict):
-        if "display" in node and _may_name_person(node, patient_id, people):
+    for node in named:
+        if _may_name_person(node, patient_id, people):
             del node["display"]
-            found = True
-        for value in node.values():
-            if isinstance(value, (dict, list)):
-                found |= strip_foreign_names(value, patient_id, people)
-    return found
 
 
 def contained_people(resource: Mapping[str, Any]) -> frozenset[str]:

@@ -42,7 +42,9 @@ def index(resource: Mapping[str, Any]) -> IndexRow:
     words: dict[Column, dict[str, None]] = {}
     texts: dict[str, None] = {}
     for parameter, paths in _extractors(resource["resourceType"]):
-        found = [value for path in paths for value in _walk(resource, path, 0)]
+        found: list[Any] = []
+        for path in paths:
+            _walk(resource, path, 0, found)
         if not found:
             continue
         if parameter.kind is Kind.DATE:
@@ -88,20 +90,25 @@ def _steps(path: str) -> tuple[_Step, ...]:
     return tuple((name, url or None) for name, url in _STEP.findall(path))
 
 
-def _walk(node: Any, path: tuple[_Step, ...], at: int) -> Iterator[Any]:
-    if isinstance(node, list):
-        for item in node:
-            yield from _walk(item, path, at)
-    elif at == len(path):
-        yield node
-    elif isinstance(node, dict):
+def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None:
+    while True:
+        if type(node) is list:
+            for item in node:
+                _walk(item, path, at, found)
+            return
+        if at == len(path):
+            found.append(node)
+            return
+        if type(node) is not dict:
+            return
         name, url = path[at]
-        below = node.get(name)
-        if below is None:
+        node = node.get(name)
+        if node is None:
             return
         if url is not None:
-            below = [one for one in below if isinstance(one, dict) and one.get("url") == url]
-        yield from _walk(below, path, at + 1)
+            extensions = node if isinstance(node, list) else ()
+            node = [one for one in extensions if isinstance(one, dict) and one.get("url") == url]
+        at += 1
 
 
 def _index_dates(row: IndexRow, column: Column, found: list[Any]) -> None:

@@ -20,7 +20,7 @@ from consent.policy import Access
 from fhir import r4, reading, writing
 from fhir.bodies import bodies_of
 from fhir.outcomes import Forbidden
-from fhir.preparation import Prepared, Rejected, encode, parse, prepare_resource
+from fhir.preparation import Prepared, Rejected, encode, prepare, prepare_resource
 from service import audit
 from service.db import make_sessions
 
@@ -146,25 +146,28 @@ class _Loader:
 
     def take_line(self, line: reading.Line, level: Level) -> None:
         """Add the resource of one line to the batch, or reject it."""
+        self.summary.read += 1
         source = Source(line.file, line.number)
         try:
-            resource = parse(line.raw)
+            prepared = prepare(line.raw)
             if level is Level.MODELS:
-                _require_model(resource)
+                _require_model(line.raw)
         except Rejected as problem:
-            self.summary.read += 1
             self._reject(source, problem, line.raw)
-            return
-        self.take(source, resource, line.raw)
+        else:
+            self._collect(prepared, source)
 
-    def take(self, source: Source, resource: dict[str, Any], raw: bytes = b"") -> None:
+    def take(self, source: Source, resource: dict[str, Any]) -> None:
         """Add one parsed resource to the batch, or reject it."""
         self.summary.read += 1
         try:
             prepared = prepare_resource(resource)
         except Rejected as problem:
-            self._reject(source, problem, raw)
-            return
+            self._reject(source, problem, encode(resource))
+        else:
+            self._collect(prepared, source)
+
+    def _collect(self, prepared: Prepared, source: Source) -> None:
         if prepared.key in self._batch:
             self.flush()
         self._batch[prepared.key] = (prepared, source)
@@ -230,7 +233,7 @@ class _Loader:
         self._reject_file.write(json.dumps(told) + "\n")
 
 
-def _require_model(resource: dict[str, Any]) -> None:
-    problem = r4.find_problem(encode(resource))
+def _require_model(raw: bytes) -> None:
+    problem = r4.find_problem(raw)
     if problem is not None:
         raise Rejected("model", problem.message, problem.path)

@@ -5,7 +5,7 @@ A code in no sensitive set is ordinary. A clinical resource without any code tha
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,16 +25,16 @@ _CODED_TYPES = frozenset({
 """Types that are about one coded thing; without a code nobody can tell how sensitive it is."""
 
 
-def labels(resource: Mapping[str, Any]) -> frozenset[str]:
-    """The sensitive classes of a resource; empty when it is ordinary."""
+def labels(resource_type: str, codings: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The sensitive classes of a resource with these codings (system, code); empty when it is ordinary."""
     classified = False
     found: set[str] = set()
-    for system, code in _codings(resource):
+    for system, code in codings:
         table = _SYSTEMS.get(system)
         if table is not None:
             classified = True
             found.update(_classes(table, code))
-    if not classified and resource["resourceType"] in _CODED_TYPES:
+    if not classified and resource_type in _CODED_TYPES:
         found.add(UNCLASSIFIED)
     return frozenset(found)
 
@@ -67,17 +67,3 @@ def _classes(table: str, code: str) -> tuple[str, ...]:
 @lru_cache(maxsize=32)
 def _sets(table: str) -> tuple[tuple[str, frozenset[str]], ...]:
     return tuple((name, frozenset(tables.get(table, ()))) for name, tables in _TABLES["classes"].items())
-
-
-def _codings(node: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(node, list):
-        for item in node:
-            if isinstance(item, (dict, list)):
-                yield from _codings(item)
-    elif isinstance(node, dict):
-        system, code = node.get("system"), node.get("code")
-        if isinstance(system, str) and isinstance(code, str):
-            yield system, code
-        for value in node.values():
-            if isinstance(value, (dict, list)):
-                yield from _codings(value)

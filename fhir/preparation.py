@@ -15,6 +15,7 @@ import msgspec
 from fhir import labels
 from fhir.compartment import (
     ID,
+    SHARED,
     TYPES,
     SeveralPatients,
     UnknownPatient,
@@ -26,9 +27,10 @@ from fhir.compartment import (
 from fhir.dates import BadDate
 from fhir.index import IndexRow, index
 from fhir.projections import instant_text
+from fhir.survey import Survey, survey
 
 LONGEST = 16 * 1024 * 1024
-_KEY = re.compile(rb'(?<!\\)"\s*:')
+_SPACE_AFTER_QUOTE = (b'" ', b'"\n', b'"\r', b'"\t')
 _CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f)", re.IGNORECASE)
 # Decimals keep the digits they came with (FHIR R4, decimal: precision matters).
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -77,17 +79,18 @@ class Prepared:
 
 def prepare(raw: bytes) -> Prepared:
     """The resource of one JSON text; raises Rejected."""
-    return prepare_resource(parse(raw))
+    resource = parse(raw)
+    surveyed = survey(resource)
+    require_unique_keys(raw, surveyed.keys)
+    return prepare_resource(resource, surveyed)
 
 
-def prepare_resource(resource: dict[str, Any]) -> Prepared:
+def prepare_resource(resource: dict[str, Any], surveyed: Survey | None = None) -> Prepared:
     """The same from a parsed resource, which is changed in place; raises Rejected."""
+    surveyed = surveyed or survey(resource)
     resource_type, resource_id = _require_identity(resource)
     patient_id, targets = _whose(resource)
-    if patient_id:
-        strip_foreign_names(resource, patient_id, contained_people(resource))
-    else:
-        strip_foreign_names(resource, "", contained_people(resource))
+    strip_foreign_names(surveyed.named, patient_id or SHARED, contained_people(resource))
     body, stamp_at = _encode(resource, resource_type, resource_id)
     return Prepared(
         type=resource_type,
@@ -98,13 +101,13 @@ def prepare_resource(resource: dict[str, Any]) -> Prepared:
         stamp_at=stamp_at,
         content_hash=hashlib.blake2b(body, digest_size=16).digest(),
         index=_index(resource),
-        labels=labels.labels(resource),
+        labels=labels.labels(resource_type, surveyed.codings),
         medication=labels.medication(resource),
     )
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The object of a JSON text, strictly: UTF-8, no duplicate keys, no control characters; raises Rejected."""
+    """The object of a JSON text, strictly: UTF-8, one object, no control characters; raises Rejected."""
     if len(raw) > LONGEST:
         raise Rejected("too-long", "Send resources of at most 16 MB.")
     if not raw.isascii():
@@ -117,7 +120,6 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise Rejected("json", "The line is not one JSON object.") from None
     if not isinstance(found, dict):
         raise Rejected("json", "The line is not one JSON object.")
-    _require_unique_keys(raw, found)
     return found
 
 
@@ -133,18 +135,15 @@ def _require_utf8(raw: bytes) -> None:
         raise Rejected("utf-8", "Encode the file in UTF-8.") from None
 
 
-def _require_unique_keys(raw: bytes, found: dict[str, Any]) -> None:
-    # Parsers keep the last of two equal keys, another reader the first: nobody shall see something else than we
-    # indexed. Counting is quick and nearly always settles it; what differs is looked at exactly.
-    if len(_KEY.findall(raw)) == _count_keys(found) and b'\\\\"' not in raw:
+def require_unique_keys(raw: bytes, count: int) -> None:
+    """Refuse a text in which an object has a key twice; `count` is how many keys the parser found.
+
+    Parsers keep the last of two equal keys, another reader the first: nobody shall see something else than we
+    indexed. Counting is quick and nearly always settles it; what it cannot settle is looked at exactly.
+    """
+    if raw.count(b'":') == count and not any(space in raw for space in _SPACE_AFTER_QUOTE):
         return
     json.loads(raw, object_pairs_hook=_unique)
-
-
-def _count_keys(node: Any) -> int:
-    if isinstance(node, dict):
-        return len(node) + sum(_count_keys(value) for value in node.values() if isinstance(value, (dict, list)))
-    return sum(_count_keys(item) for item in node if isinstance(item, (dict, list)))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

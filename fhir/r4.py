@@ -22,18 +22,14 @@ def find_problem(raw: bytes) -> ModelProblem | None:
     """What the FHIR models have against the JSON of a resource; None when they accept it."""
     found = json.loads(raw)
     resource_type = str(found.get("resourceType"))
+    refused: Any = importlib.import_module("pydantic").ValidationError
     try:
         _model(resource_type).model_validate(found)
-    except _validation_error() as problem:
-        first: dict[str, Any] = problem.errors(include_input=False, include_url=False)[0]
+    except refused as problem:
+        first = problem.errors(include_input=False, include_url=False)[0]
         path = ".".join(str(step) for step in (resource_type, *first["loc"]))
         return ModelProblem(path, str(first["type"]))
     return None
-
-
-def _validation_error() -> type[ValueError]:
-    found: type[ValueError] = importlib.import_module("pydantic").ValidationError
-    return found
 
 
 @lru_cache(maxsize=128)

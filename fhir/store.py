@@ -5,17 +5,19 @@ Not visible and not existing look alike. Scopes are enforced here, so that no ca
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from consent.scopes import Restriction
-from fhir import clauses, includes, projections, statements
+from fhir import clauses, includes, projections, statements, writing
 from fhir import search as searching
 from fhir.bodies import bodies_of
 from fhir.clauses import Clause, Dialect
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.outcomes import Gone, NotFound
+from fhir.outcomes import Gone, NotFound, OtherPatient
+from fhir.preparation import Rejected, prepare_resource
 from fhir.search import Search, Total
 from fhir.statements import Row
 from oauth.token_problems import InsufficientScope
@@ -124,6 +126,34 @@ def counts(session: Session, access: Access) -> dict[str, int]:
     return found
 
 
+def put(session: Session, access: Access, resource: dict[str, Any]) -> Resource:
+    """Store a resource and return its current version; an unchanged one keeps its version.
+
+    Raises Rejected for a bad resource, InsufficientScope and OtherPatient.
+    """
+    prepared = prepare_resource(resource)
+    _require_write(access, prepared.type, "u")
+    if access.patient_ids is not None and prepared.patient_id not in access.patient_ids:
+        raise OtherPatient
+    if writing.write(session, [prepared]).unplaced:
+        raise Rejected("patient", "Name the patient among the targets.", "Provenance.target")
+    row = statements.read(session, prepared.type, prepared.id, Clause("1 = 1"))
+    assert row is not None
+    return _resource(session, row)
+
+
+def delete(session: Session, access: Access, resource_type: str, resource_id: str) -> None:
+    """Delete a resource; its versions stay for history. Deleting twice is no error; raises NotFound."""
+    _require_write(access, resource_type, "d")
+    visible = clauses.visible(statements.dialect_of(session), access, resource_type)
+    if statements.read(session, resource_type, resource_id, visible) is None:
+        raise NotFound
+    key = (resource_type, resource_id)
+    standing = writing.find_standing(session, [key])[key]
+    if not standing.deleted:
+        writing.bury(session, key, standing)
+
+
 def granted(dialect: Dialect, access: Access, resource_type: str, letter: str) -> Clause | None:
     """What the scopes leave of one type for one interaction; None where they do not speak of it."""
     alternatives = access.scopes.restrictions(resource_type, letter)
@@ -148,6 +178,11 @@ def _require(session: Session, access: Access, resource_type: str, letter: str) 
     if clause is None:
         raise InsufficientScope(f"patient/{resource_type}.{letter}")
     return clause
+
+
+def _require_write(access: Access, resource_type: str, letter: str) -> None:
+    if () not in access.scopes.restrictions(resource_type, letter):
+        raise InsufficientScope(f"system/{resource_type}.{letter}")
 
 
 def _readable(session: Session, access: Access, resource_type: str, resource_id: str) -> Clause:

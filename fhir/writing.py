@@ -78,6 +78,20 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
     return Written(len(fresh), len(changed), len(placed) - len(fresh) - len(changed), tuple(unplaced))
 
 
+def bury(session: Session, key: Key, standing: Standing) -> None:
+    """Delete a resource: its row stays, says so, and is a version of its own."""
+    _lock(session)
+    resource_type, resource_id = key
+    current = (StoredResource.type == resource_type, StoredResource.id == resource_id)
+    copied = select(*(getattr(StoredResource, name) for name in _SAME_COLUMNS)).where(*current)
+    session.execute(insert(StoredVersion).from_select(_SAME_COLUMNS, copied))
+    session.execute(
+        update(StoredResource)
+        .where(*current)
+        .values(version=standing.version + 1, last_updated=_moment(), deleted=True, body=b"", content_hash=b"")
+    )
+
+
 def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
     """What is stored under these keys."""
     stored = StoredResource
@@ -167,7 +181,7 @@ def _relabel(session: Session, batch: Sequence[Prepared], standing: Mapping[Key,
 
 
 def _insert(session: Session, versions: Sequence[tuple[Prepared, int]]) -> None:
-    moment = microseconds(now()) // 1000 * 1000
+    moment = _moment()
     rows: list[tuple[Any, ...]] = []
     grouped: dict[str, list[tuple[Prepared, int]]] = defaultdict(list)
     for one, version in versions:
@@ -209,6 +223,11 @@ def _copy(session: Session, dialect: Dialect, rows: Sequence[tuple[Any, ...]]) -
         copy.set_types(list(_COLUMNS.values()))
         for row in rows:
             copy.write_row(row)
+
+
+def _moment() -> int:
+    # To the millisecond, as meta.lastUpdated says it: searching for the instant shown finds the resource.
+    return microseconds(now()) // 1000 * 1000
 
 
 def _by_type(keys: Iterable[Key]) -> dict[str, list[str]]:

@@ -1,0 +1,101 @@
+"""Responses of the FHIR API: bodies, errors as OperationOutcome, headers for every origin, compression."""
+
+import gzip
+
+import zstandard
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
+
+from fhir.outcomes import FhirProblem, Issue, outcome_bytes
+from fhir.store import Resource
+from oauth.token_problems import MissingToken, TokenProblem
+
+FHIR_JSON = "application/fhir+json; charset=UTF-8"
+_SMALLEST = 1_400
+_EXPOSED = "ETag, Last-Modified, Location, Content-Location, Retry-After, WWW-Authenticate, X-Request-Id"
+_ALLOWED = "Authorization, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"
+_ISSUES = {
+    401: Issue.LOGIN, 403: Issue.FORBIDDEN, 404: Issue.NOT_FOUND, 405: Issue.NOT_SUPPORTED, 413: Issue.TOO_LONG,
+    414: Issue.TOO_LONG, 415: Issue.NOT_SUPPORTED, 429: Issue.THROTTLED, 500: Issue.EXCEPTION, 503: Issue.TRANSIENT,
+}  # fmt: skip
+_SENTENCES = {
+    401: "An access token is needed.", 404: "There is nothing at this address.", 413: "The request is too long.",
+    414: "The address is too long.", 500: "An unexpected fault; quote the request id when you report it.",
+    503: "The service is busy. Try again in a few seconds.",
+}  # fmt: skip
+
+
+def of_resource(resource: Resource, content_type: str) -> Response:
+    """One resource with its version, or 304 when the client has it already (RFC 9110 §13)."""
+    etag = f'W/"{resource.version}"'
+    headers = {"ETag": etag, "Last-Modified": http_date(resource.last_updated // 1_000_000)}
+    if _is_known(etag, resource.last_updated):
+        return Response(status=304, headers=headers)
+    return Response(resource.body, content_type=content_type, headers=headers)
+
+
+def of_problem(problem: FhirProblem) -> Response:
+    """A problem of the request as OperationOutcome."""
+    body = outcome_bytes(problem.issue, problem.sentence, expression=problem.expression)
+    return Response(body, problem.status, headers=dict(problem.headers), content_type=FHIR_JSON)
+
+
+def of_token_problem(problem: TokenProblem) -> Response:
+    """A missing, bad or narrow token (RFC 6750 §3) as OperationOutcome."""
+    issue = Issue.FORBIDDEN if problem.status == 403 else Issue.LOGIN
+    if problem.status == 401 and not isinstance(problem, MissingToken):
+        issue = Issue.EXPIRED
+    response = Response(outcome_bytes(issue, problem.sentence), problem.status, content_type=FHIR_JSON)
+    response.headers["WWW-Authenticate"] = problem.challenge
+    return response
+
+
+def of_http_error(error: HTTPException) -> Response:
+    """What Flask or the server refused (too long, no route, a fault) as OperationOutcome, for every origin."""
+    status = error.code or 500
+    body = outcome_bytes(_ISSUES.get(status, Issue.INVALID), _SENTENCES.get(status, "The request is not valid."))
+    return for_every_origin(Response(body, status, content_type=FHIR_JSON))
+
+
+def preflight(methods: str) -> Response:
+    """The answer to a browser that asks before it sends (no token needed)."""
+    response = Response(status=204)
+    response.headers["Allow"] = methods
+    response.headers["Access-Control-Allow-Methods"] = methods
+    response.headers["Access-Control-Allow-Headers"] = _ALLOWED
+    response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+def for_every_origin(response: Response) -> Response:
+    """CORS for apps in browsers: any origin, never with credentials; the token is all that counts."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def compress(response: Response) -> Response:
+    """zstd or gzip, lightly, where the client takes it and the body is worth it."""
+    if response.direct_passthrough or response.status_code != 200:
+        return response
+    response.vary.add("Accept-Encoding")
+    body = response.get_data()
+    if len(body) < _SMALLEST:
+        return response
+    accepted = request.accept_encodings
+    if accepted["zstd"]:
+        response.set_data(zstandard.compress(body, 1))
+        response.content_encoding = "zstd"
+    elif accepted["gzip"]:
+        response.set_data(gzip.compress(body, 1, mtime=0))
+        response.content_encoding = "gzip"
+    return response
+
+
+def _is_known(etag: str, last_updated: int) -> bool:
+    if request.if_none_match:
+        return request.if_none_match.contains_weak(etag[3:-1]) or "*" in request.headers["If-None-Match"]
+    since = request.if_modified_since
+    return since is not None and last_updated // 1_000_000 <= int(since.timestamp())

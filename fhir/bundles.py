@@ -1,0 +1,82 @@
+"""Bundles made by joining stored bytes: no body is parsed on its way out."""
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+import orjson
+
+from fhir import subset
+from fhir.outcomes import Issue, outcome_bytes
+from fhir.projections import instant_text
+from fhir.search import Search
+from fhir.store import Page, Resource
+from service.clock import now
+from service.db import microseconds, new_id
+
+_MATCH, _INCLUDE, _OUTCOME = b"match", b"include", b"outcome"
+
+
+def searchset(base: str, asked: Search, page: Page, *, own_link: str, next_link: str | None) -> bytes:
+    """The answer of a search: matches, then what they include, then what was left out of the question."""
+    links = [{"relation": "self", "url": own_link}]
+    if next_link is not None:
+        links.append({"relation": "next", "url": next_link})
+    entries = [_entry(base, one, _body(one, asked), _MATCH) for one in page.matches]
+    entries += [_entry(base, one, one.body, _INCLUDE) for one in page.included]
+    if asked.ignored:
+        entries.append(_warning(asked.ignored))
+    return _bundle("searchset", links, page.total, entries)
+
+
+def history(base: str, versions: Sequence[Resource], *, own_link: str) -> bytes:
+    """The versions of one resource, newest first; a deletion has no resource."""
+    entries = [_version(base, one) for one in versions]
+    return _bundle("history", [{"relation": "self", "url": own_link}], len(versions), entries)
+
+
+def search_link(base: str, resource_type: str, given: Iterable[tuple[str, str]]) -> str:
+    """The address of a search."""
+    query = "&".join(f"{quote(name, safe=':')}={quote(value, safe=',:|/')}" for name, value in given)
+    return f"{base}/{resource_type}" + (f"?{query}" if query else "")
+
+
+def _bundle(kind: str, links: list[dict[str, str]], total: int | None, entries: Sequence[bytes]) -> bytes:
+    head = {
+        "resourceType": "Bundle",
+        "id": new_id(),
+        "meta": {"lastUpdated": instant_text(microseconds(now()))},
+        "type": kind,
+    } | ({} if total is None else {"total": total})
+    start = orjson.dumps(head | {"link": links})[:-1]
+    # FHIR forbids empty arrays.
+    return b"".join((start, b',"entry":[', b",".join(entries), b"]}")) if entries else start + b"}"
+
+
+def _entry(base: str, one: Resource, body: bytes, mode: bytes) -> bytes:
+    # Types and ids have no character that JSON would escape.
+    address = f"{base}/{one.type}/{one.id}".encode()
+    return b"".join((b'{"fullUrl":"', address, b'","resource":', body, b',"search":{"mode":"', mode, b'"}}'))
+
+
+def _body(one: Resource, asked: Search) -> bytes:
+    return subset.cut(one.body, one.type, asked) if subset.is_subset(asked) else one.body
+
+
+def _warning(ignored: Sequence[str]) -> bytes:
+    sentence = "Not supported and left out: " + ", ".join(dict.fromkeys(ignored))
+    body = outcome_bytes(Issue.NOT_SUPPORTED, sentence, severity="warning")
+    return b'{"resource":' + body + b',"search":{"mode":"' + _OUTCOME + b'"}}'
+
+
+def _version(base: str, one: Resource) -> bytes:
+    method = "DELETE" if one.deleted else "POST" if one.version == 1 else "PUT"
+    status = "204" if one.deleted else "201" if one.version == 1 else "200"
+    url = one.type if method == "POST" else f"{one.type}/{one.id}"
+    request = orjson.dumps({"method": method, "url": url})
+    moment = instant_text(one.last_updated)
+    response = orjson.dumps({"status": status, "etag": f'W/"{one.version}"', "lastModified": moment})
+    address = f"{base}/{one.type}/{one.id}".encode()
+    resource = b"" if one.deleted else b',"resource":' + one.body
+    return b"".join(
+        (b'{"fullUrl":"', address, b'"', resource, b',"request":', request, b',"response":', response, b"}")
+    )

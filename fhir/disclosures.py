@@ -1,0 +1,79 @@
+"""What the API tells the audit stream: one row for each answer with data, and for each refusal of a known caller."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from fhir.parameters import PATIENT_NAMES
+from fhir.store import Resource
+from service import audit
+from service.audit import Outcome
+
+_MOST_NAMES = 40
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a request asks: for the row. Values of parameters may be health data and stay out, ids asked for do not."""
+
+    resource_type: str
+    interaction: str
+    resource_id: str = ""
+    parameters: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
+
+    def note(self, given: Iterable[tuple[str, str]]) -> None:
+        """Keep the names of the parameters, and which patients they name."""
+        pairs = list(given)
+        self.parameters = tuple(dict.fromkeys(name[:64] for name, _ in pairs))[:_MOST_NAMES]
+        named = [value for name, value in pairs if name.partition(":")[0] in PATIENT_NAMES]
+        if self.resource_type == "Patient":
+            named += [value for name, value in pairs if name == "_id"]
+        self.patients = tuple(value[:200] for value in named)
+
+
+def record(
+    session: Session, access: Access, asked: Asked, sent: Sequence[Resource], *, total: int | None = None
+) -> None:
+    """One row for what is about to be sent; `sent` are the resources, matches and included ones."""
+    detail: dict[str, Any] = {"interaction": asked.interaction}
+    if asked.parameters:
+        detail["parameters"] = list(asked.parameters)
+    if total is not None:
+        detail["total"] = total
+    if sent:
+        detail["ids"] = _fingerprint(sent)
+    others = Counter(one.type for one in sent if one.type != asked.resource_type)
+    if others:
+        detail["included"] = dict(others)
+    _write(session, access, asked, detail, count=len(sent))
+
+
+def record_refusal(session: Session, access: Access, asked: Asked, status: int) -> None:
+    """One row for a refusal, with the ids that were asked for."""
+    detail: dict[str, Any] = {"interaction": asked.interaction, "status": status}
+    wanted = [*([asked.resource_id] if asked.resource_id else []), *asked.patients]
+    if wanted:
+        detail["asked_for"] = [one[:200] for one in wanted]
+    _write(session, access, asked, detail, outcome=Outcome.REFUSED)
+
+
+def _write(
+    session: Session, access: Access, asked: Asked, detail: dict[str, Any], *, count: int | None = None,
+    outcome: Outcome = Outcome.SUCCESS,
+) -> None:  # fmt: skip
+    audit.record(
+        session, f"fhir:{asked.resource_type}:{asked.interaction}", outcome=outcome, account_id=access.account_id,
+        member_id=access.member_id, link_id=access.link_id, client_id=access.client_id, grant_id=access.grant_id,
+        resource_type=asked.resource_type, count=count, detail=detail, reason=access.reason,
+    )  # fmt: skip
+
+
+def _fingerprint(sent: Iterable[Resource]) -> str:
+    names = ",".join(f"{one.type}/{one.id}/{one.version}" for one in sent)
+    return hashlib.sha256(names.encode()).hexdigest()

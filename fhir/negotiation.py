@@ -1,0 +1,83 @@
+"""In which form an answer is wanted, and how strictly a search is to be handled (FHIR R4, http)."""
+
+from enum import StrEnum
+
+from werkzeug.wrappers import Request
+
+from fhir.outcomes import NotAcceptable
+
+_FHIR_JSON = "application/fhir+json"
+_PLAIN_JSON = "application/json"
+_FORMATS = {
+    "json": _FHIR_JSON,
+    "application/json": _PLAIN_JSON,
+    "text/json": _PLAIN_JSON,
+    "application/fhir+json": _FHIR_JSON,
+    # A plus that was not encoded arrives as a space.
+    "application/fhir json": _FHIR_JSON,
+}
+_ANYTHING = frozenset({"*/*", "application/*"})
+_VERSIONS = frozenset({"4.0", "4.0.1"})
+
+
+class Handling(StrEnum):
+    """What to do about parameters that are not supported."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+
+def content_type(request: Request) -> str:
+    """The Content-Type to answer with; raises NotAcceptable."""
+    version = request.args.get("fhirVersion")
+    if version is not None and version not in _VERSIONS:
+        raise NotAcceptable
+    return f"{_media_type(request)}; charset=UTF-8"
+
+
+def handling(request: Request) -> Handling | None:
+    """The handling the client prefers, None when it says nothing."""
+    for preference in ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(","):
+        name, _, value = preference.strip().partition("=")
+        wanted = value.strip('" ')
+        if name.strip().lower() == "handling" and wanted in Handling.__members__.values():
+            return Handling(wanted)
+    return None
+
+
+def _media_type(request: Request) -> str:
+    given = request.args.get("_format") or (request.form.get("_format") if request.method == "POST" else None)
+    if given:
+        found = _FORMATS.get(given.partition(";")[0].strip().lower())
+        if found is None:
+            raise NotAcceptable
+        return found
+    accepted = request.headers.get("Accept", "")
+    if not accepted.strip():
+        return _FHIR_JSON
+    offers = [_offer(part) for part in accepted.split(",")]
+    acceptable = sorted((offer for offer in offers if offer[1]), key=lambda offer: -offer[0])
+    if not acceptable:
+        raise NotAcceptable
+    return acceptable[0][1]
+
+
+def _offer(part: str) -> tuple[float, str]:
+    """Quality and what we would answer with, empty for what we cannot."""
+    media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "q":
+            quality = _quality(value)
+        elif name == "fhirversion" and value not in _VERSIONS:
+            return 0.0, ""
+    found = _FHIR_JSON if media_type in _ANYTHING else _FORMATS.get(media_type, "") if "/" in media_type else ""
+    return quality, found if quality > 0 else ""
+
+
+def _quality(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0)
+    except ValueError:
+        return 0.0

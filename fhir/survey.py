@@ -1,0 +1,31 @@
+"""One walk through a resource that gathers what several checks need: keys, codings, named references."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Survey:
+    """How many keys there are in all, the codings (system, code), and the objects that name a reference's target."""
+
+    keys: int = 0
+    codings: list[tuple[str, str]] = field(default_factory=list)
+    named: list[dict[str, Any]] = field(default_factory=list)
+
+
+def survey(resource: dict[str, Any]) -> Survey:
+    """Walk through every object and list of a resource once."""
+    found = Survey()
+    left: list[Any] = [resource]
+    while left:
+        node = left.pop()
+        if type(node) is dict:
+            found.keys += len(node)
+            if "code" in node and isinstance(node["code"], str) and isinstance(node.get("system"), str):
+                found.codings.append((node["system"], node["code"]))
+            if "display" in node and ("reference" in node or "identifier" in node):
+                found.named.append(node)
+            left += [value for value in node.values() if type(value) is dict or type(value) is list]
+        else:
+            left += [item for item in node if type(item) is dict or type(item) is list]
+    return found
