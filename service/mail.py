@@ -135,8 +135,8 @@ def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
     message["Date"] = format_datetime(mail.created_at.replace(microsecond=0))
     message["Message-ID"] = f"<{mail.message_id}@{urlsplit(settings.base_url).hostname}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = mail.language
     message.set_content(body.strip() + "\n")
+    message["Content-Language"] = mail.language
     return message
 
 

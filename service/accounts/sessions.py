@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, cast
 
 from flask import g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -33,16 +34,16 @@ class SignedOut(PageError):
     """A form was sent by somebody who is not signed in any more."""
 
     status = 401
-    title = "You are signed out"
-    sentence = "Nothing was changed. Please sign in and try again."
+    title = _("You are signed out")
+    sentence = _("Nothing was changed. Please sign in and try again.")
 
 
 class NoSuchSession(PageError):
     """No such session of this account."""
 
     status = 404
-    title = "That session has ended"
-    sentence = "It may have ended by itself. Please look at the list again."
+    title = _("That session has ended")
+    sentence = _("It may have ended by itself. Please look at the list again.")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from typing import Any
 
 from flask import Flask
@@ -73,10 +74,16 @@ class Visitor:
 
 def letters(session: Session, settings: Settings, to: str) -> list[str]:
     """The waiting mails to an address as they would be sent, the oldest first; those never sent are left out."""
-    session.rollback()
-    rows = session.scalars(select(OutboxMail).where(OutboxMail.recipient == to).order_by(OutboxMail.id))
+    # In a session of its own: an open one would hold SQLite against the application.
+    with Session(session.get_bind()) as own:
+        rows = own.scalars(select(OutboxMail).where(OutboxMail.recipient == to).order_by(OutboxMail.id)).all()
     sent = [row for row in rows if row.context and (row.expires_at is None or row.expires_at > row.created_at)]
-    return [compose(row, settings).as_string() for row in sent]
+    return [_read(compose(row, settings)) for row in sent]
+
+
+def _read(letter: EmailMessage) -> str:
+    headers = "".join(f"{name}: {value}\n" for name, value in letter.items())
+    return f"{headers}\n{letter.get_content()}"
 
 
 def newest_code(session: Session, settings: Settings, to: str) -> str:
