@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+BANS = (Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--select", "TID251")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -48,10 +49,7 @@ def test_imports_point_down() -> None:
 
 
 def test_only_one_module_opens_the_fhir_library() -> None:
-    checked = subprocess.run(
-        [Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--select", "TID251", "consent", "fhir", "oauth", "service"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+    checked = subprocess.run([*BANS, "consent", "fhir", "oauth", "service"], cwd=ROOT, capture_output=True, text=True)
 
     assert checked.returncode == 0, checked.stdout[-4000:]
 
@@ -59,10 +57,8 @@ def test_only_one_module_opens_the_fhir_library() -> None:
 def test_the_ban_on_the_fhir_library_and_on_authlib_jose_is_seen(tmp_path: Path) -> None:
     breach = "from authlib.jose import jwt\nfrom fhir.resources.R4B.patient import Patient\n"
     checked = subprocess.run(
-        [Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--select", "TID251", "--config", "pyproject.toml",
-         "--stdin-filename", "oauth/breach.py", "-"],
-        cwd=ROOT, input=breach, capture_output=True, text=True,
-    )  # fmt: skip
+        [*BANS, "--stdin-filename", "oauth/breach.py", "-"], cwd=ROOT, input=breach, capture_output=True, text=True
+    )
 
     assert checked.stdout.count("TID251") == 2
 
@@ -80,13 +76,19 @@ def test_locks_pin_hashes_and_name_no_index(name: str) -> None:
     requirements = [line for line in told if not line.startswith(" ")]
 
     assert requirements and all("==" in line and line.endswith("\\") for line in requirements)
-    assert all(line.startswith("    --hash=sha256:") or line.lstrip().startswith("#") for line in told if line not in requirements)
+    assert all(
+        line.startswith("    --hash=sha256:") or line.lstrip().startswith("#")
+        for line in told
+        if line not in requirements
+    )
 
 
 def test_every_dependency_is_in_the_lock() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    wanted = [_name(line) for line in config["options"]["install_requires"].split("\n") if line and not line.startswith("#")]
+    wanted = [
+        _name(line) for line in config["options"]["install_requires"].split("\n") if line and not line.startswith("#")
+    ]
     locked = {_name(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
 
     assert len(wanted) > 10
@@ -99,7 +101,9 @@ def test_migrations_import_nothing_of_ours() -> None:
     assert versions
     for version in versions:
         words = version.read_text()
-        assert not any(f"{how} {ours}" in words for how in ("from", "import") for ours in ("service", "oauth", "fhir", "consent"))
+        assert not any(
+            f"{how} {ours}" in words for how in ("from", "import") for ours in ("service", "oauth", "fhir", "consent")
+        )
 
 
 def _name(requirement: str) -> str:

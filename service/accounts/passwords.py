@@ -7,7 +7,7 @@ ask for no composition. The list and the own names are what 63B adds. A password
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -146,7 +146,9 @@ def _dummy_hash() -> str:
 
 
 def _groups_in(text: str) -> Iterator[Part]:
-    tests = (str.isupper, str.islower, lambda letter: letter in "0123456789", lambda letter: letter in SPECIALS)
+    tests: tuple[Callable[[str], bool], ...] = (
+        str.isupper, str.islower, lambda letter: letter in "0123456789", lambda letter: letter in SPECIALS,
+    )  # fmt: skip
     for part, test in zip(_GROUPS, tests, strict=True):
         if any(test(letter) for letter in text):
             yield part

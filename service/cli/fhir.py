@@ -1,0 +1,46 @@
+"""`flask fhir`: the plan's FHIR data."""
+
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from consent.policy import plan_system
+from fhir import ingest, reading
+from service.web import latchstring, settings
+
+group = AppGroup("fhir")
+_LEVELS = [level.value for level in ingest.Level]
+
+
+@group.command("load")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--validate", type=click.Choice(_LEVELS), default=ingest.Level.SCHEMA.value, show_default=True)
+def load(paths: tuple[Path, ...], validate: str) -> None:
+    """Load files and folders (NDJSON, Bundles, gzip); good resources are kept, bad ones told by file and line."""
+    try:
+        summary = _load_with_bar(paths, ingest.Level(validate))
+    except reading.NothingToLoad as nothing:
+        raise click.ClickException(str(nothing)) from None
+    for problem in summary.problems:
+        click.echo(str(problem), err=True)
+    click.echo(f"{summary.added} added, {summary.changed} changed, {summary.unchanged} unchanged.")
+    if summary.rejected:
+        click.echo(f"{summary.rejected} rejected: {summary.reject_file}", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _load_with_bar(paths: tuple[Path, ...], level: ingest.Level) -> ingest.LoadSummary:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("Loading", total=None)
+        return ingest.load(
+            latchstring().engine,
+            paths,
+            access=plan_system("fhir load"),
+            progress=lambda so_far: bar.update(task, total=so_far.total_bytes, completed=so_far.read_bytes),
+            reject_dir=settings().var,
+            level=level,
+        )

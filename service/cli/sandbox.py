@@ -1,0 +1,40 @@
+"""`flask sandbox`: a plan of invented people, made and served."""
+
+import os
+
+import click
+from flask.cli import AppGroup
+from rich.console import Console
+
+from service.sandbox import create, mail_catcher, serve
+from service.web import settings
+
+group = AppGroup("sandbox")
+
+
+@group.command("create")
+@click.option("--members", default=serve.DEFAULT_MEMBERS, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=serve.DEFAULT_SEED, show_default=True, help="The same seed gives the same plan.")
+def create_plan(members: int, seed: int) -> None:
+    """Make a plan of invented members with claims, clinical records, sign-ins and apps."""
+    try:
+        create.create(settings(), members=members, seed=seed, console=Console())
+    except create.CannotCreate as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+@group.command("serve")
+@click.option("--host", default=lambda: os.environ.get("HOST", "127.0.0.1"), help="HOST, or 127.0.0.1.")
+@click.option("--port", default=lambda: int(os.environ.get("PORT", "8000")), type=int, help="PORT, or 8000.")
+def serve_plan(host: str, port: int) -> None:
+    """Serve the sandbox: web server, worker and mail catcher until Ctrl-C."""
+    try:
+        serve.serve(settings(), host=host, port=port)
+    except (create.CannotCreate, serve.AddressTaken) as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+@group.command("catch-mail")
+def catch_mail() -> None:
+    """Receive every mail on SMTP_PORT and keep it under var/mail."""
+    mail_catcher.run(settings())

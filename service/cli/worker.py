@@ -1,0 +1,25 @@
+"""`flask worker`: what runs in the background."""
+
+import signal
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from service.jobs import Worker
+from service.web import latchstring, settings
+
+group = AppGroup("worker")
+
+
+@group.command("run")
+@click.option("--once", is_flag=True, help="Run every job once and end.")
+def run(once: bool) -> None:
+    """Deliver mail and clean up until SIGTERM or Ctrl-C."""
+    worker = Worker(latchstring().sessions, settings(), current_app.extensions["latchstring.jobs"])
+    if once:
+        worker.run_once()
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run()

@@ -1,0 +1,97 @@
+"""Makes the sandbox plan: roster, records, accounts, representatives and apps, streamed in constant memory."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from consent.policy import plan_system
+from fhir import ingest
+from oauth import clients
+from service.db import make_engine, make_sessions
+from service.plan import roster
+from service.plan.models import Member
+from service.sandbox import accounts, handout, sample_apps, schema
+from service.sandbox.plan import stream
+from service.sandbox.plan.chart import patient_id
+from service.sandbox.plan.codes import Resource
+from service.sandbox.plan.identifiers import member_number
+from service.settings import Settings
+
+_BATCH = 50
+
+
+class CannotCreate(Exception):
+    """The sandbox cannot be made or served here; the message says what to do."""
+
+
+def require_sandbox(settings: Settings) -> None:
+    """Raise CannotCreate in production: invented people with known passwords have no place there."""
+    if not settings.sandbox:
+        raise CannotCreate("This is a production installation (MODE). The sandbox is not for it.")
+
+
+def create(settings: Settings, *, members: int, seed: int, console: Console) -> None:
+    """Make the plan of `members` people from `seed`, or what is missing of it, and write the hand-out."""
+    require_sandbox(settings)
+    schema.bring_up_to_date(settings)
+    engine = make_engine(settings.database_url)
+    try:
+        sessions = make_sessions(engine)
+        with sessions() as session:
+            _require_same_seed(session, seed)
+        _load(sessions, members, seed, console)
+        with sessions.begin() as session:
+            accounts.open_missing(session, settings, seed)
+            sample_apps.register_missing(session, settings)
+    finally:
+        engine.dispose()
+    handout.write_for(settings)
+
+
+def is_complete(settings: Settings) -> bool:
+    """Whether the plan was made to its end: apps and accounts come last, in one transaction."""
+    engine = make_engine(settings.database_url, pool_size=1)
+    try:
+        with make_sessions(engine)() as session:
+            clients.get(session, sample_apps.DEMO_ID)
+            return True
+    except clients.NoSuchClient:
+        return False
+    finally:
+        engine.dispose()
+
+
+def _require_same_seed(session: Session, seed: int) -> None:
+    first = session.scalar(select(Member.patient_id).where(Member.member_number == member_number(0)))
+    if first is not None and first != patient_id(seed, 0):
+        raise CannotCreate("This database holds the plan of another seed. Forget it first: make clean")
+
+
+def _load(sessions: sessionmaker[Session], members: int, seed: int, console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("Making members", total=members)
+        resources = chain(
+            stream.shared(seed), _records(sessions, members, seed, lambda made: progress.advance(task, made))
+        )
+        summary = ingest.load_resources(sessions, resources, access=plan_system("sandbox create"))
+    for problem in summary.problems:
+        console.print(str(problem), highlight=False)
+    console.print(f"{members} members with {summary.read - summary.rejected} resources.", highlight=False)
+
+
+def _records(
+    sessions: sessionmaker[Session], members: int, seed: int, advance: Callable[[int], None]
+) -> Iterator[Resource]:
+    """The records of every member in turn; each batch of members enters the roster before its records are drawn."""
+    people = stream.members(members, seed)
+    while batch := list(islice(people, _BATCH)):
+        with sessions.begin() as session:
+            roster.load_rows(session, (person.roster for person in batch))
+        for person in batch:
+            yield from person.resources
+        advance(len(batch))

@@ -1,0 +1,50 @@
+"""What `make run` shows once the sandbox answers: who can sign in, and what to try first."""
+
+from rich.console import Console
+from rich.table import Table
+
+from service.sandbox.handout import HandOut
+
+
+def show(console: Console, handout: HandOut) -> None:
+    """Print the sign-ins and the first steps."""
+    console.print()
+    console.print(_sign_ins(handout))
+    console.print(_first_steps(handout), highlight=False, soft_wrap=True)
+
+
+def _sign_ins(handout: HandOut) -> Table:
+    table = Table(title=f"{handout['plan']} on {handout['base_url']}", title_justify="left", title_style="bold")
+    for column in ("Username", "Password", "Acts for", "Good for"):
+        table.add_column(column, no_wrap=column in {"Username", "Password"})
+    for account in handout["accounts"]:
+        names = ", ".join(_as_said(member) for member in account["members"])
+        table.add_row(account["username"], account["password"], names, account["good_for"])
+    return table
+
+
+def _as_said(member: HandOut) -> str:
+    name: str = member["name"]
+    return name if member["relation"] == "self" else f"{name} ({member['relation'].replace('_', ' ')})"
+
+
+def _first_steps(handout: HandOut) -> str:
+    base = handout["base_url"]
+    lines = [
+        "",
+        "What to try",
+        f"  1. Connect an app:       {handout['demo_app']}",
+        f"  2. See it and revoke it: {base}/apps",
+        f"  3. Read the mail:        {base}/sandbox/mail",
+        *_registration(base, handout["registrations"]["members"]),
+        "Apps' ids and secrets are in var/sandbox.json. Ctrl-C stops everything.",
+    ]
+    return "\n".join(lines)
+
+
+def _registration(base: str, members: list[HandOut]) -> list[str]:
+    if not members:
+        return []
+    one = members[0]
+    proof = f"{one['member_number']}, {one['family_name']}, {one['birth_date']}, {one['zip_code']}"
+    return [f"  4. Register:             {base}/register ({proof})"]

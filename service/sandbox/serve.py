@@ -1,0 +1,140 @@
+"""The sandbox as one command: web server, worker and mail catcher under a supervisor, and a table of what to try."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+
+from service.sandbox import create, guide, handout, schema
+from service.sandbox.supervisor import Program, Supervisor
+from service.settings import Settings
+
+DEFAULT_MEMBERS = 12
+DEFAULT_SEED = 1
+_ROOT = Path(__file__).parents[2]
+_SLOW_START = 60.0
+_FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
+IN_THE_BACKGROUND = (
+    Program("The mail catcher", (*_FLASK, "sandbox", "catch-mail")),
+    Program("The worker", (*_FLASK, "worker", "run")),
+)
+
+
+class AddressTaken(Exception):
+    """Somebody else listens where the web server should."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"Port {port} is taken. End what uses it, or choose another: make run PORT={port + 1}")
+
+
+def serve(settings: Settings, *, host: str, port: int, console: Console | None = None) -> None:
+    """Run the sandbox on `host` and `port` until SIGTERM or Ctrl-C; made first if there is none."""
+    create.require_sandbox(settings)
+    console = console or Console()
+    if _listens(host, port):
+        raise AddressTaken(port)
+    settings = replace(settings, smtp_port=_mail_port(settings.smtp_port))
+    prepare(settings, console)
+    supervisor = Supervisor(_ROOT, environment(settings), console.print)
+    with ExitStack() as stack:
+        supervisor.obey_signals(stack)
+        stack.callback(supervisor.stop)
+        supervisor.start(web_server(host, port))
+        if supervisor.watch(until=_Answer(host, port, console)):
+            # Only now, so that nothing slows the first page.
+            supervisor.start(*IN_THE_BACKGROUND)
+            guide.show(console, handout.read(settings))
+            supervisor.watch()
+    console.print("Latchstring has stopped.")
+
+
+def prepare(settings: Settings, console: Console) -> None:
+    """Bring the schema up to date, make the plan at the first run, and write the hand-out for this address."""
+    if schema.bring_up_to_date(settings):
+        console.print("The database has the newest schema.")
+    if not create.is_complete(settings):
+        create.create(settings, members=DEFAULT_MEMBERS, seed=DEFAULT_SEED, console=console)
+    else:
+        handout.write_for(settings)
+
+
+def web_server(host: str, port: int) -> Program:
+    """granian with one worker a core and two threads each (docs/decisions/0010-granian.md)."""
+    return Program("The web server", (
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", host,
+        "--port", str(port), "--workers", str(_cores()), "--blocking-threads", "2", "--respawn-failed-workers",
+        "--log-level", "warning", "--workers-kill-timeout", "5", "wsgi:app",
+    ))  # fmt: skip
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """The environment of the programs: ours, with what was settled here."""
+    return os.environ | {
+        "MODE": settings.mode.value,
+        "BASE_URL": settings.base_url,
+        "VAR": str(settings.var),
+        "DATABASE_URL": settings.database_url,
+        "SMTP_HOST": settings.smtp_host,
+        "SMTP_PORT": str(settings.smtp_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class _Answer:
+    """Whether the web server answers yet; says so once when it takes unusually long."""
+
+    def __init__(self, host: str, port: int, console: Console) -> None:
+        self._host, self._port, self._console = host, port, console
+        self._late = monotonic() + _SLOW_START
+
+    def __call__(self) -> bool:
+        if _answers(self._host, self._port):
+            return True
+        if monotonic() > self._late:
+            self._late = float("inf")
+            self._console.print("The web server has not answered for a minute; its messages above say why.")
+        return False
+
+
+def _listens(host: str, port: int) -> bool:
+    target = _reachable(host)
+    with closing(socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET)) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((target, port)) == 0
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether a page comes: granian's socket listens long before its workers have read the application."""
+    with closing(HTTPConnection(_reachable(host), port, timeout=0.5)) as connection:
+        try:
+            connection.request("HEAD", "/sign-in")
+            return connection.getresponse().status < 500
+        except (OSError, HTTPException):
+            return False
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+
+
+def _mail_port(wanted: int) -> int:
+    """The wanted port, or a free one when another sandbox has it."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
