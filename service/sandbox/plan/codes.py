@@ -88,9 +88,9 @@ def concept(system: str, code: str, display: str | None = None, text: str | None
     return {"coding": [only]} if text is None else {"coding": [only], "text": text}
 
 
-def not_applicable() -> Resource:
-    """The code that stands where a line has no procedure code, only a revenue code."""
-    return concept(DATA_ABSENT, "not-applicable", "Not Applicable")
+def not_applicable(words: str) -> Resource:
+    """What stands where a line has no procedure code, only a bare revenue code; the words are our own."""
+    return concept(DATA_ABSENT, "not-applicable", "Not Applicable", words)
 
 
 def reference(target: str, display: str | None = None) -> Resource:

@@ -107,7 +107,9 @@ def _joined(person: Person, other: Person) -> Person:
 
 
 def _span(rng: Random, person: Person, as_of: date) -> Span:
-    start = max(date(as_of.year - rng.choice((3, 4, 6)), 1, 1), person.birth_date)
+    born = person.birth_date
+    entitled = date(born.year + 65, born.month, 1) if person.line_of_business == "Medicare" else born
+    start = max(date(as_of.year - rng.choice((3, 4, 6)), 1, 1), entitled)
     ended = date(as_of.year - 1, rng.randint(1, 12), 28) if rng.random() < 0.04 else None
     return Span(person.line_of_business, start, ended)
 

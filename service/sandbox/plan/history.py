@@ -29,7 +29,7 @@ def write(chart: Chart) -> None:
         fills.extend(medicines.write_acute(chart, visit))
     care.write_device(chart)
     _claims(chart, visits, fills)
-    care.write_provenance(chart, chart.story.last_day)
+    care.write_provenance(chart, chart.as_of)
 
 
 def _identity(chart: Chart) -> None:

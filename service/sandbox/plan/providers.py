@@ -92,6 +92,9 @@ _TABLE = {
         ("Harriet", "Blum", "female", "152W00000X"),)),
     "therapy": _Entry("Old Ferry Rehabilitation", "PTWR", ("66 Mill Lane", "Old Ferry", "41908"), (
         ("Dennis", "Kowal", "male", "225100000X"),)),
+    # No contract with the plan: whoever goes there pays more.
+    "outside": _Entry("Harbor Walk-In Clinic", "PROFF", ("2 Harbor Street", "Old Ferry", "41908"), (
+        ("Quentin", "Vale", "male", "207Q00000X"),)),
     "pharmacy": _Entry("Maple Bend Pharmacy", "PHARM", ("14 Maple Street", "Maple Bend", "41901")),
     "mail pharmacy": _Entry("Meridian Mail Pharmacy", "PHARM", ("1 Station Road", "Old Ferry", "41908")),
     "equipment": _Entry("Larkspur Medical Supply", "PROFF", ("23 Garden Street", "Larkspur", "41907")),

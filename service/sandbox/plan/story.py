@@ -206,6 +206,9 @@ def _some(
     rng: Random, start: date, end: date, event: Event, reason: str, detail: str = "", twist: Twist | None = None
 ) -> Iterator[Episode]:
     days = (end - start).days
+    if twist is Twist.OUT_OF_NETWORK and event not in (Event.SICK, Event.FOLLOW_UP):
+        # Only a doctor's visit is paid elsewhere: hospital, dentist and counsellors here are all in the network.
+        twist = None
     if days > 0:
         on = start + timedelta(days=rng.randint(0, days))
         yield Episode(event, on, reason, detail, frozenset((twist,)) if twist else frozenset())

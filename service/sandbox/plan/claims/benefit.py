@@ -87,7 +87,8 @@ class Desk:
 
     def _write(self, draft: Draft, answer: _Answer) -> None:
         fields = _fields(self._chart, draft, answer)
-        made = self._chart.add("ExplanationOfBenefit", answer.created, (carin_profile(draft.kind),), fields)
+        paid_on = date.fromisoformat(fields["payment"]["date"])
+        made = self._chart.add("ExplanationOfBenefit", paid_on, (carin_profile(draft.kind),), fields)
         self._chart.claims.append(made)
 
 

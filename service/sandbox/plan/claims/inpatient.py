@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from service.sandbox.plan.chart import Chart
 from service.sandbox.plan.claims.draft import (
+    INCOMPLETE,
     NEEDS_APPROVAL,
     Draft,
     Kind,
@@ -68,7 +69,7 @@ def draft(chart: Chart, visit: Visit) -> Draft:
         encounter=visit.encounter,
         twists=visit.episode.twists,
     )
-    return made.denied(NEEDS_APPROVAL) if made.has(Twist.DENIED) else made
+    return made.denied(INCOMPLETE if stay.emergency else NEEDS_APPROVAL) if made.has(Twist.DENIED) else made
 
 
 def _supporting(chart: Chart, visit: Visit, stay: Stay) -> Supporting:
@@ -102,4 +103,4 @@ def _lines(chart: Chart, visit: Visit, stay: Stay) -> list[Line]:
 
 
 def _line(visit: Visit, revenue: str, cents: int, words: str, units: float = 1) -> Line:
-    return Line(cents, not_applicable(), visit.on, units, revenue=revenue, words=words)
+    return Line(cents, not_applicable(words), visit.on, units, revenue=revenue)

@@ -103,4 +103,4 @@ def _coded(visit: Visit, revenue: str, code: str, words: str, cents: int) -> Lin
 
 
 def _bare(visit: Visit, revenue: str, words: str, cents: int, modifier: Resource | None = None) -> Line:
-    return Line(cents, not_applicable(), visit.on, 1, revenue=revenue, words=words, modifier=modifier)
+    return Line(cents, not_applicable(words), visit.on, 1, revenue=revenue, modifier=modifier)

@@ -24,7 +24,7 @@ _OFFICE, _HOME, _AMBULANCE = "11", "12", "41"
 
 # HCPCS level II code, plain words, cents.
 _SERVICES: dict[str, tuple[tuple[str, str, int], ...]] = {
-    "checkup": (("T1015", "Clinic visit", 18500), ("G0444", "Depression screening", 3200),
+    "checkup": (("T1015", "Clinic visit", 18500), ("G0446", "Talk about heart health, 15 minutes", 3200),
                 ("G0008", "Flu shot given", 4100)),
     "child checkup": (("T1015", "Clinic visit", 17200), ("G0008", "Flu shot given", 4100)),
     "diabetes": (("T1015", "Clinic visit", 16400), ("G0108", "Diabetes training, half an hour", 9800)),

@@ -6,6 +6,7 @@ from html import escape
 from service.sandbox.plan.chart import Chart
 from service.sandbox.plan.clinical.catalogue import PROBLEMS
 from service.sandbox.plan.codes import (
+    ICD10_CM,
     LOINC,
     SNOMED,
     TERMINOLOGY,
@@ -22,6 +23,7 @@ from service.sandbox.plan.codes import (
 from service.sandbox.plan.people import STATE
 from service.sandbox.plan.providers import PAYER_NAME
 
+_TELLING = ("behavioral", "women")
 _DEVICES = {
     "pacemaker": ("14106009", "Heart pacemaker", "00999999010018", "heart block"),
     "knee": ("304120007", "Artificial knee joint", "00999999010025", ""),
@@ -55,9 +57,10 @@ def write_kin(chart: Chart) -> None:
 def write_team(chart: Chart, since: date) -> None:
     """The people who care for the member."""
     home = chart.site()
-    people = [_part("17561000", "General practitioner", home.clinician.reference, home.clinician.name)]
+    people = [_part("62247001", "Family doctor", home.clinician.reference, home.clinician.name)]
     for group in dict.fromkeys(PROBLEMS[problem].group for problem in chart.story.problems):
-        if group is not None:
+        # A team carries no code that tells it apart: specialists whose very name tells are left out of it.
+        if group is not None and group not in _TELLING:
             specialist = chart.site(group).clinician
             people.append(_part("69280009", "Specialist physician", specialist.reference, specialist.name))
     people.append(_part("116154003", "Patient", chart.patient, None))
@@ -92,15 +95,21 @@ def write_plan(chart: Chart, problem: str, condition: str, since: date) -> None:
         "addresses": [reference(condition)],
         "goal": [reference(goal)],
         "activity": [
-            {"detail": {"code": concept(SNOMED, "229065009", "Exercise therapy", "Exercise"), "status": "in-progress"}},
+            {
+                "detail": {
+                    "code": concept(SNOMED, "229065009", "Exercise therapy", "Exercise"),
+                    # Coded, so that whoever withholds a class of conditions can withhold the plan of care too.
+                    "reasonCode": [concept(ICD10_CM, PROBLEMS[problem].reason.icd10, text=words)],
+                    "status": "in-progress",
+                }
+            },
         ],
     }
     chart.add("CarePlan", since, (us_core_profile("careplan"),), fields)
 
 
 def _goal(chart: Chart, problem: str, condition: str, since: date) -> str:
-    words = PROBLEMS[problem].reason.words
-    aim, loinc, value, unit = _AIMS.get(problem, (f"Feel well with: {words}", None, 0.0, ""))
+    aim, loinc, value, unit = _AIMS.get(problem, ("Feel well and keep the appointments", None, 0.0, ""))
     target: Resource = {"dueDate": day(since + timedelta(days=365))}
     if loinc is not None:
         high = {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
@@ -119,7 +128,7 @@ def _goal(chart: Chart, problem: str, condition: str, since: date) -> str:
 
 def write_device(chart: Chart) -> None:
     """The implant the member carries."""
-    if chart.story.device is None:
+    if chart.story.device is None or not chart.story.episodes:
         return
     snomed, words, device_id, reason = _DEVICES[chart.story.device]
     story = chart.story

@@ -107,6 +107,6 @@ ALLERGIES = {
     "latex": ("300916003", "Latex allergy", "environment", "271807003", "Skin rash"),
     "bee": ("424213003", "Allergy to bee venom", "environment", "65124004", "Swelling"),
     "penicillin": ("91936005", "Allergy to penicillin", "medication", "271807003", "Skin rash"),
-    "pollen": ("419263009", "Allergy to tree pollen", "environment", "162367006", "Itching"),
+    "pollen": ("419263009", "Allergy to tree pollen", "environment", "418290006", "Itching"),
 }
 NO_KNOWN_ALLERGY = ("716186003", "No known allergy")

@@ -53,7 +53,7 @@ def write_problem(chart: Chart, key: str) -> str:
     fields = _condition(chart, PROBLEMS[key].reason, "problem-list-item", since, over)
     return chart.add(
         "Condition",
-        max(since, chart.person.birth_date),
+        since,
         (us_core_profile("condition-problems-health-concerns"),),
         fields,
     )
@@ -76,13 +76,13 @@ def write_procedure(chart: Chart, visit: Visit) -> None:
     code: Resource = {"coding": [coding(SNOMED, snomed, words)], "text": words}
     if pcs is not None:
         code["coding"].append(coding(ICD10_PCS, pcs))
-    start = moment(visit.on, visit.start_minute + 30)
+    start = moment(visit.on, visit.start_minute + 10)
     fields: Resource = {
         "status": "completed",
         "code": code,
         "subject": chart.subject,
         "encounter": reference(visit.encounter),
-        "performedPeriod": {"start": start, "end": moment(visit.on, visit.start_minute + 90)},
+        "performedPeriod": {"start": start, "end": moment(visit.on, visit.start_minute + 25)},
         "performer": [{"actor": reference(visit.site.clinician.reference, visit.site.clinician.name)}],
         "reasonCode": [
             concept(ICD10_CM, REASONS[visit.episode.reason].icd10, text=REASONS[visit.episode.reason].words)
@@ -187,7 +187,7 @@ def _since(chart: Chart, key: str) -> date:
     if key == "pregnancy":
         return next((past.on for past in chart.story.episodes if past.reason == key), first) - timedelta(days=14)
     years = min(years_between(chart.person.birth_date, first), 6)
-    return first - timedelta(days=chart.rng.randint(20, 60 + 300 * max(years - 1, 0)))
+    return max(first - timedelta(days=chart.rng.randint(20, 60 + 300 * max(years - 1, 0))), chart.person.birth_date)
 
 
 def _over(chart: Chart, key: str) -> date | None:

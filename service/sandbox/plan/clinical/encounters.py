@@ -19,7 +19,7 @@ from service.sandbox.plan.codes import (
     us_core_profile,
 )
 from service.sandbox.plan.coverage import Span
-from service.sandbox.plan.story import Episode, Event
+from service.sandbox.plan.story import Episode, Event, Twist
 
 NIGHTS = {"appendicitis": 2, "pneumonia": 4, "hip fracture": 5, "stroke": 6, "childbirth": 2, "heart block": 3}
 
@@ -45,10 +45,10 @@ class Visit:
 _FORMS: dict[Event, tuple[str, str, str, str | None, int | None, int]] = {
     Event.CHECKUP: ("AMB", "185349003", "Check-up", None, None, 30),
     Event.SICK: ("AMB", "185345009", "Visit for a symptom", None, None, 20),
-    Event.FOLLOW_UP: ("AMB", "390906007", "Follow-up visit", None, None, 25),
-    Event.COUNSELLING: ("AMB", "439708006", "Counselling visit", "behavioral", None, 50),
+    Event.FOLLOW_UP: ("AMB", "185389009", "Follow-up visit", None, None, 25),
+    Event.COUNSELLING: ("AMB", "409063005", "Counselling visit", "behavioral", None, 50),
     Event.EMERGENCY: ("EMER", "50849002", "Emergency room visit", "hospital", 1, 190),
-    Event.HOSPITAL: ("IMP", "32485007", "Hospital stay", "hospital", 2, 0),
+    Event.HOSPITAL: ("IMP", "32485007", "Hospital stay", "hospital", 2, 240),
     Event.DAY_SURGERY: ("AMB", "308335008", "Visit for a procedure", "hospital", 0, 240),
     Event.IMAGING: ("AMB", "308335008", "Visit for a test", "hospital", 2, 40),
     Event.EYES: ("AMB", "185349003", "Eye check-up", "eye", 0, 30),
@@ -78,6 +78,8 @@ def visit(chart: Chart, episode: Episode) -> Visit:
 
 def _site(chart: Chart, episode: Episode) -> Site:
     _class, _code, _words, group, place, _minutes = _FORMS[episode.event]
+    if Twist.OUT_OF_NETWORK in episode.twists:
+        return chart.site("outside")
     if episode.event is Event.FOLLOW_UP and episode.reason in PROBLEMS:
         group = PROBLEMS[episode.reason].group
     if episode.reason in ("childbirth", "heart block") and episode.event is Event.HOSPITAL:

@@ -22,6 +22,8 @@ class Panel:
     loinc: str
     words: str
     measures: tuple[Measure, ...]
+    reason: str | None = None
+    """Key of the condition it is taken for, where the panel tells nothing else by its codes."""
 
 
 PANELS = {
@@ -43,10 +45,10 @@ PANELS = {
         Measure("718-7", "Hemoglobin", "g/dL", 10.8, 15.9),
         Measure("6690-2", "White blood cells", "10*3/uL", 4.2, 10.4),
         Measure("777-3", "Platelets", "10*3/uL", 160, 380, 0))),
-    "clotting": Panel("5902-2", "Clotting tests", (
+    "clotting": Panel("34528-0", "Clotting tests", (
         Measure("6301-6", "INR in blood", "{INR}", 1.9, 3.2),
         Measure("5902-2", "Prothrombin time", "s", 18, 32))),
     "drug screen": Panel("65750-2", "Drug screen, urine", (
         Measure("3426-4", "Tetrahydrocannabinol in urine", "ng/mL", 0, 20, 0),
-        Measure("3879-4", "Opiates in urine", "ng/mL", 0, 60, 0))),
+        Measure("3879-4", "Opiates in urine", "ng/mL", 0, 60, 0)), "opioid use"),
 }  # fmt: skip

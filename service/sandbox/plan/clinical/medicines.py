@@ -20,6 +20,7 @@ from service.sandbox.plan.codes import (
     us_core_profile,
 )
 from service.sandbox.plan.providers import Clinician
+from service.sandbox.plan.story import Event
 
 
 def write_lasting(chart: Chart, problem: str, condition: str) -> list[Fill]:
@@ -41,7 +42,8 @@ def write_lasting(chart: Chart, problem: str, condition: str) -> list[Fill]:
 
 def write_acute(chart: Chart, visit: Visit) -> list[Fill]:
     """The prescription of a visit that needs one, filled on the day after the visit's end."""
-    key = ACUTE_MEDICINES.get(visit.episode.reason)
+    passing = visit.episode.event in (Event.SICK, Event.EMERGENCY, Event.HOSPITAL)
+    key = ACUTE_MEDICINES.get(visit.episode.reason) if passing else None
     filled = visit.end + timedelta(days=1)
     if key is None or visit.encounter is None or filled > chart.story.last_day or not visit.span.holds(filled):
         return []

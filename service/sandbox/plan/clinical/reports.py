@@ -11,6 +11,7 @@ from service.sandbox.plan.clinical.vitals import observe
 from service.sandbox.plan.codes import (
     DATA_ABSENT,
     DOCUMENT_ID,
+    ICD10_CM,
     LOINC,
     TERMINOLOGY,
     US_CORE,
@@ -65,6 +66,9 @@ def write_panel(chart: Chart, visit: Visit, key: str) -> None:
         **_common(chart, visit),
         "result": results,
     }
+    if panel.reason is not None:
+        reason = REASONS[panel.reason]
+        fields["conclusionCode"] = [concept(ICD10_CM, reason.icd10, text=reason.words)]
     chart.add("DiagnosticReport", visit.on, (us_core_profile("diagnosticreport-lab"),), fields)
 
 
@@ -121,8 +125,13 @@ def write_document(chart: Chart, visit: Visit, loinc: str, words: str, form: Res
         ],
     }
     if visit.encounter is not None:
-        span = {"start": moment(visit.on, visit.start_minute), "end": moment(visit.end, until)}
-        fields["context"] = {"encounter": [reference(visit.encounter)], "period": span}
+        reason = REASONS[visit.episode.reason]
+        fields["context"] = {
+            "encounter": [reference(visit.encounter)],
+            # What it is about, coded: a text alone could not be withheld with its class of conditions.
+            "event": [concept(ICD10_CM, reason.icd10, text=reason.words)],
+            "period": {"start": moment(visit.on, visit.start_minute), "end": moment(visit.end, until)},
+        }
     chart.add("DocumentReference", visit.end, (us_core_profile("documentreference"),), fields)
 
 
