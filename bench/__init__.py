@@ -1,1 +1,4 @@
 """What a request costs: the product on granian against a bare route of the same app, on SQLite and PostgreSQL."""
+
+BARE, TOKEN_CHECK, EMPTY_FLASK = "/bench/bare", "/bench/token", "/bench/empty-flask"
+"""Paths that only `bench.app` serves."""

@@ -5,11 +5,10 @@ from typing import Any
 
 from flask import Flask, Response
 
+from bench import BARE, EMPTY_FLASK, TOKEN_CHECK
 from oauth.protector import access_for_request
 from service.app import create_app
 from service.web import csrf, db_session
-
-BARE, TOKEN_CHECK, EMPTY_FLASK = "/bench/bare", "/bench/token", "/bench/empty-flask"
 
 
 def bare() -> Response:

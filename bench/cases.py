@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from urllib.parse import urlencode
 
-from bench import app
+from bench import BARE, EMPTY_FLASK, TOKEN_CHECK
 from bench.data import Material
 from bench.load import Reply, Work, WrongAnswer
 
@@ -38,14 +38,14 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
     reads = [_get(f"{FHIR}/ExplanationOfBenefit/{eob}", one.token) for one in material.readers for eob in one.eobs]
     searches = [_get(_search_of(one.patient_id), one.token) for one in material.readers]
     squeezed = [_get(_search_of(one.patient_id), one.token, "zstd, gzip") for one in material.readers]
-    checks = [_get(app.TOKEN_CHECK, one.token) for one in material.readers]
+    checks = [_get(TOKEN_CHECK, one.token) for one in material.readers]
     introspections = [_introspect(material, one.token) for one in material.readers]
     _require_resource(ask(reads[0]))
     _require_page(ask(searches[0]))
     _require_active(ask(introspections[0]))
     cases = [
-        Case("bare route", _repeat([_get(app.BARE)]), writes=False),
-        Case("empty Flask app", _repeat([_get(app.EMPTY_FLASK)]), writes=False),
+        Case("bare route", _repeat([_get(BARE)]), writes=False),
+        Case("empty Flask app", _repeat([_get(EMPTY_FLASK)]), writes=False),
         Case("token check", _repeat(checks), writes=False),
         Case("introspection", _repeat(introspections), writes=False),
         Case("read by id", _repeat(reads)),

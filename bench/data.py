@@ -1,9 +1,11 @@
 """What the requests are about: a sandbox plan, an app, grants and tokens, made by the product's own verbs."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from rich.console import Console
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -24,13 +26,12 @@ from service.clock import now
 from service.db import make_engine, make_sessions, new_id
 from service.plan.models import Member
 from service.sandbox import create
-from service.sandbox.schema import bring_up_to_date
 from service.settings import Settings
 
 PAGE = 20
 READERS = 24
 EOBS_EACH = 20
-FAMILIES = 8
+FEWEST_READERS = 4
 SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs"
 SEED = 20260101
 LIFE = timedelta(hours=6)
@@ -66,13 +67,12 @@ class Material:
 
 
 class TooFewClaims(Exception):
-    """The plan has nobody with a full page of claims: take more members."""
+    """Too few of the plan have a full page of claims: take more members."""
 
 
 def prepare(settings: Settings, *, members: int, password: str) -> Material:
     """Make schema and plan in the database of `settings`, and the tokens that the cases use."""
-    bring_up_to_date(settings)
-    create.create(settings, members=members, seed=SEED)
+    create.create(settings, members=members, seed=SEED, console=Console(quiet=True))
     engine = make_engine(settings.database_url, pool_size=2)
     try:
         with make_sessions(engine)() as session:
@@ -92,33 +92,38 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
     assert secret
     hashed = make_hash(password)
     readers, refresh_tokens, accounts = [], [], []
-    for number, member in enumerate(_members_with_a_page(session)):
+    claims = _readable_claims(session)
+    for number, member in enumerate(_members_with_a_page(session, claims)):
         account = opening.open_account(
             session, NewPerson(member.given_name, member.family_name, f"bench{number}@example.org", member.id),
             username=f"bench-reader-{number}", password_hash=hashed,
         )  # fmt: skip
         grant = _grant(session, client, account, MemberChoice(member, None))
         family = _family(session, grant)
-        readers.append(Reader(_access_token(session, grant, family), member.patient_id, _eobs(session, member)))
+        eobs = tuple(claims[member.patient_id][:EOBS_EACH])
+        readers.append(Reader(_access_token(session, grant, family), member.patient_id, eobs))
         accounts.append(SignIn(account.username, password))
-        # A family of its own: refreshing ends the access tokens of its family.
-        refreshed = tokens.new_secret()
-        tokens.keep_refresh_token(session, refreshed, family=_family(session, grant))
-        refresh_tokens.append(refreshed)
+        # Families of their own: refreshing ends the access tokens of its family.
+        refresh_tokens += [_refresh_token(session, _family(session, grant)) for _ in range(2)]
     return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts)
 
 
-def _members_with_a_page(session: Session) -> list[Member]:
-    rich = (
-        select(StoredResource.patient_id)
-        .where(StoredResource.type == "ExplanationOfBenefit")
-        .group_by(StoredResource.patient_id)
-        .having(func.count() >= PAGE)
-    )
+def _readable_claims(session: Session) -> dict[str, list[str]]:
+    """By patient: the ids of the claims that an app sees without any sensitive class ticked."""
+    found = defaultdict(list)
+    wanted = select(StoredResource.patient_id, StoredResource.id, StoredResource.labels)
+    for patient_id, eob, labels in session.execute(wanted.where(StoredResource.type == "ExplanationOfBenefit")):
+        if not labels:
+            found[patient_id].append(eob)
+    return found
+
+
+def _members_with_a_page(session: Session, claims: Mapping[str, Sequence[str]]) -> list[Member]:
+    rich = [patient_id for patient_id, eobs in claims.items() if len(eobs) >= PAGE]
     without_account = Member.id.not_in(select(Account.member_id).where(Account.member_id.is_not(None)))
     found = select(Member).where(Member.patient_id.in_(rich), without_account, Member.deceased_on.is_(None))
     members = list(session.scalars(found.order_by(Member.patient_id).limit(READERS)))
-    if not members:
+    if len(members) < FEWEST_READERS:
         raise TooFewClaims
     return members
 
@@ -144,11 +149,10 @@ def _access_token(session: Session, grant: Grant, family: TokenFamily) -> str:
     return raw
 
 
-def _eobs(session: Session, member: Member) -> tuple[str, ...]:
-    eobs = select(StoredResource.id).where(
-        StoredResource.patient_id == member.patient_id, StoredResource.type == "ExplanationOfBenefit"
-    )
-    return tuple(session.scalars(eobs.order_by(StoredResource.id).limit(EOBS_EACH)))
+def _refresh_token(session: Session, family: TokenFamily) -> str:
+    raw = tokens.new_secret()
+    tokens.keep_refresh_token(session, raw, family=family)
+    return raw
 
 
 def _describe(session: Session) -> str:

@@ -52,8 +52,10 @@ def postgresql(folder: Path) -> Iterator[Database]:
 
 def find_programs() -> Path | None:
     """The folder of initdb and pg_ctl, the newest where there are several."""
-    found = [path for place in _PLACES for path in Path("/").glob(f"{place[1:]}/initdb")]
-    return max(found).parent if found else None
+    for place in _PLACES:
+        if found := sorted(Path("/").glob(f"{place[1:]}/initdb")):
+            return found[-1].parent
+    return None
 
 
 @contextmanager
@@ -71,9 +73,8 @@ def _own_cluster(programs: Path, folder: Path) -> Iterator[tuple[str, int]]:
     server = [str(programs / "pg_ctl"), "--pgdata", str(data), "--wait", "--log", str(place / "log")]
     _run(*prefix, *server, "--options", f"-c listen_addresses= -c unix_socket_directories={place}", "start")
     try:
-        _run(*prefix, str(programs / "createdb"), "--host", str(place), "--username", "bench", "bench")
         postmaster = int((data / "postmaster.pid").read_text("ascii").split()[0])
-        yield f"postgresql+psycopg:///bench?host={place}&user=bench", postmaster
+        yield f"postgresql+psycopg:///postgres?host={place}&user=bench", postmaster
     finally:
         _run(*prefix, *server, "--mode", "immediate", "stop")
 
