@@ -82,6 +82,11 @@ def test_the_stored_hash_has_the_settled_parameters() -> None:
     assert passwords.make_hash("Harbor-lights-42").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
+def test_what_is_compared_for_unknown_people_costs_the_same() -> None:
+    assert not passwords.is_outdated(passwords._NOBODYS)
+    assert not passwords.verify_hash(None, "Harbor-lights-42")
+
+
 def test_a_weaker_hash_is_seen_as_outdated() -> None:
     assert passwords.is_outdated("$argon2id$v=19$m=12288,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$" + "A" * 43)
     assert not passwords.is_outdated(passwords.make_hash("Harbor-lights-42"))

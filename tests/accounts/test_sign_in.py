@@ -1,5 +1,7 @@
 """Signing in and out, giving the password again, and where one goes afterwards."""
 
+from contextlib import ExitStack
+
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
@@ -127,6 +129,19 @@ def test_an_old_hash_is_made_anew_at_sign_in(visitor: Visitor, account: Account,
     session.commit()
     assert "m=19456,t=2,p=1" in account.password_hash
     assert passwords.verify_hash(account.password_hash, PASSWORD)
+
+
+def test_full_hashing_places_are_told_with_when_to_come_back(
+    visitor: Visitor, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_WAIT_SECONDS", 0.01)
+    visitor.get("/sign-in")
+    with ExitStack() as taken:
+        for _ in range(passwords._cores):
+            taken.enter_context(passwords._one_place())
+        answer = visitor.post("/sign-in", username=account.username, password=PASSWORD)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert visitor.sign_in(account).status_code == 303
 
 
 def test_a_session_says_where_it_was_begun(visitor: Visitor, account: Account, session: Session) -> None:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -16,6 +17,8 @@ from flask import Flask
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
+from consent.models import Basis
+from consent.representatives import link
 from service.accounts import authentication, email_codes, passwords, throttling
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, AccountStatus, CodePurpose, EmailCode, EmailProof, LoginSession
@@ -26,7 +29,7 @@ from service.mail import OutboxMail
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, another, letters, newest_code
 from tests.conftest import LiveServer, MovableClock
-from tests.factories import PASSWORD, make_account, make_member
+from tests.factories import PASSWORD, make_account, make_member, make_representative
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NEW = "Quiet-river-58"
@@ -471,6 +474,21 @@ def test_case_110_the_cookie_changes_at_log_in_at_a_right_code_and_at_log_out(
     seen.append(visitor.sid())
     assert None not in seen
     assert len(set(seen)) == 5
+
+
+def test_case_110_the_cookie_changes_when_another_member_is_chosen(visitor: Visitor, session: Session) -> None:
+    owner = make_account(session)
+    someone = make_representative(session, owner)
+    members = [make_member(session), make_member(session)]
+    for member in members:
+        link(session, someone, member, basis=Basis.GUARDIAN, timezone=ZoneInfo("America/New_York"))
+    session.commit()
+    visitor.sign_in(owner)
+    before = visitor.sid()
+    visitor.get("/select-member")
+    assert visitor.post("/select-member", selected=members[1].patient_id).status_code == 303
+    assert visitor.sid() != before
+    assert visitor.get("/member").status_code == 200
 
 
 def test_case_110_a_preset_cookie_names_nothing_after_log_in(app: Flask, account: Account) -> None:
