@@ -2,14 +2,14 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
 from flask import request as flask_request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from oauth import clients
+from oauth import clients, tokens
 from oauth.errors import InvalidClient, InvalidRequest, TooManyAttempts
 from oauth.models import AuthMethod, Client, ClientStatus
 from oauth.requests import OAuthRequest
@@ -39,7 +39,7 @@ def authenticate(session: Session, request: OAuthRequest) -> Client:
     Wrong secrets are counted for each app and network, so that guessing ends and no stranger locks the app out:
     its own right secret, from elsewhere, keeps working.
     """
-    presented = read(request)
+    presented = _name_by_token(session, request, read(request))
     client = clients.find(session, presented.client_id)
     fits = _fits(client, presented)
     if presented.method is not AuthMethod.NONE:
@@ -64,6 +64,16 @@ def read(request: OAuthRequest) -> Presented:
         return _read_basic(header, form.get("client_id"))
     method = AuthMethod.POST if "client_secret" in form else AuthMethod.NONE
     return Presented(method, form.get("client_id", ""), form.get("client_secret", ""))
+
+
+def _name_by_token(session: Session, request: OAuthRequest, presented: Presented) -> Presented:
+    # RFC 6749 §6 asks public apps for no client_id at refresh, and npm's fhirclient sends none: the token, bound to its
+    # app, names it. An app with a secret still has to show it.
+    given = request.form.get("refresh_token")
+    if presented.client_id or presented.method is not AuthMethod.NONE or not given:
+        return presented
+    found = tokens.find_refresh_token(session, given)
+    return replace(presented, client_id=found[1].client_id) if found else presented
 
 
 def _read_basic(header: str, in_body: str | None) -> Presented:

@@ -74,6 +74,23 @@ def test_refreshing_repeats_the_context_and_the_sign_in_time(desk: Desk) -> None
     assert "nonce" not in after
 
 
+def test_a_public_app_may_refresh_without_its_id(desk: Desk) -> None:
+    token = desk.connect(desk.register())["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    body = desk.token(form).get_json()
+    assert desk.works(body["access_token"])
+    reuse = desk.token(form)
+    assert (reuse.status_code, reuse.get_json()["error"]) == (400, "invalid_grant")
+    assert not desk.works(body["access_token"])
+
+
+def test_a_confidential_app_never_refreshes_without_its_secret(desk: Desk) -> None:
+    body = desk.connect(desk.register_confidential())
+    answer = desk.token({"grant_type": "refresh_token", "refresh_token": body["refresh_token"]})
+    assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
+    assert desk.works(body["access_token"])
+
+
 def test_no_secret_is_stored_as_it_is(desk: Desk) -> None:
     from sqlalchemy import text
 
