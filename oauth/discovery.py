@@ -57,6 +57,7 @@ class Discovery:
     jwks_uri: str
     revocation_endpoint: str
     introspection_endpoint: str
+    userinfo_endpoint: str
     management_endpoint: str
     scopes_supported: tuple[str, ...]
     capabilities: tuple[str, ...]
@@ -88,8 +89,9 @@ _SMART = (
 )  # fmt: skip
 _ONLY_SMART = frozenset({"capabilities", "management_endpoint"})
 _ONLY_OPENID = frozenset({
-    "subject_types_supported", "id_token_signing_alg_values_supported", "claims_supported", "prompt_values_supported",
-    "claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported",
+    "userinfo_endpoint", "subject_types_supported", "id_token_signing_alg_values_supported", "claims_supported",
+    "prompt_values_supported", "claims_parameter_supported", "request_parameter_supported",
+    "request_uri_parameter_supported",
 })  # fmt: skip
 
 
@@ -106,6 +108,7 @@ def describe(settings: Settings) -> Discovery:
         jwks_uri=at("oauth.jwks"),
         revocation_endpoint=at("oauth.revoke"),
         introspection_endpoint=at("oauth.introspect"),
+        userinfo_endpoint=at("oauth.userinfo"),
         management_endpoint=at("apps.index"),
         scopes_supported=scopes_supported(),
         capabilities=CAPABILITIES,

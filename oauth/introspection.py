@@ -12,6 +12,7 @@ from oauth.models import AuthMethod, Client
 from oauth.requests import OAuthRequest
 from oauth.token_problems import InvalidToken
 from oauth.tokens import TokenRow
+from oauth.userinfo import fhir_user
 from service import web
 
 
@@ -53,9 +54,5 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib shi
             subject = grants.subject_for(web.db_session(), token.facts.account_id, token.facts.member_id)
             payload |= {"iss": settings.base_url, "sub": subject}
         if "fhirUser" in access.scopes:
-            payload["fhirUser"] = settings.fhir_base + (
-                f"/RelatedPerson/{token.facts.related_person_id}"
-                if token.facts.related_person_id
-                else f"/Patient/{token.facts.patient_id}"
-            )
+            payload["fhirUser"] = fhir_user(access, settings.fhir_base)
         return payload

@@ -9,17 +9,26 @@ from werkzeug.exceptions import HTTPException
 from consent.representatives import members_for
 from oauth import authorization_request, flows, keys
 from oauth.authorization_request import Refusal
-from oauth.errors import ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
+from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
+from oauth.protector import TokenInQuery, TokenProblem, bearer_token
 from oauth.requests import Duplicated, body_parameters, query_parameters
 from oauth.server import refusal_url, server
+from oauth.userinfo import claims_of
 from service import web
 from service.accounts.sessions import Login, current_login
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 # Apps post here from their own origins; each endpoint proves its caller, and authorize only keeps what it is sent.
 web.csrf.exempt(blueprint)
-_MACHINE_PATHS = ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks", "/.well-known/")
-_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.token", "oauth.revoke", "oauth.jwks"})
+_MACHINE_PATHS = (
+    "/oauth/token",
+    "/oauth/revoke",
+    "/oauth/introspect",
+    "/oauth/userinfo",
+    "/oauth/jwks",
+    "/.well-known/",
+)
+_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.token", "oauth.revoke", "oauth.jwks", "oauth.userinfo"})
 
 
 def install(app: Flask) -> None:
@@ -65,6 +74,19 @@ def revoke() -> Response:
 def introspect() -> Response:
     """RFC 7662."""
     return server.answer_endpoint("introspection")
+
+
+@blueprint.route("/userinfo", methods=["GET", "POST"])
+def userinfo() -> Response:
+    """OpenID Connect Core §5.3; the token in the header only."""
+    try:
+        claims = claims_of(web.db_session(), bearer_token(), web.settings())
+    except TokenProblem as problem:
+        status = 400 if isinstance(problem, TokenInQuery) else problem.status
+        body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
+        headers = NO_STORE | {"WWW-Authenticate": problem.challenge}
+        return Response(json.dumps(body), status, headers=headers, content_type=JSON)
+    return Response(json.dumps(claims), headers=NO_STORE, content_type="application/json")
 
 
 @blueprint.get("/jwks")

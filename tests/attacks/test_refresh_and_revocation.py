@@ -1,0 +1,279 @@
+"""Cases 47 to 59 of security.md: refresh, revocation, introspection."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import requests
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from sqlalchemy import Engine, func, select
+
+from consent import grants
+from consent.models import EndedBy, Grant
+from oauth import clients, keys
+from oauth.models import RefreshToken
+from service.accounts.models import Account, AccountStatus
+from service.app import create_app
+from service.clock import now
+from tests.attacks.test_token_endpoint import is_refused, security_events
+from tests.conftest import LiveServer, MovableClock
+from tests.oauth.desk import App, Desk
+
+DAY = 86_400
+
+
+def revoke(desk: Desk, app: App, token: str, **given: str) -> int:
+    """The status of a revocation by `app`."""
+    form = {"token": token} | given | ({} if app.secret else {"client_id": app.id})
+    answer = desk.app.test_client().post("/oauth/revoke", data=form, headers=app.basic() if app.secret else {})
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.status_code
+
+
+def introspect(desk: Desk, caller: App, token: str, **given: str) -> Any:
+    """What `caller` is told about a token."""
+    answer = desk.app.test_client().post("/oauth/introspect", data={"token": token} | given, headers=caller.basic())
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store", answer.text
+    return answer.get_json()
+
+
+def standing(desk: Desk, app: App) -> Grant:
+    """The live grant of an app."""
+    with desk.session() as session:
+        found = grants.live_grant(session, desk.account.id, desk.member.id, app.id)
+        assert found
+        return found
+
+
+def test_case_047_refreshing_ends_the_old_pair_in_the_same_commit(desk: Desk) -> None:
+    for app in (desk.register(), desk.register_confidential()):
+        first = desk.connect(app)
+        second = desk.refresh(app, first["refresh_token"]).get_json()
+        assert second["refresh_token"] != first["refresh_token"] and second["access_token"] != first["access_token"]
+        assert desk.works(second["access_token"]) and not desk.works(first["access_token"])
+        third = desk.refresh(app, second["refresh_token"]).get_json()
+        assert desk.works(third["access_token"]) and not desk.works(second["access_token"])
+
+
+def test_case_048_a_reused_refresh_token_ends_the_family(desk: Desk, clock: MovableClock) -> None:
+    for later in (0, 3600, -120):
+        app = desk.register()
+        first = desk.connect(app)
+        second = desk.refresh(app, first["refresh_token"]).get_json()
+        clock.advance(later)
+        assert is_refused(desk.refresh(app, first["refresh_token"]), "invalid_grant")
+        assert not desk.works(second["access_token"])
+        assert is_refused(desk.refresh(app, second["refresh_token"]), "invalid_grant")
+    assert security_events(desk, "oauth:token_family:refresh_reused") == 3
+
+
+def test_case_049_parallel_refreshes_have_one_winner_then_none(live_server: LiveServer, engine: Engine) -> None:
+    desk = Desk(create_app(live_server.settings, engine))
+    for callers in (8, 8, 16):
+        app = desk.register()
+        token = desk.connect(app)["refresh_token"]
+        form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": app.id}
+
+        def refresh(_: int, form: dict[str, str] = form) -> requests.Response:
+            return requests.post(f"{live_server.url}/oauth/token", data=form, timeout=30)
+
+        with ThreadPoolExecutor(callers) as pool:
+            answers = list(pool.map(refresh, range(callers)))
+        winners = [answer.json() for answer in answers if answer.status_code == 200]
+        assert len(winners) == 1 and {answer.status_code for answer in answers} == {200, 400}
+        assert not desk.works(winners[0]["access_token"])
+        assert is_refused(desk.refresh(app, winners[0]["refresh_token"]), "invalid_grant")
+        with desk.session() as session:
+            family = session.scalars(select(RefreshToken.family_id).order_by(RefreshToken.created_at.desc())).first()
+            assert session.scalar(select(func.count()).where(RefreshToken.family_id == family)) == 2
+
+
+def test_case_050_a_lost_reply_ends_the_family_on_repeat(desk: Desk) -> None:
+    app = desk.register()
+    token = desk.connect(app)["refresh_token"]
+    lost = desk.refresh(app, token).get_json()
+    assert is_refused(desk.refresh(app, token), "invalid_grant")
+    assert not desk.works(lost["access_token"])
+
+
+def test_a_refresh_token_of_another_app_is_refused_and_stays(desk: Desk) -> None:
+    app, thief, confidential = desk.register(), desk.register(), desk.register_confidential()
+    token = desk.connect(app)["refresh_token"]
+    assert is_refused(desk.refresh(thief, token), "invalid_grant")
+    assert is_refused(desk.refresh(confidential, token), "invalid_grant")
+    assert is_refused(desk.refresh(app, "made-up"), "invalid_grant")
+    assert desk.refresh(app, token).status_code == 200
+
+
+def test_case_052_scopes_never_grow_and_narrowing_is_not_sticky(desk: Desk) -> None:
+    app = desk.register()
+    body = desk.connect(app, scope="offline_access launch/patient patient/Coverage.rs patient/Patient.read")
+    token = body["refresh_token"]
+    for wider in (
+        "patient/*.rs",
+        "patient/Coverage.cruds",
+        "openid",
+        "patient/Coverage.rs unknown",
+        "user/Coverage.rs",
+    ):
+        assert is_refused(desk.refresh(app, token, scope=wider), "invalid_scope"), wider
+    narrow = desk.refresh(app, token, scope="patient/Coverage.r").get_json()
+    assert narrow["scope"] == "patient/Coverage.r"
+    whole = desk.refresh(app, narrow["refresh_token"]).get_json()
+    assert set(whole["scope"].split()) == set(body["scope"].split())
+    same = desk.refresh(app, whole["refresh_token"], scope=body["scope"])
+    assert set(same.get_json()["scope"].split()) == set(body["scope"].split())
+
+
+def test_case_053_the_grant_ends_however_often_it_is_refreshed(desk: Desk, clock: MovableClock) -> None:
+    app = desk.register()
+    token = desk.connect(app)["refresh_token"]
+    ends = standing(desk, app).expires_at
+    while (ends - now()).total_seconds() > 80 * DAY:
+        clock.advance(79 * DAY)
+        token = desk.refresh(app, token).get_json()["refresh_token"]
+    clock.advance((ends - now()).total_seconds() - 60)
+    last = desk.refresh(app, token).get_json()
+    assert last["expires_in"] <= 60
+    clock.advance(61)
+    assert not desk.works(last["access_token"])
+    assert is_refused(desk.refresh(app, last["refresh_token"]), "invalid_grant")
+
+
+def test_case_053_ninety_days_without_use_end_it(desk: Desk, clock: MovableClock) -> None:
+    app = desk.register()
+    used, idle = desk.connect(app)["refresh_token"], desk.connect(app)["refresh_token"]
+    clock.advance(90 * DAY - 60)
+    assert desk.refresh(app, used).status_code == 200
+    clock.advance(61)
+    assert is_refused(desk.refresh(app, idle), "invalid_grant")
+
+
+def test_case_054_narrowing_reaches_tokens_in_use_at_once(desk: Desk) -> None:
+    app = desk.register()
+    body = desk.connect(app, scope="offline_access launch/patient patient/Coverage.rs patient/Patient.rs")
+    resource_server = desk.register_confidential(may_introspect=True)
+    with desk.session() as session:
+        clients.set_scopes(session, app.id, "offline_access launch/patient patient/Patient.rs")
+    assert "Coverage" not in introspect(desk, resource_server, body["access_token"])["scope"]
+    assert "Coverage" not in desk.refresh(app, body["refresh_token"]).get_json()["scope"]
+
+
+def test_case_054_a_narrower_consent_ends_wider_tokens_and_keeps_the_refresh_token(desk: Desk) -> None:
+    app = desk.register()
+    wide = desk.connect(app)
+    desk.agree(app, ticked="offline_access launch/patient patient/Coverage.rs")
+    assert not desk.works(wide["access_token"])
+    narrower = desk.refresh(app, wide["refresh_token"]).get_json()
+    assert set(narrower["scope"].split()) == {"offline_access", "launch/patient", "patient/Coverage.rs"}
+
+
+def test_case_055_every_hint_finds_the_token(desk: Desk) -> None:
+    app = desk.register_confidential()
+    for kind in ("access_token", "refresh_token"):
+        for hint in (
+            {},
+            {"token_type_hint": "access_token"},
+            {"token_type_hint": "refresh_token"},
+            {"token_type_hint": "x"},
+        ):
+            body = desk.connect(app)
+            assert revoke(desk, app, body[kind], **hint) == 200
+            assert not desk.works(body["access_token"]), (kind, hint)
+            gone = desk.refresh(app, body["refresh_token"]).status_code == 400
+            assert gone == (kind == "refresh_token")
+
+
+def test_case_055_revocation_tells_nothing_and_touches_nothing_foreign(desk: Desk) -> None:
+    app, other, public = desk.register_confidential(), desk.register_confidential(), desk.register()
+    body, of_public = desk.connect(app), desk.connect(public)
+    assert revoke(desk, other, body["access_token"]) == 200
+    assert revoke(desk, other, body["refresh_token"]) == 200
+    assert revoke(desk, other, "unknown") == 200
+    assert desk.works(body["access_token"])
+    assert revoke(desk, public, of_public["refresh_token"]) == 200
+    assert not desk.works(of_public["access_token"])
+    assert revoke(desk, app, "") == 400
+    nobody = desk.app.test_client().post("/oauth/revoke", data={"token": body["access_token"]})
+    assert is_refused(nobody, "invalid_client", 401)
+
+
+def test_case_057_revoking_a_refresh_token_ends_the_family_an_access_token_only_itself(desk: Desk) -> None:
+    app = desk.register()
+    phone, laptop = desk.connect(app), desk.connect(app)
+    revoke(desk, app, phone["access_token"])
+    assert not desk.works(phone["access_token"])
+    renewed = desk.refresh(app, phone["refresh_token"]).get_json()
+    assert desk.works(renewed["access_token"])
+    revoke(desk, app, renewed["refresh_token"])
+    assert not desk.works(renewed["access_token"])
+    assert desk.works(laptop["access_token"])
+
+
+def test_case_058_only_resource_servers_and_the_owner_are_told(desk: Desk) -> None:
+    app, other = desk.register_confidential(), desk.register_confidential()
+    resource_server = desk.register_confidential(may_introspect=True)
+    body = desk.connect(app)
+    assert introspect(desk, other, body["access_token"]) == {"active": False}
+    for caller in (app, resource_server):
+        told = introspect(desk, caller, body["access_token"])
+        assert told["active"] is True and told["client_id"] == app.id
+        assert set(told["scope"].split()) == set(body["scope"].split())
+        assert told["patient"] == body["patient"] and told["need_patient_banner"] is True
+        assert told["iss"] == desk.settings.base_url and told["fhirUser"].endswith(f"/Patient/{body['patient']}")
+    assert introspect(desk, app, body["refresh_token"]) == {"active": False}
+    assert introspect(desk, app, body["id_token"]) == {"active": False}
+
+
+def test_case_059_inactive_is_one_answer(desk: Desk, clock: MovableClock) -> None:
+    caller = desk.register_confidential(may_introspect=True)
+    app = desk.register()
+    replaced = desk.connect(app)
+    desk.refresh(app, replaced["refresh_token"])
+    revoked = desk.connect(app)
+    revoke(desk, app, revoked["access_token"])
+    disabled = desk.connect(app)
+    with desk.session() as session:
+        session.get_one(Account, desk.account.id).status = AccountStatus.DISABLED
+    for token in ("unknown", replaced["access_token"], revoked["access_token"], disabled["access_token"]):
+        for hint in ({}, {"token_type_hint": "x"}):
+            assert introspect(desk, caller, token, **hint) == {"active": False}
+    with desk.session() as session:
+        session.get_one(Account, desk.account.id).status = AccountStatus.ACTIVE
+    assert introspect(desk, caller, disabled["access_token"])["active"] is True
+    clock.advance(3600)
+    assert introspect(desk, caller, disabled["access_token"]) == {"active": False}
+
+
+def test_revoking_in_the_console_ends_every_token_of_the_app_and_no_other(desk: Desk) -> None:
+    app, other = desk.register(), desk.register()
+    phone, laptop, elsewhere = desk.connect(app), desk.connect(app), desk.connect(other)
+    code = desk.agree(app)
+    with desk.session() as session:
+        grants.revoke(session, session.get_one(Grant, standing(desk, app).id), by=EndedBy.MEMBER)
+    assert not desk.works(phone["access_token"]) and not desk.works(laptop["access_token"])
+    assert desk.works(elsewhere["access_token"])
+    for body in (phone, laptop):
+        assert is_refused(desk.refresh(app, body["refresh_token"]), "invalid_grant")
+    assert is_refused(desk.exchange(code), "invalid_grant")
+
+
+def test_case_063_rotated_keys_are_published_before_they_sign(desk: Desk, clock: MovableClock) -> None:
+    app, browser = desk.register(), desk.app.test_client()
+    old = desk.connect(app)["id_token"]
+    with desk.session() as session:
+        fresh = keys.rotate(session, desk.settings.secret_key)
+    published = browser.get("/oauth/jwks").get_json()["keys"]
+    assert published[0]["kid"] == fresh and len(published) == 2
+    assert not any(set(key) & {"d", "p", "q", "dp", "dq", "qi"} for key in published)
+    every = KeySet.import_key_set({"keys": published})
+
+    def kid(token: str) -> object:
+        return jwt.decode(token, every, algorithms=["RS256"]).header["kid"]
+
+    assert kid(desk.connect(app)["id_token"]) == kid(old) != fresh
+    clock.advance(3601)
+    assert kid(desk.connect(app)["id_token"]) == fresh
+    assert len(browser.get("/oauth/jwks").get_json()["keys"]) == 2
+    clock.advance(901)
+    assert [key["kid"] for key in browser.get("/oauth/jwks").get_json()["keys"]] == [fresh]

@@ -1,0 +1,84 @@
+"""The three discovery documents and their one source."""
+
+import re
+
+from oauth.authorization_request import validate
+from tests.oauth.desk import Desk, answer_of, new_verifier
+
+SMART = "/fhir/r4/.well-known/smart-configuration"
+RFC8414 = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
+
+
+def test_smart_configuration_stands_under_the_fhir_base_only(desk: Desk) -> None:
+    browser = desk.app.test_client()
+    assert browser.get(SMART).status_code == 200
+    for path in ("/.well-known/smart-configuration/fhir/r4", "/.well-known/smart-configuration"):
+        assert browser.get(path).status_code == 404
+
+
+def test_it_is_json_whatever_is_accepted_and_open_to_every_origin(desk: Desk) -> None:
+    browser = desk.app.test_client()
+    for accept in ("*/*", "application/json", "application/fhir+json", "text/html", None):
+        answer = browser.get(SMART, headers={"Accept": accept} if accept else {})
+        assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Set-Cookie" not in answer.headers
+    cached = browser.get(SMART, headers={"If-None-Match": answer.headers["ETag"]})
+    assert cached.status_code == 304
+
+
+def test_smart_configuration_says_what_smart_asks_for(desk: Desk) -> None:
+    said = desk.app.test_client().get(SMART).get_json()
+    assert said["code_challenge_methods_supported"] == ["S256"]
+    assert {"authorization_code", "refresh_token"} <= set(said["grant_types_supported"])
+    assert said["response_types_supported"] == ["code"]
+    for name, value in said.items():
+        if name.endswith(("_endpoint", "_uri")) or name == "issuer":
+            assert re.match(r"https?://[^/]+", value), name
+    assert {
+        "launch-standalone", "client-public", "client-confidential-symmetric", "sso-openid-connect",
+        "context-standalone-patient", "permission-offline", "permission-patient", "permission-user",
+    } <= set(said["capabilities"])  # fmt: skip
+
+
+def test_the_three_documents_agree(desk: Desk) -> None:
+    browser = desk.app.test_client()
+    documents = [browser.get(path).get_json() for path in (SMART, RFC8414, OPENID)]
+    for name in set().union(*documents):
+        said = [document[name] for document in documents if name in document]
+        assert all(value == said[0] for value in said), name
+    assert documents[2]["request_uri_parameter_supported"] is False
+    assert documents[1]["authorization_response_iss_parameter_supported"] is True
+    assert "RS256" in documents[2]["id_token_signing_alg_values_supported"]
+
+
+def test_every_address_answers(desk: Desk) -> None:
+    browser = desk.app.test_client()
+    said = browser.get(OPENID).get_json()
+    for name, value in said.items():
+        if name.endswith(("_endpoint", "_uri")):
+            answer = browser.get(value.removeprefix(desk.settings.base_url))
+            assert answer.status_code != 404, name
+
+
+def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:
+    app, browser = desk.register(), desk.app.test_client()
+    supported = browser.get(SMART).get_json()["scopes_supported"]
+    for form in ("read", "rs"):
+        for context in ("patient", "user"):
+            for kind in ("ExplanationOfBenefit", "Coverage", "Patient", "Organization", "Practitioner"):
+                assert f"{context}/{kind}.{form}" in supported
+    with desk.session() as session:
+        for scope in supported:
+            asked = f"openid {scope}" if scope in {"fhirUser", "launch/patient", "offline_access"} else scope
+            given = desk.parameters(app, new_verifier(), scope=asked)
+            kept = validate(session, given, repeated=False, settings=desk.settings).scope
+            assert set(kept.split()) == set(asked.split()), scope
+
+
+def test_without_consent_no_code_is_given(desk: Desk) -> None:
+    app, browser = desk.register(), desk.app.test_client()
+    desk.sign_in(browser)
+    answer = desk.authorize(browser, app)
+    assert "/consent" in answer.location and "code" not in answer_of(f"{answer.location}&x=1")
