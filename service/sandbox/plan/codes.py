@@ -5,6 +5,7 @@ CDT, revenue, type of bill, taxonomy and adjustment codes stand bare: their text
 """
 
 from datetime import date
+from functools import cache
 from typing import Any
 
 Resource = dict[str, Any]
@@ -56,16 +57,19 @@ VENDOR_NUMBER = f"{MERIDIAN}/vendor-number"
 PAYER_ID = f"{MERIDIAN}/payer-id"
 
 
+@cache
 def carin_system(name: str) -> str:
     """A code system of the CARIN guide, such as `C4BBAdjudication`."""
     return f"{CARIN}/CodeSystem/{name}"
 
 
+@cache
 def carin_profile(name: str) -> str:
     """A CARIN BB 2.0.0 profile with its version, which the guide's invariants demand in meta.profile."""
     return f"{CARIN}/StructureDefinition/{name}|2.0.0"
 
 
+@cache
 def us_core_profile(name: str) -> str:
     """A US Core 6.1.0 profile with its version."""
     return f"{US_CORE}/StructureDefinition/us-core-{name}|6.1.0"
