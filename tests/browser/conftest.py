@@ -1,0 +1,130 @@
+"""Fixtures of the browser stories: the system's Chromium, a sandbox as from `make run`, a SMART app, and a person.
+
+`BROWSER_LONG=1` tells every story in both languages and both widths; without it each is told once.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.browser.looking import AXE, Looks
+from tests.browser.person import Person
+from tests.browser.sandbox import Sandbox, running_sandbox
+from tests.browser.smart_app import FHIR_CLIENT, AppSite, SmartApp
+from tests.browser.words import Words
+from tests.conftest import require
+
+LONG = os.environ.get("BROWSER_LONG") == "1"
+WIDTHS = {360: 740, 1280: 900}
+_ARGUMENTS = (
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
+    "--disable-extensions", "--disable-sync", "--disable-dev-shm-usage", "--no-first-run", "--metrics-recording-only",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+_PATIENCE_MS = 15_000
+
+
+def told(width: int, language: str) -> pytest.MarkDecorator:
+    """How a story is told in the short form; in the long form in every width and language."""
+    every = [(each_width, each_language) for each_width in WIDTHS for each_language in ("en", "es")]
+    return pytest.mark.parametrize(
+        ("width", "language"), every if LONG else [(width, language)], ids=lambda value: str(value)
+    )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, headless, cut off from everything but this machine."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    require(found, "Chromium is not installed: the browser stories need it")
+    require(FHIR_CLIENT.exists() and AXE.exists(), "npm packages are missing: run `make browser` (needs node and npm)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of this file's own, as from `make run`."""
+    with running_sandbox(tmp_path_factory.mktemp("var")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def app_site() -> Iterator[AppSite]:
+    """The SMART app's web site, on an origin of its own."""
+    with AppSite() as site:
+        yield site
+
+
+@dataclass
+class Story:
+    """One story told in one width and language: opens browsers and looks at what they show."""
+
+    chromium: Browser
+    sandbox: Sandbox
+    site: AppSite
+    name: str
+    width: int
+    language: str
+
+    def __post_init__(self) -> None:
+        self._contexts: list[BrowserContext] = []
+        self._looks: list[Looks] = []
+        self._steps: list[tuple[str, float]] = []
+        self._began = monotonic()
+
+    def browser(self, *, scripts: bool = True) -> Person:
+        """A person at a fresh browser; the story's pictures are numbered over all its browsers."""
+        context = self.chromium.new_context(
+            viewport={"width": self.width, "height": WIDTHS[self.width]}, java_script_enabled=scripts, locale="en-US"
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        self._contexts.append(context)
+        looks = Looks(self.name, self.language, self.width, scripts)
+        if self._looks:
+            looks.seen = self._looks[0].seen
+        self._looks.append(looks)
+        return Person(context.new_page(), self.sandbox, Words(self.language), looks)
+
+    def app(self, person: Person, client_id: str = "browser-app") -> SmartApp:
+        """The SMART app in the person's browser tab."""
+        return SmartApp(person.page, self.site, self.sandbox.fhir_base, client_id)
+
+    def step(self, what: str) -> None:
+        """Note that a part of the story has ended."""
+        self._steps.append((what, monotonic()))
+
+    @property
+    def seconds(self) -> float:
+        """How long the story has taken by now."""
+        return monotonic() - self._began
+
+    def end(self) -> None:
+        """Close the browsers, print what the steps took, and fail if a page did not look right."""
+        for context in self._contexts:
+            context.close()
+        before = self._began
+        for what, at in self._steps:
+            print(f"{at - before:6.1f} s  {what}", file=sys.stderr)
+            before = at
+        for looks in self._looks:
+            looks.require_good()
+
+
+@pytest.fixture
+def story(
+    chromium: Browser, sandbox: Sandbox, app_site: AppSite, width: int, language: str, request: pytest.FixtureRequest
+) -> Iterator[Story]:
+    """The story that a test tells."""
+    name = request.node.originalname.removeprefix("test_")
+    made = Story(chromium, sandbox, app_site, name, width, language)
+    yield made
+    made.end()

@@ -1,0 +1,63 @@
+"""What every page of every story must bear: no sideways scrolling, no serious barrier, and a picture kept of it."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+_ROOT = Path(__file__).parents[2]
+AXE = _ROOT / "tests/clients/node_modules/axe-core/axe.min.js"
+SCREENSHOTS = _ROOT / "artifacts/screenshots"
+_TOO_WIDE = """() => {
+  const room = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= room) return [];
+  const wide = [...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > room + 1 || element.scrollWidth > room)
+    .map((element) => element.outerHTML.slice(0, 120));
+  return wide.length ? wide : ["the page as a whole"];
+}"""
+_BARRIERS = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations
+    .filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(" | ")}`);
+}"""
+
+
+@dataclass
+class Looks:
+    """Looks at pages in one width and language; `scripts` says whether the pages may run any (axe-core needs them)."""
+
+    story: str
+    language: str
+    width: int
+    scripts: bool = True
+    problems: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+
+    def at(self, page: Page, name: str) -> None:
+        """Look at the page that is open now and keep its picture as `name`; what is wrong is told by `require_good`."""
+        self.seen.append(name)
+        self._note(name, [f"wider than {self.width} pixels: {part}" for part in page.evaluate(_TOO_WIDE)])
+        if page.locator("html").get_attribute("lang") != self.language:
+            self._note(name, [f"not marked as {self.language}"])
+        if self.scripts:
+            page.evaluate(_axe())
+            self._note(name, page.evaluate(_BARRIERS))
+        folder = SCREENSHOTS / self.story / f"{self.width}-{self.language}"
+        folder.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=folder / f"{len(self.seen):02}-{name}.png", full_page=True)
+
+    def require_good(self) -> None:
+        """Fail with everything that was wrong on the pages of the story."""
+        assert not self.problems, "\n".join(self.problems)
+
+    def _note(self, name: str, problems: list[Any]) -> None:
+        self.problems += [f"{name} ({self.width}, {self.language}): {problem}" for problem in problems]
+
+
+@cache
+def _axe() -> str:
+    return AXE.read_text(encoding="utf-8")

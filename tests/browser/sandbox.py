@@ -1,0 +1,94 @@
+"""The sandbox as people get it from `make run`: web server, worker and mail catcher under the supervisor."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT, answers, free_port, wait_until
+
+_OURS = {"DATABASE_URL", "BASE_URL", "MODE", "SECRET_KEY", "SMTP_HOST", "PLAN_FILE"}
+_START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox: where it is, and its hand-out `sandbox.json`."""
+
+    url: str
+    handout: dict[str, Any]
+    environment: dict[str, str]
+
+    @property
+    def fhir_base(self) -> str:
+        """Where apps read."""
+        return str(self.handout["fhir_base"])
+
+    def account(self, username: str) -> dict[str, Any]:
+        """What the hand-out says of an account."""
+        found: dict[str, Any] = next(one for one in self.handout["accounts"] if one["username"] == username)
+        return found
+
+    def flask(self, *arguments: str) -> str:
+        """Run a `flask` command against this sandbox and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi:app", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def advance(self, seconds: float) -> None:
+        """Move the sandbox's clock forward, for all its processes."""
+        path = Path(self.environment["VAR"]) / "clock"
+        before = float(path.read_text("ascii")) if path.exists() else 0.0
+        draft = path.with_suffix(".draft")
+        draft.write_text(f"{before + seconds:.6f}", encoding="ascii")
+        draft.replace(path)
+
+    def mails_to(self, address: str) -> list[dict[str, Any]]:
+        """The mails that were caught for an address."""
+        with urllib.request.urlopen(f"{self.url}/sandbox/mail.json?to={address}", timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+
+class running_sandbox:
+    """Context manager: `flask sandbox serve` on a free port, with everything it keeps under `var`."""
+
+    def __init__(self, var: Path) -> None:
+        self._var, self._port = var, free_port()
+        kept = {name: value for name, value in os.environ.items() if name not in _OURS}
+        self._environment = kept | {
+            "VAR": str(var), "PORT": str(self._port), "HOST": "127.0.0.1", "SMTP_PORT": str(free_port())
+        }  # fmt: skip
+
+    def __enter__(self) -> Sandbox:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi:app", "sandbox", "serve"],
+            cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_until(self._is_up, _START_SECONDS, "the sandbox did not start")
+        except BaseException:
+            self.__exit__()
+            raise
+        handout = json.loads((self._var / "sandbox.json").read_text(encoding="utf-8"))
+        return Sandbox(handout["base_url"], handout, self._environment)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, "the sandbox ended at once: its messages are above"
+        return (self._var / "sandbox.json").exists() and answers(self._port)

@@ -1,0 +1,127 @@
+"""Passwords and registration as people go through them, with the mails that the worker sends."""
+
+import pytest
+
+from tests.browser.conftest import Story, told
+
+pytestmark = pytest.mark.browser
+_NEW_PASSWORD = "Larch-Window-58"
+
+
+@told(1280, "en")
+def test_password_is_changed_by_the_one_path(story: Story) -> None:
+    person, elsewhere = story.browser(), story.browser()
+    account = story.sandbox.account("grace")
+    elsewhere.open("/sign-in", "sign-in-elsewhere")
+    elsewhere.prefer_language()
+    elsewhere.sign_in("grace")
+    elsewhere.page.wait_for_url("**/member")
+
+    person.open("/sign-in", "sign-in")
+    person.prefer_language()
+    person.sign_in("grace")
+    person.page.wait_for_url("**/member")
+    person.open_settings()
+    person.look("settings")
+    person.follow("Change Password")
+    person.look("change-password")
+    person.follow("Redirect to Password Reset")
+    person.look("password-reset")
+    person.fill(Username="grace")
+    person.field("E-mail address").fill(account["email"])
+    person.press("Send verification code")
+    person.heading("Verify your e-mail address")
+    person.look("verify")
+    story.step("from settings to the mailed code")
+
+    code = person.code_from_mail(account["email"], "mail-with-the-code")
+    person.field("Verify Email Address").fill("000000" if code != "000000" else "111111")
+    person.press("Verify")
+    person.page.get_by_role("alert").wait_for()
+    person.look("verify-wrong-code")
+    person.field("Verify Email Address").fill(code)
+    person.press("Verify")
+    person.heading("Create a new password")
+    person.field("New password").fill("password")
+    person.press("Check the password against the list")
+    person.look("new-password-checklist")
+    person.field("New password").fill(_NEW_PASSWORD)
+    person.field("Confirm new password").fill(_NEW_PASSWORD)
+    person.press("Save new password")
+    person.heading("Your password was changed")
+    person.look("password-changed")
+    story.step("code, and a new password")
+
+    for browser in (person, elsewhere):
+        browser.open("/settings", "signed-out-everywhere")
+        browser.heading("Sign in")
+    person.sign_in("grace")
+    person.page.get_by_role("alert").wait_for()
+    person.look("sign-in-refused")
+    person.sign_in("grace", _NEW_PASSWORD)
+    person.heading("Settings")
+    story.step("signed out everywhere; the new password works, the old does not")
+
+
+@told(360, "en")
+def test_member_registers_on_the_way_from_an_app(story: Story) -> None:
+    person = story.browser()
+    app = story.app(person)
+    member = min(story.sandbox.handout["registrations"]["members"], key=lambda one: one["birth_date"])
+    address = "new.member@example.org"
+
+    app.launch()
+    person.prefer_language()
+    person.follow("Register for an account")
+    person.look("register")
+    person.field("Member ID").fill(member["member_number"])
+    person.field("Last name").fill(member["family_name"])
+    person.field("Birth date").fill(member["birth_date"])
+    person.field("ZIP code").fill(member["zip_code"])
+    person.press("Continue")
+    person.heading("Your e-mail address")
+    person.look("register-e-mail")
+    person.field("E-mail address").fill(address)
+    person.press("Send verification code")
+    person.look("register-code")
+    person.field("Verify Email Address").fill(person.code_from_mail(address, "mail-with-the-code"))
+    person.press("Verify")
+    person.heading("Username and password")
+    person.look("register-account")
+    person.fill(Username="new.member", Password=_NEW_PASSWORD)
+    person.field("Confirm password").fill(_NEW_PASSWORD)
+    person.press("Create account")
+    story.step("registered")
+
+    person.heading("Share information with %(app)s?", app="Claim Lens")
+    person.press("Allow")
+    assert app.wait_until_back() == "done", app.text("problem")
+    assert app.text("patient-id") == member["fhir_id"]
+    story.step("back in the app")
+
+
+@told(1280, "en")
+def test_guardian_s_letter_opens_a_registration(story: Story) -> None:
+    waiting = story.sandbox.handout["registrations"]["personal_representatives"]
+    if not waiting:
+        pytest.skip("the sandbox plan has no representative who waits to register")
+    person, address = story.browser(), "new.guardian@example.org"
+
+    person.open("/register", "register")
+    person.prefer_language()
+    person.follow("I am a personal representative and not a member")
+    person.look("register-representative")
+    person.field("Personal Representative ID").fill(waiting[0]["personal_representative_id"])
+    person.field("Last name").fill(waiting[0]["family_name"])
+    person.field("Birth date").fill(waiting[0]["birth_date"])
+    person.press("Continue")
+    person.field("E-mail address").fill(address)
+    person.press("Send verification code")
+    person.field("Verify Email Address").fill(person.code_from_mail(address, "mail-with-the-code"))
+    person.press("Verify")
+    person.fill(Username="new.guardian", Password=_NEW_PASSWORD)
+    person.field("Confirm password").fill(_NEW_PASSWORD)
+    person.press("Create account")
+
+    person.page.wait_for_url(lambda url: "/register" not in url)
+    person.look("home")
