@@ -27,7 +27,7 @@ def cast() -> list[dict[str, Any]]:
 
 
 def test_every_claimed_profile_is_held(guides: dict[str, Profiles], cast: list[dict[str, Any]]) -> None:
-    others = [one for index in range(12, 32) for one in stream.member(index, SEED).resources]
+    others = [one for index in range(12, 22) for one in stream.member(index, SEED).resources]
     found = [
         f"{profile}: {problem}"
         for one in [*cast, *others]
