@@ -20,7 +20,7 @@ from service.member import consent_words, data_types
 from service.member.acting import Actor
 from service.settings import Plan
 
-_ENDED_BY: dict[EndedBy, LazyString] = {
+ENDED_BY: dict[EndedBy, LazyString] = {
     EndedBy.MEMBER: _("by the member"),
     EndedBy.REPRESENTATIVE: _("by a personal representative"),
     EndedBy.PLAN: _("by the plan"),
@@ -128,4 +128,4 @@ def _ended_by(session: Session, account: Account, grant: Grant, link: Representa
         return str(gettext("by you"))
     if grant.ended_by_account_id and (person := session.get(Account, grant.ended_by_account_id)):
         return str(gettext("by %(name)s", name=person.full_name))
-    return str(_ENDED_BY[grant.ended_by or EndedBy.TIME])
+    return str(ENDED_BY[grant.ended_by or EndedBy.TIME])

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from babel import negotiate_locale
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, has_request_context, request
 from flask_babel import Babel, get_locale
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -44,7 +44,9 @@ def install(app: Flask) -> None:
 
 
 def select_locale() -> str:
-    """The code of the language for this request (Babel's locale selector)."""
+    """The code of the language for this request (Babel's locale selector); English outside of requests."""
+    if not has_request_context():
+        return "en"
     return (
         _offered(request.args.get("lang"))
         or _offered(request.cookies.get(_COOKIE))
@@ -98,8 +100,8 @@ def _asked_by_app() -> str | None:
 
 def _waiting_request() -> str | None:
     # Here on the consent screen; inside `next` on the way there (sign-in, registration, password).
-    if "request" in request.args:
-        return request.args["request"]
+    if request.blueprint == "consent":
+        return request.values.get("request")
     following = urlsplit(request.args.get("next", ""))
     if following.path.startswith("/oauth/authorize/"):
         return following.path.rpartition("/")[2]

@@ -1,0 +1,366 @@
+"""Attacks on the consent screen and the App Management Console (cases 69 to 78)."""
+
+import random
+import re
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from consent import grants, representatives
+from consent.models import ConsentDecision, EndedBy, Grant, RepresentativeLink
+from consent.scopes import parse
+from oauth import clients
+from oauth.models import Client
+from service.accounts.models import Account
+from service.member import connections
+from service.member.acting import Actor
+from tests.conftest import LiveServer, running_server
+from tests.factories import make_account, make_member
+from tests.member.pages import Form, Reader, form_to, forms_of, represent
+from tests.oauth.desk import App, Code, Desk, answer_of, challenge_of, new_verifier
+
+
+@pytest.fixture
+def rosa(desk: Desk) -> Reader:
+    return Reader(desk, desk.account)
+
+
+def nothing_was_done(desk: Desk) -> bool:
+    with desk.session() as session:
+        return session.scalar(select(ConsentDecision.id)) is None and session.scalar(select(Grant.id)) is None
+
+
+@pytest.mark.parametrize("token", [None, "", "forged", "of another browser"])
+def test_case_069_consent_needs_the_token_of_its_own_browser(desk: Desk, rosa: Reader, token: str | None) -> None:
+    page = rosa.ask(desk.register())
+    if token == "of another browser":
+        token = form_to(Reader(desk, desk.account).get("/settings").text, "/settings/language").fields["csrf_token"]
+
+    answer = rosa.allow(page, csrf_token=[] if token is None else token)
+
+    assert answer.status_code == 403
+    assert "Location" not in answer.headers
+    assert nothing_was_done(desk)
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "https://evil.example", "http://localhost.evil.example", "http://localhost:81"]
+)
+def test_case_069_a_form_of_another_site_is_refused(desk: Desk, rosa: Reader, origin: str) -> None:
+    form = form_to(rosa.ask(desk.register()).text, "/consent")
+
+    answer = rosa.browser.post(form.action, data=form.changed(answer="allow"), headers={"Origin": origin})
+
+    assert answer.status_code == 403
+    assert nothing_was_done(desk)
+
+
+def test_case_069_a_get_never_answers(desk: Desk, rosa: Reader) -> None:
+    form = form_to(rosa.ask(desk.register()).text, "/consent")
+
+    answer = rosa.browser.get(form.action, query_string=form.changed(answer="allow"))
+
+    assert answer.status_code == 200 and "Share information with" in answer.text
+    assert nothing_was_done(desk)
+
+
+def test_case_071_what_the_form_adds_counts_for_nothing(desk: Desk, rosa: Reader) -> None:
+    app, other = desk.register(), desk.register()
+    page = rosa.ask(app, scope="openid launch/patient patient/Coverage.rs")
+
+    answer = rosa.allow(
+        page, scope="openid patient/*.rs offline_access", client_id=other.id, redirect_uri="https://evil.example/",
+        data=["coverage", "claims", "results"], offline="yes", patient="patient-of-another", state="forged",
+    )  # fmt: skip
+
+    assert answer.location.startswith(app.redirect_uri) and answer_of(answer.location)["state"] == "state-1"
+    with desk.session() as session:
+        made = session.scalars(select(Grant)).one()
+    assert (made.client_id, made.member_id) == (app.id, desk.member.id)
+    assert made.scopes == "openid launch/patient patient/Coverage.rs" and not made.offline
+
+
+def test_case_071_a_member_put_into_the_form_is_refused(desk: Desk, rosa: Reader) -> None:
+    with desk.session() as session:
+        stranger = make_member(session)
+
+    answer = rosa.allow(rosa.ask(desk.register()), member=stranger.patient_id)
+
+    assert answer.status_code == 409
+    assert nothing_was_done(desk)
+
+
+def test_case_071_a_member_picked_for_a_request_must_be_ones_own(desk: Desk, rosa: Reader) -> None:
+    with desk.session() as session:
+        child, stranger = make_member(session), make_member(session)
+    represent(desk, desk.account, child)
+    page = rosa.ask(desk.register())
+
+    answer = rosa.press(page, "/consent/member", selected=stranger.patient_id)
+
+    assert answer.status_code == 403
+    assert stranger.full_name not in answer.text
+
+
+def test_case_071_an_unticked_type_is_absent_from_the_token(desk: Desk, rosa: Reader) -> None:
+    app = desk.register()
+    token = _token(desk, rosa, app, data=["claims"])
+
+    assert parse(token["scope"]).types == {"Claim", "ClaimResponse", "ExplanationOfBenefit"}
+
+
+def test_case_071_sensitive_classes_are_never_ticked_beforehand(desk: Desk, rosa: Reader) -> None:
+    app = desk.register()
+    for _ in range(2):
+        page = rosa.ask(app, prompt="consent")
+        form = form_to(page.text, "/consent")
+        assert form.ticked("sensitive") == []
+        assert sum(name == "sensitive" for name, _value in form.boxes) == 5
+        rosa.allow(page, sensitive=["hiv"])
+
+
+def test_case_071_the_answer_of_one_request_never_serves_another(desk: Desk, rosa: Reader) -> None:
+    wide, narrow = desk.register(), desk.register()
+    agreed_to = form_to(rosa.ask(narrow, scope="patient/Coverage.rs").text, "/consent")
+    other = form_to(rosa.ask(wide).text, "/consent")
+
+    answer = rosa.browser.post("/consent", data=agreed_to.changed(answer="allow", request=other.fields["request"]))
+
+    assert answer.status_code == 409
+    assert nothing_was_done(desk)
+
+
+def test_case_072_no_page_can_be_framed(desk: Desk, app: Flask, rosa: Reader) -> None:
+    crawled = 0
+    for rule in app.url_map.iter_rules():
+        if "GET" not in (rule.methods or ()):
+            continue
+        path = re.sub(r"<[^>]+>", "x", rule.rule)
+        for browser in (app.test_client(), rosa.browser):
+            answer = browser.get(path)
+            if answer.mimetype != "text/html":
+                continue
+            crawled += 1
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], path
+            assert answer.headers["X-Frame-Options"] == "DENY", path
+    assert crawled > 20
+    assert rosa.ask(desk.register()).headers["X-Frame-Options"] == "DENY"
+
+
+def test_case_073_an_apps_name_is_text_only(desk: Desk, rosa: Reader) -> None:
+    hostile = "<img src=x onerror=alert(1)>\"'&{{7*7}}"
+    app = desk.register()
+    with desk.session() as session:
+        row = session.get_one(Client, app.id)
+        row.name, row.developer_name, row.developer_domain, row.contact = hostile, hostile, hostile, hostile
+    asked = rosa.ask(app)
+    rosa.allow(asked)
+
+    pages = [asked.text, rosa.get("/apps").text]
+    for page in pages:
+        assert "<img" not in page and "&lt;img src=x onerror=alert(1)&gt;" in page
+        assert "{{7*7}}" in page
+    assert "img-src 'self' data:" in asked.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in asked.headers["Content-Security-Policy"]
+
+
+def test_case_073_links_of_an_app_are_web_addresses(desk: Desk) -> None:
+    with pytest.raises(clients.ClientRefused):
+        desk.register(policy_uri="javascript:alert(1)")
+
+
+@pytest.mark.parametrize("page", ["decision", "ended", "revoke"])
+def test_case_074_the_grant_of_another_member_does_not_exist(desk: Desk, rosa: Reader, page: str) -> None:
+    with desk.session() as session:
+        member = make_member(session)
+        account = make_account(session, member=member)
+    app = desk.register()
+    token = desk.connect(app, account=account, member=member)["access_token"]
+    with desk.session() as session:
+        theirs = session.scalars(select(Grant)).one().id
+
+    tried = (theirs, theirs.upper(), "1", "../apps", f"{theirs}%00", "%2e%2e")
+    refused = [_ask_for(rosa, grant_id, page) for grant_id in tried]
+
+    assert {answer.status_code for answer in refused} <= {404, 405, 303, 308}
+    assert all(app.view.name not in answer.text for answer in refused)
+    assert rosa.browser.delete(f"/apps/{theirs}").status_code in {403, 404, 405}
+    assert desk.works(token)
+
+
+def test_case_074_a_grant_of_a_member_one_no_longer_acts_for_does_not_exist(desk: Desk) -> None:
+    with desk.session() as session:
+        account, member = make_account(session, member=make_member(session)), make_member(session)
+    link = represent(desk, account, member)
+    desk.connect(desk.register(), account=account, member=member)
+    dana = Reader(desk, account)
+    dana.press(dana.get("/select-member"), "/select-member", selected=member.patient_id)
+    (form,) = _revoke_forms(dana.get("/apps").text)
+    with desk.session() as session:
+        representatives.end_link(session, session.get_one(RepresentativeLink, link.id), by=EndedBy.PLAN)
+
+    answer = dana.browser.post(form.action, data=form.fields)
+
+    assert answer.status_code == 409
+    assert member.full_name not in answer.text
+
+
+def test_case_076_revoking_ends_every_token_on_every_worker(desk: Desk, rosa: Reader) -> None:
+    with desk.session() as session:
+        other_member = make_member(session)
+        other = make_account(session, member=other_member)
+    app, kept_app = desk.register(), desk.register()
+    tokens = [desk.connect(app) for _ in range(3)]
+    untouched = [desk.connect(app, account=other, member=other_member), desk.connect(kept_app)]
+    with running_server(desk.settings) as server:
+        assert all(_reads(server, token["access_token"]) for token in [*tokens, *untouched] * 4)
+
+        page = rosa.get("/apps")
+        mine = next(form for form in _revoke_forms(page.text) if _client_of(desk, form) == app.id)
+        assert rosa.browser.post(mine.action, data=mine.fields).status_code == 303
+
+        assert not any(_reads(server, token["access_token"]) for token in tokens * 8)
+        assert all(_reads(server, token["access_token"]) for token in untouched * 4)
+    assert all(desk.refresh(app, token["refresh_token"]).status_code == 400 for token in tokens)
+    _live, _, former = rosa.get("/apps").text.partition("Former apps")
+    assert app.view.name in former
+
+
+@pytest.mark.slow
+def test_case_077_the_console_shows_the_grants_with_live_tokens(desk: Desk) -> None:
+    chance = random.Random(20261122)
+    world = _World(desk, chance)
+
+    for number in range(1, 1_001):
+        world.step()
+        if number % 50 == 0:
+            assert world.shown() == world.working()
+
+
+def test_case_078_representatives_see_and_end_only_their_own_grants(desk: Desk, rosa: Reader) -> None:
+    with desk.session() as session:
+        dana, eric = make_account(session, given_name="Dana"), make_account(session, given_name="Eric")
+    names = {}
+    for account in (dana, eric, desk.account):
+        if account is not desk.account:
+            represent(desk, account, desk.member)
+        app = desk.register()
+        desk.connect(app, account=account, member=desk.member)
+        names[account.id] = app.view.name
+
+    page = Reader(desk, dana).get("/apps").text
+    assert [name in page for name in names.values()] == [True, False, False]
+    mine = rosa.get("/apps").text
+    assert all(name in mine for name in names.values())
+
+    (erics,) = _revoke_forms(Reader(desk, eric).get("/apps").text)
+    refused = Reader(desk, dana)
+    (own,) = _revoke_forms(refused.get("/apps").text)
+    assert refused.browser.post(erics.action, data=own.fields).status_code == 404
+
+    for form in _revoke_forms(mine):
+        assert rosa.browser.post(form.action, data=form.fields).status_code == 303
+    with desk.session() as session:
+        ended = list(session.scalars(select(Grant)))
+        assert len(ended) == 3
+        assert all(grant.ended_by is EndedBy.MEMBER and grant.ended_by_account_id == desk.account.id for grant in ended)
+
+
+class _World:
+    """A member, two representatives and three apps, to whom things happen by chance."""
+
+    def __init__(self, desk: Desk, chance: random.Random) -> None:
+        self.desk, self.chance = desk, chance
+        self.apps = [desk.register() for _ in range(3)]
+        with desk.session() as session:
+            self.accounts = [desk.account, make_account(session), make_account(session)]
+        for account in self.accounts[1:]:
+            represent(desk, account, desk.member)
+        self.tokens: list[tuple[str, str]] = []
+
+    def step(self) -> None:
+        chance, deed = self.chance, self.chance.random()
+        if deed < 0.5:
+            self._connect(chance.choice(self.accounts), chance.choice(self.apps))
+        elif deed < 0.85:
+            self._revoke()
+        else:
+            self._change_right(chance.choice(self.accounts[1:]))
+
+    def shown(self) -> set[str]:
+        """The grants that the member's console lists as live."""
+        with self.desk.app.test_request_context(), self.desk.session() as session:
+            account = session.get_one(Account, self.desk.account.id)
+            choice = representatives.right_for(session, account, self.desk.member.id)
+            assert choice is not None
+            every = connections.list_connections(session, Actor(account, choice), self.desk.settings.plan)
+            return {connection.grant.id for connection in connections.live(every)}
+
+    def working(self) -> set[str]:
+        """The grants of which some token works."""
+        return {grant_id for grant_id, token in self.tokens if self.desk.works(token)}
+
+    def _connect(self, account: Account, app: App) -> None:
+        with self.desk.session() as session:
+            if representatives.right_for(session, session.get_one(Account, account.id), self.desk.member.id) is None:
+                return
+        token = self.desk.connect(app, account=account, member=self.desk.member)["access_token"]
+        with self.desk.session() as session:
+            found = grants.live_grant(session, account.id, self.desk.member.id, app.id)
+            assert found is not None
+            self.tokens.append((found.id, token))
+
+    def _revoke(self) -> None:
+        with self.desk.session() as session:
+            standing = list(session.scalars(select(Grant).where(Grant.ended_at.is_(None)).order_by(Grant.created_at)))
+            if standing:
+                grants.revoke(session, self.chance.choice(standing), by=EndedBy.MEMBER)
+
+    def _change_right(self, account: Account) -> None:
+        with self.desk.session() as session:
+            own = session.get_one(Account, account.id)
+            choice = representatives.right_for(session, own, self.desk.member.id)
+            if choice is not None and choice.link is not None:
+                representatives.end_link(session, choice.link, by=EndedBy.PLAN)
+                return
+        represent(self.desk, account, self.desk.member)
+
+
+def _token(desk: Desk, reader: Reader, app: App, **chosen: str | list[str]) -> dict[str, str]:
+    verifier = new_verifier()
+    page = reader.ask(app, code_challenge=challenge_of(verifier))
+    code = Code(answer_of(reader.allow(page, **chosen).location)["code"], verifier, app)
+    body: dict[str, str] = desk.exchange(code).get_json()
+    return body
+
+
+def _ask_for(reader: Reader, grant_id: str, page: str) -> TestResponse:
+    path = f"/apps/{grant_id}/{page}"
+    if page != "revoke":
+        return reader.get(path)
+    form = form_to(reader.get("/settings").text, "/settings/language")
+    return reader.browser.post(path, data=form.changed(member=reader.desk.member.patient_id))
+
+
+def _revoke_forms(page: str) -> list[Form]:
+    return [form for form in forms_of(page) if form.action.endswith("/revoke")]
+
+
+def _client_of(desk: Desk, form: Form) -> str:
+    with desk.session() as session:
+        return session.get_one(Grant, form.action.split("/")[2]).client_id
+
+
+def _reads(server: LiveServer, token: str) -> bool:
+    """Whether the token opens the FHIR API of the running server (any worker)."""
+    parts = urlsplit(server.url)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection.request("GET", "/fhir/r4/Coverage?_count=1", headers={"Authorization": f"Bearer {token}"})
+    status = connection.getresponse().status
+    connection.close()
+    assert status in {200, 401}, status
+    return status == 200

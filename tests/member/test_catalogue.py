@@ -1,0 +1,80 @@
+"""The Spanish catalogue has no gap, keeps every placeholder, and is compiled as committed."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+
+from consent.models import Basis, Duration, EndedBy
+from service.member import connections, consent_words, data_types
+from tests.conftest import ROOT
+
+SPANISH = ROOT / "service/translations/es/LC_MESSAGES"
+_KEYWORDS = {"_": None, "N_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
+_METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("templates/**.html", "jinja2")]
+_PLACEHOLDER = re.compile(r"%\(\w+\)s")
+
+
+def catalogue() -> Catalog:
+    return read_po(BytesIO((SPANISH / "messages.po").read_bytes()), locale="es")
+
+
+def sentences_in_use() -> dict[str, str]:
+    """Every marked sentence of the product, and the file where it stands."""
+    found: dict[str, str] = {}
+    for package in ("service", "oauth", "consent"):
+        for name, _line, message, _comments, _context in extract_from_dir(
+            str(ROOT / package), method_map=_METHODS, options_map={}, keywords=_KEYWORDS
+        ):
+            found[message if isinstance(message, str) else message[0]] = f"{package}/{name}"
+    return found
+
+
+def test_every_sentence_is_translated() -> None:
+    spanish = catalogue()
+    missing = {
+        text: place for text, place in sentences_in_use().items() if text not in spanish or not spanish[text].string
+    }
+
+    assert len(sentences_in_use()) > 300
+    assert missing == {}
+
+
+def test_no_translation_is_fuzzy_or_loses_a_placeholder() -> None:
+    for message in catalogue():
+        if message.id:
+            assert not message.fuzzy, message.id
+            assert sorted(_PLACEHOLDER.findall(message.id)) == sorted(_PLACEHOLDER.findall(message.string)), message.id
+
+
+def test_the_compiled_catalogue_is_in_step() -> None:
+    compiled = read_mo(BytesIO((SPANISH / "messages.mo").read_bytes()))
+    written = {message.id: message.string for message in catalogue() if message.id}
+
+    assert {message.id: message.string for message in compiled if message.id} == written
+
+
+def test_every_choice_has_words() -> None:
+    assert set(consent_words.DURATIONS) == set(Duration)
+    assert set(consent_words.BASES) == set(Basis)
+    assert set(data_types.HEADS) == set(data_types.Head)
+    assert set(connections.ENDED_BY) == set(EndedBy)
+
+
+def test_templates_write_no_sentence_past_the_catalogue() -> None:
+    for path in _member_templates():
+        written = re.sub(
+            r"\{% block width %\}.*?\{% endblock %\}|>[a-z/.-]+\.gov[a-z/-]*<", " ", path.read_text("utf-8")
+        )
+        text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", written, flags=re.S)
+        left = set(re.findall(r"[A-Za-z]{3,}", text)) - {"TTY"}
+        assert not left, f"{path.name}: {left}"
+
+
+def _member_templates() -> list[Path]:
+    folder = ROOT / "service/templates"
+    return [*(folder / "member").glob("*.html"), *(folder / "errors").glob("*.html"), folder / "layout.html"]

@@ -1,0 +1,82 @@
+"""From scopes to what a member reads, and back from ticks to scopes."""
+
+import pytest
+from flask import Flask
+from flask_babel import force_locale
+
+from consent.models import SensitiveClass
+from consent.policy import CLAIMS_TYPES
+from consent.scopes import parse
+from service.member import data_types
+from service.member.data_types import DATA_TYPES, EVERY_TYPE
+
+
+def keys(scopes: str) -> list[str]:
+    return [kind.key for kind in data_types.asked(parse(scopes))]
+
+
+def test_each_fhir_type_belongs_to_one_data_type() -> None:
+    named = [name for kind in DATA_TYPES for name in kind.resource_types]
+
+    assert len(named) == len(set(named))
+    assert CLAIMS_TYPES <= EVERY_TYPE
+
+
+def test_every_sensitive_class_can_be_ticked() -> None:
+    assert {kind.key for kind in data_types.SENSITIVE_TYPES} == set(SensitiveClass)
+
+
+def test_only_what_is_asked_is_shown() -> None:
+    assert keys("openid patient/ExplanationOfBenefit.rs patient/Encounter.s") == ["claims", "visits"]
+
+
+def test_writing_alone_is_no_data_type() -> None:
+    assert keys("patient/Observation.cud") == []
+
+
+def test_a_wildcard_shows_every_data_type() -> None:
+    assert keys("patient/*.read") == [kind.key for kind in DATA_TYPES]
+
+
+def test_a_wildcard_stays_one_when_everything_is_ticked() -> None:
+    scopes = parse("openid launch/patient patient/*.read")
+
+    assert str(data_types.ticked(scopes, keys("patient/*.read"))) == "openid launch/patient patient/*.read"
+
+
+def test_an_unticked_type_narrows_a_wildcard_to_the_others() -> None:
+    ticked = [key for key in keys("patient/*.rs") if key != "results"]
+
+    left = data_types.ticked(parse("openid patient/*.rs"), ticked)
+
+    assert "openid" in left
+    assert not left.permits("Observation", "r")
+    assert all(left.permits(name, "s") for name in EVERY_TYPE - {"Observation", "Specimen"})
+    assert "*" not in left.types
+
+
+def test_an_unticked_type_takes_its_narrow_scopes_away_too() -> None:
+    asked = parse("patient/Observation.rs?category=laboratory patient/Condition.rs")
+
+    assert str(data_types.ticked(asked, ["conditions"])) == "patient/Condition.rs"
+
+
+def test_a_tick_for_what_was_not_asked_adds_nothing() -> None:
+    assert str(data_types.ticked(parse("patient/Condition.rs"), ["conditions", "claims"])) == "patient/Condition.rs"
+
+
+@pytest.mark.parametrize(("language", "part"), [("en", "lab results"), ("es", "resultados de laboratorio")])
+def test_a_part_of_a_type_is_named(app: Flask, language: str, part: str) -> None:
+    system = "http://terminology.hl7.org/CodeSystem/observation-category"
+    results = next(kind for kind in DATA_TYPES if kind.key == "results")
+
+    with app.test_request_context(), force_locale(language):
+        assert data_types.parts(parse(f"patient/Observation.rs?category={system}|laboratory"), results) == (part,)
+        assert (
+            data_types.parts(parse("patient/Observation.rs?category=x|laboratory patient/Observation.s"), results) == ()
+        )
+
+
+def test_sensitive_topics_are_asked_only_where_care_is_reached() -> None:
+    assert data_types.sensitive_matter(parse("patient/ExplanationOfBenefit.rs"))
+    assert not data_types.sensitive_matter(parse("openid patient/Patient.rs patient/Coverage.rs"))
