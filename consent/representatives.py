@@ -16,7 +16,6 @@ from service.plan.models import Member
 from service.plan.roster import same_name
 
 _AGE_OF_MAJORITY = 18
-_ALPHABET = frozenset("ABCDEFGHJKMNPQRSTUVWXYZ23456789")
 
 
 class LinkRefused(Exception):
@@ -99,7 +98,7 @@ def find_by_number(
 def normal_number(number: str) -> str:
     """A Personal Representative ID as stored: upper case, without spaces and hyphens."""
     folded = unicodedata.normalize("NFKC", number).upper()
-    return "".join(letter for letter in folded if letter in _ALPHABET)
+    return "".join(letter for letter in folded if letter.isascii() and letter.isalnum())
 
 
 def attach_account(session: Session, representative: PersonalRepresentative, account: Account) -> None:

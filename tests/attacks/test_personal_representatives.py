@@ -1,4 +1,4 @@
-"""Attack cases 115 to 119: personal representatives reach whom they are linked to, as long as they are, and nobody else."""
+"""Attack cases 115 to 119: representatives reach whom they are linked to, while they are, and nobody else."""
 
 import re
 from collections.abc import Callable

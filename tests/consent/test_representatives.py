@@ -119,8 +119,8 @@ def test_a_parent_of_an_adult_needs_another_basis(session: Session) -> None:
 
 
 def test_registration_needs_number_name_and_birth_date_all_right(session: Session) -> None:
-    someone = make_representative(session, number="ABCD2345", family_name="O'Neil")
-    right = {"number": "abcd-2345", "family_name": "ONEIL", "birth_date": someone.birth_date}
+    someone = make_representative(session, number="PR100205", family_name="O'Neil")
+    right = {"number": "pr-100 205", "family_name": "ONEIL", "birth_date": someone.birth_date}
     assert find_by_number(session, **right) is someone  # type: ignore[arg-type]
-    for wrong in ({"number": "ABCD2346"}, {"family_name": "Neil"}, {"birth_date": date(1980, 3, 1)}):
+    for wrong in ({"number": "PR100206"}, {"family_name": "Neil"}, {"birth_date": date(1980, 3, 1)}):
         assert find_by_number(session, **right | wrong) is None  # type: ignore[arg-type]
