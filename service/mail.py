@@ -207,7 +207,8 @@ def _deliver(sessions: sessionmaker[Session], settings: Settings, mail: OutboxMa
     try:
         smtp.send(message)
     except ServerUnreachable:
-        _try_later(sessions, mail, refused=False)
+        # Nobody answers anybody: the worker pauses, and this mail is due as soon as somebody does.
+        _write(sessions, mail, lease=None, leased_until=None)
         raise
     except smtplib.SMTPException as problem:
         smtp.close()

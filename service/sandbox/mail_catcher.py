@@ -102,5 +102,5 @@ def _read(message: EmailMessage, envelope: Envelope) -> CaughtMail:
         sender=str(message.get("From", "")),
         subject=str(message.get("Subject", "")),
         date=str(message.get("Date", "")),
-        text=str(body.get_content()) if body is not None else "",
+        text=str(body.get_content()).replace("\r\n", "\n") if body is not None else "",
     )
