@@ -233,7 +233,11 @@ class running_server:
              "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning", "wsgi:app"],
             cwd=ROOT, env=environment,
         )  # fmt: skip
-        wait_until(lambda: answers(self.port), 30, "the server did not start")
+        try:
+            wait_until(lambda: answers(self.port), 90, "the server did not start")
+        except BaseException:
+            self.__exit__()
+            raise
         return LiveServer(self.settings.base_url, self.settings)
 
     def __exit__(self, *_: object) -> None:
