@@ -120,7 +120,7 @@ def _disclose(access: Access, resource: store.Resource, content_type: str) -> Re
 
 
 def _access(resource_type: str, interaction: str, resource_id: str = "") -> Access:
-    access = access_for_request(web.db_session())
+    access = access_for_request(web.reading_session())
     g.fhir_asked = disclosures.Asked(resource_type, interaction, resource_id)
     g.fhir_access = access
     return access

@@ -14,12 +14,11 @@ from fhir import clauses
 from fhir.clauses import Clause, Dialect
 from fhir.models import undelimited
 from fhir.search import Sort
+from service.db import driver_cursor
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
 _READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
-_SEARCH = (
-    "SELECT {columns}, {sort}, {refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
-)
+_SEARCH = "SELECT {columns}, {sort}, {refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
@@ -78,21 +77,19 @@ def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs
         columns=_COLUMNS, sort=sort.column, refs="refs" if with_refs else "NULL", where=where.text,
         order=clauses.order(sort), mark=dialect.mark,
     )  # fmt: skip
-    rows = _fetch(session, dialect, text, (*where.values, limit))
+    rows = _fetch(session, text, (*where.values, limit))
     return [_with_refs(dialect, row) for row in rows]
 
 
 def count(session: Session, where: Clause) -> int:
     """How many rows match."""
-    dialect = dialect_of(session)
-    found: int = _fetch(session, dialect, _COUNT.format(where=where.text), where.values)[0][0]
+    found: int = _fetch(session, _COUNT.format(where=where.text), where.values)[0][0]
     return found
 
 
 def counts(session: Session, where: Clause) -> dict[str, int]:
     """How many rows match, by type."""
-    dialect = dialect_of(session)
-    return dict(_fetch(session, dialect, _COUNTS.format(where=where.text), where.values))
+    return dict(_fetch(session, _COUNTS.format(where=where.text), where.values))
 
 
 def named(session: Session, access: Access, wanted: Iterable[tuple[str, Sequence[str], Clause]]) -> list[Row]:
@@ -112,22 +109,19 @@ def named(session: Session, access: Access, wanted: Iterable[tuple[str, Sequence
     if not parts:
         return []
     text = _NAMED.format(columns=_COLUMNS, named=" OR ".join(f"({part.text})" for part in parts))
-    rows = _fetch(session, dialect, text, tuple(value for part in parts for value in part.values))
+    rows = _fetch(session, text, tuple(value for part in parts for value in part.values))
     return [_with_refs(dialect, row) for row in rows]
 
 
 def _versions(session: Session, table: str, resource_type: str, resource_id: str, visible: Clause) -> list[Row]:
     dialect = dialect_of(session)
     text = _READ.format(columns=_COLUMNS, table=table, mark=dialect.mark, visible=visible.text)
-    return [Row(*row) for row in _fetch(session, dialect, text, (resource_type, resource_id, *visible.values))]
+    return [Row(*row) for row in _fetch(session, text, (resource_type, resource_id, *visible.values))]
 
 
-def _fetch(session: Session, dialect: Dialect, text: str, values: tuple[Any, ...]) -> list[Any]:
-    connection: Any = session.connection().connection.driver_connection
-    if dialect is Dialect.SQLITE:
-        return list(connection.execute(text, values).fetchall())
-    with connection.cursor(binary=True) as cursor:
-        return list(cursor.execute(text, values).fetchall())
+def _fetch(session: Session, text: str, values: tuple[Any, ...]) -> list[Any]:
+    found: list[Any] = driver_cursor(session).execute(text, values).fetchall()
+    return found
 
 
 def _with_refs(dialect: Dialect, row: Sequence[Any]) -> Row:

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from service.db import driver_cursor
+
 _COLUMNS = """
     a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at,
     f.id, f.ended_at,
@@ -78,14 +80,9 @@ _CLASSES = [field.name for field in fields(TokenFacts)].index("sensitive_classes
 
 def find_token(session: Session, token_hash: str) -> TokenFacts | None:
     """What is known now of the access token with this digest and of everything it hangs from; None if unknown."""
-    connection = session.connection()
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "postgresql":
-        with driver.cursor(binary=True) as cursor:
-            row = cursor.execute(POSTGRESQL, (token_hash,)).fetchone()
-    else:
-        row = driver.execute(SQLITE, (token_hash,)).fetchone()
-    return None if row is None else _facts(row)
+    text = POSTGRESQL if session.get_bind().dialect.name == "postgresql" else SQLITE
+    rows = driver_cursor(session).execute(text, (token_hash,)).fetchall()
+    return _facts(rows[0]) if rows else None
 
 
 def _facts(row: tuple[Any, ...]) -> TokenFacts:

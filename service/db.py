@@ -2,13 +2,16 @@
 
 import hashlib
 import hmac
+import select
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 from sqlalchemy import DDL, BigInteger, Dialect, Engine, Enum, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
@@ -83,12 +86,19 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
         return _sqlite_engine(parsed, pool_size)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=True)
+    engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10)
+    event.listen(engine, "checkout", _require_alive)
+    return engine
 
 
 def make_sessions(engine: Engine) -> sessionmaker[Session]:
     """The factory of database sessions; objects stay readable after commit."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def make_reading_sessions(engine: Engine) -> sessionmaker["ReadingSession"]:
+    """The factory of sessions for requests that only read and leave an audit row."""
+    return sessionmaker(engine, class_=ReadingSession, expire_on_commit=False)
 
 
 def append_only(table: Table) -> None:
@@ -107,6 +117,73 @@ def append_only(table: Table) -> None:
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
     ):
         event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+
+
+class ReadingSession(Session):
+    """A session whose hand-kept statements are each a transaction of their own, on a connection in autocommit.
+
+    A session of the ORM costs more than a whole read, and BEGIN and COMMIT a round trip each. Reading needs neither:
+    the database is at READ COMMITTED, and the one row written, the audit's, is whole by itself and commits before the
+    answer leaves. What goes through the ORM after all opens a transaction as ever, which the statements then join.
+    """
+
+    _pooled: Any = None
+    _cursor: Any = None
+
+    def driver_cursor(self) -> Any:
+        """The driver's cursor, the same for all statements of this session."""
+        if self._cursor is None:
+            engine = self.get_bind().engine
+            self._pooled = engine.raw_connection()
+            if engine.dialect.name == "postgresql":
+                self._pooled.driver_connection.autocommit = True
+            self._cursor = _new_cursor(engine.dialect, self._pooled.driver_connection)
+        return self._cursor
+
+    def close(self) -> None:
+        """Give back the connection, and whatever the ORM held."""
+        try:
+            super().close()
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        pooled, cursor = self._pooled, self._cursor
+        self._pooled = self._cursor = None
+        if pooled is None:
+            return
+        # An open SELECT would keep SQLite's snapshot for whoever gets the connection next.
+        cursor.close()
+        if isinstance(pooled.driver_connection, psycopg.Connection):
+            if pooled.driver_connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+                pooled.invalidate()
+                return
+            pooled.driver_connection.autocommit = False
+        pooled.close()
+
+
+def driver_cursor(session: Session) -> Any:
+    """A cursor of the driver itself (binary on PostgreSQL) for a hand-kept statement, in the session's transaction."""
+    if isinstance(session, ReadingSession) and not session.in_transaction():
+        return session.driver_cursor()
+    connection = session.connection()
+    return _new_cursor(connection.dialect, connection.connection.driver_connection)
+
+
+def _new_cursor(dialect: Dialect, connection: Any) -> Any:
+    return connection.cursor(binary=True) if dialect.name == "postgresql" else connection.cursor()
+
+
+def _require_alive(connection: Any, _record: object, _pooled: object) -> None:
+    # A ping costs a round trip each time. A server that ended leaves its farewell in the socket: only then is asked.
+    poll = select.poll()
+    try:
+        poll.register(connection.fileno(), select.POLLIN)
+        if poll.poll(0):
+            connection.execute("SELECT 1")
+            connection.rollback()
+    except psycopg.OperationalError:
+        raise DisconnectionError from None
 
 
 def _sqlite_engine(url: URL, pool_size: int) -> Engine:

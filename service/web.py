@@ -3,10 +3,12 @@
 import hmac
 import re
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import structlog
 from flask import Flask, Request, Response, current_app, g, has_request_context, render_template, request
 from flask.globals import request_ctx
@@ -23,7 +25,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit
-from service.db import digest, keyed_digest, make_engine, make_sessions, new_id
+from service.db import ReadingSession, digest, keyed_digest, make_engine, make_reading_sessions, make_sessions, new_id
 from service.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -40,6 +42,7 @@ class Latchstring:
     settings: Settings
     engine: Engine
     sessions: sessionmaker[Session]
+    reading_sessions: sessionmaker[ReadingSession]
     error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
 
 
@@ -107,6 +110,13 @@ def db_session() -> Session:
     return session
 
 
+def reading_session() -> Session:
+    """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
+    if "db_session" not in g:
+        g.db_session = latchstring().reading_sessions()
+    return db_session()
+
+
 def browser_id() -> str:
     """Hash of the part of the browser's cookie that stays the same through sign-in: binds requests and codes to it."""
     return digest(_browser().stable)
@@ -156,7 +166,9 @@ def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPExcepti
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
     """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
     engine = engine or make_engine(settings.database_url, pool_size=settings.pool_size)
-    app.extensions["latchstring"] = Latchstring(settings, engine, make_sessions(engine))
+    app.extensions["latchstring"] = Latchstring(
+        settings, engine, make_sessions(engine), make_reading_sessions(engine)
+    )  # fmt: skip
     app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=_BODY_LIMIT,
@@ -298,7 +310,9 @@ def _answer_errors(app: Flask) -> None:
     app.register_error_handler(PageError, _page)
     app.register_error_handler(CSRFError, lambda _error: _page(FormExpired()))
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(OperationalError, _busy)
+    # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
+    for unavailable in (OperationalError, sqlite3.OperationalError, psycopg.OperationalError):
+        app.register_error_handler(unavailable, _busy)
     app.register_error_handler(PoolTimeout, _busy)
     app.register_error_handler(Exception, _unexpected)
 
