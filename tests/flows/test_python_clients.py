@@ -6,28 +6,9 @@ from fhirclient.client import FHIRClient
 from fhirclient.models.patient import Patient
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import Engine
 
-from consent.policy import plan_system
-from fhir import store
-from service.app import create_app
-from tests.conftest import LiveServer
 from tests.flows.visitor import Visitor
 from tests.oauth.desk import CALLBACK, SCOPE, Desk, new_verifier
-
-
-@pytest.fixture
-def live_desk(live_server: LiveServer, engine: Engine) -> Desk:
-    """A desk on the running server's database, whose member has a Patient."""
-    desk = Desk(create_app(live_server.settings, engine))
-    with desk.session() as session:
-        patient = {
-            "resourceType": "Patient", "id": desk.member.patient_id, "gender": "female",
-            "name": [{"family": desk.member.family_name, "given": [desk.member.given_name]}],
-            "identifier": [{"system": "https://plan.example/members", "value": desk.member.member_number}],
-        }  # fmt: skip
-        store.put(session, plan_system("test"), patient)
-    return desk
 
 
 def test_fhirclient_reads_its_patient_and_refreshes(live_desk: Desk) -> None:
