@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, RepresentativeLink
@@ -112,6 +112,13 @@ def representative_of(session: Session, account: Account) -> PersonalRepresentat
     return session.scalar(select(PersonalRepresentative).where(PersonalRepresentative.account_id == account.id))
 
 
+def acting_for(session: Session, member: Member) -> list[RepresentativeLink]:
+    """The links by which others act for this member now, the longest standing first."""
+    standing = (RepresentativeLink.member_id == member.id, *_standing_now())
+    statement = select(RepresentativeLink).where(*standing).order_by(RepresentativeLink.valid_from).limit(200)
+    return list(session.scalars(statement).unique())
+
+
 def link(
     session: Session,
     representative: PersonalRepresentative,
@@ -177,20 +184,23 @@ def majority(birth_date: date, timezone: ZoneInfo) -> datetime:
 
 
 def _current_links(session: Session, account: Account) -> list[RepresentativeLink]:
-    at = now()
     statement = (
         select(RepresentativeLink)
         .join(RepresentativeLink.representative)
-        .where(
-            PersonalRepresentative.account_id == account.id,
-            RepresentativeLink.ended_at.is_(None),
-            RepresentativeLink.safety_block.is_(False),
-            RepresentativeLink.valid_from <= at,
-            or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > at),
-        )
+        .where(PersonalRepresentative.account_id == account.id, *_standing_now())
         .limit(200)
     )
     return list(session.scalars(statement).unique())
+
+
+def _standing_now() -> tuple[ColumnElement[bool], ...]:
+    at = now()
+    return (
+        RepresentativeLink.ended_at.is_(None),
+        RepresentativeLink.safety_block.is_(False),
+        RepresentativeLink.valid_from <= at,
+        or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > at),
+    )
 
 
 def _is_current(link: RepresentativeLink, at: datetime) -> bool:

@@ -16,6 +16,7 @@ from service.member import (
     language,
     layout,
     member_home,
+    people,
     profile,
     registration,
     select_member,
@@ -40,6 +41,7 @@ BLUEPRINTS = (
     select_member.blueprint,
     consent.blueprint,
     apps.blueprint,
+    people.blueprint,
     profile.blueprint,
     settings_page.blueprint,
     # apps

@@ -38,6 +38,12 @@ BASES: dict[Basis, LazyString] = {
     Basis.EXECUTOR: _("executor"),
 }
 
+LINK_SCOPES: dict[LinkScope, LazyString] = {
+    LinkScope.ALL: _("All of your information"),
+    LinkScope.CLAIMS_ONLY: _("Claims and coverage only"),
+    LinkScope.WITHOUT_SENSITIVE: _("Everything except very personal topics"),
+}
+
 
 @dataclass(frozen=True)
 class Item:

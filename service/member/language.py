@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from babel import negotiate_locale
-from flask import Blueprint, Flask, Response, has_request_context, request
+from flask import Blueprint, Flask, Response, has_request_context, request, url_for
 from flask_babel import Babel, get_locale
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -77,7 +77,7 @@ def keep(response: Response, code: str) -> None:
 @blueprint.after_app_request
 def _keep_choice(response: Response) -> Response:
     chosen = _offered(request.args.get("lang"))
-    if chosen and chosen != request.cookies.get(_COOKIE):
+    if chosen and chosen != request.cookies.get(_COOKIE) and response.mimetype == "text/html":
         keep(response, chosen)
     return response
 
@@ -122,7 +122,14 @@ def _negotiated(tags: list[str]) -> str | None:
 
 
 def _same_page(code: str) -> str:
-    if request.method not in {"GET", "HEAD"} and not request.args:
-        return f"{request.path}?{urlencode({'lang': code})}"
     kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
-    return f"{request.path}?{urlencode([*kept, ('lang', code)])}"
+    return f"{_readable_path(kept)}?{urlencode([*kept, ('lang', code)])}"
+
+
+def _readable_path(kept: list[tuple[str, str]]) -> str:
+    """Where the page at hand can be asked for again; what a form posted is asked for anew."""
+    if request.method == "POST" and request.blueprint == "consent":
+        kept.append(("request", request.form.get("request", "")))
+        return url_for("consent.show")
+    methods = request.url_rule.methods if request.url_rule else None
+    return request.path if methods is None or "GET" in methods else url_for("home.index")

@@ -4,13 +4,15 @@ import re
 
 import pytest
 
+from consent import representatives
+from consent.models import LinkScope, RepresentativeLink
 from service.accounts.models import Account, LoginSession
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader, form_to, represent
 from tests.oauth.desk import Desk
 
 PUBLIC = ("/", "/help", "/help/your-data", "/no-such-page")
-OWN = ("/member", "/settings", "/settings/change-password", "/profile", "/apps", "/select-member")
+OWN = ("/member", "/people", "/settings", "/settings/change-password", "/profile", "/apps", "/select-member")
 
 
 @pytest.fixture
@@ -219,3 +221,33 @@ def test_a_faults_page_looks_nobody_up(desk: Desk, rosa: Reader, monkeypatch: py
     assert page.status_code == 500
     assert "Reference number" in page.text and "a fault of ours" not in page.text
     assert desk.account.full_name not in page.text
+
+
+def test_members_see_who_acts_for_them(desk: Desk, rosa: Reader) -> None:
+    with desk.session() as session:
+        account = make_account(session)
+    represent(desk, account, desk.member, scope=LinkScope.CLAIMS_ONLY)
+
+    page = rosa.get("/people").text
+
+    assert "Dana Reyes" in page and "guardian" in page and "Claims and coverage only" in page
+
+
+def test_representatives_do_not_see_the_others(desk: Desk) -> None:
+    with desk.session() as session:
+        account = make_account(session)
+    represent(desk, account, desk.member)
+    dana = Reader(desk, account)
+
+    assert dana.get("/people").status_code == 404
+    assert "People who act for me" not in dana.get("/member").text
+
+
+def test_a_blocked_representative_is_not_shown(desk: Desk, rosa: Reader) -> None:
+    with desk.session() as session:
+        account = make_account(session)
+    link = represent(desk, account, desk.member)
+    with desk.session() as session:
+        representatives.block(session, session.get_one(RepresentativeLink, link.id), by_account_id=None)
+
+    assert "Nobody acts for you at the moment." in rosa.get("/people").text
