@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-$(firstword $(shell cksum < requirements.lock))
 DEV_STAMP := $(VENV)/.dev-$(firstword $(shell cksum < requirements-dev.lock))
 NPM_STAMP := tests/clients/node_modules/.lock-$(firstword $(shell cksum < tests/clients/package-lock.json))
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes
 
 .PHONY: run test check lint types imports coverage browser bench lock migrate sandbox clean help
 
@@ -22,7 +22,7 @@ help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 run: $(RUN_STAMP)  ## the sandbox on http://localhost:8000 (PORT, HOST)
-	@$(BIN)/flask sandbox serve
+	@$(BIN)/python -m service.sandbox.serve
 
 test: $(DEV_STAMP) browser  ## every test that this machine can run
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)

@@ -6,19 +6,28 @@ import click
 from flask.cli import AppGroup
 from rich.console import Console
 
-from service.sandbox import create, mail_catcher, serve
+from service.sandbox import create, mail_catcher, prepare, serve
 from service.web import settings
 
 group = AppGroup("sandbox")
 
 
 @group.command("create")
-@click.option("--members", default=serve.DEFAULT_MEMBERS, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=serve.DEFAULT_SEED, show_default=True, help="The same seed gives the same plan.")
+@click.option("--members", default=prepare.DEFAULT_MEMBERS, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=prepare.DEFAULT_SEED, show_default=True, help="The same seed gives the same plan.")
 def create_plan(members: int, seed: int) -> None:
     """Make a plan of invented members with claims, clinical records, sign-ins and apps."""
     try:
         create.create(settings(), members=members, seed=seed, console=Console())
+    except create.CannotCreate as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+@group.command("prepare")
+def prepare_plan() -> None:
+    """Make what is missing before the sandbox can be served: schema, plan, hand-out."""
+    try:
+        prepare.prepare(settings(), Console())
     except create.CannotCreate as refused:
         raise click.ClickException(str(refused)) from None
 
@@ -30,7 +39,7 @@ def serve_plan(host: str, port: int) -> None:
     """Serve the sandbox: web server, worker and mail catcher until Ctrl-C."""
     try:
         serve.serve(settings(), host=host, port=port)
-    except (create.CannotCreate, serve.AddressTaken) as refused:
+    except serve.CannotServe as refused:
         raise click.ClickException(str(refused)) from None
 
 

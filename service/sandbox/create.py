@@ -14,7 +14,7 @@ from oauth import clients
 from service.db import make_engine, make_sessions
 from service.plan import roster
 from service.plan.models import Member
-from service.sandbox import accounts, handout, sample_apps, schema
+from service.sandbox import accounts, gather, sample_apps, schema
 from service.sandbox.plan import stream
 from service.sandbox.plan.chart import patient_id
 from service.sandbox.plan.codes import Resource
@@ -49,7 +49,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
             sample_apps.register_missing(session, settings)
     finally:
         engine.dispose()
-    handout.write_for(settings)
+    gather.write_for(settings)
 
 
 def is_complete(settings: Settings) -> bool:

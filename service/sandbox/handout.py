@@ -1,41 +1,26 @@
-"""`var/sandbox.json`: everything that a client or a tester needs to use this sandbox, readable by its owner only."""
+"""`var/sandbox.json`: everything that a client or a tester needs to use this sandbox, readable by its owner only.
 
+This module imports little: the supervisor reads the hand-out before anything else is loaded.
+"""
+
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from consent.models import PersonalRepresentative
-from consent.representatives import MemberChoice, members_for
-from oauth import clients
-from oauth.clients import ClientView
-from service.accounts.authentication import find_by_username
-from service.db import make_engine, make_sessions
-from service.plan.models import Member
-from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
-from service.sandbox.sign_ins import PASSWORD, SIGN_INS, SignIn
 from service.settings import Settings
 
-_WITHOUT_ACCOUNT = 5
 HandOut = dict[str, Any]
+_HERE = Path(__file__).parent
+_MIGRATIONS = _HERE.parents[1] / "migrations" / "versions"
+_SOURCES = ("gather.py", "sample_apps.py", "sign_ins.py")
+_SQLITE = "sqlite:///"
 
 
 def path_of(settings: Settings) -> Path:
     """Where the hand-out lies."""
     return settings.var / "sandbox.json"
-
-
-def write_for(settings: Settings) -> Path:
-    """Write the hand-out of the database of `settings`, for the address it has now."""
-    engine = make_engine(settings.database_url, pool_size=1)
-    try:
-        with make_sessions(engine)() as session:
-            return _write(path_of(settings), _gather(session, settings))
-    finally:
-        engine.dispose()
 
 
 def read(settings: Settings) -> HandOut:
@@ -44,103 +29,31 @@ def read(settings: Settings) -> HandOut:
     return found
 
 
-def _gather(session: Session, settings: Settings) -> HandOut:
-    return {
-        "plan": settings.plan.name,
-        "base_url": settings.base_url,
-        "fhir_base": settings.fhir_base,
-        "mail": f"{settings.base_url}/sandbox/mail",
-        "demo_app": demo_address(settings),
-        "accounts": [account for sign_in in SIGN_INS if (account := _account(session, sign_in))],
-        "clients": [_client(clients.get(session, app.client_id), app, settings) for app in SAMPLE_APPS],
-        "registrations": _registrations(session),
-    }
+def is_current(settings: Settings) -> bool:
+    """Whether the hand-out was written for these settings, this schema and this code, so that nothing needs preparing.
+
+    Only said of a SQLite file that is there; what became of another database since then is not known here.
+    """
+    url = settings.database_url
+    if not url.startswith(_SQLITE) or not Path(url.removeprefix(_SQLITE)).exists() or not path_of(settings).exists():
+        return False
+    return read(settings).get("made_for") == _mark(settings)
 
 
-def _account(session: Session, sign_in: SignIn) -> HandOut | None:
-    account = find_by_username(session, sign_in.username)
-    if account is None:
-        return None
-    number = _representative_number(session, account.id)
-    return {
-        "kind": sign_in.kind.value,
-        "username": account.username,
-        "password": PASSWORD,
-        "email": account.email,
-        "name": account.full_name,
-        "good_for": sign_in.good_for,
-        **({"personal_representative_id": number} if number else {}),
-        "members": [_member(choice) for choice in members_for(session, account)],
-    }
-
-
-def _representative_number(session: Session, account_id: str) -> str | None:
-    found = PersonalRepresentative.account_id == account_id
-    return session.scalar(select(PersonalRepresentative.number).where(found))
-
-
-def _member(choice: MemberChoice) -> HandOut:
-    return {
-        "name": choice.member.full_name,
-        "fhir_id": choice.member.patient_id,
-        "relation": choice.link.basis.value if choice.link else "self",
-    }
-
-
-def _client(view: ClientView, app: SampleApp, settings: Settings) -> HandOut:
-    secret = secret_of(app, settings)
-    return {
-        "client_id": view.id,
-        **({"client_secret": secret} if secret else {}),
-        "name": view.name,
-        "kind": view.kind.value,
-        "token_endpoint_auth_method": view.token_endpoint_auth_method.value,
-        "redirect_uris": list(view.redirect_uris),
-        "scopes": view.scopes,
-        "attestation": view.attestation.value,
-    }
-
-
-def _registrations(session: Session) -> HandOut:
-    """People of the roster who have no account yet: what they would type to register."""
-    taken = [find_by_username(session, sign_in.username) for sign_in in SIGN_INS]
-    used = [account.member_id for account in taken if account and account.member_id]
-    free = select(Member).where(Member.id.not_in(used), Member.deceased_on.is_(None))
-    members = session.scalars(free.order_by(Member.birth_date).limit(_WITHOUT_ACCOUNT))
-    waiting = select(PersonalRepresentative).where(
-        PersonalRepresentative.account_id.is_(None), PersonalRepresentative.number.is_not(None)
-    )
-    people = session.scalars(waiting.order_by(PersonalRepresentative.number).limit(_WITHOUT_ACCOUNT))
-    return {
-        "members": [
-            {
-                "name": member.full_name,
-                "member_number": member.member_number,
-                "family_name": member.family_name,
-                "birth_date": member.birth_date.isoformat(),
-                "zip_code": member.zip_code,
-                "fhir_id": member.patient_id,
-            }
-            for member in members
-        ],
-        "personal_representatives": [
-            {
-                "name": person.full_name,
-                "personal_representative_id": person.number,
-                "family_name": person.family_name,
-                "birth_date": person.birth_date.isoformat(),
-            }
-            for person in people
-        ],
-    }
-
-
-def _write(path: Path, content: HandOut) -> Path:
-    # Passwords and secrets: 0600 from the first byte, and never half a file.
+def write(settings: Settings, content: HandOut) -> Path:
+    """Write the hand-out: 0600 from the first byte, for it holds passwords, and never half a file."""
+    path = path_of(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
+        json.dump({**content, "made_for": _mark(settings)}, file, indent=2, ensure_ascii=False)
         file.write("\n")
     draft.replace(path)
     return path
+
+
+def _mark(settings: Settings) -> str:
+    versions = sorted(version.name for version in _MIGRATIONS.glob("*.py"))
+    sources = [(_HERE / name).read_text(encoding="utf-8") for name in _SOURCES]
+    told = json.dumps([settings.base_url, settings.database_url, versions, sources])
+    return hashlib.sha256(told.encode()).hexdigest()

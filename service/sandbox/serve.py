@@ -1,7 +1,11 @@
-"""The sandbox as one command: web server, worker and mail catcher under a supervisor, and a table of what to try."""
+"""The sandbox as one command: web server, worker and mail catcher under a supervisor, and a table of what to try.
+
+The supervisor itself imports little, so that the web server can begin at once: `make run` starts this module directly.
+"""
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -12,12 +16,10 @@ from time import monotonic
 
 from rich.console import Console
 
-from service.sandbox import create, guide, handout, schema
+from service.sandbox import guide, handout
 from service.sandbox.supervisor import Program, Supervisor
-from service.settings import Settings
+from service.settings import Settings, UnsafeSetting
 
-DEFAULT_MEMBERS = 12
-DEFAULT_SEED = 1
 _ROOT = Path(__file__).parents[2]
 _SLOW_START = 60.0
 _FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
@@ -27,7 +29,25 @@ IN_THE_BACKGROUND = (
 )
 
 
-class AddressTaken(Exception):
+class CannotServe(Exception):
+    """The sandbox cannot be served; the message says why and what to do."""
+
+
+class NoSandbox(CannotServe):
+    """Invented people with known passwords have no place in production."""
+
+    def __init__(self) -> None:
+        super().__init__("This is a production installation (MODE). The sandbox is not for it.")
+
+
+class CannotPrepare(CannotServe):
+    """The process that prepares the sandbox failed; it has said why."""
+
+    def __init__(self) -> None:
+        super().__init__("The sandbox could not be prepared; the lines above say why.")
+
+
+class AddressTaken(CannotServe):
     """Somebody else listens where the web server should."""
 
     def __init__(self, port: int) -> None:
@@ -36,12 +56,13 @@ class AddressTaken(Exception):
 
 def serve(settings: Settings, *, host: str, port: int, console: Console | None = None) -> None:
     """Run the sandbox on `host` and `port` until SIGTERM or Ctrl-C; made first if there is none."""
-    create.require_sandbox(settings)
     console = console or Console()
+    if not settings.sandbox:
+        raise NoSandbox
     if _listens(host, port):
         raise AddressTaken(port)
     settings = replace(settings, smtp_port=_mail_port(settings.smtp_port))
-    prepare(settings, console)
+    _prepare(settings)
     supervisor = Supervisor(_ROOT, environment(settings), console.print)
     with ExitStack() as stack:
         supervisor.obey_signals(stack)
@@ -55,14 +76,13 @@ def serve(settings: Settings, *, host: str, port: int, console: Console | None =
     console.print("Latchstring has stopped.")
 
 
-def prepare(settings: Settings, console: Console) -> None:
-    """Bring the schema up to date, make the plan at the first run, and write the hand-out for this address."""
-    if schema.bring_up_to_date(settings):
-        console.print("The database has the newest schema.")
-    if not create.is_complete(settings):
-        create.create(settings, members=DEFAULT_MEMBERS, seed=DEFAULT_SEED, console=console)
-    else:
-        handout.write_for(settings)
+def _prepare(settings: Settings) -> None:
+    """Let a process of its own prepare what is missing; raises CannotPrepare when it could not."""
+    if handout.is_current(settings):
+        return
+    command = (*_FLASK, "sandbox", "prepare")
+    if subprocess.run(command, cwd=_ROOT, env=environment(settings)).returncode:  # noqa: S603 (the command is ours)
+        raise CannotPrepare
 
 
 def web_server(host: str, port: int) -> Program:
@@ -138,3 +158,19 @@ def _mail_port(wanted: int) -> int:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Serve on HOST and PORT, as the environment says."""
+    try:
+        serve(
+            Settings.from_environment(),
+            host=os.environ.get("HOST", "127.0.0.1"),
+            port=int(os.environ.get("PORT", "8000")),
+        )
+    except (CannotServe, UnsafeSetting) as refused:
+        sys.exit(f"Error: {refused}")
+
+
+if __name__ == "__main__":
+    main()

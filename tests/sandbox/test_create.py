@@ -15,9 +15,10 @@ from consent.models import RepresentativeLink
 from fhir.models import StoredResource
 from service.accounts import passwords
 from service.accounts.models import Account
+from service.accounts.passwords import Rule
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
-from service.sandbox import create, handout
+from service.sandbox import create, gather, handout
 from service.sandbox.sign_ins import PASSWORD
 from service.settings import Mode, Settings
 
@@ -85,14 +86,14 @@ def test_the_hand_out_is_for_its_owner_only_and_stays_the_same(settings: Setting
     before = path.read_text()
 
     path.unlink()
-    handout.write_for(settings)
+    gather.write_for(settings)
 
     assert path.read_text() == before, "secrets and ids do not change"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_the_password_of_the_sandbox_keeps_the_plans_rule() -> None:
-    assert passwords.judge(PASSWORD, names=["thomas", "Thomas", "King", "Meridian Health Plan"]).good
+    assert passwords.judge(PASSWORD, Rule(("thomas", "Thomas", "King", "Meridian Health Plan"))).good
 
 
 def test_a_plan_smaller_than_the_cast_has_the_sign_ins_of_its_members(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT, answers, free_port, wait_until
 
-_SERVE = (sys.executable, "-m", "flask", "--app", "wsgi:app", "sandbox", "serve")
+_SERVE = (sys.executable, "-m", "service.sandbox.serve")
 
 
 def _environment(var: Path, port: int) -> dict[str, str]:
