@@ -9,6 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from consent.policy import plan_system
 from fhir import ingest, reading
+from service.cli.completing import complete_roster
 from service.web import latchstring, settings
 
 group = AppGroup("fhir")
@@ -27,6 +28,7 @@ def load(paths: tuple[Path, ...], validate: str) -> None:
     for problem in summary.problems:
         click.echo(str(problem), err=True)
     click.echo(f"{summary.added} added, {summary.changed} changed, {summary.unchanged} unchanged.")
+    complete_roster()
     if summary.rejected:
         click.echo(f"{summary.rejected} rejected: {summary.reject_file}", err=True)
         raise click.exceptions.Exit(1)

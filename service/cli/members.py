@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
+from service.cli.completing import complete_roster
 from service.plan import roster
 from service.web import latchstring
 
@@ -20,5 +21,6 @@ def load(csv: Path) -> None:
     for problem in summary.problems:
         click.echo(f"{csv.name}, line {problem.line}: {problem.why}", err=True)
     click.echo(f"{summary.added} added, {summary.changed} changed, {summary.unchanged} unchanged.")
+    complete_roster()
     if summary.problems:
         raise click.exceptions.Exit(1)

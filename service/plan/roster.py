@@ -158,16 +158,17 @@ def _store(session: Session, row: RosterRow, summary: RosterSummary) -> None:
     if found is None:
         session.add(Member(**values, loaded_at=now()))
         summary.added += 1
-    elif any(getattr(found, name) != value for name, value in values.items()):
-        _change(found, values)
+    # A blank says nothing: what the row has, perhaps from the member's FHIR Patient, stays.
+    elif new := {name: value for name, value in values.items() if value != "" and getattr(found, name) != value}:
+        _change(found, new)
         summary.changed += 1
     else:
         summary.unchanged += 1
     session.flush()
 
 
-def _change(member: Member, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
+def _change(member: Member, new: Mapping[str, Any]) -> None:
+    for name, value in new.items():
         setattr(member, name, value)
     member.loaded_at = now()
 
