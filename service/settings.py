@@ -84,6 +84,8 @@ class Settings:
     """`MAIL_FROM`: sender of every mail."""
     trusted_proxies: int = 0
     """`TRUSTED_PROXIES`: how many reverse proxies in front set X-Forwarded-* (0: those headers are ignored)."""
+    refuse_common_passwords: bool = True
+    """`REFUSE_COMMON_PASSWORDS`: yes or no; refuses common, leaked and own-name passwords besides the plan's rule."""
     pool_size: int = 10
     """`POOL_SIZE`: database connections a process keeps at most."""
     testing: bool = field(default=False, compare=False)
@@ -131,6 +133,7 @@ class Settings:
             smtp_port=int(environment.get("SMTP_PORT", "8025")),
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
+            refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool_size=int(environment.get("POOL_SIZE", "10")),
         )
         settings.require_safe()

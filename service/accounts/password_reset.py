@@ -1,6 +1,5 @@
 """A new password for somebody who holds the account's mailbox: the only way to change a password (product.md ID 3)."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -19,6 +18,7 @@ from service.accounts import (
 )
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, AccountStatus, EmailProof
+from service.accounts.passwords import Rule
 
 _SENDS_PER_ADDRESS, _HOUR = 100, 3_600
 
@@ -61,13 +61,13 @@ def verify_code(session: Session, flow: Flow, claim: Claim, given: str) -> Email
     return email_codes.open_proof(session, row, browser_token=sessions.rotate_for_proof(session))
 
 
-def set_password(session: Session, proof: EmailProof, password: str, *, names: Collection[str]) -> Account:
+def set_password(session: Session, proof: EmailProof, password: str, *, rule: Rule) -> Account:
     """Set the new password, end every session, tell the owner. Raises WeakPassword or ProofOver.
 
     Ends the running transaction before it hashes, so that the database is not held meanwhile; nothing was changed yet.
     """
     account = _owner_of(session, proof)
-    verdict = passwords.judge(password, names=[*own_names(account), *names])
+    verdict = passwords.judge(password, rule.also(*own_names(account)))
     if not verdict.good:
         raise WeakPassword(verdict)
     session.commit()

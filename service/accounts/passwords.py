@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from threading import BoundedSemaphore
@@ -48,7 +48,8 @@ class Part(StrEnum):
     NOT_OWN_NAME = "not_own_name"
 
 
-REQUIRED = frozenset({Part.LENGTH, Part.GROUPS, Part.NOT_COMMON, Part.NOT_OWN_NAME})
+_ALWAYS = frozenset({Part.LENGTH, Part.GROUPS})
+_LISTED = frozenset({Part.NOT_COMMON, Part.NOT_OWN_NAME})
 _GROUPS = (Part.UPPERCASE, Part.LOWERCASE, Part.NUMBER, Part.SPECIAL)
 
 
@@ -62,19 +63,37 @@ class HashingBusy(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which parts of the rule a password meets."""
+    """Which parts of the rule a password meets, and which it must."""
 
     met: frozenset[Part]
+    required: frozenset[Part]
 
     @property
     def good(self) -> bool:
         """Whether the password may be used."""
-        return self.met >= REQUIRED
+        return self.met >= self.required
 
     @property
     def missing(self) -> list[Part]:
         """The required parts that are not met, in the order of the page."""
-        return [part for part in Part if part in REQUIRED and part not in self.met]
+        return [part for part in Part if part in self.required and part not in self.met]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule for one person: `names` must not be in the password; `refuse_common` is the installation's setting."""
+
+    names: tuple[str, ...] = ()
+    refuse_common: bool = True
+
+    @property
+    def required(self) -> frozenset[Part]:
+        """The parts a password must meet."""
+        return _ALWAYS | _LISTED if self.refuse_common else _ALWAYS
+
+    def also(self, *names: str) -> "Rule":
+        """The same rule with more names."""
+        return replace(self, names=(*self.names, *names))
 
 
 def normalise(password: str) -> str:
@@ -84,12 +103,12 @@ def normalise(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def judge(password: str, *, names: Collection[str] = ()) -> Verdict:
-    """Judge `password` by the rule; `names` are the person's own (user name, e-mail, given and family, the plan's)."""
+def judge(password: str, rule: Rule = Rule()) -> Verdict:
+    """Judge `password` by the rule for this person."""
     try:
         text = normalise(password)
     except UnusablePassword:
-        return Verdict(frozenset())
+        return Verdict(frozenset(), rule.required)
     met = set(_groups_in(text))
     if len(met) >= GROUPS_NEEDED:
         met.add(Part.GROUPS)
@@ -97,9 +116,9 @@ def judge(password: str, *, names: Collection[str] = ()) -> Verdict:
         met.add(Part.LENGTH)
     if text and not _is_common(text):
         met.add(Part.NOT_COMMON)
-    if text and not _holds_a_name(text, names):
+    if text and not _holds_a_name(text, rule.names):
         met.add(Part.NOT_OWN_NAME)
-    return Verdict(frozenset(met))
+    return Verdict(frozenset(met), rule.required)
 
 
 def make_hash(password: str) -> str:

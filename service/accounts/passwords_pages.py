@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts import email_codes, password_reset, throttling
-from service.accounts.checklist import Checklist, plan_names
+from service.accounts.checklist import Checklist, common_rule, sentences
 from service.accounts.email_codes import Flow
 from service.accounts.models import Account, CodePurpose, EmailProof
 from service.accounts.password_reset import Claim, ProofOver, WeakPassword
@@ -75,10 +75,9 @@ def _set_password(proof: EmailProof, account: Account) -> ResponseReturnValue:
     if form["confirmation"] != password:
         return _new_page(account, {"confirmation": [NOT_THE_SAME]}, password), 400
     try:
-        password_reset.set_password(db_session(), proof, password, names=plan_names())
+        password_reset.set_password(db_session(), proof, password, rule=common_rule())
     except WeakPassword as weak:
-        checklist = Checklist(weak.verdict)
-        return _new_page(account, {"password": checklist.sentences}, password), 400
+        return _new_page(account, {"password": sentences(weak.verdict)}, password), 400
     except ProofOver:
         return _start_page({}, over=True), 401
     return make_response(render_template("accounts/password_changed.html"))
@@ -97,5 +96,5 @@ def _code_page(claim: Claim, errors: object) -> str:
 
 
 def _new_page(account: Account, errors: object, password: str) -> str:
-    names = [*password_reset.own_names(account), *plan_names()]
-    return render_template("accounts/new_password.html", errors=errors, checklist=Checklist.of(password, names))
+    rule = common_rule().also(*password_reset.own_names(account))
+    return render_template("accounts/new_password.html", errors=errors, checklist=Checklist.of(password, rule))

@@ -18,6 +18,7 @@ from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, CodePurpose, EmailProof, PendingRegistration
 from service.accounts.opening import NewPerson
 from service.accounts.password_reset import ProofOver, WeakPassword
+from service.accounts.passwords import Rule
 from service.accounts.usernames import email_key
 from service.clock import now
 from service.plan import roster
@@ -135,14 +136,14 @@ def find_proof(session: Session, pending: PendingRegistration) -> EmailProof | N
 
 
 def finish(
-    session: Session, pending: PendingRegistration, proof: EmailProof, *, username: str, password: str, names: list[str]
+    session: Session, pending: PendingRegistration, proof: EmailProof, *, username: str, password: str, rule: Rule
 ) -> Account:
     """Open the account. Raises WeakPassword, UnusableUsername or ProofOver.
 
     Ends the running transaction before it hashes, so that the database is not held meanwhile; nothing was changed yet.
     """
     usernames.require_usable(session, username)
-    verdict = passwords.judge(password, names=[*own_names(pending, username), *names])
+    verdict = passwords.judge(password, rule.also(*own_names(pending, username)))
     if not verdict.good:
         raise WeakPassword(verdict)
     session.commit()

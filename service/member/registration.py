@@ -6,7 +6,7 @@ from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts import devices, sessions, throttling
-from service.accounts.checklist import Checklist, plan_names
+from service.accounts.checklist import Checklist, common_rule, sentences
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof, PendingRegistration
 from service.accounts.next_page import local_path
@@ -117,12 +117,12 @@ def _open(pending: PendingRegistration, proof: EmailProof, form: dict[str, str])
     session = db_session()
     try:
         opened = registering.finish(
-            session, pending, proof, username=form["username"], password=form["password"], names=plan_names()
+            session, pending, proof, username=form["username"], password=form["password"], rule=common_rule()
         )
     except UnusableUsername as unusable:
         return _account_page(pending, {"username": [USERNAMES[type(unusable)]]}, form), 400
     except WeakPassword as weak:
-        return _account_page(pending, {"password": Checklist(weak.verdict).sentences}, form), 400
+        return _account_page(pending, {"password": sentences(weak.verdict)}, form), 400
     except ProofOver:
         session.rollback()
         return _over()
@@ -169,5 +169,5 @@ def _code_page(pending: PendingRegistration, errors: object) -> str:
 
 def _account_page(pending: PendingRegistration, errors: object, form: dict[str, str]) -> str:
     username, password = form.get("username", ""), form.get("password", "")
-    checklist = Checklist.of(password, [*registering.own_names(pending, username), *plan_names()])
+    checklist = Checklist.of(password, common_rule().also(*registering.own_names(pending, username)))
     return render_template("registration/account.html", errors=errors, username=username, checklist=checklist)

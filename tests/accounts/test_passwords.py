@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.accounts import passwords
-from service.accounts.passwords import Part, judge
+from service.accounts.passwords import Part, Rule, judge
 
 GROUPS = {Part.UPPERCASE: "QZ", Part.LOWERCASE: "kv", Part.NUMBER: "73", Part.SPECIAL: "!%"}
 
@@ -54,11 +54,17 @@ def test_common_passwords_are_refused(common: str) -> None:
 
 @pytest.mark.parametrize("name", ["mlopez", "Maria", "López", "Meridian"])
 def test_own_names_are_refused_wherever_they_stand(name: str) -> None:
-    assert Part.NOT_OWN_NAME in judge(f"73-{name.upper()}-quv!", names=["mlopez", "maria", "lópez", "Meridian"]).missing
+    assert Part.NOT_OWN_NAME in judge(f"73-{name.upper()}-quv!", Rule(("mlopez", "maria", "lópez", "Meridian"))).missing
+
+
+def test_the_list_and_the_names_can_be_switched_off_but_not_the_plans_rule() -> None:
+    rule = Rule(("maria",), refuse_common=False)
+    assert judge("Maria-P@ssw0rd", rule).good
+    assert judge("mariamaria", rule).missing == [Part.GROUPS]
 
 
 def test_short_names_do_not_forbid_half_the_language() -> None:
-    assert judge("Banana-tree-73", names=["Ana", "Li"]).good
+    assert judge("Banana-tree-73", Rule(("Ana", "Li"))).good
 
 
 @pytest.mark.parametrize("bad", ["Harbor\0lights-42", "Harbor\ud800lights-42"])
@@ -94,7 +100,7 @@ def test_a_weaker_hash_is_seen_as_outdated() -> None:
 
 @given(st.text(max_size=80))
 def test_no_text_breaks_the_judge(text: str) -> None:
-    verdict = judge(text, names=["maria"])
+    verdict = judge(text, Rule(("maria",)))
     assert verdict.good == (not verdict.missing)
 
 

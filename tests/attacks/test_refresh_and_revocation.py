@@ -15,6 +15,7 @@ from oauth.models import RefreshToken
 from service.accounts.models import Account, AccountStatus
 from service.app import create_app
 from service.clock import now
+from service.mail import OutboxMail
 from tests.attacks.test_token_endpoint import is_refused, security_events
 from tests.conftest import LiveServer, MovableClock
 from tests.oauth.desk import App, Desk
@@ -65,6 +66,9 @@ def test_case_048_a_reused_refresh_token_ends_the_family(desk: Desk, clock: Mova
         assert not desk.works(second["access_token"])
         assert is_refused(desk.refresh(app, second["refresh_token"]), "invalid_grant")
     assert security_events(desk, "oauth:token_family:refresh_reused") == 3
+    with desk.session() as session:
+        told = session.scalars(select(OutboxMail).where(OutboxMail.template == "app_disconnected")).all()
+        assert [mail.recipient for mail in told] == [desk.account.email] * 3
 
 
 def test_case_049_parallel_refreshes_have_one_winner_then_none(live_server: LiveServer, engine: Engine) -> None:

@@ -216,7 +216,6 @@ def test_case_033_answers_are_never_cached_and_logs_hold_no_secret(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("authlib").setLevel(logging.INFO)
     app = desk.register_confidential()
     code = desk.agree(app)
     first = desk.exchange(code)
