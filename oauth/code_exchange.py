@@ -15,7 +15,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 
-from oauth import redirects, standing, tokens
+from oauth import redirects, standing, theft, tokens
 from oauth.errors import InvalidGrant, InvalidRequest, UntrustedClient, UntrustedRedirect
 from oauth.models import AuthMethod, AuthorizationCode, Client, ClientStatus, FamilyEnd, PendingAuthorization
 from oauth.requests import OAuthRequest
@@ -166,7 +166,7 @@ def _agrees(found: Standing, code: AuthorizationCode) -> bool:
 
 def _report_replay(code: AuthorizationCode) -> None:
     if code.family_id is not None:
-        tokens.report_theft(
+        theft.report(
             web.db_session(), code.family_id, FamilyEnd.CODE_REPLAYED, client_id=code.client_id, grant_id=code.grant_id
         )
 

@@ -4,8 +4,8 @@ import unicodedata
 
 # Letters of other scripts, and digits, that a reader takes for a Latin letter (the common part of UTS 39 confusables).
 _LOOKALIKES = str.maketrans(
-    "авсԁеһіјкӏмнорԛѕтухԝѵгαβεηικμνορτυχγωօսոհցıɩɑɡ01|5347@8$!i",  # noqa: RUF001 - they are the subject
-    "abcdehljklmhopqstyxwvrabenlkuvoptuxywounhgllagollseatabsll",
+    "авсԁеһіјкӏмнорԛѕтухԝѵгαβεηικμνορτυχγωօսոհցıɩɑɡ01|5347@8$i",  # noqa: RUF001 - they are the subject
+    "abcdehljklmhopqstyxwvrabenlkuvoptuxywounhgllagollseatabsl",
 )
 
 

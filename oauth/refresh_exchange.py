@@ -9,7 +9,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import grants
 
 from consent.scopes import ScopeSet, parse
-from oauth import standing, tokens
+from oauth import standing, theft, tokens
 from oauth.code_exchange import SpentAlready
 from oauth.errors import InvalidGrant, InvalidScope
 from oauth.models import AuthMethod, Client, FamilyEnd, RefreshToken, TokenFamily
@@ -108,7 +108,7 @@ def _readable(asked: str) -> ScopeSet:
 
 
 def _report_reuse(family: TokenFamily) -> None:
-    tokens.report_theft(
+    theft.report(
         web.db_session(), family.id, FamilyEnd.REFRESH_REUSED, client_id=family.client_id, grant_id=family.grant_id
     )
 

@@ -18,7 +18,7 @@ from oauth.refresh_exchange import RefreshExchange
 from oauth.requests import OAuthRequest, from_body
 from oauth.revocation import Revocation
 from oauth.standing import Recipient
-from service import web
+from service import audit, web
 
 # At DEBUG Authlib logs whole tokens.
 logging.getLogger("authlib").setLevel(logging.INFO)
@@ -53,6 +53,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         if "refresh_token" in token:
             tokens.keep_refresh_token(session, token["refresh_token"], family=recipient.family)
         session.flush()
+        grant = recipient.standing.grant
+        audit.record(
+            session, "oauth:token:issue", account_id=grant.account_id, member_id=grant.member_id,
+            link_id=grant.link_id, client_id=grant.client_id, grant_id=grant.id,
+            detail={"family": recipient.family.id, "grant_type": request.payload.grant_type},
+        )  # fmt: skip
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """No signals: what must happen is called by name."""

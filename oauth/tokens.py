@@ -3,8 +3,9 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import update
+from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
 from consent.models import GrantStatus
@@ -19,7 +20,6 @@ from oauth.models import (
 )
 from oauth.statements import TokenFacts, find_token
 from oauth.token_problems import InvalidToken
-from service import audit
 from service.accounts.models import AccountStatus
 from service.clock import now
 from service.db import digest, from_microseconds, microseconds
@@ -95,13 +95,14 @@ def stands(found: TokenFacts, at: int) -> bool:
     )
 
 
-def end_family(session: Session, family_id: str, reason: FamilyEnd) -> None:
-    """End a family: every token of it is refused from the next use on. Ending twice changes nothing."""
-    session.execute(
+def end_family(session: Session, family_id: str, reason: FamilyEnd) -> bool:
+    """End a family: every token of it is refused from the next use on. False when it had ended before."""
+    statement = (
         update(TokenFamily)
         .where(TokenFamily.id == family_id, TokenFamily.ended_at.is_(None))
         .values(ended_at=now(), end_reason=reason)
     )
+    return cast(CursorResult[Any], session.execute(statement)).rowcount == 1
 
 
 def end_access_tokens(session: Session, family_id: str) -> None:
@@ -158,15 +159,6 @@ def find_refresh_token(session: Session, raw: str) -> tuple[RefreshToken, TokenF
     """A refresh token and its family by the raw token, alive or not."""
     token = session.get(RefreshToken, digest(raw))
     return (token, session.get_one(TokenFamily, token.family_id)) if token else None
-
-
-def report_theft(session: Session, family_id: str, reason: FamilyEnd, *, client_id: str, grant_id: str) -> None:
-    """A spent code or refresh token came again: end the family and leave a security event (OA-22, OA-30)."""
-    end_family(session, family_id, reason)
-    audit.record(
-        session, f"oauth:token_family:{reason}", outcome=audit.Outcome.REFUSED, client_id=client_id, grant_id=grant_id,
-        detail={"family": family_id},
-    )  # fmt: skip
 
 
 def _right_stands(found: TokenFacts, at: int) -> bool:
