@@ -26,6 +26,9 @@ class Line:
 class NothingToLoad(Exception):
     """None of the paths holds a file we read."""
 
+    def __init__(self) -> None:
+        super().__init__("No file of resources there: they end in .ndjson or .json, with .gz or without.")
+
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files to load in the order to load them; raises NothingToLoad.
