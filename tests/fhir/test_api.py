@@ -10,14 +10,17 @@ import zstandard
 from sqlalchemy import Engine, select
 from werkzeug.datastructures import MultiDict
 
+from consent import representatives
+from consent.models import Basis
 from consent.policy import Access, own_record
 from consent.representatives import MemberChoice
-from fhir import ingest, paging, store
+from fhir import ingest, paging, r4, store
 from fhir.outcomes import PageExpired
 from fhir.search import Search
 from service.audit import AuditEvent
 from service.db import make_sessions
 from tests.conftest import MovableClock
+from tests.factories import make_account, make_representative
 from tests.fhir import records
 from tests.fhir.conftest import OTHER, Api, bundle, entries, ids
 from tests.oauth.desk import Desk
@@ -325,6 +328,30 @@ def test_who_granted_fhiruser_lets_themselves_be_read(connect: Callable[..., Api
     assert api.get(f"Patient/{api.patient_id}").status_code == 200
     assert api.get("Patient").status_code == 403
     assert api.get(f"Patient/{OTHER}").status_code == 403
+
+
+def test_a_representative_is_readable_as_relatedperson(desk: Desk, loaded: str) -> None:
+    with desk.session() as session:
+        account = make_account(session)
+        representative = make_representative(session, account)
+        member = session.merge(desk.member)
+        link = representatives.link(
+            session, representative, member, basis=Basis.POWER_OF_ATTORNEY, timezone=desk.settings.plan.timezone
+        )
+        person = link.related_person_id
+    scope = "openid fhirUser launch/patient patient/Coverage.rs"
+    token = desk.connect(desk.register(), scope=scope, account=account, member=desk.member)["access_token"]
+    api = Api(desk.app.test_client(), loaded, token, desk.settings.fhir_base)
+
+    answer = api.get(f"RelatedPerson/{person}")
+
+    assert answer.status_code == 200, answer.text
+    body = answer.get_json()
+    assert body["patient"] == {"reference": f"Patient/{loaded}"}
+    assert body["relationship"][0]["coding"][0]["code"] == "POWATT"
+    assert r4.find_problem(answer.data) is None
+    assert api.get(f"Patient/{loaded}").status_code == 403
+    assert api.get("RelatedPerson/somebody-else").status_code == 403
 
 
 def test_sensitive_classes_stay_out_until_they_are_ticked(api: Api) -> None:

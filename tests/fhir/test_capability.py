@@ -1,0 +1,80 @@
+"""The CapabilityStatement says what the router does, in valid FHIR, for everybody."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from fhir import parameters, r4
+from fhir.compartment import TYPES
+
+
+@pytest.fixture
+def database_url(tmp_path: Any) -> str:
+    """Nothing is read from the database here: SQLite alone will do."""
+    return f"sqlite:///{tmp_path}/latchstring.db"
+
+
+@pytest.fixture
+def statement(app: Flask) -> dict[str, Any]:
+    """The statement as served."""
+    answer = app.test_client().get("/fhir/r4/metadata")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/fhir+json; charset=UTF-8"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def test_it_is_valid_and_says_what_the_guides_ask(statement: dict[str, Any]) -> None:
+    assert r4.find_problem(json.dumps(statement).encode()) is None
+    assert statement["date"]
+    assert statement["fhirVersion"] == "4.0.1"
+    assert "http://hl7.org/fhir/us/carin-bb/CapabilityStatement/c4bb" in statement["instantiates"]
+    assert "http://hl7.org/fhir/us/core/CapabilityStatement/us-core-server" in statement["instantiates"]
+    assert statement["implementation"]["url"].endswith("/fhir/r4")
+
+
+def test_its_security_says_what_discovery_says(app: Flask, statement: dict[str, Any]) -> None:
+    smart = app.test_client().get("/fhir/r4/.well-known/smart-configuration").get_json()
+    security = statement["rest"][0]["security"]
+    uris = {one["url"]: one["valueUri"] for one in security["extension"][0]["extension"]}
+
+    assert security["cors"] is True
+    assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    assert uris["authorize"] == smart["authorization_endpoint"]
+    assert uris["token"] == smart["token_endpoint"]
+    assert uris["revoke"] == smart["revocation_endpoint"]
+    assert uris["introspect"] == smart["introspection_endpoint"]
+    assert uris["manage"] == smart["management_endpoint"]
+
+
+def test_it_lists_what_is_routed_and_nothing_else(app: Flask, statement: dict[str, Any]) -> None:
+    client = app.test_client()
+    listed = {one["type"]: one for one in statement["rest"][0]["resource"]}
+
+    assert set(listed) == set(TYPES)
+    for resource_type, described in listed.items():
+        codes = {one["code"] for one in described["interaction"]}
+        assert codes == {"read", "vread", "history-instance", "search-type"}
+        named = {one["name"] for one in described["searchParam"]}
+        assert named == {one.name for one in parameters.of(resource_type)}
+        # Routed means that only the token is missing.
+        for address in (f"{resource_type}/x", f"{resource_type}/x/_history/1", f"{resource_type}/x/_history"):
+            assert client.get(f"/fhir/r4/{address}").status_code == 401
+        assert client.get(f"/fhir/r4/{resource_type}").status_code == 401
+        assert client.post(f"/fhir/r4/{resource_type}/_search").status_code == 401
+
+
+def test_the_carin_parameters_and_includes_are_there(statement: dict[str, Any]) -> None:
+    listed = {one["type"]: one for one in statement["rest"][0]["resource"]}
+    claims = listed["ExplanationOfBenefit"]
+
+    assert {one["name"] for one in claims["searchParam"]} >= {
+        "_id", "_lastUpdated", "patient", "type", "identifier", "service-date", "service-start-date",
+        "billable-period-start",
+    }  # fmt: skip
+    includes = ("patient", "provider", "care-team", "coverage", "insurer", "payee", "*")
+    assert set(claims["searchInclude"]) >= {f"ExplanationOfBenefit:{name}" for name in includes}
+    assert "Coverage:payor" in listed["Coverage"]["searchInclude"]
