@@ -159,7 +159,8 @@ def _challenge_seen(session: Session, asked: AuthorizationRequest) -> bool:
 
 
 def _row(session: Session, request_id: str, browser_id: str) -> PendingAuthorization:
-    row = session.get(PendingAuthorization, request_id, populate_existing=True) if len(request_id) <= 36 else None
+    possible = len(request_id) <= 36 and request_id.isprintable()
+    row = session.get(PendingAuthorization, request_id, populate_existing=True) if possible else None
     at = now()
     if row is None or row.browser != browser_id or row.spent_at is not None:
         raise RequestOver

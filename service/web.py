@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit
@@ -184,6 +184,7 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
     app.session_interface = BrowserCookies()
+    app.before_request(_refuse_null_character)
     app.before_request(_refuse_foreign_origin)
     csrf.init_app(app)
     app.after_request(_set_headers)
@@ -197,10 +198,16 @@ class BrowserSession(SessionMixin):
 
     def __init__(self, key: bytes, sid: str | None) -> None:
         self._key = key
-        self.stored = sid
-        self.sid = sid or f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"
+        self.stored = self._sid = sid
         self.wanted = False
         self.accessed = True
+
+    @property
+    def sid(self) -> str:
+        """The id; one is drawn for a browser without when it is first asked for, since most requests never do."""
+        if self._sid is None:
+            self._sid = f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"
+        return self._sid
 
     @property
     def stable(self) -> str:
@@ -210,7 +217,7 @@ class BrowserSession(SessionMixin):
 
     def replace_secret(self) -> None:
         """A new secret part, so that an id from before sign-in names nothing afterwards."""
-        self.sid = f"{self.stable}.{secrets.token_urlsafe(32)}"
+        self._sid = f"{self.stable}.{secrets.token_urlsafe(32)}"
 
     def __getitem__(self, key: str) -> Any:
         if key != "csrf_token":
@@ -272,6 +279,12 @@ def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("db_session", None)
     if session is not None:
         session.close()
+
+
+def _refuse_null_character() -> None:
+    """Refuse a path or query with a null character: PostgreSQL keeps none in texts, so that looking it up would fail."""
+    if "\0" in request.path or b"%00" in request.query_string:
+        raise BadRequest
 
 
 def _refuse_foreign_origin() -> None:

@@ -1,5 +1,7 @@
 """App Management Console: which apps may see the member's information, what they did, and the button that ends it."""
 
+from uuid import UUID
+
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
@@ -27,13 +29,13 @@ def index() -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/apps/<grant_id>/revoke")
+@blueprint.post("/apps/<uuid:grant_id>/revoke")
 @require_login
-def revoke(grant_id: str) -> ResponseReturnValue:
+def revoke(grant_id: UUID) -> ResponseReturnValue:
     """End an app's access. Asks for no password again: ending must be as easy as giving (WCAG 3.3.4)."""
     actor = get_actor()
     try:
-        grant = grants.get(db_session(), actor.account, actor.choice, grant_id)
+        grant = grants.get(db_session(), actor.account, actor.choice, str(grant_id))
     except grants.UnknownGrant:
         raise NotFoundPage from None
     by = EndedBy.MEMBER if actor.choice.is_self else EndedBy.REPRESENTATIVE
@@ -41,10 +43,10 @@ def revoke(grant_id: str) -> ResponseReturnValue:
     return redirect(url_for("apps.ended", grant_id=grant.id), 303)
 
 
-@blueprint.get("/apps/<grant_id>/ended")
+@blueprint.get("/apps/<uuid:grant_id>/ended")
 @require_login
 @require_choice
-def ended(grant_id: str) -> ResponseReturnValue:
+def ended(grant_id: UUID) -> ResponseReturnValue:
     """What has happened, and what it does not undo."""
     connection = _connection(grant_id)
     if connection.live:
@@ -52,11 +54,11 @@ def ended(grant_id: str) -> ResponseReturnValue:
     return render_template("member/app_ended.html", connection=connection)
 
 
-@blueprint.get("/apps/<grant_id>/decision")
+@blueprint.get("/apps/<uuid:grant_id>/decision")
 @require_login
 @require_recent_password(5)
 @require_choice
-def decision(grant_id: str) -> ResponseReturnValue:
+def decision(grant_id: UUID) -> ResponseReturnValue:
     """The receipt: what was asked, in the very words shown, and what was answered."""
     connection = _connection(grant_id)
     given = connection.grant.decision
@@ -70,8 +72,8 @@ def decision(grant_id: str) -> ResponseReturnValue:
     )
 
 
-def _connection(grant_id: str) -> connections.Connection:
+def _connection(grant_id: UUID) -> connections.Connection:
     try:
-        return connections.get_connection(db_session(), get_actor(), settings().plan, grant_id)
+        return connections.get_connection(db_session(), get_actor(), settings().plan, str(grant_id))
     except grants.UnknownGrant:
         raise NotFoundPage from None

@@ -1,5 +1,7 @@
 """Settings: the account's name, e-mail and language, Change Password, and where one is signed in."""
 
+from uuid import UUID
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -43,11 +45,11 @@ def choose_language() -> ResponseReturnValue:
     return response
 
 
-@blueprint.post("/settings/sessions/<session_id>/end")
+@blueprint.post("/settings/sessions/<uuid:session_id>/end")
 @require_login
-def end_session(session_id: str) -> ResponseReturnValue:
+def end_session(session_id: UUID) -> ResponseReturnValue:
     """Sign out one other browser."""
-    sessions.end_one(db_session(), get_person().account, session_id)
+    sessions.end_one(db_session(), get_person().account, str(session_id))
     return redirect(url_for("settings_page.index", saved="session"), 303)
 
 

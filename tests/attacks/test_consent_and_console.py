@@ -4,6 +4,7 @@ import random
 import re
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -134,12 +135,23 @@ def test_case_071_the_answer_of_one_request_never_serves_another(desk: Desk, ros
     assert nothing_was_done(desk)
 
 
+@pytest.mark.parametrize("request_id", ["", "x", "x" * 5_000, "\0", "%00", "../..", "\ud7ff"])
+def test_case_071_an_impossible_request_is_over(rosa: Reader, request_id: str) -> None:
+    form = form_to(rosa.get("/settings").text, "/settings/language")
+
+    shown = rosa.browser.get("/consent", query_string={"request": request_id})
+    answered = rosa.browser.post("/consent", data=form.changed(request=request_id, answer="allow"))
+
+    assert (shown.status_code, answered.status_code) == (400, 400)
+    assert "Reference number" in shown.text and "This request is over" in answered.text
+
+
 def test_case_072_no_page_can_be_framed(desk: Desk, app: Flask, rosa: Reader) -> None:
     crawled = 0
     for rule in app.url_map.iter_rules():
         if "GET" not in (rule.methods or ()):
             continue
-        path = re.sub(r"<[^>]+>", "x", rule.rule)
+        path = re.sub(r"<[^>]+>", "x", re.sub(r"<uuid:[^>]+>", str(UUID(int=1)), rule.rule))
         for browser in (app.test_client(), rosa.browser):
             answer = browser.get(path)
             if answer.mimetype != "text/html":
@@ -186,7 +198,7 @@ def test_case_074_the_grant_of_another_member_does_not_exist(desk: Desk, rosa: R
     tried = (theirs, theirs.upper(), "1", "../apps", f"{theirs}%00", "%2e%2e")
     refused = [_ask_for(rosa, grant_id, page) for grant_id in tried]
 
-    assert {answer.status_code for answer in refused} <= {404, 405, 303, 308}
+    assert {answer.status_code for answer in refused} <= {400, 404, 405, 303, 308}
     assert all(app.view.name not in answer.text for answer in refused)
     assert rosa.browser.delete(f"/apps/{theirs}").status_code in {403, 404, 405}
     assert desk.works(token)
