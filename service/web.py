@@ -282,7 +282,7 @@ def _close(_error: BaseException | None) -> None:
 
 
 def _refuse_null_character() -> None:
-    """Refuse a path or query with a null character: PostgreSQL keeps none in texts, so that looking it up would fail."""
+    """Refuse a path or query with a null character: PostgreSQL keeps none in texts, a look-up would fail."""
     if "\0" in request.path or b"%00" in request.query_string:
         raise BadRequest
 
