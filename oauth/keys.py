@@ -29,6 +29,12 @@ _NONCE = 12
 _parsed: dict[str, RSAKey] = {}
 
 
+class NextKeyWaits(Exception):
+    """A new key is published and has not begun to sign: another one now would never be met in time."""
+
+    sentence = "A new key is published already. It signs within the hour; rotate again after that."
+
+
 def signing_key(session: Session, secret_key: bytes) -> RSAKey:
     """The key that signs now, with its `kid`; the first one is made at first need."""
     row = _current(session) or _add_first(session, secret_key)
@@ -40,9 +46,11 @@ def signing_key(session: Session, secret_key: bytes) -> RSAKey:
 def rotate(session: Session, secret_key: bytes) -> str:
     """Publish a new key that signs after one cache period; the present one stays published until its tokens end.
 
-    Returns the new key's id.
+    Returns the new key's id; raises NextKeyWaits when the one before has not begun to sign.
     """
     present = _current(session) or _add_first(session, secret_key)
+    if session.scalar(select(SigningKey.number).where(SigningKey.number > present.number).limit(1)) is not None:
+        raise NextKeyWaits
     at = now()
     made = _make(present.number + 1, secret_key, signs_from=at + JWKS_CACHE)
     session.add(SigningKey(**made))

@@ -12,8 +12,11 @@ group = AppGroup("keys")
 @group.command("rotate")
 def rotate() -> None:
     """Make a new signing key; the older one stays published until its last ID token is over."""
-    with latchstring().sessions.begin() as session:
-        kid = keys.rotate(session, settings().secret_key)
+    try:
+        with latchstring().sessions.begin() as session:
+            kid = keys.rotate(session, settings().secret_key)
+    except keys.NextKeyWaits as waits:
+        raise click.ClickException(waits.sentence) from None
     click.echo(f"The next signing key is {kid}.")
 
 
