@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from babel import negotiate_locale
 from flask import Blueprint, Flask, Response, has_request_context, request, url_for
@@ -11,10 +11,9 @@ from flask_babel import Babel, get_locale
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from oauth import flows
-from oauth.errors import RequestOver
 from service.accounts.sessions import current_login
-from service.web import browser_id, db_session, settings
+from service.member.waiting import find_waiting
+from service.web import settings
 
 LANGUAGES = {"en": "English", "es": "Español"}
 _COOKIE = "lang"
@@ -88,24 +87,8 @@ def _offered(code: str | None) -> str | None:
 
 def _asked_by_app() -> str | None:
     """`ui_locales` of the request that waits for this page's answer (OpenID Connect Core §3.1.2.1)."""
-    waiting = _waiting_request()
-    if waiting is None:
-        return None
-    try:
-        pending = flows.get_pending(db_session(), waiting, browser_id())
-    except (RequestOver, OperationalError, PoolTimeout):
-        return None
-    return _negotiated((pending.ui_locales or "").replace("-", "_").split())
-
-
-def _waiting_request() -> str | None:
-    # Here on the consent screen; inside `next` on the way there (sign-in, registration, password).
-    if request.blueprint == "consent":
-        return request.values.get("request")
-    following = urlsplit(request.args.get("next", ""))
-    if following.path.startswith("/oauth/authorize/"):
-        return following.path.rpartition("/")[2]
-    return next(iter(parse_qs(following.query).get("request", [])), None)
+    waiting = find_waiting()
+    return _negotiated((waiting.ui_locales or "").replace("-", "_").split()) if waiting else None
 
 
 def _of_account() -> str | None:

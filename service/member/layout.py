@@ -9,7 +9,8 @@ from flask_babel import LazyString, format_date, format_time, gettext
 
 from service.member import acting
 from service.member.language import current_language, languages
-from service.web import request_id, settings
+from service.member.waiting import find_waiting
+from service.web import allow_form_redirect, request_id, settings
 
 blueprint = Blueprint("layout", __name__)
 
@@ -26,6 +27,9 @@ class Viewer:
 
 @blueprint.app_context_processor
 def _frame() -> dict[str, Any]:
+    if waiting := find_waiting():
+        # Who signs in by a form may go straight through to the app: browsers hold form-action against the whole way.
+        allow_form_redirect(waiting.form_action)
     return {
         "plan": settings().plan,
         "language": current_language(),

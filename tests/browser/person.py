@@ -46,12 +46,14 @@ class Person:
         return self.page.get_by_role("button", name=self.words(text), exact=True)
 
     def press(self, text: str) -> None:
-        """Press the button with this (English) text."""
-        self.button(text).click()
+        """Press the button with this (English) text and wait for the page it leads to."""
+        with self.page.expect_navigation():
+            self.button(text).click()
 
     def follow(self, text: str) -> None:
         """Follow the link with this (English) text in the page's main part."""
-        self.page.get_by_role("main").get_by_role("link", name=self.words(text), exact=True).click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("main").get_by_role("link", name=self.words(text), exact=True).click()
 
     def reads(self, text: str, **values: str) -> None:
         """Wait until the page shows this (English) text."""
@@ -64,8 +66,8 @@ class Person:
     def prefer_language(self) -> None:
         """Choose the story's language by the link in the header, as a person would who does not read English."""
         if self.words.language == "es":
-            self.page.get_by_role("link", name="Español", exact=True).click()
-            self.page.locator("html[lang=es]").wait_for()
+            with self.page.expect_navigation():
+                self.page.get_by_role("link", name="Español", exact=True).click()
 
     def sign_in(self, username: str, password: str | None = None) -> None:
         """Fill in the sign-in page that is open, and press its button."""
@@ -76,7 +78,8 @@ class Person:
     def open_settings(self) -> None:
         """Own name in the upper right corner, then Settings."""
         self.page.locator("header summary").click()
-        self.page.get_by_role("banner").get_by_role("link", name=self.words("Settings"), exact=True).click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("banner").get_by_role("link", name=self.words("Settings"), exact=True).click()
         self.heading("Settings")
 
     def code_from_mail(self, address: str, look: str) -> str:

@@ -14,14 +14,13 @@ from tests.browser.smart_app import SCOPE, AppSite
 
 
 class PlainApp:
-    """A confidential app of the sandbox (client_secret_basic) whose answers arrive at the SMART app's site."""
+    """A confidential app (client_secret_basic) with a fixed address on `localhost`, so that nobody can pose as it."""
 
-    def __init__(self, page: Page, site: AppSite, sandbox: Sandbox, client_id: str = "server-app") -> None:
+    def __init__(self, page: Page, site: AppSite, sandbox: Sandbox) -> None:
         self._page, self._sandbox = page, sandbox
-        self._redirect_uri = f"{site.origin}/callback"
-        found = next(client for client in sandbox.handout["clients"] if client["client_id"] == client_id)
-        self._credentials = (client_id, found["client_secret"])
-        self.name = found["name"]
+        self._redirect_uri = f"http://localhost:{site.port}/thanks"
+        self.name = "Kitchen Table Ledger"
+        self._credentials = sandbox.app_credentials(self.name, self._redirect_uri)
         self.tokens: dict[str, Any] = {}
 
     def launch(self, scope: str = SCOPE) -> None:

@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oauth import clients
+from service.db import digest, make_engine, make_sessions
+from service.settings import Settings
 from tests.conftest import ROOT, answers, free_port, wait_until
 
 _OURS = {"DATABASE_URL", "BASE_URL", "MODE", "SECRET_KEY", "SMTP_HOST", "PLAN_FILE"}
@@ -34,14 +38,28 @@ class Sandbox:
         found: dict[str, Any] = next(one for one in self.handout["accounts"] if one["username"] == username)
         return found
 
-    def flask(self, *arguments: str) -> str:
-        """Run a `flask` command against this sandbox and return what it printed."""
+    def flask(self, *arguments: str, status: int = 0) -> str:
+        """Run a `flask` command against this sandbox, to end with `status`; what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi:app", *arguments],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def app_credentials(self, name: str, redirect_uri: str) -> tuple[str, str]:
+        """Id and secret of a confidential app with this name and address, registered at the first call."""
+        settings = Settings.from_environment(self.environment)
+        engine = make_engine(settings.database_url)
+        identity = digest(redirect_uri)[:32]
+        secret = digest(identity)
+        with make_sessions(engine).begin() as session, suppress(clients.ClientRefused):
+            clients.register(
+                session, name=name, redirect_uris=[redirect_uri], developer_name="Kitchen Table Tools",
+                kind=clients.ClientKind.CONFIDENTIAL, client_id=identity, client_secret=secret, settings=settings,
+            )  # fmt: skip
+        engine.dispose()
+        return identity, secret
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward, for all its processes."""

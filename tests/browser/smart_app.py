@@ -19,6 +19,7 @@ _FILES = {
     "/callback": _PAGES / "callback.html",
     "/callback.js": _PAGES / "callback.js",
     "/fhir-client.js": FHIR_CLIENT,
+    "/thanks": _PAGES / "thanks.html",
 }
 
 
@@ -27,7 +28,8 @@ class AppSite:
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.origin = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

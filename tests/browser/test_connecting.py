@@ -155,28 +155,12 @@ def test_switching_the_account_keeps_the_request(story: Story) -> None:
     assert app.text("patient-id") == story.sandbox.account("grace")["members"][0]["fhir_id"]
 
 
-@told(1280, "en")
-def test_the_sandbox_s_own_app_connects(story: Story) -> None:
-    person = story.browser()
-
-    person.page.goto(story.sandbox.handout["demo_app"])
-    person.page.get_by_role("button", name="Connect to").click()
-    person.prefer_language()
-    person.sign_in("thomas")
-    person.heading("Share information with %(app)s?", app="Porch Notes")
-    person.press("Allow")
-
-    person.page.locator("#record").wait_for()
-    assert story.sandbox.account("thomas")["members"][0]["name"] in person.page.locator("#who").inner_text()
-    assert person.page.locator("#claims tr").count() > 0
-
-
 def _second_tab(story: Story, person: Person) -> Person:
     return Person(person.page.context.new_page(), story.sandbox, person.words, person.looks)
 
 
 def _require_shut_out(app: SmartApp, *, refresh_first: bool = False) -> None:
-    """The app's next call gets 401, and refreshing fails, whichever it tries first (the library forgets after a 401)."""
+    """The next call gets 401 and refreshing fails, whichever the app tries first (the library forgets after a 401)."""
     if refresh_first:
         assert app.press("refresh") == "failed"
         assert app.calls == [("POST /oauth/token", 400)]

@@ -1,0 +1,39 @@
+"""The app's request that waits for the answer of the page at hand: on the consent screen and on the way to it."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from flask import g, request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from oauth import flows
+from oauth.errors import RequestOver
+from oauth.flows import PendingView
+from service.web import browser_id, db_session
+
+
+def find_waiting() -> PendingView | None:
+    """The request that this browser began and that waits; looked up once. None where nothing waits, or it is over."""
+    if "waiting" not in g:
+        request_id = _find_id()
+        g.waiting = _look_up(request_id) if request_id else None
+    waiting: PendingView | None = g.waiting
+    return waiting
+
+
+def _find_id() -> str | None:
+    # In the form or address of the consent screen; inside `next` on the way there (sign-in, registration, password).
+    if request.blueprint == "consent":
+        return request.values.get("request")
+    following = urlsplit(request.args.get("next", ""))
+    if following.path.startswith("/oauth/authorize/"):
+        return following.path.rpartition("/")[2]
+    return next(iter(parse_qs(following.query).get("request", [])), None)
+
+
+def _look_up(request_id: str) -> PendingView | None:
+    try:
+        return flows.get_pending(db_session(), request_id, browser_id())
+    except (RequestOver, OperationalError, PoolTimeout):
+        # Asked for on every page: the page that tells of a fault must not fail on the same fault.
+        return None
