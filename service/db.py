@@ -86,7 +86,7 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
         return _sqlite_engine(parsed, pool_size)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10)
+    engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
     event.listen(engine, "checkout", _require_alive)
     return engine
 
@@ -140,10 +140,16 @@ class ReadingSession(Session):
             self._cursor = _new_cursor(engine.dialect, self._pooled.driver_connection)
         return self._cursor
 
+    def commit(self) -> None:
+        """Commit what went through the ORM, if anything did."""
+        if self.in_transaction():
+            super().commit()
+
     def close(self) -> None:
         """Give back the connection, and whatever the ORM held."""
         try:
-            super().close()
+            if self.in_transaction():
+                super().close()
         finally:
             self._give_back()
 
@@ -188,8 +194,9 @@ def _require_alive(connection: Any, _record: object, _pooled: object) -> None:
 
 def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": 10, "check_same_thread": False}
-    )
+        url, pool_size=pool_size, max_overflow=0, hide_parameters=True,
+        connect_args={"timeout": 10, "check_same_thread": False},
+    )  # fmt: skip
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

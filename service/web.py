@@ -31,6 +31,10 @@ from service.settings import Settings
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SID = re.compile(r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 _BODY_LIMIT = 64 * 1024
+_POLICY = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
+    "img-src 'self' data:; form-action 'self'"
+)
 log = structlog.get_logger("service.web")
 csrf = CSRFProtect()
 
@@ -80,6 +84,10 @@ class ServiceBusy(PageError):
 
 class LatchstringFlask(Flask):
     """Flask in which returning commits and raising rolls back; request code has no other commit."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: nothing here is a coroutine, and Flask would look for one at every hook of a request."""
+        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:
@@ -177,6 +185,8 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
         WTF_CSRF_TIME_LIMIT=None,
         # Referrers are not sent by some browsers; the Origin header is compared instead, see _refuse_foreign_origin.
         WTF_CSRF_SSL_STRICT=False,
+        # Asked for by _refuse_forged_forms, after the origin.
+        WTF_CSRF_CHECK_DEFAULT=False,
         TESTING=settings.testing,
         PROPAGATE_EXCEPTIONS=False,
     )
@@ -185,7 +195,7 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
     app.session_interface = BrowserCookies()
     app.before_request(_refuse_null_character)
-    app.before_request(_refuse_foreign_origin)
+    app.before_request(_refuse_forged_forms)
     csrf.init_app(app)
     app.after_request(_set_headers)
     app.teardown_appcontext(_close)
@@ -243,7 +253,7 @@ class BrowserCookies(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> BrowserSession:
         held: Latchstring = app.extensions["latchstring"]
-        given = request.cookies.get(held.settings.cookie_name, "")
+        given = request.cookies.get(held.settings.cookie_name, "") if "HTTP_COOKIE" in request.environ else ""
         return BrowserSession(held.settings.secret_key, given if _SID.fullmatch(given) else None)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -289,34 +299,45 @@ def _refuse_null_character() -> None:
 
 def _refuse_foreign_origin() -> None:
     """Refuse a form posted from another site, or from an opaque origin, before anything reads it (OA-14)."""
-    safe = request.method in {"GET", "HEAD", "OPTIONS"}
-    if safe or request.endpoint is None or csrf._is_exempt():
-        return
     origin = request.headers.get("Origin")
     if origin is not None and not hmac.compare_digest(origin.encode(), settings().base_url.encode()):
         raise FormExpired
 
 
+def _refuse_forged_forms() -> None:
+    safe = request.method in {"GET", "HEAD", "OPTIONS"}
+    if safe or request.endpoint is None or csrf._is_exempt():
+        return
+    _refuse_foreign_origin()
+    csrf.protect()
+
+
 def _set_headers(response: Response) -> Response:
+    """Add what every answer carries, unless its view said otherwise."""
     headers = response.headers
-    headers.setdefault("X-Request-Id", request_id())
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Content-Security-Policy", _content_security_policy())
-    if request.endpoint != "static":
-        headers.setdefault("Cache-Control", "no-store")
-    if settings().https:
-        headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+    # One walk through what is there: Headers.setdefault would walk once for each name.
+    given = {name.lower() for name, _ in headers}
+    for name, value in _common_headers():
+        if name.lower() not in given:
+            headers.add(name, value)
     return response
 
 
+def _common_headers() -> Iterator[tuple[str, str]]:
+    yield "X-Request-Id", request_id()
+    yield "X-Content-Type-Options", "nosniff"
+    yield "X-Frame-Options", "DENY"
+    yield "Referrer-Policy", "same-origin"
+    yield "Content-Security-Policy", _content_security_policy()
+    if request.endpoint != "static":
+        yield "Cache-Control", "no-store"
+    if settings().https:
+        yield "Strict-Transport-Security", "max-age=63072000; includeSubDomains"
+
+
 def _content_security_policy() -> str:
-    form_action = " ".join(filter(None, ("'self'", g.get("form_action"))))
-    return (
-        "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
-        f"img-src 'self' data:; form-action {form_action}"
-    )
+    form_action = g.get("form_action")
+    return f"{_POLICY} {form_action}" if form_action else _POLICY
 
 
 def _answer_errors(app: Flask) -> None:
@@ -372,7 +393,7 @@ class _Broken(HTTPException):
 
 
 def _unexpected(error: Exception) -> Response:
-    # The traceback shows code, never values: structlog's formatter is set up without locals.
+    # service.logs writes where it happened, never what was in the variables or the exception's text.
     log.exception("unexpected_fault", problem=type(error).__name__, request_id=request_id())
     if renderer := _renderer():
         return renderer(_Broken())
