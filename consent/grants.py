@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import cast
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
 from consent.models import ConsentDecision, Duration, EndedBy, Grant, GrantStatus, RepresentativeLink, Subject
@@ -29,11 +31,17 @@ def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
     Its version rises when the new answer allows less, so that wider tokens end in this transaction.
     """
     standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
+    if standing is not None and not _same_right(standing, choice.link):
+        # What died with the older link stays dead: a new consent must not revive its tokens.
+        revoke(session, standing, by=EndedBy.PLAN)
+        session.flush()
+        standing = None
     if standing is None:
         _end_overdue(session, decision)
         return _add(session, decision, choice)
-    narrower = not _within(standing, decision)
-    _write(standing, decision, choice)
+    before = parse(standing.scopes), set(standing.sensitive_classes)
+    _write(standing, decision, choice, _undecided(standing, decision))
+    narrower = not (before[0].within(parse(standing.scopes)) and before[1] <= set(standing.sensitive_classes))
     standing.version += narrower
     _record(session, standing, "change", decision.account_id)
     return standing
@@ -55,8 +63,8 @@ def live_grant(
 
 def already_agreed(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
     """Whether this very ask was answered yes before, so that the app may go straight through."""
-    same_right = grant.link_id == (link.id if link else None) and grant.link_version == (link.version if link else None)
-    return grant.status is GrantStatus.ACTIVE and same_right and asked.within(parse(grant.decision.asked_scopes))
+    live = grant.status is GrantStatus.ACTIVE and _same_right(grant, link)
+    return live and asked.within(parse(grant.decision.asked_scopes))
 
 
 def for_member(session: Session, account: Account, choice: MemberChoice) -> list[Grant]:
@@ -129,10 +137,12 @@ def subject_for(session: Session, account_id: str, member_id: str) -> str:
     wanted = select(Subject.id).where(Subject.account_id == account_id, Subject.member_id == member_id)
     found = session.scalar(wanted)
     if found is None:
-        made = Subject(id=new_id(), account_id=account_id, member_id=member_id)
-        session.add(made)
-        session.flush()
-        found = made.id
+        # Two first exchanges at one moment: one row is kept, both read it.
+        table = cast(Table, Subject.__table__)
+        insert = postgresql.insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
+        values = {"id": new_id(), "account_id": account_id, "member_id": member_id}
+        session.execute(insert.values(values).on_conflict_do_nothing())
+        found = session.scalars(wanted).one()
     return found
 
 
@@ -141,22 +151,32 @@ def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
         id=new_id(), account_id=decision.account_id, member_id=decision.member_id, client_id=decision.client_id,
         version=1, status=GrantStatus.ACTIVE, created_at=now(),
     )  # fmt: skip
-    _write(made, decision, choice)
+    _write(made, decision, choice, ScopeSet())
     session.add(made)
     session.flush()
     _record(session, made, "give", decision.account_id)
     return made
 
 
-def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice) -> None:
+def _undecided(standing: Grant, decision: ConsentDecision) -> ScopeSet:
+    """What the standing grant allows and this answer was not about: a second phone that asks for less takes nothing
+    from the first."""
+    asked = parse(decision.asked_scopes)
+    kept = parse(standing.scopes)
+    resources = (mine for mine in kept.resources if not any(mine.within(theirs) for theirs in asked.resources))
+    return ScopeSet(tuple(resources), tuple(word for word in kept.words if word not in asked))
+
+
+def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undecided: ScopeSet) -> None:
+    scopes = parse(decision.granted_scopes).joined(undecided)
     grant.decision_id = decision.id
     grant.decision = decision
     grant.link_id = choice.link.id if choice.link else None
     grant.link_version = choice.link.version if choice.link else None
-    grant.scopes = decision.granted_scopes
+    grant.scopes = str(scopes)
     grant.sensitive_classes = decision.sensitive_classes
     grant.duration = decision.duration
-    grant.offline = decision.offline
+    grant.offline = decision.offline or "offline_access" in undecided
     grant.status = GrantStatus.ACTIVE
     grant.expires_at = _end_of(decision.duration, decision.at)
 
@@ -170,10 +190,9 @@ def _end_of(duration: Duration, start: datetime) -> datetime:
     return ends[duration]
 
 
-def _within(standing: Grant, decision: ConsentDecision) -> bool:
-    """Whether everything the standing grant allows, the new answer allows too."""
-    scopes = parse(standing.scopes).within(parse(decision.granted_scopes))
-    return scopes and set(standing.sensitive_classes) <= set(decision.sensitive_classes)
+def _same_right(grant: Grant, link: RepresentativeLink | None) -> bool:
+    """Whether the person acts by the very right, as it then was, under which the grant was given."""
+    return (grant.link_id, grant.link_version) == ((link.id, link.version) if link else (None, None))
 
 
 def _end_overdue(session: Session, decision: ConsentDecision) -> None:

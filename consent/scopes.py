@@ -106,6 +106,11 @@ class ScopeSet:
         words = tuple(word for word in self.words if word in other.words)
         return ScopeSet(_once_each(scope for scope in met if scope), words)
 
+    def joined(self, other: "ScopeSet") -> "ScopeSet":
+        """What either allows."""
+        words = tuple(dict.fromkeys((*self.words, *other.words)))
+        return ScopeSet(_once_each((*self.resources, *other.resources)), words)
+
     def within(self, other: "ScopeSet") -> bool:
         """Whether `other` allows all of this (each scope inside one of the other's)."""
         words = set(self.words) <= set(other.words)

@@ -4,8 +4,9 @@ from sqlalchemy import Engine
 
 import fhir.routes
 import oauth.discovery
+import oauth.expiry
 import oauth.routes
-from service import cli, clock, jobs, mail
+from service import cli, clock, jobs, logs, mail
 from service.accounts import expiry, passwords_pages, sign_in
 from service.jobs import Job
 from service.member import (
@@ -64,7 +65,11 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
-    Job("janitor", 300.0, jobs.janitor((*expiry.SWEEPS, jobs.delete_claimed_values, mail.delete_old))),
+    Job(
+        "janitor",
+        300.0,
+        jobs.janitor((*expiry.SWEEPS, *oauth.expiry.SWEEPS, jobs.delete_claimed_values, mail.delete_old)),
+    ),
 )
 """What the worker does, and how often in seconds."""
 
@@ -73,6 +78,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     """The WSGI application; settings come from the environment when none are given."""
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
+    logs.configure()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     for blueprint in BLUEPRINTS:

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.models import PersonalRepresentative
+from oauth import clients
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
 from service.plan.models import Member
+from service.settings import Settings
 
 _numbers = count(1)
 PASSWORD = "Harbor-lights-42!"
@@ -52,6 +54,16 @@ def make_account(session: Session, *, member: Member | None = None, password: st
 def _hash_once(password: str) -> str:
     # A real hash, but not a fresh one for each of some thousand accounts.
     return make_hash(password)
+
+
+def make_client(session: Session, settings: Settings, **given: Any) -> str:
+    """An approved public app; returns its id."""
+    values: dict[str, Any] = {
+        "name": f"Health Diary {next(_numbers)}", "redirect_uris": ["https://app.example.org/callback"],
+        "developer_name": "Example Apps Inc.",
+    }  # fmt: skip
+    view, _secret = clients.register(session, **values | given, settings=settings)
+    return view.id
 
 
 def make_representative(session: Session, account: Account | None = None, **given: Any) -> PersonalRepresentative:

@@ -141,6 +141,20 @@ def test_case_117_an_ended_link_stops_a_code_that_waits_for_its_exchange(desk: D
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_grant")
 
 
+def test_case_117_a_new_link_and_a_new_consent_revive_no_older_token(desk: Desk, family: Family) -> None:
+    app = desk.register()
+    older = desk.connect(app, account=family.account, member=family.father)
+    with desk.session() as session:
+        made = family.standing(session)
+        end_link(session, made, by=EndedBy.PLAN)
+        link(session, made.representative, made.member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+    newer = desk.connect(app, account=family.account, member=family.father)
+    assert desk.works(newer["access_token"])
+    assert not desk.works(older["access_token"])
+    assert desk.refresh(app, older["refresh_token"]).status_code == 400
+    assert desk.works(newer["access_token"])
+
+
 def test_case_118_majority_ends_the_parents_tokens_at_midnight(desk: Desk, clock: MovableClock) -> None:
     today = now().astimezone(NEW_YORK).date()
     with desk.session() as session:
