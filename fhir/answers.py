@@ -1,4 +1,4 @@
-"""Responses of the FHIR API: bodies, errors as OperationOutcome, headers for every origin, compression."""
+"""Responses of the FHIR API: bodies, lightly packed, errors as OperationOutcome, headers for every origin."""
 
 import gzip
 
@@ -29,10 +29,20 @@ _SENTENCES = {
 def of_resource(resource: Resource, content_type: str) -> Response:
     """One resource with its version, or 304 when the client has it already (RFC 9110 §13)."""
     etag = f'W/"{resource.version}"'
-    headers = {"ETag": etag, "Last-Modified": http_date(resource.last_updated // 1_000_000)}
+    headers = [("ETag", etag), ("Last-Modified", http_date(resource.last_updated // 1_000_000))]
     if _is_known(etag, resource.last_updated):
         return Response(status=304, headers=headers)
-    return Response(resource.body, content_type=content_type, headers=headers)
+    return of_body(resource.body, content_type, headers)
+
+
+def of_body(body: bytes, content_type: str, headers: list[tuple[str, str]] | None = None) -> Response:
+    """A body, packed lightly (zstd or gzip) where the client takes it and it is worth it."""
+    sent = [("Vary", "Accept-Encoding"), *(headers or ())]
+    accepted = request.environ.get("HTTP_ACCEPT_ENCODING", "")
+    if accepted and len(body) >= _SMALLEST:
+        body, encoding = _packed(body)
+        sent += [("Content-Encoding", encoding)] if encoding else []
+    return Response(body, content_type=content_type, headers=sent)
 
 
 def of_problem(problem: FhirProblem) -> Response:
@@ -70,32 +80,22 @@ def preflight(methods: str) -> Response:
 
 def for_every_origin(response: Response) -> Response:
     """CORS for apps in browsers: any origin, never with credentials; the token is all that counts."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.add("Access-Control-Allow-Origin", "*")
+    response.headers.add("Access-Control-Expose-Headers", _EXPOSED)
     return response
 
 
-def compress(response: Response) -> Response:
-    """zstd or gzip, lightly, where the client takes it and the body is worth it."""
-    if response.direct_passthrough or response.status_code != 200:
-        return response
-    response.vary.add("Accept-Encoding")
-    body = response.get_data()
-    if len(body) < _SMALLEST:
-        return response
+def _packed(body: bytes) -> tuple[bytes, str]:
     accepted = request.accept_encodings
     if accepted["zstd"]:
-        response.set_data(zstandard.compress(body, 1))
-        response.content_encoding = "zstd"
-    elif accepted["gzip"]:
-        response.set_data(gzip.compress(body, 1, mtime=0))
-        response.content_encoding = "gzip"
-    return response
+        return zstandard.compress(body, 1), "zstd"
+    if accepted["gzip"]:
+        return gzip.compress(body, 1, mtime=0), "gzip"
+    return body, ""
 
 
 def _is_known(etag: str, last_updated: int) -> bool:
-    if request.if_none_match:
-        return request.if_none_match.contains_weak(etag[3:-1]) or "*" in request.headers["If-None-Match"]
-    since = request.if_modified_since
+    if "HTTP_IF_NONE_MATCH" in request.environ:
+        return request.if_none_match.contains_weak(etag[3:-1]) or request.environ["HTTP_IF_NONE_MATCH"].strip() == "*"
+    since = request.if_modified_since if "HTTP_IF_MODIFIED_SINCE" in request.environ else None
     return since is not None and last_updated // 1_000_000 <= int(since.timestamp())

@@ -6,6 +6,7 @@ No text of a request ever becomes SQL; column names come from enums of ours.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from consent.policy import Access
@@ -71,7 +72,7 @@ _BY_HULL = frozenset({Prefix.GT, Prefix.LT, Prefix.GE, Prefix.LE})
 def all_of(clauses: Iterable[Clause]) -> Clause:
     """Every one of the clauses."""
     parts = [clause for clause in clauses if clause.text]
-    return Clause(" AND ".join(part.text for part in parts), tuple(value for part in parts for value in part.values))
+    return Clause(" AND ".join([part.text for part in parts]), sum([part.values for part in parts], ()))
 
 
 def any_of(clauses: Sequence[Clause]) -> Clause:
@@ -87,6 +88,7 @@ def visible(dialect: Dialect, access: Access, resource_type: str) -> Clause:
     return all_of((_owned(dialect, access, resource_type), without_labels(dialect, access.excluded_labels)))
 
 
+@lru_cache(maxsize=256)
 def without_labels(dialect: Dialect, labels: frozenset[str]) -> Clause:
     """Resources that carry none of the labels."""
     if not labels:

@@ -1,6 +1,7 @@
 """In which form an answer is wanted, and how strictly a search is to be handled (FHIR R4, http)."""
 
 from enum import StrEnum
+from functools import lru_cache
 
 from werkzeug.wrappers import Request
 
@@ -29,10 +30,14 @@ class Handling(StrEnum):
 
 def content_type(request: Request) -> str:
     """The Content-Type to answer with; raises NotAcceptable."""
+    accepted = request.environ.get("HTTP_ACCEPT", "")
+    if not request.query_string and request.method != "POST":
+        return _accepted(accepted)
     version = request.args.get("fhirVersion")
     if version is not None and version not in _VERSIONS:
         raise NotAcceptable
-    return f"{_media_type(request)}; charset=UTF-8"
+    given = request.args.get("_format") or (request.form.get("_format") if request.method == "POST" else None)
+    return _formatted(given) if given else _accepted(accepted)
 
 
 def handling(request: Request) -> Handling | None:
@@ -45,21 +50,20 @@ def handling(request: Request) -> Handling | None:
     return None
 
 
-def _media_type(request: Request) -> str:
-    given = request.args.get("_format") or (request.form.get("_format") if request.method == "POST" else None)
-    if given:
-        found = _FORMATS.get(given.partition(";")[0].strip().lower())
-        if found is None:
-            raise NotAcceptable
-        return found
-    accepted = request.headers.get("Accept", "")
-    if not accepted.strip():
-        return _FHIR_JSON
-    offers = [_offer(part) for part in accepted.split(",")]
+def _formatted(given: str) -> str:
+    found = _FORMATS.get(given.partition(";")[0].strip().lower())
+    if found is None:
+        raise NotAcceptable
+    return f"{found}; charset=UTF-8"
+
+
+@lru_cache(maxsize=256)
+def _accepted(accepted: str) -> str:
+    offers = [_offer(part) for part in accepted.split(",")] if accepted.strip() else [(1.0, _FHIR_JSON)]
     acceptable = sorted((offer for offer in offers if offer[1]), key=lambda offer: -offer[0])
     if not acceptable:
         raise NotAcceptable
-    return acceptable[0][1]
+    return f"{acceptable[0][1]}; charset=UTF-8"
 
 
 def _offer(part: str) -> tuple[float, str]:

@@ -5,6 +5,7 @@ A link holds the whole search and where its next page starts, so that it works b
 
 import base64
 import binascii
+import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class PageLink:
 
     given: tuple[tuple[str, str], ...]
     start: Cursor
+    text: str
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -65,9 +67,9 @@ def unseal(key: bytes, access: Access, resource_type: str, text: str) -> PageLin
         raise NotFound("The page link belongs to another type.")
     if content.made_at + LIFE // timedelta(microseconds=1) < microseconds(now()):
         raise PageExpired
-    return PageLink(tuple(content.given), Cursor(content.place, content.last_id))
+    return PageLink(tuple(content.given), Cursor(content.place, content.last_id), text)
 
 
 def _mac(key: bytes, access: Access, packed: bytes) -> bytes:
-    bound = f"{access.grant_id}/{access.account_id}/{access.patient_id}/{access.basis}".encode()
-    return hmac.digest(key, _PURPOSE + b"\0" + bound + b"\0" + packed, "sha256")[:_SEAL]
+    bound = f"{access.grant_id}/{access.account_id}/{access.patient_id}/{access.basis}\0".encode()
+    return hashlib.blake2b(bound + packed, key=key[:64], person=_PURPOSE, digest_size=_SEAL).digest()

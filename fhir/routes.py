@@ -1,9 +1,11 @@
 """The members' FHIR API: read-only, under the Access of the token, every disclosure recorded before it is sent."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 
 from flask import Blueprint, Flask, Response, g, request
+from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir import answers, bundles, capability, disclosures, negotiation, paging, store
@@ -16,6 +18,7 @@ from oauth import discovery
 from oauth.protector import access_for_request
 from oauth.token_problems import TokenProblem
 from service import web
+from service.settings import Settings
 
 PREFIX = "/fhir/r4"
 blueprint = Blueprint("fhir", __name__, url_prefix=PREFIX)
@@ -40,9 +43,7 @@ def capabilities() -> Response:
     """The CapabilityStatement; open, may be cached."""
     content_type = negotiation.content_type(request)
     body = capability.statement(web.settings().fhir_base, discovery.describe(web.settings()))
-    response = Response(body, content_type=content_type)
-    response.headers["Cache-Control"] = "public, max-age=300"
-    return answers.compress(response)
+    return answers.of_body(body, content_type, [("Cache-Control", "public, max-age=300")])
 
 
 def search(resource_type: str) -> Response:
@@ -61,80 +62,96 @@ def search_by_post(resource_type: str) -> Response:
 def read(resource_type: str, resource_id: str) -> Response:
     """The current version of a resource."""
     content_type = negotiation.content_type(request)
-    access = _access(resource_type, "read", resource_id)
-    return _disclose(access, store.read(web.db_session(), access, resource_type, resource_id), content_type)
+    call = _begin(resource_type, "read", resource_id)
+    return _disclose(call, store.read(call.session, call.access, resource_type, resource_id), content_type)
 
 
 def vread(resource_type: str, resource_id: str, version: str) -> Response:
     """One version of a resource."""
     content_type = negotiation.content_type(request)
-    access = _access(resource_type, "vread", resource_id)
-    found = store.vread(web.db_session(), access, resource_type, resource_id, version)
-    return _disclose(access, found, content_type)
+    call = _begin(resource_type, "vread", resource_id)
+    return _disclose(call, store.vread(call.session, call.access, resource_type, resource_id, version), content_type)
 
 
 def history(resource_type: str, resource_id: str) -> Response:
     """The versions of a resource."""
     content_type = negotiation.content_type(request)
-    access = _access(resource_type, "history", resource_id)
-    versions = store.history(web.db_session(), access, resource_type, resource_id)
-    disclosures.record(web.db_session(), access, _asked(), versions)
-    link = f"{web.settings().fhir_base}/{resource_type}/{resource_id}/_history"
-    body = bundles.history(web.settings().fhir_base, versions, own_link=link)
-    return answers.compress(Response(body, content_type=content_type))
+    call = _begin(resource_type, "history", resource_id)
+    versions = store.history(call.session, call.access, resource_type, resource_id)
+    disclosures.record(call.session, call.access, call.asked, versions)
+    base = web.settings().fhir_base
+    body = bundles.history(base, versions, own_link=f"{base}/{resource_type}/{resource_id}/_history")
+    return answers.of_body(body, content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request whose token is good."""
+
+    session: Session
+    access: Access
+    asked: disclosures.Asked
+
+
+def _begin(resource_type: str, interaction: str, resource_id: str = "") -> _Call:
+    session = web.reading_session()
+    asked = disclosures.Asked(resource_type, interaction, resource_id)
+    call = _Call(session, access_for_request(session), asked)
+    g.fhir_call = call
+    return call
+
+
+def _disclose(call: _Call, resource: store.Resource, content_type: str) -> Response:
+    response = answers.of_resource(resource, content_type)
+    sent = [resource] if response.status_code == 200 else []
+    disclosures.record(call.session, call.access, call.asked, sent)
+    return response
 
 
 def _search(resource_type: str, given: Sequence[tuple[str, str]]) -> Response:
     content_type = negotiation.content_type(request)
-    access = _access(resource_type, "search")
-    settings = web.settings()
-    handling = negotiation.handling(request)
-    start, own = None, None
-    if tokens := [value for name, value in given if name == "_page"]:
-        link = paging.unseal(settings.secret_key, access, resource_type, _single(tokens))
-        given, start, own = link.given, link.start, [("_page", tokens[0])]
-    _asked().note(given)
+    call = _begin(resource_type, "search")
+    settings, handling = web.settings(), negotiation.handling(request)
+    link = _page_link(settings, call.access, resource_type, given)
+    call.asked.note(link.given if link else given)
     asked = searching.parse(
-        resource_type, given, base=settings.fhir_base, patient_ids=access.patient_ids,
+        resource_type,
+        link.given if link else given,
+        base=settings.fhir_base,
+        patient_ids=call.access.patient_ids,
         strict=handling is Handling.STRICT,
-    )  # fmt: skip
-    page = store.search(web.db_session(), access, asked, start)
-    disclosures.record(web.db_session(), access, _asked(), [*page.matches, *page.included], total=page.total)
-    following = None
-    if page.following is not None:
-        sealed = paging.seal(settings.secret_key, access, resource_type, asked.used, page.following)
-        following = bundles.search_link(settings.fhir_base, resource_type, [("_page", sealed)])
-    own_link = bundles.search_link(settings.fhir_base, resource_type, own or asked.used)
-    body = bundles.searchset(settings.fhir_base, asked, page, own_link=own_link, next_link=following)
-    response = Response(body, content_type=content_type)
-    if handling is not None:
-        response.headers["Preference-Applied"] = f"handling={handling}"
-    return answers.compress(response)
+    )
+    page = store.search(call.session, call.access, asked, link.start if link else None)
+    disclosures.record(call.session, call.access, call.asked, [*page.matches, *page.included], total=page.total)
+    own = [("_page", link.text)] if link else asked.used
+    body = bundles.searchset(
+        settings.fhir_base,
+        asked,
+        page,
+        own_link=bundles.search_link(settings.fhir_base, resource_type, own),
+        next_link=_next_link(settings, call.access, asked, page),
+    )
+    applied = [("Preference-Applied", f"handling={handling}")] if handling is not None else None
+    return answers.of_body(body, content_type, applied)
 
 
-def _disclose(access: Access, resource: store.Resource, content_type: str) -> Response:
-    response = answers.of_resource(resource, content_type)
-    sent = [resource] if response.status_code == 200 else []
-    disclosures.record(web.db_session(), access, _asked(), sent)
-    return answers.compress(response)
+def _page_link(
+    settings: Settings, access: Access, resource_type: str, given: Sequence[tuple[str, str]]
+) -> paging.PageLink | None:
+    tokens = [value for name, value in given if name == "_page"]
+    if not tokens:
+        return None
+    # A link holds the whole search: what stands beside it would not be answered.
+    if len(tokens) > 1 or any(name not in {"_page", *searching.TRANSPORT} for name, _ in given):
+        raise BadRequest("Follow a page link as it is, without other parameters.", expression="_page")
+    return paging.unseal(settings.secret_key, access, resource_type, tokens[0])
 
 
-def _access(resource_type: str, interaction: str, resource_id: str = "") -> Access:
-    access = access_for_request(web.reading_session())
-    g.fhir_asked = disclosures.Asked(resource_type, interaction, resource_id)
-    g.fhir_access = access
-    return access
-
-
-def _asked() -> disclosures.Asked:
-    found: disclosures.Asked = g.fhir_asked
-    return found
-
-
-def _single(values: Sequence[str]) -> str:
-    if len(values) > 1:
-        raise BadRequest("Follow one page link at a time.", expression="_page")
-    return values[0]
+def _next_link(settings: Settings, access: Access, asked: searching.Search, page: store.Page) -> str | None:
+    if page.following is None:
+        return None
+    sealed = paging.seal(settings.secret_key, access, asked.resource_type, asked.used, page.following)
+    return bundles.search_link(settings.fhir_base, asked.resource_type, [("_page", sealed)])
 
 
 def _answering(address: Address, deed: Deed) -> Deed:
@@ -165,8 +182,9 @@ def _require_offered(address: Address, named: dict[str, str]) -> None:
 
 
 def _record_refusal(status: int) -> None:
-    if "fhir_access" in g and status in {403, 404, 410}:
-        disclosures.record_refusal(web.db_session(), g.fhir_access, _asked(), status)
+    call: _Call | None = g.get("fhir_call")
+    if call is not None and status in {403, 404, 410}:
+        disclosures.record_refusal(call.session, call.access, call.asked, status)
 
 
 def _nowhere(rest: str = "") -> Response:

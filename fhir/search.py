@@ -19,7 +19,8 @@ DEFAULT_COUNT = 50
 SEARCH_LIMIT = 200
 """Values that one search may hold in all; more cost more than they find."""
 _NEVER = ("_has", "_filter", "_query", "_list", "_text", "_content", "_contained", "_containedType")
-_TRANSPORT = frozenset({"_format", "_pretty", "fhirVersion"})
+TRANSPORT = frozenset({"_format", "_pretty", "fhirVersion"})
+"""Parameters about the form of the answer, which the search itself passes over."""
 
 
 class Total(StrEnum):
@@ -123,7 +124,7 @@ def parse(
     draft = _Draft(Search(resource_type), base, patient_ids, strict)
     for name, value in given:
         _refuse_unsupported(name)
-        if value == "" or name in _TRANSPORT:
+        if value == "" or name in TRANSPORT:
             continue
         if not value.isprintable():
             raise BadValue(f"{shown(name)} holds characters that no FHIR value has.", expression=shown(name))

@@ -4,8 +4,7 @@ Nothing else may speak to the `resource` table this way. Each statement takes it
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -26,8 +25,7 @@ _CURRENT, _REPLACED = "resource", "resource_version"
 HISTORY_LIMIT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One stored version. `place` is its value of the sort column, `refs` its references where asked for."""
 
     type: str
@@ -78,7 +76,7 @@ def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs
         order=clauses.order(sort), mark=dialect.mark,
     )  # fmt: skip
     rows = _fetch(session, text, (*where.values, limit))
-    return [_with_refs(dialect, row) for row in rows]
+    return [_with_refs(dialect, row) if with_refs else Row._make((*row[:-1], ())) for row in rows]
 
 
 def count(session: Session, where: Clause) -> int:

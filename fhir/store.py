@@ -1,11 +1,12 @@
-"""Reading resources, always under an Access: there is no unfiltered way to member data.
+"""Reading and writing resources, always under an Access: there is no unfiltered way to member data.
 
 Not visible and not existing look alike. Scopes are enforced here, so that no caller can forget them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -23,8 +24,7 @@ from fhir.statements import Row
 from oauth.token_problems import InsufficientScope
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """One version of a resource; `body` is its JSON as served. A deleted one has no body to show."""
 
     type: str
@@ -85,7 +85,7 @@ def history(session: Session, access: Access, resource_type: str, resource_id: s
     )
     if not rows:
         raise NotFound
-    return [_resource(session, row) for row in rows]
+    return list(_resources(session, rows))
 
 
 def search(session: Session, access: Access, asked: Search, start: Cursor | None = None) -> Page:
@@ -99,8 +99,8 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     rows = statements.search(session, page, asked.sort, asked.count + 1, with_refs=bool(asked.includes))
     kept, more = rows[: asked.count], len(rows) > asked.count
     return Page(
-        matches=tuple(_resource(session, row) for row in kept),
-        included=tuple(_resource(session, row) for row in includes.follow(session, access, asked, kept, granted)),
+        matches=_resources(session, kept),
+        included=_resources(session, includes.follow(session, access, asked, kept, granted)),
         total=_total(session, asked, where, len(kept) if start is None and not more else None),
         following=Cursor(kept[-1].place, kept[-1].id) if more else None,
     )
@@ -230,5 +230,15 @@ def _total(session: Session, asked: Search, where: Clause, known: int | None) ->
 
 
 def _resource(session: Session, row: Row) -> Resource:
-    body = b"" if row.deleted else bodies_of(session).unpack(session, row.dictionary_id, row.body)
-    return Resource(row.type, row.id, row.version, row.last_updated, body, row.deleted)
+    return _resources(session, (row,))[0]
+
+
+def _resources(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
+    unpack = bodies_of(session).unpack
+    return tuple(
+        Resource(
+            row.type, row.id, row.version, row.last_updated,
+            b"" if row.deleted else unpack(session, row.dictionary_id, row.body), row.deleted,
+        )
+        for row in rows
+    )  # fmt: skip

@@ -224,6 +224,8 @@ def test_a_page_link_is_for_its_grant_only(api: Api, connect: Callable[..., Api]
     assert api.get(address[:-2] + "AA").status_code == 404
     assert api.get("Observation?_page=***").status_code == 400
     assert api.get(f"{address}&_page=x").status_code == 400
+    assert api.get(f"{address}&patient={OTHER}").status_code == 400
+    assert api.get(f"{address}&_format=json").status_code == 200
     assert api.get(address.replace("/Observation?", "/ExplanationOfBenefit?")).status_code == 404
 
 
