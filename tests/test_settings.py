@@ -1,0 +1,80 @@
+"""Settings: read from the environment, refused by name where unsafe; a plan's words come from its own file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from service.app import create_app
+from service.settings import Mode, Plan, Settings, UnsafeSetting
+
+KEY = "ab" * 32
+PARTNERS = Path(__file__).parent / "plan" / "partners.toml"
+
+
+def read(tmp_path: Path, **given: str) -> Settings:
+    return Settings.from_environment({"VAR": str(tmp_path), **given})
+
+
+def test_the_sandbox_needs_no_setting_and_keeps_its_own_key(tmp_path: Path) -> None:
+    first, second = read(tmp_path), read(tmp_path)
+    assert first.mode is Mode.SANDBOX
+    assert first.fhir_base == "http://localhost:8000/fhir/r4"
+    assert first.secret_key == second.secret_key
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"MODE": "production", "BASE_URL": "https://plan.example"}, "SECRET_KEY"),
+        ({"MODE": "production", "SECRET_KEY": KEY}, "BASE_URL"),
+        ({"MODE": "production", "SECRET_KEY": KEY, "BASE_URL": "http://plan.example"}, "BASE_URL"),
+        ({"SECRET_KEY": "abcd"}, "SECRET_KEY"),
+        ({"SECRET_KEY": "not hexadecimal"}, "SECRET_KEY"),
+        ({"BASE_URL": "http://plan.example"}, "BASE_URL"),
+        ({"BASE_URL": "https://plan.example/path"}, "BASE_URL"),
+    ],
+)
+def test_an_unsafe_setting_is_refused_by_name(tmp_path: Path, given: dict[str, str], named: str) -> None:
+    with pytest.raises(UnsafeSetting, match=named):
+        read(tmp_path, **given)
+
+
+def test_production_refuses_a_shifted_clock(tmp_path: Path) -> None:
+    (tmp_path / "clock").write_text("60")
+    with pytest.raises(UnsafeSetting, match="clock"):
+        read(tmp_path, MODE="production", SECRET_KEY=KEY, BASE_URL="https://plan.example")
+
+
+@pytest.fixture
+def production(settings: Settings, engine: Engine) -> Flask:
+    return create_app(
+        replace(settings, mode=Mode.PRODUCTION, base_url="https://plan.example", plan=Plan.read(PARTNERS)), engine
+    )
+
+
+def test_the_sandbox_pages_do_not_exist_in_production(production: Flask) -> None:
+    assert [rule.rule for rule in production.url_map.iter_rules() if rule.rule.startswith("/sandbox")] == []
+    browser = production.test_client()
+    for path in ("/sandbox/mail", "/sandbox/mail.json", "/sandbox/app"):
+        assert browser.get(path, base_url="https://plan.example").status_code == 404
+
+
+def test_under_https_the_cookie_is_bound_to_the_host_and_never_sent_in_clear(production: Flask) -> None:
+    answer = production.test_client().get("/sign-in", base_url="https://plan.example")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-sid=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
+    assert "max-age=" in answer.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("path", ["/", "/help", "/forgot-username", "/sign-in"])
+def test_another_plan_speaks_with_its_own_name_and_numbers(production: Flask, path: str) -> None:
+    page = production.test_client().get(path, base_url="https://plan.example").text
+    assert "Partners Example Plan" in page
+    for number in ("1-800-553-0784", "1-866-901-8000", "1-888-888-1211", "1-877-454-8477"):
+        assert number in page
+    assert "Meridian" not in page
