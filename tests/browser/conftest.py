@@ -50,9 +50,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="function" if LONG else "module")
 def sandbox(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of this file's own, as from `make run`."""
+    """A sandbox of this file's own, as from `make run`; of each story's own where stories are told several times."""
     with running_sandbox(tmp_path_factory.mktemp("var")) as running:
         yield running
 

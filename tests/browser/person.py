@@ -23,10 +23,11 @@ class Person:
     words: Words
     looks: Looks
 
-    def open(self, path: str, look: str) -> None:
-        """Type an address of the plan and look at the page."""
+    def open(self, path: str, look: str | None = None) -> None:
+        """Type an address of the plan, and look at the page under this name."""
         self.page.goto(self.sandbox.url + path)
-        self.look(look)
+        if look:
+            self.look(look)
 
     def look(self, name: str) -> None:
         """Look at the page that is open."""

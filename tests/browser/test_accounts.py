@@ -12,13 +12,15 @@ _NEW_PASSWORD = "Larch-Window-58"
 def test_password_is_changed_by_the_one_path(story: Story) -> None:
     person, elsewhere = story.browser(), story.browser()
     account = story.sandbox.account("grace")
-    elsewhere.open("/sign-in", "sign-in-elsewhere")
+    elsewhere.open("/sign-in")
     elsewhere.prefer_language()
+    elsewhere.look("sign-in-elsewhere")
     elsewhere.sign_in("grace")
     elsewhere.page.wait_for_url("**/member")
 
-    person.open("/sign-in", "sign-in")
+    person.open("/sign-in")
     person.prefer_language()
+    person.look("sign-in")
     person.sign_in("grace")
     person.page.wait_for_url("**/member")
     person.open_settings()
@@ -107,8 +109,9 @@ def test_guardian_s_letter_opens_a_registration(story: Story) -> None:
         pytest.skip("the sandbox plan has no representative who waits to register")
     person, address = story.browser(), "new.guardian@example.org"
 
-    person.open("/register", "register")
+    person.open("/register")
     person.prefer_language()
+    person.look("register")
     person.follow("I am a personal representative and not a member")
     person.look("register-representative")
     person.field("Personal Representative ID").fill(waiting[0]["personal_representative_id"])

@@ -86,8 +86,9 @@ def test_representative_selects_a_member_and_connects_an_app(story: Story) -> No
     anna = story.sandbox.account("anna")
     child = next(member for member in anna["members"] if member["relation"] == "parent")
 
-    person.open("/sign-in", "sign-in")
+    person.open("/sign-in")
     person.prefer_language()
+    person.look("sign-in")
     person.sign_in("anna")
     person.heading("For whom do you act?")
     person.look("select-member")
