@@ -209,9 +209,7 @@ class _Loader:
         with self._sessions.begin() as session:
             summary = self.summary
             detail = {"added": summary.added, "changed": summary.changed, "rejected": summary.rejected}
-            audit.record(
-                session, "fhir:resource:load", count=summary.read, detail=detail, reason=self._access.reason
-            )
+            audit.record(session, "fhir:resource:load", count=summary.read, detail=detail, reason=self._access.reason)
 
     def _reject(self, source: Source, problem: Rejected, raw: bytes) -> None:
         reject = Reject(source.file, source.line, problem.path, problem.rule, problem.hint)

@@ -36,9 +36,7 @@ ADDRESSES = (
 )
 
 _ORDER = ("read", "vread", "history-instance", "search-type")
-INTERACTIONS = tuple(
-    code for code in _ORDER if any(code in address.offered.values() for address in ADDRESSES)
-)
+INTERACTIONS = tuple(code for code in _ORDER if any(code in address.offered.values() for address in ADDRESSES))
 """What is offered for every resource type."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 """Every method is answered by us, so that a refusal is an OperationOutcome too."""

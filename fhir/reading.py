@@ -48,7 +48,7 @@ def read(path: Path) -> Iterator[Line]:
     if ".ndjson" not in path.name and ".json" in path.name:
         yield from _read_json(path)
         return
-    with (gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             if stripped := raw.strip():
                 yield Line(path.name, number, stripped)
@@ -68,7 +68,7 @@ def _rank(resource_type: str) -> int:
 
 
 def _read_json(path: Path) -> Iterator[Line]:
-    with (gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")) as file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         raw = file.read()
     try:
         found = parse(raw)

@@ -218,9 +218,7 @@ def _where(dialect: Dialect, access: Access, asked: Search) -> Clause:
         raise InsufficientScope(f"patient/{asked.resource_type}.s")
     of_type = Clause(f"type = {dialect.mark}", (asked.resource_type,))
     visible = clauses.visible(dialect, access, asked.resource_type)
-    return clauses.all_of(
-        [of_type, visible, scope, *(clauses.condition(dialect, one) for one in asked.conditions)]
-    )
+    return clauses.all_of([of_type, visible, scope, *(clauses.condition(dialect, one) for one in asked.conditions)])
 
 
 def _total(session: Session, asked: Search, where: Clause, known: int | None) -> int | None:

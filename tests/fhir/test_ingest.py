@@ -59,9 +59,7 @@ def test_loading_again_changes_nothing(engine: Engine, system: Access) -> None:
 
 
 def test_the_same_id_twice_in_one_load_makes_two_versions(engine: Engine, system: Access) -> None:
-    summary = ingest.load_resources(
-        engine, [records.patient("p"), records.patient("p", gender="male")], access=system
-    )
+    summary = ingest.load_resources(engine, [records.patient("p"), records.patient("p", gender="male")], access=system)
 
     assert (summary.added, summary.changed) == (1, 1)
 
