@@ -92,7 +92,8 @@ class StoredVersion(Stored, Base):
 
     __tablename__ = "resource_version"
 
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    # After type and id, by which versions are looked for.
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, sort_order=1)
 
 
 class BodyDictionary(Base):

@@ -20,9 +20,10 @@ CAPABILITIES = (
 )  # fmt: skip
 RESOURCE_TYPES = (
     "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
-    "DocumentReference", "Encounter", "ExplanationOfBenefit", "Goal", "Immunization", "Location", "Medication",
-    "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient", "Practitioner",
-    "PractitionerRole", "Procedure", "Provenance", "RelatedPerson", "ServiceRequest",
+    "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "HealthcareService", "Immunization",
+    "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest", "Observation", "Organization",
+    "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
+    "ServiceRequest", "Specimen",
 )  # fmt: skip
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 _US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"

@@ -60,7 +60,6 @@ def upgrade() -> None:
     )
     op.create_table(
         "resource_version",
-        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("type", sa.String(length=40), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("patient_id", sa.String(length=64), nullable=False),
@@ -88,7 +87,8 @@ def upgrade() -> None:
         sa.Column("refs", WORDS, nullable=False),
         sa.Column("texts", sa.Text(), nullable=False),
         sa.Column("labels", WORDS, nullable=False),
-        sa.PrimaryKeyConstraint("version", "type", "id", name=op.f("pk_resource_version")),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("type", "id", "version", name=op.f("pk_resource_version")),
     )
     op.create_index("ix_resource_version_patient", "resource_version", ["patient_id", "type"], unique=False)
 

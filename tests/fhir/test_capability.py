@@ -8,6 +8,7 @@ from flask import Flask
 
 from fhir import parameters, r4
 from fhir.compartment import TYPES
+from oauth.discovery import RESOURCE_TYPES
 
 
 @pytest.fixture
@@ -78,3 +79,7 @@ def test_the_carin_parameters_and_includes_are_there(statement: dict[str, Any]) 
     includes = ("patient", "provider", "care-team", "coverage", "insurer", "payee", "*")
     assert set(claims["searchInclude"]) >= {f"ExplanationOfBenefit:{name}" for name in includes}
     assert "Coverage:payor" in listed["Coverage"]["searchInclude"]
+
+
+def test_discovery_names_a_scope_for_every_type_that_is_served() -> None:
+    assert set(TYPES) == set(RESOURCE_TYPES)
