@@ -71,7 +71,7 @@ DATA_TYPES = (
     ),
     DataType(
         "providers", Head.INTERACTIONS,
-        frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService"}),
+        frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Endpoint"}),
         _("Doctors, pharmacies and other providers"),
         _("Names and addresses of the people and places that gave care."),
     ),
