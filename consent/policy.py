@@ -83,8 +83,12 @@ class GrantFacts:
     related_person_id: str | None = None
 
 
+@lru_cache(maxsize=4096)
 def access_for_grant(facts: GrantFacts) -> Access:
-    """The Access of an app under a live grant; whether the grant is live was compared by the token's look-up."""
+    """The Access of an app under a live grant; whether the grant is live was compared by the token's look-up.
+
+    Follows from the facts alone, which are read anew for every request, and so need not be worked out anew.
+    """
     link_scope = LinkScope(facts.link_scope) if facts.link_scope else None
     return Access(
         basis=AccessBasis.GRANT,

@@ -20,7 +20,7 @@ def access_for_request(session: Session) -> Access:
 
 def bearer_token() -> str:
     """The raw token of the current request, from the Authorization header and nowhere else (RFC 9700 §4.3.2)."""
-    if "access_token" in request.args:
+    if request.query_string and "access_token" in request.args:
         raise TokenInQuery
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":

@@ -5,8 +5,7 @@ columns in the same order; a test runs both and compares.
 """
 
 import json
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -37,8 +36,7 @@ POSTGRESQL = f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = %s"
 SQLITE = f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
+class TokenFacts(NamedTuple):
     """The row: instants in microseconds since 1970, the fields in the order of the statement's columns."""
 
     scope: str
@@ -75,7 +73,7 @@ class TokenFacts:
     representative_account_id: str | None
 
 
-_CLASSES = [field.name for field in fields(TokenFacts)].index("sensitive_classes")
+_CLASSES = TokenFacts._fields.index("sensitive_classes")
 
 
 def find_token(session: Session, token_hash: str) -> TokenFacts | None:
@@ -86,7 +84,6 @@ def find_token(session: Session, token_hash: str) -> TokenFacts | None:
 
 
 def _facts(row: tuple[Any, ...]) -> TokenFacts:
-    values = list(row)
-    classes = values[_CLASSES]
-    values[_CLASSES] = tuple(json.loads(classes) if isinstance(classes, str) else classes)
-    return TokenFacts(*values)
+    classes = row[_CLASSES]
+    found = tuple(json.loads(classes) if isinstance(classes, str) else classes)
+    return TokenFacts._make((*row[:_CLASSES], found, *row[_CLASSES + 1 :]))

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import select
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import DDL, BigInteger, Dialect, Engine, Enum, MetaData, Table, 
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,11 +98,6 @@ def make_sessions(engine: Engine) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False)
 
 
-def make_reading_sessions(engine: Engine) -> sessionmaker["ReadingSession"]:
-    """The factory of sessions for requests that only read and leave an audit row."""
-    return sessionmaker(engine, class_=ReadingSession, expire_on_commit=False)
-
-
 def append_only(table: Table) -> None:
     """Make the database itself refuse to change or delete rows of `table`, whoever asks (triggers, both databases)."""
     name = table.name
@@ -127,17 +124,17 @@ class ReadingSession(Session):
     answer leaves. What goes through the ORM after all opens a transaction as ever, which the statements then join.
     """
 
-    _pooled: Any = None
-    _cursor: Any = None
+    def __init__(self, bind: Engine, connections: "ReadingConnections") -> None:
+        super().__init__(bind, expire_on_commit=False)
+        self._connections = connections
+        self._taken: PoolProxiedConnection | None = None
+        self._cursor: Any = None
 
     def driver_cursor(self) -> Any:
         """The driver's cursor, the same for all statements of this session."""
         if self._cursor is None:
-            engine = self.get_bind().engine
-            self._pooled = engine.raw_connection()
-            if engine.dialect.name == "postgresql":
-                self._pooled.driver_connection.autocommit = True
-            self._cursor = _new_cursor(engine.dialect, self._pooled.driver_connection)
+            self._taken = self._connections.take()
+            self._cursor = _new_cursor(self._connections.dialect, self._taken.driver_connection)
         return self._cursor
 
     def commit(self) -> None:
@@ -151,21 +148,57 @@ class ReadingSession(Session):
             if self.in_transaction():
                 super().close()
         finally:
-            self._give_back()
+            if self._taken is not None:
+                # An open SELECT would keep SQLite's snapshot for whoever gets the connection next.
+                self._cursor.close()
+                self._connections.give_back(self._taken)
+                self._taken = self._cursor = None
 
-    def _give_back(self) -> None:
-        pooled, cursor = self._pooled, self._cursor
-        self._pooled = self._cursor = None
-        if pooled is None:
-            return
-        # An open SELECT would keep SQLite's snapshot for whoever gets the connection next.
-        cursor.close()
-        if isinstance(pooled.driver_connection, psycopg.Connection):
-            if pooled.driver_connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
-                pooled.invalidate()
-                return
-            pooled.driver_connection.autocommit = False
-        pooled.close()
+
+class ReadingConnections:
+    """Connections in autocommit, out of the pool for as long as the engine lives: one for each thread that reads.
+
+    Passing the pool twice a request costs as much as a read's statement.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.dialect = engine.dialect
+        self._engine = engine
+        self._idle: deque[PoolProxiedConnection] = deque()
+        event.listen(engine, "engine_disposed", self._end_all)
+
+    def session(self) -> ReadingSession:
+        """A session for a request that only reads and leaves an audit row."""
+        return ReadingSession(self._engine, self)
+
+    def take(self) -> PoolProxiedConnection:
+        """A connection that lives, for one session at a time."""
+        while True:
+            try:
+                taken = self._idle.pop()
+            except IndexError:
+                return self._open()
+            try:
+                if self.dialect.name == "postgresql":
+                    _require_alive(taken.driver_connection)
+                return taken
+            except DisconnectionError:
+                taken.invalidate()
+
+    def give_back(self, taken: PoolProxiedConnection) -> None:
+        """Keep the connection for the next session."""
+        self._idle.append(taken)
+
+    def _open(self) -> PoolProxiedConnection:
+        opened = self._engine.raw_connection()
+        if self.dialect.name == "postgresql":
+            driver: Any = opened.driver_connection
+            driver.autocommit = True
+        return opened
+
+    def _end_all(self, _engine: Engine) -> None:
+        while self._idle:
+            self._idle.pop().invalidate()
 
 
 def driver_cursor(session: Session) -> Any:
@@ -180,7 +213,7 @@ def _new_cursor(dialect: Dialect, connection: Any) -> Any:
     return connection.cursor(binary=True) if dialect.name == "postgresql" else connection.cursor()
 
 
-def _require_alive(connection: Any, _record: object, _pooled: object) -> None:
+def _require_alive(connection: Any, *_: object) -> None:
     # A ping costs a round trip each time. A server that ended leaves its farewell in the socket: only then is asked.
     poll = select.poll()
     try:

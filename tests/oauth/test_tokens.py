@@ -1,6 +1,5 @@
 """The check of a token: every thing it hangs from matters, and both databases see the same."""
 
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -60,7 +59,7 @@ def test_each_leg_of_a_token_matters(desk: Desk) -> None:
         "account_member_id": None, "client_status": ClientStatus.SUSPENDED.value,
     }  # fmt: skip
     for name, value in fallen.items():
-        assert not tokens.stands(replace(found, **{name: value}), at), name
+        assert not tokens.stands(found._replace(**{name: value}), at), name
 
 
 def test_each_leg_of_a_representatives_right_matters(desk: Desk) -> None:
@@ -71,7 +70,7 @@ def test_each_leg_of_a_representatives_right_matters(desk: Desk) -> None:
         "link_valid_from": at + 1, "link_valid_until": at,
     }  # fmt: skip
     for name, value in fallen.items():
-        assert not tokens.stands(replace(found, **{name: value}), at), name
+        assert not tokens.stands(found._replace(**{name: value}), at), name
 
 
 def test_ending_or_limiting_a_link_ends_its_tokens_at_once(desk: Desk) -> None:
@@ -89,9 +88,9 @@ def test_ending_or_limiting_a_link_ends_its_tokens_at_once(desk: Desk) -> None:
 
 def test_the_statement_and_its_fields_keep_the_same_order() -> None:
     columns = [column.strip() for column in statements._COLUMNS.replace("\n", " ").split(",")]
-    assert len(columns) == len(fields(TokenFacts))
-    for column, field in zip(columns, fields(TokenFacts), strict=True):
-        assert field.name.endswith(column.split(".")[1].removeprefix("link_")) or column in {"g.version"}, (
+    assert len(columns) == len(TokenFacts._fields)
+    for column, field in zip(columns, TokenFacts._fields, strict=True):
+        assert field.endswith(column.split(".")[1].removeprefix("link_")) or column in {"g.version"}, (
             column,
             field,
         )
