@@ -8,11 +8,13 @@ from flask import Blueprint
 from flask_babel import LazyString, format_date, format_time, gettext
 
 from service.member import acting
+from service.member.browsers import name_of
 from service.member.language import current_language, languages
 from service.member.waiting import find_waiting
 from service.web import allow_form_redirect, request_id, settings
 
 blueprint = Blueprint("layout", __name__)
+blueprint.add_app_template_filter(name_of, "browser_name")
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ def test_member_connects_an_app_and_revokes_it(story: Story) -> None:
     last_used = entry.locator("dt", has_text=console.words("Last used")).locator("+ dd").inner_text()
     assert last_used != console.words("Not yet")
     story.step("password again, and the console shows the app")
+    entry.get_by_role("link", name=console.words("What was agreed")).click()
+    console.heading("What was agreed")
+    console.look("what-was-agreed")
+    console.follow("Back to App Management Console")
 
     console.press("Revoke")
     console.heading("Access ended")

@@ -14,7 +14,7 @@ _FOR_ANYBODY = {
 }  # fmt: skip
 _FOR_MEMBERS = {
     "/member": "home", "/settings": "settings", "/settings/change-password": "change-password", "/profile": "profile",
-    "/apps": "console", "/confirm-password": "password-again", "/select-member": "select-member",
+    "/apps": "console", "/people": "people", "/confirm-password": "password-again", "/select-member": "select-member",
 }  # fmt: skip
 
 
