@@ -4,9 +4,9 @@ It runs on the driver's own cursor (binary on PostgreSQL), inside the session's 
 columns in the same order; a test runs both and compares.
 """
 
-import json
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy.orm import Session
 
 from service.db import driver_cursor
@@ -85,5 +85,5 @@ def find_token(session: Session, token_hash: str) -> TokenFacts | None:
 
 def _facts(row: tuple[Any, ...]) -> TokenFacts:
     classes = row[_CLASSES]
-    found = tuple(json.loads(classes) if isinstance(classes, str) else classes)
+    found = tuple(orjson.loads(classes) if isinstance(classes, str) else classes)
     return TokenFacts._make((*row[:_CLASSES], found, *row[_CLASSES + 1 :]))

@@ -124,17 +124,22 @@ class ReadingSession(Session):
     answer leaves. What goes through the ORM after all opens a transaction as ever, which the statements then join.
     """
 
-    def __init__(self, bind: Engine, connections: "ReadingConnections") -> None:
+    def __init__(self, bind: Engine, keeper: "ReadingSessions") -> None:
         super().__init__(bind, expire_on_commit=False)
-        self._connections = connections
-        self._taken: PoolProxiedConnection | None = None
+        self._keeper = keeper
+        self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
+        self._lent = True
 
     def driver_cursor(self) -> Any:
-        """The driver's cursor, the same for all statements of this session."""
+        """The driver's cursor, the same for all statements; read each to its end."""
         if self._cursor is None:
-            self._taken = self._connections.take()
-            self._cursor = _new_cursor(self._connections.dialect, self._taken.driver_connection)
+            engine = self._keeper.engine
+            self._connection = engine.raw_connection()
+            driver: Any = self._connection.driver_connection
+            if engine.dialect.name == "postgresql":
+                driver.autocommit = True
+            self._cursor = _new_cursor(engine.dialect, driver)
         return self._cursor
 
     def commit(self) -> None:
@@ -143,62 +148,57 @@ class ReadingSession(Session):
             super().commit()
 
     def close(self) -> None:
-        """Give back the connection, and whatever the ORM held."""
-        try:
-            if self.in_transaction():
-                super().close()
-        finally:
-            if self._taken is not None:
-                # An open SELECT would keep SQLite's snapshot for whoever gets the connection next.
-                self._cursor.close()
-                self._connections.give_back(self._taken)
-                self._taken = self._cursor = None
+        """Forget what the ORM held and serve the next request."""
+        if self.in_transaction() or self.identity_map:
+            super().close()
+        # Closing twice must not lend it to two requests.
+        if self._lent:
+            self._lent = False
+            self._keeper.keep(self)
+
+    def lend(self) -> None:
+        """Serve one request more; raises DisconnectionError where the server ended the connection."""
+        self._lent = True
+        if self._connection is not None and self._keeper.engine.dialect.name == "postgresql":
+            _require_alive(self._connection.driver_connection)
+
+    def end(self) -> None:
+        """Close the connection for good."""
+        if self._connection is not None:
+            self._connection.invalidate()
 
 
-class ReadingConnections:
-    """Connections in autocommit, out of the pool for as long as the engine lives: one for each thread that reads.
+class ReadingSessions:
+    """Reading sessions, each with its connection, kept for the next request: as many as threads read at one time.
 
-    Passing the pool twice a request costs as much as a read's statement.
+    To make one anew and to pass the pool costs more than a read's statements.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.dialect = engine.dialect
-        self._engine = engine
-        self._idle: deque[PoolProxiedConnection] = deque()
+        self.engine = engine
+        self._idle: deque[ReadingSession] = deque()
         event.listen(engine, "engine_disposed", self._end_all)
 
-    def session(self) -> ReadingSession:
-        """A session for a request that only reads and leaves an audit row."""
-        return ReadingSession(self._engine, self)
-
-    def take(self) -> PoolProxiedConnection:
-        """A connection that lives, for one session at a time."""
+    def open(self) -> ReadingSession:
+        """A session for one request that only reads and leaves an audit row; its `close` gives it back."""
         while True:
             try:
-                taken = self._idle.pop()
+                session = self._idle.pop()
             except IndexError:
-                return self._open()
+                return ReadingSession(self.engine, self)
             try:
-                if self.dialect.name == "postgresql":
-                    _require_alive(taken.driver_connection)
-                return taken
+                session.lend()
+                return session
             except DisconnectionError:
-                taken.invalidate()
+                session.end()
 
-    def give_back(self, taken: PoolProxiedConnection) -> None:
-        """Keep the connection for the next session."""
-        self._idle.append(taken)
-
-    def _open(self) -> PoolProxiedConnection:
-        opened = self._engine.raw_connection()
-        if self.dialect.name == "postgresql":
-            driver: Any = opened.driver_connection
-            driver.autocommit = True
-        return opened
+    def keep(self, session: ReadingSession) -> None:
+        """Keep a session that has been closed."""
+        self._idle.append(session)
 
     def _end_all(self, _engine: Engine) -> None:
         while self._idle:
-            self._idle.pop().invalidate()
+            self._idle.pop().end()
 
 
 def driver_cursor(session: Session) -> Any:

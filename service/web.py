@@ -25,7 +25,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit
-from service.db import ReadingConnections, digest, keyed_digest, make_engine, make_sessions, new_id
+from service.db import ReadingSessions, digest, keyed_digest, make_engine, make_sessions, new_id
 from service.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -46,7 +46,7 @@ class Latchstring:
     settings: Settings
     engine: Engine
     sessions: sessionmaker[Session]
-    reading: ReadingConnections
+    reading: ReadingSessions
     error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
 
 
@@ -121,7 +121,7 @@ def db_session() -> Session:
 def reading_session() -> Session:
     """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
     if "db_session" not in g:
-        g.db_session = latchstring().reading.session()
+        g.db_session = latchstring().reading.open()
     return db_session()
 
 
@@ -174,7 +174,7 @@ def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPExcepti
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
     """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
     engine = engine or make_engine(settings.database_url, pool_size=settings.pool_size)
-    app.extensions["latchstring"] = Latchstring(settings, engine, make_sessions(engine), ReadingConnections(engine))
+    app.extensions["latchstring"] = Latchstring(settings, engine, make_sessions(engine), ReadingSessions(engine))
     app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=_BODY_LIMIT,

@@ -7,20 +7,21 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.db import ReadingConnections, ReadingSession, driver_cursor
+from service.db import ReadingSession, ReadingSessions, driver_cursor
+from service.plan.models import Member
 from tests.factories import make_member
 
 EVENTS = "SELECT count(*) FROM audit_event"
 
 
 @pytest.fixture
-def connections(engine: Engine) -> ReadingConnections:
-    return ReadingConnections(engine)
+def sessions(engine: Engine) -> ReadingSessions:
+    return ReadingSessions(engine)
 
 
 @pytest.fixture
-def reading(connections: ReadingConnections) -> Iterator[ReadingSession]:
-    with connections.session() as made:
+def reading(sessions: ReadingSessions) -> Iterator[ReadingSession]:
+    with sessions.open() as made:
         yield made
 
 
@@ -49,28 +50,44 @@ def test_what_the_orm_writes_in_a_reading_session_stands_after_commit(
     assert session.scalar(text(EVENTS)) == 1
 
 
-def test_a_reading_connection_serves_the_next_session_and_sees_what_came_meanwhile(
-    connections: ReadingConnections, session: Session
+def test_a_reading_session_serves_the_next_request_and_sees_what_came_meanwhile(
+    sessions: ReadingSessions, session: Session
 ) -> None:
-    with connections.session() as first:
-        # Not read to its end: the connection must not keep the old snapshot for the next session.
-        driver_cursor(first).execute("SELECT 1 UNION ALL SELECT count(*) FROM audit_event")
-        used = first._taken
+    with sessions.open() as first:
+        assert driver_cursor(first).execute(EVENTS).fetchall() == [(0,)]
     audit.record(session, "test:thing:do")
     session.commit()
-    with connections.session() as second:
+    with sessions.open() as second:
         assert driver_cursor(second).execute(EVENTS).fetchall() == [(1,)]
-        assert second._taken is used
+        assert second is first
 
 
-def test_a_connection_that_the_server_ended_is_replaced(engine: Engine, connections: ReadingConnections) -> None:
+def test_a_reading_session_forgets_what_the_orm_held(sessions: ReadingSessions, session: Session) -> None:
+    with sessions.open() as first:
+        made = make_member(first, given_name="Maria")
+        first.commit()
+    session.execute(text("UPDATE member SET given_name = 'Ana'"))
+    session.commit()
+    with sessions.open() as second:
+        assert second.get_one(Member, made.id).given_name == "Ana"
+
+
+def test_two_requests_at_one_time_have_a_session_each(sessions: ReadingSessions) -> None:
+    with sessions.open() as closed:
+        closed.close()
+    with sessions.open() as first, sessions.open() as second:
+        assert first is not second
+        assert driver_cursor(first) is not driver_cursor(second)
+
+
+def test_a_connection_that_the_server_ended_is_replaced(engine: Engine, sessions: ReadingSessions) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("SQLite has no server")
-    with connections.session() as first:
+    with sessions.open() as first:
         (pid,) = driver_cursor(first).execute("SELECT pg_backend_pid()").fetchall()[0]
     with engine.connect() as other:
         other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
-    with connections.session() as second:
+    with sessions.open() as second:
         assert driver_cursor(second).execute(EVENTS).fetchall() == [(0,)]
 
 
