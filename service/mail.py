@@ -124,8 +124,10 @@ def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
     box = _box(settings.secret_key)
     context: dict[str, object] = {name: str(value) for name, value in mail.context.items()}
     context |= {"plan": settings.plan, "base_url": settings.base_url}
-    text = _environment().get_template(f"{mail.template}.{mail.language}.txt").render(
-        context, unsealed=lambda sealed: box.decrypt(sealed.encode()).decode()
+    text = (
+        _environment()
+        .get_template(f"{mail.template}.{mail.language}.txt")
+        .render(context, unsealed=lambda sealed: box.decrypt(sealed.encode()).decode())
     )
     subject, _, body = text.partition("\n")
     message = EmailMessage()

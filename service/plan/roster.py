@@ -178,5 +178,3 @@ def _read_date(column: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise RosterProblem(f"{column} must be a date like 1956-04-30") from None
-
-
