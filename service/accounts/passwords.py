@@ -31,7 +31,7 @@ _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16)
 # Of 32 random bytes that were thrown away: what is compared for people we do not know, at the same cost.
 _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK8dro+j6w4XDj+G2Xgm4Nsg8c+5EMo"
-_cores = len(os.sched_getaffinity(0))
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _places = BoundedSemaphore(_cores)
 
 
