@@ -14,6 +14,8 @@ from service.clock import now
 from service.db import microseconds, new_id
 
 _MATCH, _INCLUDE, _OUTCOME = b"match", b"include", b"outcome"
+_Pieces = tuple[bytes, ...]
+"""An entry, still in pieces."""
 
 
 def searchset(base: str, asked: Search, page: Page, *, own_link: str, next_link: str | None) -> bytes:
@@ -40,7 +42,7 @@ def search_link(base: str, resource_type: str, given: Iterable[tuple[str, str]])
     return f"{base}/{resource_type}" + (f"?{query}" if query else "")
 
 
-def _bundle(kind: str, links: list[dict[str, str]], total: int | None, entries: Sequence[bytes]) -> bytes:
+def _bundle(kind: str, links: list[dict[str, str]], total: int | None, entries: Sequence[_Pieces]) -> bytes:
     head = {
         "resourceType": "Bundle",
         "id": new_id(),
@@ -49,26 +51,34 @@ def _bundle(kind: str, links: list[dict[str, str]], total: int | None, entries: 
     } | ({} if total is None else {"total": total})
     start = orjson.dumps(head | {"link": links})[:-1]
     # FHIR forbids empty arrays.
-    return b"".join((start, b',"entry":[', b",".join(entries), b"]}")) if entries else start + b"}"
+    if not entries:
+        return start + b"}"
+    # Joined once: bodies are most of the work, and each further join would copy them all again.
+    pieces = [start]
+    for number, entry in enumerate(entries):
+        pieces.append(b"," if number else b',"entry":[')
+        pieces += entry
+    pieces.append(b"]}")
+    return b"".join(pieces)
 
 
-def _entry(base: str, one: Resource, body: bytes, mode: bytes) -> bytes:
+def _entry(base: str, one: Resource, body: bytes, mode: bytes) -> _Pieces:
     # Types and ids have no character that JSON would escape.
     address = f"{base}/{one.type}/{one.id}".encode()
-    return b"".join((b'{"fullUrl":"', address, b'","resource":', body, b',"search":{"mode":"', mode, b'"}}'))
+    return b'{"fullUrl":"', address, b'","resource":', body, b',"search":{"mode":"', mode, b'"}}'
 
 
 def _body(one: Resource, asked: Search) -> bytes:
     return subset.cut(one.body, one.type, asked) if subset.is_subset(asked) else one.body
 
 
-def _warning(ignored: Sequence[str]) -> bytes:
+def _warning(ignored: Sequence[str]) -> _Pieces:
     sentence = "Not supported and left out: " + ", ".join(dict.fromkeys(ignored))
     body = outcome_bytes(Issue.NOT_SUPPORTED, sentence, severity="warning")
-    return b'{"resource":' + body + b',"search":{"mode":"' + _OUTCOME + b'"}}'
+    return b'{"resource":', body, b',"search":{"mode":"', _OUTCOME, b'"}}'
 
 
-def _version(base: str, one: Resource) -> bytes:
+def _version(base: str, one: Resource) -> _Pieces:
     method = "DELETE" if one.deleted else "POST" if one.version == 1 else "PUT"
     status = "204" if one.deleted else "201" if one.version == 1 else "200"
     url = one.type if method == "POST" else f"{one.type}/{one.id}"
@@ -76,7 +86,5 @@ def _version(base: str, one: Resource) -> bytes:
     moment = instant_text(one.last_updated)
     response = orjson.dumps({"status": status, "etag": f'W/"{one.version}"', "lastModified": moment})
     address = f"{base}/{one.type}/{one.id}".encode()
-    resource = b"" if one.deleted else b',"resource":' + one.body
-    return b"".join(
-        (b'{"fullUrl":"', address, b'"', resource, b',"request":', request, b',"response":', response, b"}")
-    )
+    resource = () if one.deleted else (b',"resource":', one.body)
+    return b'{"fullUrl":"', address, b'"', *resource, b',"request":', request, b',"response":', response, b"}"
