@@ -2,3 +2,5 @@
 
 BARE, TOKEN_CHECK, EMPTY_FLASK = "/bench/bare", "/bench/token", "/bench/empty-flask"
 """Paths that only `bench.app` serves."""
+WITHOUT_FSYNC = "BENCH_WITHOUT_FSYNC"
+"""Environment variable: serve without waiting for the disk at commit."""

@@ -5,17 +5,17 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from argon2.low_level import Type, verify_secret
 from rich.console import Console
 
-from bench import cpu, data, databases, report, server
+from bench import WITHOUT_FSYNC, cpu, data, databases, report, server
 from bench.cases import SLOTS, Case, every_case
 from bench.databases import Database
 from bench.load import Load, Reply, Work
@@ -24,7 +24,7 @@ from service.accounts.passwords import make_hash
 from service.settings import Settings
 
 _PASSWORD = "Harbor-lights-42!"
-console = Console(width=None if os.isatty(1) else 130)
+console = Console(width=None if os.isatty(1) else 160)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Form:
 
 
 LONG = Form(members=300, rounds=7, seconds=2.0)
-SHORT = Form(members=50, rounds=3, seconds=0.6)
+SHORT = Form(members=50, rounds=3, seconds=0.5)
 
 
 def main() -> int:
@@ -68,19 +68,29 @@ def _chosen(only: str | None) -> list[databases.Opener]:
     return [opener for name, opener in openers.items() if only in {None, name}]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server with its connections and the cases that are run against it."""
+
+    server: server.Server
+    load: Load
+    cases: Sequence[Case]
+    suffix: str
+
+
 def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> list[str]:
-    port = server.free_port()
+    began = time.monotonic()
     environment = os.environ | {
         "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
-        "BASE_URL": f"http://127.0.0.1:{port}",
+        "BASE_URL": "http://127.0.0.1",
     }  # fmt: skip
-    began = time.monotonic()
     material = data.prepare(Settings.from_environment(environment), members=form.members, password=_PASSWORD)
     console.print(f"{database.name}: {material.description}, ready after {time.monotonic() - began:.0f} s")
-    with server.running(environment, port) as running, _load(port) as load:
-        cases = every_case(material, lambda request: _ask(load, request))
-        rounds = [_round(cases, load, form.seconds, running, database) for _ in range(form.rounds)]
-        memory = running.resident_megabytes()
+    with _serving(environment, "") as shipped, _serving({**environment, WITHOUT_FSYNC: "1"}, report.SPARED) as spared:
+        cases = every_case(material, lambda request: _ask(shipped.load, request))
+        runs = [replace(shipped, cases=cases), replace(spared, cases=[case for case in cases if case.writes])]
+        rounds = [_round(runs, form.seconds, database) for _ in range(form.rounds)]
+        memory = shipped.server.resident_megabytes()
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
     report.show(console, database.name, found, memory)
@@ -88,24 +98,25 @@ def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> lis
 
 
 @contextmanager
-def _load(port: int) -> Iterator[Load]:
-    load = Load(port, SLOTS)
-    try:
-        yield load
-    finally:
-        load.close()
+def _serving(environment: Mapping[str, str], suffix: str) -> Iterator[Running]:
+    port = server.free_port()
+    with server.running({**environment, "BASE_URL": f"http://127.0.0.1:{port}"}, port) as running:
+        load = Load(port, SLOTS)
+        try:
+            yield Running(running, load, [], suffix)
+        finally:
+            load.close()
 
 
-def _round(
-    cases: Sequence[Case], load: Load, seconds: float, running: server.Server, database: Database
-) -> dict[str, Slice]:
+def _round(runs: Sequence[Running], seconds: float, database: Database) -> dict[str, Slice]:
     found = {report.ARGON2: _raw_argon2(seconds)}
-    for case in cases:
-        load.run(case.work, seconds / 8, case.connections)
-        roots = [running.pid, *database.processes()]
-        before = cpu.seconds_of(*roots)
-        answered, wall = load.run(case.work, seconds, case.connections)
-        found[case.name] = Slice(answered, cpu.seconds_of(*roots) - before, wall)
+    for run in runs:
+        for case in run.cases:
+            run.load.run(case.work, seconds / 8, case.connections)
+            roots = [run.server.pid, *database.processes()]
+            before = cpu.seconds_of(*roots)
+            answered, wall = run.load.run(case.work, seconds, case.connections)
+            found[case.name + run.suffix] = Slice(answered, cpu.seconds_of(*roots) - before, wall)
     return found
 
 
