@@ -1,17 +1,19 @@
 """Grants: the live permission of one account, for one member, to one app. Given, looked at, narrowed, ended."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from consent.models import ConsentDecision, Duration, EndedBy, Grant, GrantStatus, RepresentativeLink, Subject
 from consent.representatives import MemberChoice
-from consent.scopes import ScopeSet, parse
+from consent.scopes import Scope, ScopeSet, parse
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
@@ -30,6 +32,15 @@ def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
 
     Its version rises when the new answer allows less, so that wider tokens end in this transaction.
     """
+    try:
+        with session.begin_nested():
+            return _give(session, decision, choice)
+    except IntegrityError:
+        # A yes in another window was faster to make the grant; this one changes it.
+        return _give(session, decision, choice)
+
+
+def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
     standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
     if standing is not None and not _same_right(standing, choice.link):
         # What died with the older link stays dead: a new consent must not revive its tokens.
@@ -160,11 +171,22 @@ def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
 
 def _undecided(standing: Grant, decision: ConsentDecision) -> ScopeSet:
     """What the standing grant allows and this answer was not about: a second phone that asks for less takes nothing
-    from the first."""
-    asked = parse(decision.asked_scopes)
+    from the first. A standing scope that reaches into something left unticked now goes as a whole: a no is a no."""
+    asked, granted = parse(decision.asked_scopes), parse(decision.granted_scopes)
     kept = parse(standing.scopes)
-    resources = (mine for mine in kept.resources if not any(mine.within(theirs) for theirs in asked.resources))
+    resources = (
+        mine
+        for mine in kept.resources
+        if not any(mine.within(theirs) for theirs in asked.resources) and not _reaches_refused(mine, asked, granted)
+    )
     return ScopeSet(tuple(resources), tuple(word for word in kept.words if word not in asked))
+
+
+def _reaches_refused(mine: Scope, asked: ScopeSet, granted: ScopeSet) -> bool:
+    # In whatever context it was asked: `patient/` and `user/` reach the same record.
+    common = (mine.meet(replace(one, context=mine.context)) for one in asked.resources)
+    allowed = [replace(one, context=mine.context) for one in granted.resources]
+    return any(part is not None and not any(part.within(one) for one in allowed) for part in common)
 
 
 def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undecided: ScopeSet) -> None:
@@ -176,7 +198,8 @@ def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undeci
     grant.scopes = str(scopes)
     grant.sensitive_classes = decision.sensitive_classes
     grant.duration = decision.duration
-    grant.offline = decision.offline or "offline_access" in undecided
+    # "This time only" means no refresh token (architecture.md section 7.7).
+    grant.offline = decision.duration is not Duration.ONCE and (decision.offline or "offline_access" in undecided)
     grant.status = GrantStatus.ACTIVE
     grant.expires_at = _end_of(decision.duration, decision.at)
 

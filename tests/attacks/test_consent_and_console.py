@@ -22,7 +22,7 @@ from service.member.acting import Actor
 from tests.conftest import LiveServer, running_server
 from tests.factories import make_account, make_member
 from tests.member.pages import Form, Reader, form_to, forms_of, represent
-from tests.oauth.desk import App, Code, Desk, answer_of, challenge_of, new_verifier
+from tests.oauth.desk import SCOPE, App, Code, Desk, answer_of, challenge_of, new_verifier
 
 
 @pytest.fixture
@@ -112,6 +112,17 @@ def test_case_071_an_unticked_type_is_absent_from_the_token(desk: Desk, rosa: Re
     token = _token(desk, rosa, app, data=["claims"])
 
     assert parse(token["scope"]).types == {"Claim", "ClaimResponse", "ExplanationOfBenefit"}
+
+
+def test_case_071_an_unticked_type_is_absent_though_everything_was_ticked_before(desk: Desk, rosa: Reader) -> None:
+    app = desk.register(redirect_uris=["http://127.0.0.1/cb"])
+    before = _token(desk, rosa, app)
+    scope = "launch/patient patient/Observation.rs patient/Coverage.rs"
+
+    after = _token(desk, rosa, app, scope, data=["coverage"])
+
+    assert after["scope"] == "launch/patient patient/Coverage.rs"
+    assert not desk.works(before["access_token"])
 
 
 def test_case_071_sensitive_classes_are_never_ticked_beforehand(desk: Desk, rosa: Reader) -> None:
@@ -342,9 +353,9 @@ class _World:
         represent(self.desk, account, self.desk.member)
 
 
-def _token(desk: Desk, reader: Reader, app: App, **chosen: str | list[str]) -> dict[str, str]:
+def _token(desk: Desk, reader: Reader, app: App, scope: str = SCOPE, **chosen: str | list[str]) -> dict[str, str]:
     verifier = new_verifier()
-    page = reader.ask(app, code_challenge=challenge_of(verifier))
+    page = reader.ask(app, code_challenge=challenge_of(verifier), scope=scope)
     code = Code(answer_of(reader.allow(page, **chosen).location)["code"], verifier, app)
     body: dict[str, str] = desk.exchange(code).get_json()
     return body

@@ -61,6 +61,24 @@ def test_unticking_what_was_ticked_before_narrows_and_raises_the_version(table: 
     assert narrowed.version == 2
 
 
+@pytest.mark.parametrize("standing", ["patient/*.rs", "user/*.rs", "patient/Observation.rs", "user/Observation.r"])
+@pytest.mark.parametrize("refused", ["patient/Observation.rs", "patient/Observation.rs?category=laboratory"])
+def test_what_is_left_unticked_now_is_not_kept_by_a_wider_answer_from_before(
+    table: Table, standing: str, refused: str
+) -> None:
+    table.allow(f"patient/Coverage.rs {standing}")
+    narrowed = table.allow(f"patient/Condition.rs {refused}", "patient/Condition.rs")
+    assert not parse(narrowed.scopes).permits("Observation", "r")
+    assert parse("patient/Condition.rs patient/Coverage.rs").within(parse(narrowed.scopes))
+    assert narrowed.version == 2
+
+
+def test_only_this_time_is_never_while_away(table: Table) -> None:
+    table.allow("openid offline_access patient/*.rs")
+    assert not table.allow("patient/*.rs", duration=Duration.ONCE).offline
+    assert not table.allow("offline_access patient/*.rs", duration=Duration.ONCE).offline
+
+
 def test_unticking_a_sensitive_class_raises_the_version(table: Table) -> None:
     table.allow("patient/*.rs", sensitive=frozenset({"hiv"}))
     assert table.allow("patient/*.rs").version == 2
@@ -112,3 +130,21 @@ def test_one_subject_for_one_account_and_member_even_at_one_moment(engine: Engin
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(ask, range(4)))) == 1
+
+
+def test_two_first_answers_at_one_moment_make_one_grant(engine: Engine, session: Session, settings: Settings) -> None:
+    table = Table(session, settings)
+    session.commit()
+    sessions, barrier = make_sessions(engine), Barrier(4)
+
+    def answer(_number: int) -> str:
+        barrier.wait()
+        with sessions.begin() as own:
+            asked = decisions.Asked(table.client_id, 1, parse("patient/*.rs"), "en", "1", {})
+            decision = decisions.record(
+                own, table.account, table.choice, asked, answer=Answer.ALLOW, chosen=decisions.Chosen(asked.scopes)
+            )
+            return grants.give(own, decision, table.choice).id
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(answer, range(4)))) == 1

@@ -46,7 +46,7 @@ def test_a_member_who_ticks_less_gives_less_and_the_answer_says_so(desk: Desk) -
 
 
 def test_once_means_one_access_token_and_no_refresh(desk: Desk) -> None:
-    body = desk.connect(desk.register(), duration=Duration.ONCE, offline=False)
+    body = desk.connect(desk.register(), duration=Duration.ONCE)
     assert "refresh_token" not in body and body["expires_in"] <= 3600
 
 
