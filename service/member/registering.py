@@ -63,7 +63,7 @@ def begin_as_member(
     session: Session, proof: MemberProof, origin: Origin, *, out_of_scope: tuple[str, ...]
 ) -> PendingRegistration:
     """Match a member with the roster; raises NotMatched or OutOfScope."""
-    keys = _count(session, proof.member_number, origin)
+    keys = _count(session, proof.member_number.strip().upper(), origin)
     member = roster.find_by_proof(
         session, member_number=proof.member_number, family_name=proof.family_name, birth_date=proof.birth_date,
         zip_code=proof.zip_code,
@@ -85,7 +85,7 @@ def begin_as_representative(
     session: Session, number: str, family_name: str, birth_date: date, origin: Origin
 ) -> PendingRegistration:
     """Match a representative who is no member with their Personal Representative ID; raises NotMatched."""
-    keys = _count(session, number, origin)
+    keys = _count(session, representatives.normal_number(number), origin)
     found = representatives.find_by_number(session, number=number, family_name=family_name, birth_date=birth_date)
     if found is None or keys is None:
         _record(session, audit.Outcome.REFUSED)
@@ -109,7 +109,10 @@ def find_pending(session: Session, browser_id: str) -> PendingRegistration | Non
 
 def send_code(session: Session, pending: PendingRegistration, address: str, flow: Flow, *, network: str) -> None:
     """Send a code to the address; for one that has an account the page is the same and the mail says so."""
-    pending.email = address
+    if address != pending.email:
+        # What was sent to another mailbox, and what it proved, says nothing about this one.
+        email_codes.void_all(session, pending.id)
+        pending.email = address
     owner = opening.find_by_email(session, address)
     if owner is not None:
         _tell_owner(session, owner)
@@ -132,7 +135,9 @@ def verify_code(session: Session, pending: PendingRegistration, flow: Flow, give
 def find_proof(session: Session, pending: PendingRegistration) -> EmailProof | None:
     """The open proof of this registration in this browser."""
     proof = email_codes.find_proof(session, CodePurpose.REGISTRATION, browser_token=browser_token())
-    return proof if proof is not None and proof.subject_id == pending.id else None
+    if proof is None or proof.subject_id != pending.id or proof.email_key != email_key(pending.email):
+        return None
+    return proof
 
 
 def finish(
@@ -166,8 +171,8 @@ def own_names(pending: PendingRegistration, username: str) -> list[str]:
 
 
 def _count(session: Session, number: str, origin: Origin) -> tuple[str, str] | None:
-    """Count the try by address and by the number given; None when there were too many."""
-    keys = (f"register:network:{origin.network}", f"register:number:{throttling.hidden(number.strip().upper())}")
+    """Count the try by address and by the number as it is looked up; None when there were too many."""
+    keys = (f"register:network:{origin.network}", f"register:number:{throttling.hidden(number)}")
     within = [
         throttling.hit(session, key, limit, _HOUR) for key, limit in zip(keys, (PER_NETWORK, PER_NUMBER), strict=True)
     ]

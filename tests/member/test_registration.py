@@ -170,6 +170,19 @@ def test_guessing_a_members_details_is_limited(visitor: Visitor, member: Member)
     assert DEAD_END in visitor.post("/register", **_details(member)).text
 
 
+def test_guessing_about_a_representative_is_limited_however_the_number_is_written(
+    visitor: Visitor, session: Session
+) -> None:
+    representative = make_representative(session, number="PR777777")
+    session.commit()
+    told = {"last_name": representative.family_name, "birth_date": representative.birth_date.isoformat()}
+    for number in ("PR777777", "pr777777", "PR-777777", "P R 777777", "\uff30R777777"):
+        visitor.get("/register/representative")
+        visitor.post("/register/representative", representative_id=number, last_name="x", birth_date="1980-01-01")
+    visitor.get("/register/representative")
+    assert DEAD_END in visitor.post("/register/representative", representative_id="PR7-77777", **told).text
+
+
 def test_a_representative_who_is_no_member_registers_with_their_number(
     visitor: Visitor, session: Session, settings: Settings
 ) -> None:
@@ -206,6 +219,36 @@ def test_the_steps_cannot_be_skipped(visitor: Visitor, member: Member) -> None:
     visitor.get("/register/email")
     visitor.post("/register/email", email=ADDRESS)
     assert visitor.get("/register/account").status_code == 401
+
+
+@pytest.mark.parametrize("other", ["victim@example.org", "MARIA@example.org"])
+def test_a_code_proves_the_address_it_was_sent_to_and_no_other(
+    visitor: Visitor, member: Member, session: Session, settings: Settings, other: str
+) -> None:
+    _to_account_page(visitor, member, session, settings)
+    visitor.get("/register/email")
+    visitor.post("/register/email", email=other)
+    assert visitor.get("/register/account").status_code == 401
+    visitor.get("/register")
+    answer = visitor.post("/register/account", username="maria.home", password=PASSWORD, confirmation=PASSWORD)
+    assert answer.status_code == 401
+    with Session(session.get_bind()) as own:
+        assert own.scalar(select(func.count()).select_from(Account)) == 0
+
+
+def test_a_code_on_its_way_fails_after_another_address_is_given(
+    visitor: Visitor, member: Member, session: Session, settings: Settings
+) -> None:
+    visitor.get("/register")
+    visitor.post("/register", **_details(member))
+    visitor.get("/register/email")
+    visitor.post("/register/email", email="strasse@example.org")
+    code = newest_code(session, settings, "strasse@example.org")
+    visitor.get("/register/email")
+    # Another mailbox that is the same address for our comparisons.
+    visitor.post("/register/email", email="straße@example.org")
+    visitor.get("/register/code")
+    assert visitor.post("/register/code", code=code).status_code == 400
 
 
 def test_another_browser_cannot_go_on_with_a_registration(
