@@ -123,15 +123,6 @@ def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | Non
     _record(session, grant, "revoke", account_id)
 
 
-def revoke_all_of_client(session: Session, client_id: str, *, by: EndedBy) -> int:
-    """End every grant of an app (it was retired or its developer was shut out); says how many."""
-    standing = session.scalars(select(Grant).where(Grant.client_id == client_id, Grant.ended_at.is_(None)))
-    ended = list(standing)
-    for grant in ended:
-        revoke(session, grant, by=by)
-    return len(ended)
-
-
 def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetime]:
     """When the app last read something under each grant, from the audit stream; grants never used are absent."""
     event = audit.AuditEvent

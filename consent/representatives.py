@@ -78,12 +78,6 @@ def right_for(session: Session, account: Account, member_id: str) -> MemberChoic
     return next((choice for choice in members_for(session, account) if choice.member.id == member_id), None)
 
 
-def is_representative(session: Session, account: Account) -> bool:
-    """Whether this account is known as somebody's representative, linked at the moment or not."""
-    statement = select(PersonalRepresentative.id).where(PersonalRepresentative.account_id == account.id)
-    return session.scalar(statement) is not None
-
-
 def find_by_number(
     session: Session, *, number: str, family_name: str, birth_date: date
 ) -> PersonalRepresentative | None:

@@ -86,11 +86,6 @@ def learn_circumstances(source: Callable[[], Circumstances]) -> None:
     _circumstances = source
 
 
-def current_circumstances() -> Circumstances:
-    """The circumstances of the current request, for statements that write the row by hand."""
-    return _circumstances()
-
-
 def record(
     session: Session,
     tag: str,

@@ -132,11 +132,6 @@ def get(session: Session, member_id: str) -> Member:
     return found
 
 
-def find_by_patient_id(session: Session, patient_id: str) -> Member | None:
-    """The member whose FHIR Patient has this id."""
-    return session.scalar(select(Member).where(Member.patient_id == patient_id))
-
-
 def same_name(one: str, other: str) -> bool:
     """Whether two names are the same but for case, accents, spaces and punctuation (O'Neil, ONEIL)."""
     return _name_key(one) == _name_key(other) != ""

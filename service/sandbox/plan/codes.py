@@ -24,7 +24,6 @@ CLAIM_TYPE = f"{TERMINOLOGY}/claim-type"
 CVX = "http://hl7.org/fhir/sid/cvx"
 DATA_ABSENT = f"{TERMINOLOGY}/data-absent-reason"
 DATA_ABSENT_EXTENSION = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-DIAGNOSIS_TYPE = f"{TERMINOLOGY}/ex-diagnosistype"
 DRG = (
     "https://www.cms.gov/Medicare/Medicare-Fee-for-Service-Payment/"
     "AcuteInpatientPPS/MS-DRG-Classifications-and-Software"
