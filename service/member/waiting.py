@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from oauth import flows
 from oauth.errors import RequestOver
 from oauth.flows import PendingView
+from service.accounts.next_page import local_path
 from service.web import browser_id, db_session
 
 
@@ -25,7 +26,7 @@ def _find_id() -> str | None:
     # In the form or address of the consent screen; inside `next` on the way there (sign-in, registration, password).
     if request.blueprint == "consent":
         return request.values.get("request")
-    following = urlsplit(request.args.get("next", ""))
+    following = urlsplit(local_path(request.args.get("next")) or "")
     if following.path.startswith("/oauth/authorize/"):
         return following.path.rpartition("/")[2]
     return next(iter(parse_qs(following.query).get("request", [])), None)

@@ -26,6 +26,14 @@ def test_the_start_page_leads_to_sign_in_register_and_help(desk: Desk) -> None:
     assert 'href="/sign-in"' in page and 'href="/register"' in page and 'href="/help"' in page
 
 
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/no-such-page"])
+@pytest.mark.parametrize("following", ["http://[", "//[x", "//]/oauth/authorize/1", "/\ud7ff?request=x"])
+def test_an_impossible_address_to_go_on_to_is_passed_over(desk: Desk, path: str, following: str) -> None:
+    page = desk.app.test_client().get(path, query_string={"next": following})
+
+    assert page.status_code == (404 if path == "/no-such-page" else 200)
+
+
 def test_who_is_signed_in_starts_at_home(rosa: Reader) -> None:
     assert rosa.get("/").location == "/member"
 
