@@ -9,12 +9,32 @@ from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
 _MOST = 1_024
 
 
+def require_storable(text: str) -> None:
+    """Refuse a null character: PostgreSQL keeps none in texts, a look-up would fail."""
+    if "\0" in text:
+        raise ValidationError(str(FILL_IN))
+
+
 def _text(most: int = _MOST) -> fields.String:
     return fields.String(
         required=True,
         validate=validate.Length(1, most, error=FILL_IN),
         error_messages={"required": FILL_IN, "invalid": FILL_IN, "invalid_utf8": FILL_IN},
     )
+
+
+def _address() -> fields.String:
+    # Only what no account can have is refused here: everything else gets one answer, whoever asks.
+    return fields.String(
+        required=True,
+        validate=[validate.Length(1, 254, error=FILL_IN), require_storable, _require_comparable],
+        error_messages={"required": FILL_IN, "invalid": FILL_IN, "invalid_utf8": FILL_IN},
+    )
+
+
+def _require_comparable(text: str) -> None:
+    if len(usernames.email_key(text)) > usernames.LONGEST_EMAIL:
+        raise ValidationError(str(NOT_AN_ADDRESS))
 
 
 def _require_email(text: str) -> None:
@@ -33,14 +53,14 @@ class Recipient(Schema):
     """Who wants a code, and where."""
 
     username = _text()
-    email = _text(254)
+    email = _address()
 
 
 class EnteredCode(Schema):
     """The code out of the mail."""
 
     username = _text()
-    email = _text(254)
+    email = _address()
     code = _text(64)
 
 

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from service.accounts.models import Account
 
 SHORTEST, LONGEST = 4, 64
+LONGEST_EMAIL = 254
+_LONGEST_SKELETON = 256
 _MARKS = "._-@+'"
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,253}")
 _LOOK_ALIKES = {"1": "l", "|": "l", "0": "o", "m": "rn"}
@@ -40,6 +42,11 @@ def key(username: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
 
 
+def shown(username: str) -> str:
+    """The form in which a user name is kept and shown: what was typed, in as few characters as it takes (NFKC)."""
+    return unicodedata.normalize("NFKC", username)
+
+
 def email_key(address: str) -> str:
     """The form in which e-mail addresses are compared, local part folded too."""
     return unicodedata.normalize("NFKC", address.strip()).casefold()
@@ -48,7 +55,8 @@ def email_key(address: str) -> str:
 def is_email(address: str) -> bool:
     """Whether `address` has the shape of an e-mail address that we would write to."""
     local, _, domain = address.rpartition("@")
-    if _EMAIL.fullmatch(address) is None or not local or len(address) > 254:
+    # The form compared may be longer than what was typed: one letter may stand for eighteen (NFKC).
+    if _EMAIL.fullmatch(address) is None or not local or max(len(address), len(email_key(address))) > LONGEST_EMAIL:
         return False
     labels = domain.split(".")
     return len(labels) > 1 and all(label and not label.startswith("-") and not label.endswith("-") for label in labels)
@@ -56,7 +64,7 @@ def is_email(address: str) -> bool:
 
 def require_usable(session: Session, username: str) -> None:
     """Raise the UnusableUsername that says why `username` cannot be given to a new account."""
-    text = unicodedata.normalize("NFKC", username)
+    text = shown(username)
     if not SHORTEST <= len(text) <= LONGEST:
         raise WrongLength
     if not all(letter.isalnum() or letter in _MARKS or unicodedata.combining(letter) for letter in text):
@@ -71,7 +79,7 @@ def require_usable(session: Session, username: str) -> None:
 
 def skeleton(username: str) -> str:
     """The form in which names that look alike are equal (Unicode TR 39 §4): bi11 and bill, Latin and Cyrillic."""
-    return "".join(_LOOK_ALIKES.get(letter, letter) for letter in map(_plain, key(username)))
+    return "".join(_LOOK_ALIKES.get(letter, letter) for letter in map(_plain, key(username)))[:_LONGEST_SKELETON]
 
 
 def _is_taken(session: Session, username: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from service.accounts.schemas import require_storable
 from service.clock import now
 from service.member.marking import N_
 
@@ -33,7 +34,7 @@ class BirthDate(fields.Field[date]):
 
 def _text(most: int) -> fields.String:
     return fields.String(
-        required=True, validate=validate.Length(1, most, error=_FILL_IN),
+        required=True, validate=[validate.Length(1, most, error=_FILL_IN), require_storable],
         error_messages={"required": _FILL_IN, "invalid": _FILL_IN, "invalid_utf8": _FILL_IN},
     )  # fmt: skip
 

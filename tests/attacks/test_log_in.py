@@ -46,6 +46,16 @@ def _without(page: str, *typed: str) -> str:
     return _without_token(page)
 
 
+@pytest.mark.parametrize(
+    "email", ["a\0b@example.org", "\ufdfa" * 200 + "@example.org", "\ufdfa" * 20 + "@example.org"]
+)
+def test_case_032_an_address_that_no_account_can_have_is_no_fault(visitor: Visitor, email: str) -> None:
+    visitor.get("/password-reset")
+    assert visitor.post("/password-reset", username="somebody", email=email).status_code == 400
+    visitor.get("/password-reset")
+    assert visitor.post("/password-reset/code", username="somebody", email=email, code="123456").status_code == 400
+
+
 def test_case_097_unknown_wrong_disabled_and_unverified_get_one_answer(
     app: Flask, session: Session, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,28 @@ def test_birth_dates_are_read_as_people_type_them(visitor: Visitor, member: Memb
     assert visitor.post("/register", **_details(member, birth_date="04/30/1956")).location == "/register/email"
 
 
+@pytest.mark.parametrize("field", ["member_id", "last_name", "birth_date", "zip_code"])
+def test_a_null_character_is_no_fault(visitor: Visitor, member: Member, field: str) -> None:
+    visitor.get("/register")
+    assert visitor.post("/register", **_details(member, **{field: "a\0b"})).status_code == 400
+    visitor.get("/register/representative")
+    told = {"representative_id": "PR1", "last_name": "x", "birth_date": "1956-04-30"} | {field: "a\0b"}
+    assert visitor.post("/register/representative", **told).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("e\u0301" * 40, "\xe9" * 40), ("\u102a" * 64, "\u102a" * 64), ("m" * 64, "m" * 64)]
+)
+def test_a_name_of_many_parts_is_kept_composed(
+    visitor: Visitor, member: Member, session: Session, settings: Settings, typed: str, kept: str
+) -> None:
+    _to_account_page(visitor, member, session, settings)
+    answer = visitor.post("/register/account", username=typed, password=PASSWORD, confirmation=PASSWORD)
+    assert answer.status_code == 303
+    with Session(session.get_bind()) as own:
+        assert own.scalars(select(Account.username)).one() == kept
+
+
 @pytest.mark.parametrize("birth_date", ["", "30.4.1956", "1956-02-30", "2999-01-01", "0001-01-01"])
 def test_dates_that_are_no_birth_dates_are_explained(visitor: Visitor, member: Member, birth_date: str) -> None:
     visitor.get("/register")
