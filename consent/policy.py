@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from consent.models import LinkScope, SensitiveClass
 from consent.representatives import MemberChoice
-from consent.scopes import READ_LETTERS, ScopeSet, parse
+from consent.scopes import READ_LETTERS, REMEMBERED, ScopeSet, parse
 from service.accounts.models import Account
 
 CLAIMS_TYPES = frozenset({
@@ -137,14 +137,21 @@ def plan_system(reason: str) -> Access:
     )
 
 
-@lru_cache(maxsize=4096)
 def effective_scopes(asked: str, ticked: str, allowed_for_app: str, link_scope: LinkScope | None) -> ScopeSet:
     """Asked ∧ ticked ∧ allowed for the app ∧ right of the representative ∧ plan policy (product.md CS 5).
 
     The member API is read-only, so plan policy cuts every scope to reading and searching; `system/` scopes never
     come from a person. The same result is shown, returned as `scope` and enforced.
     """
-    met = parse(asked).meet(parse(ticked)).meet(parse(allowed_for_app))
+    # What strangers ask at length is worked out and not remembered.
+    made = _effective_scopes if len(asked) + len(ticked) <= 2 * REMEMBERED else _effective_scopes.__wrapped__
+    return made(asked, ticked, allowed_for_app, link_scope)
+
+
+@lru_cache(maxsize=4096)
+def _effective_scopes(asked: str, ticked: str, allowed_for_app: str, link_scope: LinkScope | None) -> ScopeSet:
+    both = parse(asked) if asked == ticked else parse(asked).meet(parse(ticked))
+    met = both.meet(parse(allowed_for_app))
     return _limit(met.limited_to_contexts({"patient", "user"}).limited_to_letters(READ_LETTERS), link_scope)
 
 

@@ -12,10 +12,14 @@ from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl
 
 LETTERS = "cruds"
+REMEMBERED = 2_000
+"""Texts up to this length are parsed once."""
 READ_LETTERS = frozenset("rs")
 WORDS = frozenset({"openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access"})
 _V1 = {"read": frozenset("rs"), "write": frozenset("cud"), "*": frozenset(LETTERS)}
 _FORM = re.compile(r"(patient|user|system)/([A-Za-z]{1,64}|\*)\.([a-z]{1,5}|\*)(?:\?(.{1,2000}))?", re.ASCII)
+# `system|code` or `code`, in letters that need no encoding: written back it reads the same, and its code is never blank.
+_VALUE_FORM = re.compile(r"(?:[A-Za-z0-9:/._~-]*\|)?[A-Za-z0-9._-]+", re.ASCII)
 _LETTERS_FORM = re.compile(r"c?r?u?d?s?")
 GRANULAR = {
     "Condition": frozenset({"category"}),
@@ -140,9 +144,14 @@ class ScopeSet:
         return replace(self, words=tuple(word for word in self.words if word not in words))
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str) -> ScopeSet:
     """The scopes of a space-separated text; what is not understood is left out."""
+    # Strangers may send long texts: those are not remembered.
+    return _parse(text) if len(text) <= REMEMBERED else _parse.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> ScopeSet:
     resources: list[Scope] = []
     words: list[str] = []
     for part in text.split(" "):
@@ -173,7 +182,7 @@ def _parse_restriction(resource_type: str, query: str | None) -> Restriction | N
     except ValueError:
         return None
     allowed = GRANULAR.get(resource_type, frozenset())
-    if any(name not in allowed or not value or " " in value or "," in value for name, value in pairs):
+    if any(name not in allowed or not _VALUE_FORM.fullmatch(value) for name, value in pairs):
         return None
     return tuple(sorted(set(pairs)))
 

@@ -2,6 +2,7 @@
 """Cases 1 to 20 of security.md: the authorization endpoint."""
 
 import re
+import time
 
 import pytest
 import time_machine
@@ -223,6 +224,20 @@ def test_case_016_unknown_scopes_are_dropped_and_alone_refused(desk: Desk) -> No
         assert refused_to_the_app(desk, desk.authorize(browser, app, scope=scope), "invalid_scope"), scope
     body = desk.connect(app, scope="nothing patient/Coverage.rs system/*.rs patient/Patient.rs?foo=bar")
     assert body["scope"] == "patient/Coverage.rs"
+
+
+def test_case_016_more_scopes_than_there_are_cost_no_more_than_a_refusal(desk: Desk) -> None:
+    browser, app = desk.app.test_client(), desk.register()
+    every = " ".join(desk.app.test_client().get("/fhir/r4/.well-known/smart-configuration").json["scopes_supported"])
+    # By POST, as for every long ask (SMART-41).
+    asked = browser.post("/oauth/authorize", data=desk.parameters(app, scope=every))
+    assert asked.status_code == 303 and asked.location.startswith("/oauth/authorize/")
+
+    many = " ".join(f"patient/A{number:x}.r".translate(str.maketrans("0123456789", "ghijklmnop")) for number in range(900))
+    began = time.process_time()
+    answer = browser.post("/oauth/authorize", data=desk.parameters(app, scope=many))
+    assert refused_to_the_app(desk, answer, "invalid_scope")
+    assert time.process_time() - began < 0.5
 
 
 def test_case_017_a_suspended_app_is_out_at_once(desk: Desk) -> None:

@@ -28,7 +28,13 @@ def test_what_was_understood_is_written_back_as_it_was_asked(text: str) -> None:
     "text",
     ["patient/Foo.dus", "patient/Foo.reads", "patient/Foo.", "Patient/*.rs", "patient/Observation.rs?foo=bar",
      "patient/Observation.rs?category:not=x", "patient/Coverage.rs?category=x", "patient/*.rs?", "made-up",
-     "patient/Observation.rs?category=", "patient/Obsérvation.rs"],
+     "patient/Observation.rs?category=", "patient/Obsérvation.rs",
+     # A whole code system with a blank where the consent screen names the part; words of the app's own making there.
+     f"patient/Observation.rs?category={LAB.removesuffix('laboratory')}", "patient/Observation.rs?category=%7C",
+     "patient/Observation.rs?category=nothing-at-all\u202e(the-plan-approves)",
+     # What would read differently once it is written back.
+     "patient/Observation.rs?category=a%2526b", "patient/Observation.rs?category=a%26category%3Db",
+     "patient/Observation.rs?category=a%0Ab", "patient/Observation.rs?category=a%5C|b"],
 )  # fmt: skip
 def test_what_was_not_understood_is_dropped_and_never_widened(text: str) -> None:
     assert not parse(text)
