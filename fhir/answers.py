@@ -80,8 +80,9 @@ def preflight(methods: str) -> Response:
 
 def for_every_origin(response: Response) -> Response:
     """CORS for apps in browsers: any origin, never with credentials; the token is all that counts."""
-    response.headers.add("Access-Control-Allow-Origin", "*")
-    response.headers.add("Access-Control-Expose-Headers", _EXPOSED)
+    # Set, not added: an error passes here twice, and browsers refuse the header when it comes twice.
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
     return response
 
 

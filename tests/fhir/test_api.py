@@ -193,6 +193,29 @@ def test_malformed_searches_are_refused(api: Api) -> None:
         assert answer.get_json()["resourceType"] == "OperationOutcome"
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["Observation?performer=", "Observation?performer:missing=false&code=", "Provenance?target=",
+     "ExplanationOfBenefit?type:not=", "Patient?name=", "Coverage?_lastUpdated=ne2020,"],
+)  # fmt: skip
+def test_as_many_values_as_a_search_may_hold_are_searched(api: Api, query: str) -> None:
+    values = ["2026-01-01" if "_lastUpdated" in query else f"doctor-{number}" for number in range(198)]
+    answer = api.get(query + ",".join(values))
+    assert answer.status_code == 200, answer.text
+    assert bundle(answer)["resourceType"] == "Bundle"
+
+
+def test_one_value_among_many_is_found(api: Api) -> None:
+    values = ",".join([*(f"nobody-{number}" for number in range(150)), "doctor"])
+    assert set(api.ids(f"ExplanationOfBenefit?care-team={values}")) == set(api.ids("ExplanationOfBenefit"))
+
+
+def test_a_refusal_names_the_open_origin_once(api: Api) -> None:
+    answer = api.post_search("Patient", {"x": "y" * 70_000})
+    assert answer.status_code == 413
+    assert answer.headers.getlist("Access-Control-Allow-Origin") == ["*"]
+
+
 def next_link(found: dict[str, Any]) -> str:
     """The address of the next page, empty on the last."""
     return next((str(link["url"]) for link in found["link"] if link["relation"] == "next"), "")
