@@ -18,7 +18,7 @@ READ_LETTERS = frozenset("rs")
 WORDS = frozenset({"openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access"})
 _V1 = {"read": frozenset("rs"), "write": frozenset("cud"), "*": frozenset(LETTERS)}
 _FORM = re.compile(r"(patient|user|system)/([A-Za-z]{1,64}|\*)\.([a-z]{1,5}|\*)(?:\?(.{1,2000}))?", re.ASCII)
-# `system|code` or `code`, in letters that need no encoding: written back it reads the same, and its code is never blank.
+# `system|code` or `code`, never blank, in letters that need no encoding: written back it reads the same.
 _VALUE_FORM = re.compile(r"(?:[A-Za-z0-9:/._~-]*\|)?[A-Za-z0-9._-]+", re.ASCII)
 _LETTERS_FORM = re.compile(r"c?r?u?d?s?")
 GRANULAR = {

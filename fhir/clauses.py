@@ -163,8 +163,8 @@ def _any_word(dialect: Dialect, column: Column, words: list[str]) -> Clause:
     if dialect is Dialect.POSTGRESQL:
         return Clause(f"{column.value} && %s::text[]", (words,))
     if len(words) > _MOST_SPELT:
-        text = f"EXISTS (SELECT 1 FROM json_each(?) AS one WHERE instr({column.value}, one.value) > 0)"
-        return Clause(text, (json.dumps([_whole(word) for word in words]),))
+        text = "EXISTS (SELECT 1 FROM json_each(?) AS one WHERE instr({column}, one.value) > 0)"
+        return Clause(text.format(column=column.value), (json.dumps([_whole(word) for word in words]),))
     text = " OR ".join(f"instr({column.value}, ?) > 0" for _ in words)
     return Clause(f"({text})", tuple(_whole(word) for word in words))
 

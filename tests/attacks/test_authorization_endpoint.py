@@ -233,7 +233,8 @@ def test_case_016_more_scopes_than_there_are_cost_no_more_than_a_refusal(desk: D
     asked = browser.post("/oauth/authorize", data=desk.parameters(app, scope=every))
     assert asked.status_code == 303 and asked.location.startswith("/oauth/authorize/")
 
-    many = " ".join(f"patient/A{number:x}.r".translate(str.maketrans("0123456789", "ghijklmnop")) for number in range(900))
+    letters = str.maketrans("0123456789", "ghijklmnop")
+    many = " ".join(f"patient/A{number:x}.r".translate(letters) for number in range(900))
     began = time.process_time()
     answer = browser.post("/oauth/authorize", data=desk.parameters(app, scope=many))
     assert refused_to_the_app(desk, answer, "invalid_scope")
