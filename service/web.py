@@ -359,6 +359,9 @@ def _http_error(error: HTTPException) -> Response:
         return error.response
     if renderer := _renderer():
         return renderer(error)
+    if request_ctx.url_adapter is None:
+        # The Host header names no host: without one Flask builds no address, and every page holds some.
+        return Response(str(PageError.sentence), error.code, content_type="text/plain; charset=utf-8")
     page = NotFoundPage() if error.code == 404 else PageError()
     page.status = error.code or 500
     answer = _page(page)

@@ -28,8 +28,9 @@ def open_account(session: Session, person: NewPerson, *, username: str, password
     usernames.require_usable(session, username)
     account = Account(
         username=usernames.shown(username), username_key=usernames.key(username),
-        username_skeleton=usernames.skeleton(username), email=person.email.strip(), email_key=usernames.email_key(person.email), email_verified_at=now(),
-        given_name=person.given_name, family_name=person.family_name, language=person.language,
+        username_skeleton=usernames.skeleton(username), email=person.email.strip(),
+        email_key=usernames.email_key(person.email), email_verified_at=now(), given_name=person.given_name,
+        family_name=person.family_name, language=person.language,
         password_hash=password_hash, member_id=person.member_id,
     )  # fmt: skip
     try:

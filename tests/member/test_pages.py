@@ -34,6 +34,15 @@ def test_an_impossible_address_to_go_on_to_is_passed_over(desk: Desk, path: str,
     assert page.status_code == (404 if path == "/no-such-page" else 200)
 
 
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/no-such-page", "/fhir/r4/metadata", "/oauth/token"])
+@pytest.mark.parametrize("host", ["x" * 64, "a..b", "[", "evil.example:x"])
+def test_an_impossible_host_is_no_fault(desk: Desk, path: str, host: str) -> None:
+    answer = desk.app.test_client().get(path, headers={"Host": host})
+
+    assert answer.status_code < 500
+    assert "evil.example" not in answer.text
+
+
 def test_who_is_signed_in_starts_at_home(rosa: Reader) -> None:
     assert rosa.get("/").location == "/member"
 
