@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from service.jobs import Job
 
@@ -19,8 +21,24 @@ GROUPS = {
 """Each name is a module beside this one whose `group` holds the commands."""
 
 
+class DatabaseRefused(click.ClickException):
+    """The database does not answer, or its schema is not ours."""
+
+    def __init__(self, refused: OperationalError | ProgrammingError) -> None:
+        # The first line alone: what follows may quote rows.
+        why = str(refused.orig).partition("\n")[0]
+        super().__init__(f"The database of DATABASE_URL said: {why}. Tables that are missing come with: make migrate")
+
+
 class LateGroup(AppGroup):
     """A group whose commands are imported when one is asked for: web workers never pay for them."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; a database that is away or without tables is told in a line, not with a stack trace."""
+        try:
+            return super().invoke(context)
+        except (OperationalError, ProgrammingError) as refused:
+            raise DatabaseRefused(refused) from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return self._group().list_commands(context)

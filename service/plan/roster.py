@@ -19,6 +19,7 @@ _NUMBER = re.compile(r"[A-Za-z0-9-]{3,40}")
 _PATIENT_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _COLUMNS = {"patient": "patient_id", "member_id": "member_number", "subscriber_id": "subscriber_number",
             "given": "given_name", "family": "family_name", "zip": "zip_code"}  # fmt: skip
+_NEEDED = ("patient", "member_id", "given", "family", "birth_date")
 
 
 class UnknownMember(Exception):
@@ -67,10 +68,29 @@ class RosterProblem(ValueError):
     """A roster row that cannot be taken; the sentence says what to mend."""
 
 
+class UnreadableRoster(Exception):
+    """The file as a whole is no roster; the sentence says what one looks like."""
+
+
 def load_csv(session: Session, path: Path) -> RosterSummary:
-    """Load the roster of a CSV file with a header line; good lines are kept, bad ones reported by line."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return load(session, csv.DictReader(file))
+    """Load the roster of a CSV file with a header line; good lines are kept, bad ones reported by line.
+
+    Raises UnreadableRoster for a file that is no UTF-8 CSV or whose header lacks a column that every line needs.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            _require_columns(reader.fieldnames or ())
+            return load(session, reader)
+    except (UnicodeDecodeError, csv.Error):
+        raise UnreadableRoster("not comma-separated text in UTF-8") from None
+
+
+def _require_columns(header: Iterable[str]) -> None:
+    named = {_COLUMNS.get(column, column) for column in header}
+    missing = [column for column in _NEEDED if _COLUMNS.get(column, column) not in named]
+    if missing:
+        raise UnreadableRoster(f"the header line names no column {', '.join(missing)}")
 
 
 def load(session: Session, lines: Iterable[Mapping[str, str]]) -> RosterSummary:
@@ -97,8 +117,8 @@ def read_row(line: Mapping[str, str]) -> RosterRow:
     given = {_COLUMNS.get(name, name): (value or "").strip() for name, value in line.items() if name}
     known = {name.name for name in fields(RosterRow)}
     values: dict[str, Any] = {name: value for name, value in given.items() if name in known}
-    for column in ("patient_id", "member_number", "given_name", "family_name", "birth_date"):
-        if not values.get(column):
+    for column in _NEEDED:
+        if not values.get(_COLUMNS.get(column, column)):
             raise RosterProblem(f"{column} is missing")
     if not _PATIENT_ID.fullmatch(values["patient_id"]):
         raise RosterProblem("patient is not a FHIR id: letters, digits, - and . up to 64")

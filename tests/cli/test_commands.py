@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from service import mail
 from service.app import create_app
 from service.audit import AuditEvent
+from service.db import make_engine
 from service.mail import MailState, OutboxMail
 from service.plan.models import Member
 from service.sandbox import mail_catcher
@@ -34,6 +35,22 @@ def test_a_roster_is_loaded_and_its_bad_line_told(app: Flask, session: Session, 
     assert told.stdout == "1 added, 0 changed, 0 unchanged.\n"
     assert told.stderr == "members.csv, line 3: birth_date must be a date like 1956-04-30\n"
     assert [member.full_name for member in session.scalars(select(Member))] == ["Rosa Vale"]
+
+
+def test_a_database_without_tables_is_told_in_a_line(
+    settings: Settings, empty_database_url: str, tmp_path: Path
+) -> None:
+    csv = tmp_path / "members.csv"
+    csv.write_text(_ROSTER)
+    without_tables = make_engine(empty_database_url)
+    app = create_app(settings, without_tables)
+
+    told = app.test_cli_runner().invoke(args=["members", "load", str(csv)])
+    without_tables.dispose()
+
+    assert told.exit_code == 1
+    assert "make migrate" in told.stderr and "member" in told.stderr and "Rosa" not in told.stderr
+    assert "Traceback" not in told.output
 
 
 def test_fhir_files_are_loaded_again_without_change_and_bad_lines_put_aside(

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
@@ -59,8 +60,26 @@ def test_member_without_a_record_or_an_address_stays_without_a_zip_code(
 def test_bad_roster_lines_are_told_by_line_and_the_good_ones_kept(app: Flask, session: Session, tmp_path: Path) -> None:
     told = _flask(app, "members", "load", _roster(tmp_path, "p1,MEM1,Ann,Lee,1956-04-30", "p2,,Bo,Ray,1970-01-02"))
     assert told.exit_code == 1
-    assert "roster.csv, line 3: member_number is missing" in told.output
+    assert "roster.csv, line 3: member_id is missing" in told.output
     assert session.scalars(select(Member.patient_id)).all() == ["p1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "the header line names no column patient, member_id, given, family, birth_date"),
+        (b"patient,given,family,birth_date\np1,Ann,Lee,1956-04-30\n", "the header line names no column member_id"),
+        (b"patient,member_id\xff\n", "not comma-separated text in UTF-8"),
+        (b"PK\x03\x04\x00\x00\xff\xfe", "not comma-separated text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_roster_is_told_in_a_line(
+    app: Flask, session: Session, tmp_path: Path, content: bytes, why: str
+) -> None:
+    (tmp_path / "roster.csv").write_bytes(content)
+    told = _flask(app, "members", "load", str(tmp_path / "roster.csv"))
+    assert (told.exit_code, told.output) == (1, f"Error: roster.csv is no roster: {why}.\n")
+    assert session.scalars(select(Member)).all() == []
 
 
 def _flask(app: Flask, *arguments: str) -> Result:
