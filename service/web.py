@@ -35,6 +35,8 @@ _POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
     "img-src 'self' data:; form-action 'self'"
 )
+# Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
+_UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout)
 log = structlog.get_logger("service.web")
 csrf = CSRFProtect()
 
@@ -88,6 +90,10 @@ class LatchstringFlask(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: nothing here is a coroutine, and Flask would look for one at every hook of a request."""
         return func
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Log a fault of an error page itself as every other: Flask would write the exception's text."""
+        log.error("unexpected_fault", problem=exc_info[0].__name__, exc_info=exc_info[1], request_id=request_id())
 
     def dispatch_request(self) -> ResponseReturnValue:
         try:
@@ -342,15 +348,19 @@ def _answer_errors(app: Flask) -> None:
     app.register_error_handler(PageError, _page)
     app.register_error_handler(CSRFError, lambda _error: _page(FormExpired()))
     app.register_error_handler(HTTPException, _http_error)
-    # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
-    for unavailable in (OperationalError, sqlite3.OperationalError, psycopg.OperationalError):
+    for unavailable in _UNAVAILABLE:
         app.register_error_handler(unavailable, _busy)
-    app.register_error_handler(PoolTimeout, _busy)
     app.register_error_handler(Exception, _unexpected)
 
 
 def _page(error: PageError) -> Response:
-    body = render_template("errors/page.html", error=error, reference=request_id())
+    try:
+        body = render_template("errors/page.html", error=error, reference=request_id())
+    except _UNAVAILABLE as unavailable:
+        # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
+        if error.status >= 500:
+            raise
+        return _busy(unavailable)
     return Response(body, error.status, content_type="text/html; charset=utf-8")
 
 
