@@ -75,7 +75,8 @@ def keep(response: Response, code: str) -> None:
 
 @blueprint.after_app_request
 def _keep_choice(response: Response) -> Response:
-    chosen = _offered(request.args.get("lang"))
+    # Seen by every answer of the API too, which is spared the reading of its parameters.
+    chosen = _offered(request.args.get("lang")) if b"lang=" in request.query_string else None
     if chosen and chosen != request.cookies.get(_COOKIE) and response.mimetype == "text/html":
         keep(response, chosen)
     return response
