@@ -3,9 +3,10 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, CursorResult, or_, select, update
 from sqlalchemy.orm import Session
 
 from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, RepresentativeLink
@@ -22,6 +23,10 @@ class LinkRefused(Exception):
     """This link must not be made; `sentence` says why, for plan staff."""
 
     sentence = "This person cannot be linked to that member."
+
+
+class AlreadyRegistered(Exception):
+    """This Personal Representative ID has an account already."""
 
 
 class SelfLink(LinkRefused):
@@ -96,8 +101,14 @@ def normal_number(number: str) -> str:
 
 
 def attach_account(session: Session, representative: PersonalRepresentative, account: Account) -> None:
-    """Join a representative to the account they registered."""
-    representative.account_id = account.id
+    """Join a representative to the account they registered; raises AlreadyRegistered when somebody was faster."""
+    statement = (
+        update(PersonalRepresentative)
+        .where(PersonalRepresentative.id == representative.id, PersonalRepresentative.account_id.is_(None))
+        .values(account_id=account.id)
+    )
+    if cast(CursorResult[Any], session.execute(statement)).rowcount != 1:
+        raise AlreadyRegistered
     audit.record(session, "consent:representative:register", account_id=account.id)
 
 

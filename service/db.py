@@ -6,6 +6,7 @@ import select
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -230,9 +231,17 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
         url, pool_size=pool_size, max_overflow=0, hide_parameters=True,
         connect_args={"timeout": 10, "check_same_thread": False},
     )  # fmt: skip
+    _keep_private(url)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _keep_private(url: URL) -> None:
+    # The file holds members' records: nobody else on the machine reads it. SQLite gives its log the same mode.
+    if url.database and url.database != ":memory:" and not Path(url.database).exists():
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(url.database).touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

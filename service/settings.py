@@ -136,6 +136,8 @@ class Settings:
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool_size=int(environment.get("POOL_SIZE", "10")),
         )
+        if settings.sandbox and settings.https and "MODE" not in environment:
+            raise UnsafeSetting("MODE must be said where BASE_URL is https: production, or sandbox if that is meant")
         settings.require_safe()
         return settings
 

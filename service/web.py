@@ -2,7 +2,6 @@
 
 import hmac
 import re
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +9,8 @@ from typing import Any
 
 import psycopg
 import structlog
-from flask import Flask, Request, Response, current_app, g, has_request_context, render_template, request
+from flask import Flask, Response, current_app, g, has_request_context, render_template, request
 from flask.globals import request_ctx
-from flask.sessions import SessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -25,11 +23,11 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit
-from service.db import ReadingSessions, digest, keyed_digest, make_engine, make_sessions, new_id
+from service.browser_cookie import BrowserCookies, BrowserSession
+from service.db import ReadingSessions, digest, make_engine, make_sessions, new_id
 from service.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_SID = re.compile(r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 _BODY_LIMIT = 64 * 1024
 _POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
@@ -205,68 +203,6 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     app.teardown_appcontext(_close)
     _answer_errors(app)
     audit.learn_circumstances(_circumstances)
-
-
-class BrowserSession(SessionMixin):
-    """The browser's random id as Flask's session: it holds nothing but the CSRF token derived from that id."""
-
-    def __init__(self, key: bytes, sid: str | None) -> None:
-        self._key = key
-        self.stored = self._sid = sid
-        self.wanted = False
-        self.accessed = True
-
-    @property
-    def sid(self) -> str:
-        """The id; one is drawn for a browser without when it is first asked for, since most requests never do."""
-        if self._sid is None:
-            self._sid = f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"
-        return self._sid
-
-    @property
-    def stable(self) -> str:
-        """The part that outlives sign-in."""
-        self.wanted = True
-        return self.sid.partition(".")[0]
-
-    def replace_secret(self) -> None:
-        """A new secret part, so that an id from before sign-in names nothing afterwards."""
-        self._sid = f"{self.stable}.{secrets.token_urlsafe(32)}"
-
-    def __getitem__(self, key: str) -> Any:
-        if key != "csrf_token":
-            raise KeyError(key)
-        self.wanted = True
-        return keyed_digest(self._key, "csrf", self.sid)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        raise TypeError("nothing is kept in the browser's cookie but its id")
-
-    def __delitem__(self, key: str) -> None:
-        raise TypeError("nothing is kept in the browser's cookie but its id")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(("csrf_token",))
-
-    def __len__(self) -> int:
-        return 1
-
-
-class BrowserCookies(SessionInterface):
-    """Reads and writes the one cookie: `__Host-sid` under https, `sid` in the http sandbox."""
-
-    def open_session(self, app: Flask, request: Request) -> BrowserSession:
-        held: Latchstring = app.extensions["latchstring"]
-        given = request.cookies.get(held.settings.cookie_name, "") if "HTTP_COOKIE" in request.environ else ""
-        return BrowserSession(held.settings.secret_key, given if _SID.fullmatch(given) else None)
-
-    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if not isinstance(session, BrowserSession) or not session.wanted or session.sid == session.stored:
-            return
-        configured: Settings = app.extensions["latchstring"].settings
-        response.set_cookie(
-            configured.cookie_name, session.sid, path="/", httponly=True, secure=configured.https, samesite="Lax"
-        )
 
 
 def _browser() -> BrowserSession:

@@ -33,6 +33,7 @@ def test_the_sandbox_needs_no_setting_and_keeps_its_own_key(tmp_path: Path) -> N
         ({"MODE": "production", "SECRET_KEY": KEY}, "BASE_URL"),
         ({"MODE": "production", "SECRET_KEY": KEY, "BASE_URL": "http://plan.example"}, "BASE_URL"),
         ({"SECRET_KEY": "abcd"}, "SECRET_KEY"),
+        ({"SECRET_KEY": KEY, "BASE_URL": "https://plan.example"}, "MODE"),
         ({"SECRET_KEY": "not hexadecimal"}, "SECRET_KEY"),
         ({"BASE_URL": "http://plan.example"}, "BASE_URL"),
         ({"BASE_URL": "https://plan.example/path"}, "BASE_URL"),

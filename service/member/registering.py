@@ -227,7 +227,10 @@ def _attach_representative(session: Session, pending: PendingRegistration, accou
     found = session.get(PersonalRepresentative, pending.representative_id)
     if found is None:
         raise ProofOver
-    representatives.attach_account(session, found, account)
+    try:
+        representatives.attach_account(session, found, account)
+    except representatives.AlreadyRegistered:
+        raise ProofOver from None
 
 
 def _record(session: Session, outcome: audit.Outcome, member_id: str | None = None) -> None:

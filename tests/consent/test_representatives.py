@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 
 from consent.models import Basis, EndedBy, RepresentativeLink
 from consent.representatives import (
+    AlreadyRegistered,
     CircularLink,
     ConfidentialMember,
     PastMajority,
     SelfLink,
+    attach_account,
     block,
     end_link,
     find_by_number,
@@ -124,3 +126,10 @@ def test_registration_needs_number_name_and_birth_date_all_right(session: Sessio
     assert find_by_number(session, **right) is someone  # type: ignore[arg-type]
     for wrong in ({"number": "PR100206"}, {"family_name": "Neil"}, {"birth_date": date(1980, 3, 1)}):
         assert find_by_number(session, **right | wrong) is None  # type: ignore[arg-type]
+
+
+def test_one_representative_has_one_account(session: Session) -> None:
+    someone = make_representative(session)
+    attach_account(session, someone, make_account(session))
+    with pytest.raises(AlreadyRegistered):
+        attach_account(session, someone, make_account(session))
