@@ -46,9 +46,7 @@ def _without(page: str, *typed: str) -> str:
     return _without_token(page)
 
 
-@pytest.mark.parametrize(
-    "email", ["a\0b@example.org", "\ufdfa" * 200 + "@example.org", "\ufdfa" * 20 + "@example.org"]
-)
+@pytest.mark.parametrize("email", ["a\0b@example.org", "\ufdfa" * 200 + "@example.org", "\ufdfa" * 20 + "@example.org"])
 def test_case_032_an_address_that_no_account_can_have_is_no_fault(visitor: Visitor, email: str) -> None:
     visitor.get("/password-reset")
     assert visitor.post("/password-reset", username="somebody", email=email).status_code == 400
