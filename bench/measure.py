@@ -88,7 +88,7 @@ def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> lis
     console.print(f"{database.name}: {material.description}, ready after {time.monotonic() - began:.0f} s")
     with _serving(environment, "") as shipped, _serving({**environment, WITHOUT_FSYNC: "1"}, report.SPARED) as spared:
         cases = every_case(material, lambda request: _ask(shipped.load, request))
-        runs = [replace(shipped, cases=cases), replace(spared, cases=[case for case in cases if case.writes])]
+        runs = [replace(shipped, cases=cases), replace(spared, cases=[case for case in cases if case.spared_too])]
         rounds = [_round(runs, form.seconds, database) for _ in range(form.rounds)]
         memory = shipped.server.resident_megabytes()
     writing = [case.name for case in cases if case.writes]

@@ -52,7 +52,8 @@ class _Limits:
         """The password was right: the own counter ends, the shared ones get their attempt back."""
         throttling.forget(session, self.own)
         for key, _ in self.keys:
-            throttling.give_back(session, key)
+            if key != self.own:
+                throttling.give_back(session, key)
         if self.consecutive is not None:
             throttling.forget(session, self.consecutive)
 
