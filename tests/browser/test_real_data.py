@@ -24,7 +24,7 @@ def test_demo_member_registers_and_connects_an_app(story: Story) -> None:
     demo = _demo()
     # Three of the 13 have no member number: they are told by line, and the ten others are members.
     told_of = story.sandbox.flask("members", "load", str(demo / "members.csv"), status=1)
-    assert "10 added" in told_of and told_of.count("member_number is missing") == 3
+    assert "10 added" in told_of and told_of.count("member_id is missing") == 3
     story.sandbox.flask("fhir", "load", str(demo))
     story.step("loaded")
     member = _roster_line(demo)

@@ -19,6 +19,7 @@ def test_the_sample_app_is_connected_read_renewed_and_revoked(story: Story) -> N
     page.goto(f"{story.sandbox.url}/sandbox/app")
     assert page.url == story.sandbox.handout["demo_app"]
     page.get_by_role("button", name="Connect to Meridian Health Plan").click()
+    person.prefer_language()
     person.sign_in("thomas")
     person.press("Allow")
     expect(status).to_contain_text("Connected.")
@@ -30,8 +31,8 @@ def test_the_sample_app_is_connected_read_renewed_and_revoked(story: Story) -> N
 
     console = page.context.new_page()
     console.goto(f"{story.sandbox.url}/apps")
-    console.get_by_role("button", name="Revoke", exact=True).click()
-    console.get_by_role("heading", level=1, name="Access ended").wait_for()
+    console.get_by_role("button", name=person.words("Revoke"), exact=True).click()
+    console.get_by_role("heading", level=1, name=person.words("Access ended")).wait_for()
     page.get_by_role("button", name="Read again").click()
     expect(status).to_contain_text("Access has ended")
     expect(page.locator("#record")).to_be_hidden()
@@ -44,6 +45,7 @@ def test_the_sample_app_takes_no_for_an_answer(story: Story) -> None:
 
     person.page.goto(story.sandbox.handout["demo_app"])
     person.page.get_by_role("button", name="Connect to Meridian Health Plan").click()
+    person.prefer_language()
     person.sign_in("julia")
     person.press("Don't allow")
 
