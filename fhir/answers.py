@@ -1,15 +1,20 @@
 """Responses of the FHIR API: bodies, lightly packed, errors as OperationOutcome, headers for every origin."""
 
 import gzip
+from typing import TYPE_CHECKING
 
 import zstandard
 from flask import Response, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
 from fhir.outcomes import FhirProblem, Issue, outcome_bytes
 from fhir.store import Resource
 from oauth.token_problems import MissingToken, TokenProblem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 FHIR_JSON = "application/fhir+json; charset=UTF-8"
 _SMALLEST = 1_400
@@ -42,7 +47,19 @@ def of_body(body: bytes, content_type: str, headers: list[tuple[str, str]] | Non
     if accepted and len(body) >= _SMALLEST:
         body, encoding = _packed(body)
         sent += [("Content-Encoding", encoding)] if encoding else []
-    return Response(body, content_type=content_type, headers=sent)
+    return _Body(body, content_type=content_type, headers=sent)
+
+
+class _Body(Response):
+    """An answer with a body of known length and no Location: its headers go out as they are.
+
+    The library would copy them once more, to mend what such an answer does not have.
+    """
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers with the body's length."""
+        self.headers["Content-Length"] = str(len(self.get_data()))
+        return self.headers
 
 
 def of_problem(problem: FhirProblem) -> Response:

@@ -88,7 +88,12 @@ def any_of(clauses: Sequence[Clause]) -> Clause:
 
 def visible(dialect: Dialect, access: Access, resource_type: str) -> Clause:
     """What the access lets through of one type: its patients, or the shared ones, without excluded labels."""
-    return all_of((_owned(dialect, access, resource_type), without_labels(dialect, access.excluded_labels)))
+    return _visible(dialect, resource_type, access.patient_ids, access.excluded_labels)
+
+
+@lru_cache(maxsize=4096)
+def _visible(dialect: Dialect, resource_type: str, patients: frozenset[str] | None, labels: frozenset[str]) -> Clause:
+    return all_of((_owned(dialect, patients, resource_type), without_labels(dialect, labels)))
 
 
 @lru_cache(maxsize=256)
@@ -124,15 +129,15 @@ def order(sort: Sort) -> str:
     return f"id {direction}" if sort.column == "id" else f"{sort.column} {direction}, id"
 
 
-def _owned(dialect: Dialect, access: Access, resource_type: str) -> Clause:
+def _owned(dialect: Dialect, patients: frozenset[str] | None, resource_type: str) -> Clause:
     mark = dialect.mark
     if resource_type in SHARED_TYPES:
         return Clause(f"patient_id = {mark}", (SHARED,))
-    if access.patient_ids is None:
+    if patients is None:
         return Clause(f"patient_id <> {mark}", (SHARED,))
-    if len(access.patient_ids) == 1:
-        return Clause(f"patient_id = {mark}", tuple(access.patient_ids))
-    return any_equal(dialect, "patient_id", sorted(access.patient_ids))
+    if len(patients) == 1:
+        return Clause(f"patient_id = {mark}", tuple(patients))
+    return any_equal(dialect, "patient_id", sorted(patients))
 
 
 def any_equal(dialect: Dialect, column: str, values: Sequence[str]) -> Clause:

@@ -48,9 +48,9 @@ def record(
         detail["total"] = total
     if sent:
         detail["ids"] = _fingerprint(sent)
-    others = Counter(one.type for one in sent if one.type != asked.resource_type)
+    others = [one.type for one in sent if one.type != asked.resource_type]
     if others:
-        detail["included"] = dict(others)
+        detail["included"] = dict(Counter(others))
     _write(session, access, asked, detail, count=len(sent))
 
 
@@ -75,5 +75,5 @@ def _write(
 
 
 def _fingerprint(sent: Iterable[Resource]) -> str:
-    names = ",".join(f"{one.type}/{one.id}/{one.version}" for one in sent)
+    names = ",".join([f"{one.type}/{one.id}/{one.version}" for one in sent])
     return hashlib.sha256(names.encode()).hexdigest()

@@ -4,6 +4,7 @@ Nothing else may speak to the `resource` table this way. Each statement takes it
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -112,9 +113,13 @@ def named(session: Session, access: Access, wanted: Iterable[tuple[str, Sequence
 
 
 def _versions(session: Session, table: str, resource_type: str, resource_id: str, visible: Clause) -> list[Row]:
-    dialect = dialect_of(session)
-    text = _READ.format(columns=_COLUMNS, table=table, mark=dialect.mark, visible=visible.text)
+    text = _text_of_read(dialect_of(session), table, visible.text)
     return [Row(*row) for row in _fetch(session, text, (resource_type, resource_id, *visible.values))]
+
+
+@lru_cache(maxsize=256)
+def _text_of_read(dialect: Dialect, table: str, visible: str) -> str:
+    return _READ.format(columns=_COLUMNS, table=table, mark=dialect.mark, visible=visible)
 
 
 def _fetch(session: Session, text: str, values: tuple[Any, ...]) -> list[Any]:

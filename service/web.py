@@ -124,9 +124,10 @@ def db_session() -> Session:
 
 def reading_session() -> Session:
     """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
-    if "db_session" not in g:
-        g.db_session = latchstring().reading.open()
-    return db_session()
+    session: Session | None = g.get("db_session")
+    if session is None:
+        session = g.db_session = latchstring().reading.open()
+    return session
 
 
 def browser_id() -> str:
