@@ -63,7 +63,8 @@ def test_member_connects_an_app_and_revokes_it(story: Story) -> None:
     assert console.button("Revoke").count() == 0
     assert "Claim Lens" in console.page.locator("section.ls-former").inner_text()
     story.step("revoked: the app is out")
-    assert story.seconds < 60
+    # A minute on a quiet machine; here only a story that hangs fails.
+    assert story.seconds < 300
 
 
 @told(360, "en")

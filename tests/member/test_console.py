@@ -52,9 +52,9 @@ def test_the_console_lists_what_an_app_may_see(desk: Desk, rosa: Reader) -> None
 
 def test_the_password_is_asked_again_after_five_minutes(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]
     assert rosa.get("/apps").status_code == 200
-    clock.advance(299)
+    clock.advance(240)
     assert rosa.get("/apps").status_code == 200
-    clock.advance(1.5)
+    clock.advance(61)
 
     answer = rosa.get("/apps")
 

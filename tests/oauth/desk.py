@@ -139,21 +139,22 @@ class Desk:
         request_id = pending_id(begun.location)
         with self.session() as session:
             pending = flows.get_pending(session, request_id, browser_id(self.settings, browser))
-            grant = self.give(session, app, account, member, ticked or str(pending.scopes), duration, offline)
+            asked = str(pending.scopes)
+            grant = self.give(session, app, account, member, ticked or asked, duration, offline, asked)
             url = flows.answer(session, pending, grant=grant, login=login_of(session, account))
         return Code(answer_of(url)["code"], verifier, app)
 
     def give(
         self, session: Session, app: App, account: Account, member: Member, scopes: str, duration: Duration,
-        offline: bool,
+        offline: bool, asked: str | None = None,
     ) -> Grant:  # fmt: skip
         """The decision and the grant of a yes."""
         account = session.get_one(Account, account.id)
         choice = right_for(session, account, member.id)
         assert choice is not None
-        asked = Asked(app.id, 1, parse(scopes), "en", "1", {})
+        question = Asked(app.id, 1, parse(asked or scopes), "en", "1", {})
         chosen = Chosen(parse(scopes), duration=duration, offline=offline)
-        decision = decisions.record(session, account, choice, asked, answer=Answer.ALLOW, chosen=chosen)
+        decision = decisions.record(session, account, choice, question, answer=Answer.ALLOW, chosen=chosen)
         return grants.give(session, decision, choice)
 
     def token(self, form: dict[str, str], app: App | None = None, **given: Any) -> TestResponse:
