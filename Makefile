@@ -16,7 +16,8 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-$(firstword $(shell cksum < requirements.lock))
 DEV_STAMP := $(VENV)/.dev-$(firstword $(shell cksum < requirements-dev.lock))
 NPM_STAMP := tests/clients/node_modules/.lock-$(firstword $(shell cksum < tests/clients/package-lock.json))
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes
+# The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
 .PHONY: run test check lint types imports coverage browser bench lock migrate sandbox clean help
 
