@@ -4,10 +4,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+from sqlalchemy.orm import Session
+
+from consent import billing_authorizations
 from consent.models import LinkScope, SensitiveClass
 from consent.representatives import MemberChoice
 from consent.scopes import READ_LETTERS, REMEMBERED, ScopeSet, parse
 from service.accounts.models import Account
+from service.plan import reach
+from service.plan.models import OrganizationKind, PortalFunction, ProviderStaff
+from service.plan.reach import GroupReach
 
 CLAIMS_TYPES = frozenset({
     "Patient", "RelatedPerson", "Coverage", "ExplanationOfBenefit", "Organization", "Practitioner", "PractitionerRole",
@@ -19,6 +25,7 @@ UNCLASSIFIED = "restricted"
 EVERY_LABEL = frozenset({*(label.value for label in SensitiveClass), UNCLASSIFIED})
 _EVERYTHING = parse("patient/*.rs")
 _PLAN = parse("system/*.cruds")
+_PROVIDER = parse("user/ExplanationOfBenefit.rs user/Coverage.rs user/Patient.rs")
 _MADE_HERE = object()
 
 
@@ -27,6 +34,7 @@ class AccessBasis(StrEnum):
 
     GRANT = "grant"
     OWN_RECORD = "own_record"
+    PROVIDER_AUTHORITY = "provider_authority"
     PLAN_SYSTEM = "plan_system"
 
 
@@ -38,14 +46,15 @@ class AccessForged(TypeError):
 class Access:
     """What one request may see: for whom, on which basis, which types and letters, without which labels.
 
-    `patient_ids` are FHIR ids of the members it reaches; None (plan systems only) reaches all of them.
-    `patient_id` is the one in context, where there is one.
+    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems and, on the
+    basis of provider authority, for what names one of `groups`. `patient_id` is the one in context, where there is one.
     """
 
     basis: AccessBasis
     scopes: ScopeSet
     patient_ids: frozenset[str] | None
     patient_id: str | None = None
+    groups: tuple[GroupReach, ...] = ()
     excluded_labels: frozenset[str] = EVERY_LABEL
     account_id: str | None = None
     member_id: str | None = None
@@ -134,6 +143,34 @@ def plan_system(reason: str) -> Access:
         excluded_labels=frozenset(),
         reason=reason,
         made_by=_MADE_HERE,
+    )
+
+
+def provider_authority(session: Session, staff: ProviderStaff, function: PortalFunction, *, reason: str) -> Access:
+    """The Access of a login of the provider portal to one application; it reaches nothing without that function.
+
+    Its groups are those of the login's own entries and, for a billing organisation, those whose contacts said yes:
+    looked up anew for each request, so that what ends is gone at the next one (security.md 134, 135).
+    """
+    return Access(
+        basis=AccessBasis.PROVIDER_AUTHORITY,
+        scopes=_PROVIDER,
+        patient_ids=None,
+        groups=_reach(session, staff, function) if staff.may(function) else (),
+        excluded_labels=frozenset(),
+        account_id=staff.account_id,
+        reason=reason,
+        made_by=_MADE_HERE,
+    )
+
+
+def _reach(session: Session, staff: ProviderStaff, function: PortalFunction) -> tuple[GroupReach, ...]:
+    if staff.organization.kind is OrganizationKind.PROVIDER:
+        own = reach.groups_of_entries(session, staff.id)
+        return tuple(GroupReach(group.id, group.organization_id) for group in own)
+    return tuple(
+        GroupReach(one.group_id, one.group.organization_id, one.covers_from, one.covers_until)
+        for one in billing_authorizations.standing_of(session, staff.organization_id, function)
     )
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from consent.policy import Access
+from consent.policy import Access, AccessBasis
 from fhir.compartment import SHARED, SHARED_TYPES
 from fhir.conditions import Condition, Term, Test
 from fhir.dates import Prefix, Span
@@ -88,6 +88,9 @@ def any_of(clauses: Sequence[Clause]) -> Clause:
 
 def visible(dialect: Dialect, access: Access, resource_type: str) -> Clause:
     """What the access lets through of one type: its patients, or the shared ones, without excluded labels."""
+    if access.basis is AccessBasis.PROVIDER_AUTHORITY:
+        # Claims are not indexed by provider yet: nothing is reached rather than everything.
+        return NOTHING
     return _visible(dialect, resource_type, access.patient_ids, access.excluded_labels)
 
 

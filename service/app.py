@@ -23,8 +23,10 @@ from service.member import (
     select_member,
     settings_page,
 )
+from service.provider import home as provider_home
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
+from service.staff import home as staff_home
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -45,6 +47,10 @@ BLUEPRINTS = (
     people.blueprint,
     profile.blueprint,
     settings_page.blueprint,
+    # provider offices and billing firms
+    provider_home.blueprint,
+    # the plan's own people
+    staff_home.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,

@@ -12,7 +12,21 @@ from oauth import clients
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
-from service.plan.models import Member
+from service.plan import plan_staff
+from service.plan.models import (
+    AccessEntry,
+    EntrySource,
+    IdKind,
+    Member,
+    OrganizationKind,
+    PlanStaff,
+    PortalFunction,
+    PortalOrganization,
+    ProviderGroup,
+    ProviderIdentifier,
+    ProviderStaff,
+    StaffRole,
+)
 from service.settings import Settings
 
 _numbers = count(1)
@@ -77,3 +91,71 @@ def make_representative(session: Session, account: Account | None = None, **give
     session.add(made)
     session.flush()
     return made
+
+
+def make_group(session: Session, **given: Any) -> ProviderGroup:
+    """A provider group with a Tax ID, a type 2 NPI and a vendor number of its own, or those given (None: without)."""
+    number = next(_numbers)
+    numbers = {
+        IdKind.TAX_ID: given.pop("tax_id", f"07{number:07}"), IdKind.NPI: given.pop("npi", make_npi(number)),
+        IdKind.VENDOR_NUMBER: given.pop("vendor_number", f"V{number:06}"),
+        IdKind.OFFICE_ID: given.pop("office_id", None),
+    }  # fmt: skip
+    values: dict[str, Any] = {
+        "number": f"PG{number:05}", "legal_name": f"Alder Creek Medical {number} PC",
+        "organization_id": f"org-{number}",
+    }  # fmt: skip
+    made = ProviderGroup(**values | given)
+    session.add(made)
+    session.flush()
+    session.add_all(
+        ProviderIdentifier(group_id=made.id, kind=kind, value=value) for kind, value in numbers.items() if value
+    )
+    session.flush()
+    return made
+
+
+def make_npi(number: int) -> str:
+    """A ten-digit NPI with the right check digit (Luhn over 80840), from a range that is not issued."""
+    body = f"29{number:07}"
+    doubled = [int(digit) * (1 if place % 2 else 2) for place, digit in enumerate(reversed("80840" + body))]
+    total = sum(value - 9 if value > 9 else value for value in doubled)
+    return f"{body}{-total % 10}"
+
+
+def make_organization(session: Session, **given: Any) -> PortalOrganization:
+    """An organisation of the provider portal; a provider unless `kind` says billing."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "kind": OrganizationKind.PROVIDER, "name": f"Alder Creek Medical {number} PC", "tax_id": f"07{number:07}",
+    }  # fmt: skip
+    made = PortalOrganization(**values | given)
+    session.add(made)
+    session.flush()
+    return made
+
+
+def make_portal_staff(
+    session: Session, organization: PortalOrganization | None = None, *, account: Account | None = None, **given: Any
+) -> ProviderStaff:
+    """A login of the provider portal with every application; no delegate and without entries unless given."""
+    account = account or make_account(session)
+    organization = organization or make_organization(session)
+    values: dict[str, Any] = {"functions": [function.value for function in PortalFunction]}
+    made = ProviderStaff(account=account, organization=organization, **values | given)
+    session.add(made)
+    session.flush()
+    return made
+
+
+def make_entry(session: Session, staff: ProviderStaff, **numbers: str) -> AccessEntry:
+    """What a login reaches: the groups with all of these numbers (tax_id, npi, vendor_number, office_id)."""
+    made = AccessEntry(staff_id=staff.id, source=EntrySource.PROOF, **numbers)
+    session.add(made)
+    session.flush()
+    return made
+
+
+def make_plan_staff(session: Session, *roles: StaffRole, account: Account | None = None) -> PlanStaff:
+    """A person of the plan with these roles."""
+    return plan_staff.appoint(session, account or make_account(session), roles, by_account_id=None)

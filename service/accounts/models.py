@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.clock import now
@@ -69,6 +69,8 @@ class LoginSession(Base):
     ended_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     acting_member_id: Mapped[str | None] = mapped_column(String(36), default=None)
     credentials_version: Mapped[int] = mapped_column(Integer)
+    # When a second factor was shown in this session; None where none was.
+    factor_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     ip: Mapped[str | None] = mapped_column(String(45), default=None)
     user_agent: Mapped[str | None] = mapped_column(String(300), default=None)
 
@@ -148,3 +150,26 @@ class AttemptCounter(Base):
     key: Mapped[str] = mapped_column(String(160), primary_key=True)
     count: Mapped[int] = mapped_column(Integer)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class Totp(Base):
+    """An authenticator app of an account (RFC 6238). `last_step` is the newest 30-second step whose code was taken."""
+
+    __tablename__ = "totp"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), primary_key=True)
+    sealed_secret: Mapped[str] = mapped_column(Text)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class RecoveryCode(SpentOnce, Base):
+    """One of the codes shown once when a second factor was set up, for whoever lost it."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)

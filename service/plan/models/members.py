@@ -1,4 +1,4 @@
-"""Tables of the plan's own records."""
+"""The roster: the people the plan covers or covered."""
 
 from datetime import date, datetime
 

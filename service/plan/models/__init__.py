@@ -1,0 +1,60 @@
+"""Tables of the plan's own records, one module a subject."""
+
+from service.plan.models.members import Member
+from service.plan.models.messages import (
+    MessageAttachment,
+    MessageThread,
+    SecureMessage,
+    ThreadReading,
+    ThreadStatus,
+    ThreadTopic,
+)
+from service.plan.models.portal import (
+    AccessEntry,
+    DelegateRequest,
+    EntrySource,
+    MailedPin,
+    NotListedRequest,
+    OrganizationKind,
+    PlanStaff,
+    PortalFunction,
+    PortalOrganization,
+    PortalRegistration,
+    ProviderStaff,
+    RegistrationProof,
+    RequestStatus,
+    StaffRole,
+    StaffStatus,
+    TermsAcceptance,
+)
+from service.plan.models.providers import (
+    GroupStatus,
+    IdKind,
+    Practitioner,
+    PractitionerAffiliation,
+    ProfileChange,
+    ProfileChangeKind,
+    ProfileChangeStatus,
+    ProviderAddress,
+    ProviderContact,
+    ProviderGroup,
+    ProviderGroupVersion,
+    ProviderIdentifier,
+)
+from service.plan.models.remittances import (
+    PaymentMethod,
+    Remittance,
+    RemittanceClaim,
+    RemittanceFile,
+    RemittanceLine,
+)
+
+__all__ = [
+    "AccessEntry", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
+    "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind", "PaymentMethod", "PlanStaff",
+    "PortalFunction", "PortalOrganization", "PortalRegistration", "Practitioner", "PractitionerAffiliation",
+    "ProfileChange", "ProfileChangeKind", "ProfileChangeStatus", "ProviderAddress", "ProviderContact",
+    "ProviderGroup", "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff", "RegistrationProof",
+    "Remittance", "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage",
+    "StaffRole", "StaffStatus", "TermsAcceptance", "ThreadReading", "ThreadStatus", "ThreadTopic",
+]  # fmt: skip

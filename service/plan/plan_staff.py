@@ -1,0 +1,38 @@
+"""The plan's own people in the staff console, and their roles."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service import audit
+from service.accounts.models import Account
+from service.plan.models import PlanStaff, StaffRole
+
+
+def find(session: Session, account: Account) -> PlanStaff | None:
+    """The standing of this account as plan staff; None for everybody else."""
+    statement = select(PlanStaff).where(PlanStaff.account_id == account.id, PlanStaff.ended_at.is_(None))
+    return session.scalar(statement)
+
+
+def roles_of(staff: PlanStaff) -> frozenset[StaffRole]:
+    """The roles of a person of the plan."""
+    return frozenset(StaffRole(role) for role in staff.roles)
+
+
+def appoint(session: Session, account: Account, roles: Iterable[StaffRole], *, by_account_id: str | None) -> PlanStaff:
+    """Give an account its place in the staff console."""
+    made = PlanStaff(account_id=account.id, account=account, roles=sorted(role.value for role in roles))
+    session.add(made)
+    session.flush()
+    audit.record(
+        session, "plan:staff:appoint", account_id=by_account_id, detail={"appointed": account.id, "roles": made.roles}
+    )
+    return made
+
+
+def with_role(session: Session, role: StaffRole) -> list[PlanStaff]:
+    """Everybody who has the role now."""
+    every = session.scalars(select(PlanStaff).where(PlanStaff.ended_at.is_(None)).limit(2_000))
+    return [staff for staff in every if role in roles_of(staff)]

@@ -1,0 +1,29 @@
+"""Who signs in to the provider portal, and for which organisation."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.accounts.models import Account
+from service.plan.models import ProviderStaff, StaffStatus
+
+
+def find_staff(session: Session, account: Account) -> ProviderStaff | None:
+    """The login of this account in the portal, whatever its status; None where it has none."""
+    return session.scalar(select(ProviderStaff).where(ProviderStaff.account_id == account.id))
+
+
+def find_active(session: Session, account: Account) -> ProviderStaff | None:
+    """The login of this account if it works now."""
+    found = find_staff(session, account)
+    return found if found is not None and found.status is StaffStatus.ACTIVE else None
+
+
+def delegates_of(session: Session, organization_id: str) -> list[ProviderStaff]:
+    """The active delegates of an organisation, the longest standing first."""
+    standing = (
+        ProviderStaff.organization_id == organization_id,
+        ProviderStaff.is_delegate.is_(True),
+        ProviderStaff.status == StaffStatus.ACTIVE,
+    )
+    statement = select(ProviderStaff).where(*standing).order_by(ProviderStaff.created_at).limit(200)
+    return list(session.scalars(statement))

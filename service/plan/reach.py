@@ -1,0 +1,72 @@
+"""Which provider groups a login of the portal reaches: its own entries, each an AND of numbers.
+
+What a billing organisation reaches by a provider's word is `consent.billing_authorizations`; both meet in
+`consent.policy`, the only place that turns them into an Access.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from service.clock import now
+from service.plan.models import AccessEntry, IdKind, ProviderGroup, ProviderIdentifier
+
+_MOST_ENTRIES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReach:
+    """One provider group somebody reaches, for payment or service dates from `since` to `until` (both included).
+
+    `organization_id` is the id of the group's FHIR Organization, where the plan gave one.
+    """
+
+    group_id: str
+    organization_id: str | None
+    since: date | None = None
+    until: date | None = None
+
+
+def entries_of(session: Session, staff_id: str) -> list[AccessEntry]:
+    """The standing entries of a login, the oldest first."""
+    standing = (AccessEntry.staff_id == staff_id, AccessEntry.ended_at.is_(None))
+    statement = select(AccessEntry).where(*standing).order_by(AccessEntry.created_at, AccessEntry.id)
+    return list(session.scalars(statement.limit(_MOST_ENTRIES)))
+
+
+def groups_of_entries(session: Session, staff_id: str) -> list[ProviderGroup]:
+    """The groups that carry all the numbers of some standing entry of the login now, each once, by name."""
+    found: dict[str, ProviderGroup] = {}
+    for entry in entries_of(session, staff_id):
+        found |= {group.id: group for group in groups_with(session, numbers_of(entry))}
+    return sorted(found.values(), key=lambda group: (group.name, group.number))
+
+
+def numbers_of(entry: AccessEntry) -> list[tuple[IdKind, str]]:
+    """The numbers that an entry asks for."""
+    given = (
+        (IdKind.TAX_ID, entry.tax_id), (IdKind.NPI, entry.npi), (IdKind.VENDOR_NUMBER, entry.vendor_number),
+        (IdKind.OFFICE_ID, entry.office_id),
+    )  # fmt: skip
+    return [(kind, value) for kind, value in given if value]
+
+
+def groups_with(session: Session, numbers: Iterable[tuple[IdKind, str]], *, limit: int = 200) -> list[ProviderGroup]:
+    """The groups that carry every one of the numbers today; none for no number at all."""
+    asked = list(numbers)
+    if not asked:
+        return []
+    statement = select(ProviderGroup).order_by(ProviderGroup.legal_name, ProviderGroup.number).limit(limit)
+    for kind, value in asked:
+        statement = statement.where(ProviderGroup.id.in_(select(ProviderIdentifier.group_id).where(*_is(kind, value))))
+    return list(session.scalars(statement))
+
+
+def _is(kind: IdKind, value: str) -> tuple[ColumnElement[bool], ...]:
+    # A Tax ID that was replaced still names the group's older claims and payments: a number stays its group's.
+    today = now().date()
+    begun = ProviderIdentifier.valid_from.is_(None) | (ProviderIdentifier.valid_from <= today)
+    return ProviderIdentifier.kind == kind, ProviderIdentifier.value == value, begun

@@ -1,0 +1,1 @@
+"""The provider portal: what provider offices and their billing firms see."""

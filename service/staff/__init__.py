@@ -1,0 +1,1 @@
+"""The staff console: what the plan's own people see."""

@@ -1,0 +1,52 @@
+"""Who may open a page of the staff console: people of the plan, by role. A page without a role opens for nobody."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from flask import g
+from flask.typing import ResponseReturnValue
+
+from service.accounts.sessions import current_login, require_login
+from service.plan import plan_staff
+from service.plan.models import PlanStaff, StaffRole
+from service.web import NotFoundPage, db_session
+
+P = ParamSpec("P")
+Page = Callable[P, ResponseReturnValue]
+DECLARED = "staff_roles"
+"""The attribute in which a page keeps its roles, for the matrix of roles and pages (security.md 143)."""
+
+
+def require_role(*roles: StaffRole) -> Callable[[Page[P]], Page[P]]:
+    """Only for plan staff with one of these roles; for everybody else the page does not exist."""
+
+    def decorate(view: Page[P]) -> Page[P]:
+        @require_login
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            staff = _find()
+            if staff is None or not plan_staff.roles_of(staff) & frozenset(roles):
+                raise NotFoundPage
+            return view(*args, **kwargs)
+
+        setattr(guarded, DECLARED, frozenset(roles))
+        return guarded
+
+    return decorate
+
+
+def current_staff() -> PlanStaff:
+    """The person of the plan whose page this is."""
+    found = _find()
+    assert found is not None, "the page requires plan staff"
+    return found
+
+
+def _find() -> PlanStaff | None:
+    session, login = db_session(), current_login()
+    held = g.get("plan_staff")
+    if held is None or held[0] is not session:
+        g.plan_staff = held = (session, plan_staff.find(session, login.account) if login else None)
+    staff: PlanStaff | None = held[1]
+    return staff
