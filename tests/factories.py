@@ -109,7 +109,9 @@ def make_group(session: Session, **given: Any) -> ProviderGroup:
     session.add(made)
     session.flush()
     session.add_all(
-        ProviderIdentifier(group_id=made.id, kind=kind, value=value) for kind, value in numbers.items() if value
+        ProviderIdentifier(group_id=made.id, kind=kind, value=value, npi_type=2 if kind is IdKind.NPI else None)
+        for kind, value in numbers.items()
+        if value
     )
     session.flush()
     return made

@@ -131,6 +131,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("value", sa.String(length=40), nullable=False),
+        sa.Column("npi_type", sa.Integer(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_until", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["group_id"], ["provider_group.id"], name=op.f("fk_provider_identifier_group_id")),

@@ -15,6 +15,7 @@ GROUPS = {
     "fhir": "The plan's FHIR data.",
     "keys": "Keys that sign ID tokens.",
     "members": "The plan's roster.",
+    "providers": "Provider groups, their addresses and practitioners.",
     "sandbox": "A plan of invented people to try everything with.",
     "worker": "What runs in the background.",
 }

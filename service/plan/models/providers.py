@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.clock import now
@@ -84,6 +84,8 @@ class ProviderIdentifier(Base):
     group_id: Mapped[str] = mapped_column(ForeignKey("provider_group.id"))
     kind: Mapped[IdKind] = mapped_column(words(IdKind))
     value: Mapped[str] = mapped_column(String(40))
+    npi_type: Mapped[int | None] = mapped_column(Integer)
+    """1 for a person's NPI, 2 for an organisation's; None for numbers that are no NPI."""
     valid_from: Mapped[date | None] = mapped_column(Date)
     valid_until: Mapped[date | None] = mapped_column(Date)
 
