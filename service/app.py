@@ -24,9 +24,11 @@ from service.member import (
     settings_page,
 )
 from service.provider import home as provider_home
+from service.provider import profiles as provider_profiles
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
 from service.staff import home as staff_home
+from service.staff import provider_profiles as staff_profiles
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -49,8 +51,10 @@ BLUEPRINTS = (
     settings_page.blueprint,
     # provider offices and billing firms
     provider_home.blueprint,
+    provider_profiles.blueprint,
     # the plan's own people
     staff_home.blueprint,
+    staff_profiles.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,
