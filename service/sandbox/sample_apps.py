@@ -6,8 +6,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sqlalchemy.orm import Session
 
-from oauth import clients
-from oauth.clients import Attestation, AuthMethod, ClientKind, ClientView
+from oauth import clients, registration
+from oauth.clients import Attestation, AuthMethod, ClientKind
+from oauth.registration import Registration
 from service.db import keyed_digest
 from service.settings import Settings
 
@@ -77,11 +78,10 @@ def demo_address(settings: Settings) -> str:
     return urlunsplit((parts.scheme, netloc, DEMO_PATH, "", ""))
 
 
-def _register(session: Session, app: SampleApp, settings: Settings) -> ClientView:
+def _register(session: Session, app: SampleApp, settings: Settings) -> None:
     addresses = tuple(demo_address(settings) if uri == DEMO_PATH else uri for uri in app.redirect_uris)
     answered = app.attestation is not Attestation.UNANSWERED
-    made, _secret = clients.register(
-        session,
+    told = Registration(
         name=app.name,
         redirect_uris=addresses,
         developer_name=app.developer_name,
@@ -97,6 +97,5 @@ def _register(session: Session, app: SampleApp, settings: Settings) -> ClientVie
         may_introspect=app.may_introspect,
         client_id=app.client_id,
         client_secret=secret_of(app, settings),
-        settings=settings,
     )
-    return made
+    registration.register(session, told, settings=settings)
