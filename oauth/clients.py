@@ -51,7 +51,7 @@ class ClientView:
     policy_uri: str | None
     terms_uri: str | None
     contact: str | None
-    has_logo: bool
+    logo_digest: str | None
     attestation: Attestation
     attested_on: datetime | None
     attestation_version: str | None
@@ -89,7 +89,7 @@ def view(client: Client) -> ClientView:
         policy_uri=client.policy_uri,
         terms_uri=client.terms_uri,
         contact=client.contact,
-        has_logo=client.logo is not None,
+        logo_digest=client.logo_digest,
         attestation=client.attestation,
         attested_on=client.attested_on,
         attestation_version=client.attestation_version,

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
-from oauth import clients, names, redirects
+from oauth import clients, logos, names, redirects
 from oauth.clients import ClientRefused, ClientView
+from oauth.logos import Logo
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
 from service import audit, web
 from service.clock import now
@@ -41,6 +42,7 @@ class Registration:
     policy_uri: str | None = None
     terms_uri: str | None = None
     contact: str | None = None
+    logo: Logo | None = None
     attestation: Attestation = Attestation.UNANSWERED
     attested_on: datetime | None = None
     attestation_version: str | None = None
@@ -68,6 +70,7 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
     _require_acceptable(session, app, settings or web.settings())
     secret = None if app.is_public else app.client_secret or secrets.token_urlsafe(32)
     client = _row(app, secret, now())
+    client.logo_digest = logos.keep(session, app.logo) if app.logo else None
     session.add(client)
     session.flush()
     audit.record(session, "oauth:client:register", client_id=client.id)
