@@ -15,9 +15,10 @@ from consent.models import Answer, Grant
 from consent.representatives import MemberChoice
 from consent.scopes import parse
 from fhir.models import StoredResource
-from oauth import clients, tokens
+from oauth import registration, tokens
 from oauth.clients import ClientKind, ClientView
 from oauth.models import AuthorizationCode, TokenFamily
+from oauth.registration import Registration
 from service.accounts import opening
 from service.accounts.models import Account
 from service.accounts.opening import NewPerson
@@ -85,10 +86,11 @@ def prepare(settings: Settings, *, members: int, password: str) -> Material:
 
 
 def _material(session: Session, settings: Settings, password: str) -> Material:
-    client, secret = clients.register(
-        session, name="Bench", redirect_uris=["https://bench.example/callback"], developer_name="Bench",
-        kind=ClientKind.CONFIDENTIAL, scopes=SCOPES, may_introspect=True, settings=settings,
+    app = Registration(
+        name="Bench", redirect_uris=["https://bench.example/callback"], developer_name="Bench",
+        kind=ClientKind.CONFIDENTIAL, scopes=SCOPES, may_introspect=True,
     )  # fmt: skip
+    client, secret = registration.register(session, app, settings=settings)
     assert secret
     hashed = make_hash(password)
     readers, refresh_tokens, accounts = [], [], []

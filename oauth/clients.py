@@ -1,29 +1,24 @@
-"""Apps: the view that others read, registration, and what changes an app's standing."""
+"""Apps: the view that others read, their secrets, and what changes an app's standing."""
 
 import hmac
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import scopes as smart
-from oauth import names, redirects
+from oauth import redirects
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
-from service import audit, web
+from service import audit
 from service.clock import now
-from service.db import digest, new_id
-from service.settings import Settings
+from service.db import digest
 
 __all__ = [
     "Attestation", "AuthMethod", "ClientKind", "ClientRefused", "ClientStatus", "ClientView", "NoSuchClient", "find",
-    "get", "list_clients", "register", "reinstate", "retire", "rotate_secret", "set_scopes", "suspend",
+    "get", "list_clients", "reinstate", "retire", "rotate_secret", "set_scopes", "suspend",
 ]  # fmt: skip
 _NO_SECRET = secrets.token_hex(32)
-DEFAULT_SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs user/*.rs"
-"""What a registered app may ask for unless the plan narrows it: reading only."""
 
 
 class NoSuchClient(Exception):
@@ -31,7 +26,7 @@ class NoSuchClient(Exception):
 
 
 class ClientRefused(Exception):
-    """This registration is not accepted. `reason` is a sentence for the developer."""
+    """This is not accepted of an app. `reason` is a sentence for the developer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -56,7 +51,7 @@ class ClientView:
     policy_uri: str | None
     terms_uri: str | None
     contact: str | None
-    has_logo: bool
+    logo_digest: str | None
     attestation: Attestation
     attested_on: datetime | None
     attestation_version: str | None
@@ -94,7 +89,7 @@ def view(client: Client) -> ClientView:
         policy_uri=client.policy_uri,
         terms_uri=client.terms_uri,
         contact=client.contact,
-        has_logo=client.logo is not None,
+        logo_digest=client.logo_digest,
         attestation=client.attestation,
         attested_on=client.attested_on,
         attestation_version=client.attestation_version,
@@ -121,78 +116,6 @@ def get(session: Session, client_id: str) -> ClientView:
 def list_clients(session: Session, *, limit: int = 500) -> list[ClientView]:
     """Apps by name."""
     return [view(client) for client in session.scalars(select(Client).order_by(Client.name).limit(limit))]
-
-
-def register(
-    session: Session,
-    *,
-    name: str,
-    redirect_uris: Sequence[str],
-    developer_name: str,
-    kind: ClientKind = ClientKind.PUBLIC,
-    token_endpoint_auth_method: AuthMethod | None = None,
-    launch_uris: Sequence[str] = (),
-    scopes: str = DEFAULT_SCOPES,
-    developer_domain: str | None = None,
-    website: str | None = None,
-    policy_uri: str | None = None,
-    terms_uri: str | None = None,
-    contact: str | None = None,
-    logo: bytes | None = None,
-    attestation: Attestation = Attestation.UNANSWERED,
-    attested_on: datetime | None = None,
-    attestation_version: str | None = None,
-    may_introspect: bool = False,
-    secret_lifetime: timedelta | None = None,
-    client_id: str | None = None,
-    client_secret: str | None = None,
-    settings: Settings | None = None,
-) -> tuple[ClientView, str | None]:
-    """Register an approved app; its secret is returned here and never again. Raises ClientRefused with a sentence.
-
-    `client_id` and `client_secret` are for the plan's own tools that must be repeatable (the sandbox); developers
-    never choose them (OA-43). `settings` is taken from the running application when not given.
-    """
-    settings = settings or web.settings()
-    method = token_endpoint_auth_method or (AuthMethod.NONE if kind is ClientKind.PUBLIC else AuthMethod.BASIC)
-    if (method is AuthMethod.NONE) != (kind is ClientKind.PUBLIC):
-        raise ClientRefused("A public app has no secret, and a confidential app needs one.")
-    _require_name(session, name, settings)
-    _require_addresses(redirect_uris, launch_uris, (website, policy_uri, terms_uri), settings)
-    if not smart.parse(scopes):
-        raise ClientRefused("The app names no scope that we know.")
-    secret = None if kind is ClientKind.PUBLIC else client_secret or secrets.token_urlsafe(32)
-    at = now()
-    client = Client(
-        id=client_id or new_id(),
-        name=name,
-        name_skeleton=names.skeleton(name),
-        kind=kind,
-        token_endpoint_auth_method=method,
-        secret_hash=digest(secret) if secret else None,
-        secret_expires_at=at + secret_lifetime if secret and secret_lifetime else None,
-        redirect_uris=list(redirect_uris),
-        launch_uris=list(launch_uris),
-        scopes=scopes,
-        may_introspect=may_introspect and secret is not None,
-        status=ClientStatus.APPROVED,
-        developer_name=developer_name,
-        developer_domain=developer_domain,
-        website=website,
-        policy_uri=policy_uri,
-        terms_uri=terms_uri,
-        contact=contact,
-        logo=logo,
-        attestation=attestation,
-        attested_on=attested_on,
-        attestation_version=attestation_version,
-        version=1,
-        created_at=at,
-    )
-    session.add(client)
-    session.flush()
-    audit.record(session, "oauth:client:register", client_id=client.id)
-    return view(client), secret
 
 
 def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = timedelta(days=1)) -> str:
@@ -259,29 +182,3 @@ def _move(session: Session, client_id: str, status: ClientStatus, tag: str, reas
         raise ClientRefused("A retired app stays retired.")
     client.status = status
     audit.record(session, tag, client_id=client.id, reason=reason)
-
-
-def _require_name(session: Session, name: str, settings: Settings) -> None:
-    try:
-        names.require_plain(name)
-    except names.NameRefused as refused:
-        raise ClientRefused(refused.reason) from None
-    looks = names.skeleton(name)
-    if names.skeleton(settings.plan.name) in looks:
-        raise ClientRefused("The name looks like the plan's own name.")
-    if session.scalar(select(Client.id).where(Client.name_skeleton == looks)) is not None:
-        raise ClientRefused("The name looks like that of an app that is registered already.")
-
-
-def _require_addresses(
-    redirect_uris: Sequence[str], launch_uris: Sequence[str], pages: Sequence[str | None], settings: Settings
-) -> None:
-    if not 1 <= len(redirect_uris) <= 20:
-        raise ClientRefused("An app has 1 to 20 redirect addresses.")
-    try:
-        for uri in (*redirect_uris, *launch_uris):
-            redirects.require_registrable(uri, sandbox=settings.sandbox)
-    except redirects.RedirectRefused as refused:
-        raise ClientRefused(refused.reason) from None
-    if any(page and not page.startswith(("https://", "http://localhost")) for page in pages):
-        raise ClientRefused("Links to the app's pages use https.")

@@ -45,6 +45,15 @@ class Attestation(StrEnum):
     UNANSWERED = "unanswered"
 
 
+class AppLogo(Base):
+    """A logo, under the digest of its bytes; no column of the app, whose row is read by every request of an app."""
+
+    __tablename__ = "app_logo"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    png: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Client(Base):
     """A registered app."""
 
@@ -70,7 +79,7 @@ class Client(Base):
     policy_uri: Mapped[str | None] = mapped_column(String(2000))
     terms_uri: Mapped[str | None] = mapped_column(String(2000))
     contact: Mapped[str | None] = mapped_column(String(320))
-    logo: Mapped[bytes | None] = mapped_column(LargeBinary)
+    logo_digest: Mapped[str | None] = mapped_column(ForeignKey("app_logo.digest"))
     attestation: Mapped[Attestation] = mapped_column(words(Attestation))
     attested_on: Mapped[datetime | None] = mapped_column(Instant)
     attestation_version: Mapped[str | None] = mapped_column(String(40))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from consent.representatives import members_for
-from oauth import authorization_request, flows, keys
+from oauth import authorization_request, flows, keys, logos
 from oauth.authorization_request import Refusal
 from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
 from oauth.protector import TokenInQuery, TokenProblem, bearer_token
@@ -95,6 +95,17 @@ def jwks() -> Response:
     content = {"keys": keys.public_keys(web.db_session(), web.settings().secret_key)}
     response = Response(json.dumps(content), content_type="application/json")
     response.headers["Cache-Control"] = f"public, max-age={int(keys.JWKS_CACHE.total_seconds())}"
+    return response
+
+
+@blueprint.get("/logos/<digest>.png")
+def logo(digest: str) -> Response:
+    """The logo of an app. Its address is made of its bytes, so it may be kept for ever."""
+    png = logos.find(web.db_session(), digest)
+    if png is None:
+        raise web.NotFoundPage
+    response = Response(png, content_type="image/png")
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 

@@ -8,6 +8,7 @@ only if the process dies between the server's 250 and our commit; the copy has t
 import base64
 import hashlib
 import smtplib
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, sessionmaker
 
 from service.clock import now
 from service.db import Base, Instant, new_id, words
-from service.settings import Settings
+from service.settings import Settings, SmtpSecurity
 
 LANGUAGES = ("en", "es")
 _LEASE = timedelta(seconds=60)
@@ -161,9 +162,35 @@ class _Connection:
 
     def _open(self) -> smtplib.SMTP:
         try:
-            return smtplib.SMTP(self._settings.smtp_host, self._settings.smtp_port, timeout=_SMTP_TIMEOUT)
+            return _signed_in(_connect(self._settings), self._settings)
         except (OSError, smtplib.SMTPException) as problem:
+            # A certificate, a password or a missing STARTTLS is the plan's to mend: its kind is told, never its text.
+            log.warning("mail_server_unusable", problem=type(problem).__name__)
             raise ServerUnreachable from problem
+
+
+def _connect(settings: Settings) -> smtplib.SMTP:
+    address = (settings.smtp_host, settings.smtp_port)
+    if settings.smtp_security is SmtpSecurity.TLS:
+        return smtplib.SMTP_SSL(*address, timeout=_SMTP_TIMEOUT, context=_trust(settings))
+    return smtplib.SMTP(*address, timeout=_SMTP_TIMEOUT)
+
+
+def _signed_in(smtp: smtplib.SMTP, settings: Settings) -> smtplib.SMTP:
+    """The connection, closed to others and signed in as the settings say; never used with less than they say."""
+    try:
+        if settings.smtp_security is SmtpSecurity.STARTTLS:
+            smtp.starttls(context=_trust(settings))
+        if settings.smtp_username:
+            smtp.login(settings.smtp_username, settings.smtp_password)
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=settings.smtp_ca_file)
 
 
 @contextmanager

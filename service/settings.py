@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,14 @@ class Mode(StrEnum):
 
     SANDBOX = "sandbox"
     PRODUCTION = "production"
+
+
+class SmtpSecurity(StrEnum):
+    """How the way to the mail server is closed to others."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
 
 
 class UnsafeSetting(Exception):
@@ -80,6 +89,14 @@ class Settings:
     """`SMTP_HOST`: where the outbox delivers."""
     smtp_port: int = 8025
     """`SMTP_PORT`: its port."""
+    smtp_security: SmtpSecurity = SmtpSecurity.NONE
+    """`SMTP_SECURITY`: starttls (RFC 3207, often port 587), tls from the first byte (RFC 8314, 465), or none."""
+    smtp_username: str = ""
+    """`SMTP_USERNAME`: whom to sign in as; nobody when not given."""
+    smtp_password: str = field(default="", repr=False)
+    """`SMTP_PASSWORD`, or better the file that `SMTP_PASSWORD_FILE` names: the password of that user."""
+    smtp_ca_file: Path | None = None
+    """`SMTP_CA_FILE`: certificates (PEM) to trust for the mail server instead of the machine's own."""
     mail_from: str = "no-reply@latchstring.example"
     """`MAIL_FROM`: sender of every mail."""
     trusted_proxies: int = 0
@@ -131,6 +148,10 @@ class Settings:
             plan=Plan.read(Path(environment["PLAN_FILE"]) if environment.get("PLAN_FILE") else None),
             smtp_host=environment.get("SMTP_HOST", "127.0.0.1"),
             smtp_port=int(environment.get("SMTP_PORT", "8025")),
+            smtp_security=_smtp_security(environment),
+            smtp_username=environment.get("SMTP_USERNAME", ""),
+            smtp_password=_smtp_password(environment),
+            smtp_ca_file=Path(environment["SMTP_CA_FILE"]) if environment.get("SMTP_CA_FILE") else None,
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
@@ -154,6 +175,45 @@ class Settings:
             raise UnsafeSetting("SECRET_KEY must hold at least 32 bytes (64 hex digits)")
         if self.mode is Mode.PRODUCTION and (self.var / "clock").exists() and not self.testing:
             raise UnsafeSetting("VAR holds a file named clock, which shifts time: remove it before production starts")
+        self._require_safe_mail()
+
+    def _require_safe_mail(self) -> None:
+        if bool(self.smtp_username) != bool(self.smtp_password):
+            raise UnsafeSetting("SMTP_USERNAME and SMTP_PASSWORD (or SMTP_PASSWORD_FILE) need each other")
+        if not f"{self.smtp_username}{self.smtp_password}".isascii():
+            raise UnsafeSetting("SMTP_USERNAME and SMTP_PASSWORD must be ASCII, as mail servers read them")
+        if self.smtp_ca_file and not self.smtp_ca_file.is_file():
+            raise UnsafeSetting("SMTP_CA_FILE is not there")
+        if self.smtp_security is not SmtpSecurity.NONE or _is_this_machine(self.smtp_host):
+            return
+        if self.mode is Mode.PRODUCTION or self.smtp_password:
+            raise UnsafeSetting("SMTP_SECURITY must be starttls or tls, since SMTP_HOST is another machine")
+
+
+def _smtp_security(environment: Mapping[str, str]) -> SmtpSecurity:
+    try:
+        return SmtpSecurity(environment.get("SMTP_SECURITY", SmtpSecurity.NONE).lower())
+    except ValueError:
+        raise UnsafeSetting("SMTP_SECURITY must be starttls, tls or none") from None
+
+
+def _smtp_password(environment: Mapping[str, str]) -> str:
+    given, path = environment.get("SMTP_PASSWORD", ""), environment.get("SMTP_PASSWORD_FILE")
+    if not path:
+        return given
+    if given:
+        raise UnsafeSetting("SMTP_PASSWORD and SMTP_PASSWORD_FILE are both set: keep one of them")
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise UnsafeSetting("SMTP_PASSWORD_FILE cannot be read") from None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _secret_key(environment: Mapping[str, str], mode: Mode, var: Path) -> bytes:

@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: both databases, the application, a running server with two workers, a movable clock."""
 
+import logging
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine, delete, make_url, text
@@ -21,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from service import clock as product_clock
+from service import logs
 from service.app import create_app
 from service.db import Base, make_engine, make_sessions
 from service.settings import Settings
@@ -173,6 +176,22 @@ def app(settings: Settings, engine: Engine) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A browser without JavaScript."""
     return app.test_client()
+
+
+@pytest.fixture
+def logged(app: Flask, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """All that was written from here on, down to DEBUG: by libraries through logging, by the product to its streams."""
+    logs.configure(logging.DEBUG)
+    caplog.set_level(logging.DEBUG)
+
+    def everything() -> str:
+        structlog.get_logger("tests").debug("the product is heard")
+        logging.getLogger("tests").debug("libraries are heard")
+        found = caplog.text + "".join(capfd.readouterr())
+        assert "the product is heard" in found and "libraries are heard" in found
+        return found
+
+    return everything
 
 
 class MovableClock:

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.models import PersonalRepresentative
-from oauth import clients
+from oauth import registration
+from oauth.registration import Registration
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
@@ -76,7 +77,7 @@ def make_client(session: Session, settings: Settings, **given: Any) -> str:
         "name": f"Health Diary {next(_numbers)}", "redirect_uris": ["https://app.example.org/callback"],
         "developer_name": "Example Apps Inc.",
     }  # fmt: skip
-    view, _secret = clients.register(session, **values | given, settings=settings)
+    view, _secret = registration.register(session, Registration(**values | given), settings=settings)
     return view.id
 
 

@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from service.db import Base, make_engine
 from service.sandbox import schema
@@ -50,6 +51,36 @@ def test_every_version_goes_down_again(settings: Settings, config: Config) -> No
     engine.dispose()
     assert left == ["alembic_version"]
     assert schema.bring_up_to_date(settings), "and up again"
+
+
+def test_apps_and_what_hangs_from_them_outlive_the_change_of_logos(settings: Settings, config: Config) -> None:
+    command.upgrade(config, "0004")
+    engine = make_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO client (id, name, name_skeleton, kind, token_endpoint_auth_method, redirect_uris, launch_uris,"
+            " scopes, may_introspect, status, developer_name, attestation, version, created_at, logo) VALUES ('a', 'A',"
+            " 'a', 'public', 'none', '[]', '[]', '', false, 'approved', 'D', 'unanswered', 1, 0, :logo)"
+        ), {"logo": b"unread"})  # fmt: skip
+        connection.execute(text(
+            "INSERT INTO pending_authorization (id, client_id, redirect_uri, scope, state, code_challenge, prompt,"
+            " created_at, expires_at) VALUES ('p', 'a', '', '', '', '', '', 0, 0)"
+        ))  # fmt: skip
+
+    command.upgrade(config, "0005")
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT id, logo_digest FROM client")).all() == [("a", None)]
+        assert connection.scalars(text("SELECT client_id FROM pending_authorization")).all() == ["a"]
+        connection.execute(text("INSERT INTO app_logo (digest, png) VALUES ('d', :png)"), {"png": b"drawn"})
+        connection.execute(text("UPDATE client SET logo_digest = 'd'"))
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(text("DELETE FROM app_logo"))
+    command.downgrade(config, "0004")
+
+    with engine.begin() as connection:
+        assert bytes(connection.scalars(text("SELECT logo FROM client")).one()) == b"drawn"
+        assert connection.scalars(text("SELECT client_id FROM pending_authorization")).all() == ["a"]
+    engine.dispose()
 
 
 def test_a_database_that_is_up_to_date_is_left_alone(settings: Settings, config: Config) -> None:

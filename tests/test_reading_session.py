@@ -12,6 +12,7 @@ from service.plan.models import Member
 from tests.factories import make_member
 
 EVENTS = "SELECT count(*) FROM audit_event"
+of_a_server = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -80,9 +81,8 @@ def test_two_requests_at_one_time_have_a_session_each(sessions: ReadingSessions)
         assert driver_cursor(first) is not driver_cursor(second)
 
 
+@of_a_server
 def test_a_connection_that_the_server_ended_is_replaced(engine: Engine, sessions: ReadingSessions) -> None:
-    if engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has no server")
     with sessions.open() as first:
         (pid,) = driver_cursor(first).execute("SELECT pg_backend_pid()").fetchall()[0]
     with engine.connect() as other:
@@ -91,9 +91,8 @@ def test_a_connection_that_the_server_ended_is_replaced(engine: Engine, sessions
         assert driver_cursor(second).execute(EVENTS).fetchall() == [(0,)]
 
 
+@of_a_server
 def test_a_pooled_connection_that_the_server_ended_is_replaced(engine: Engine) -> None:
-    if engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has no server")
     with engine.connect() as one, engine.connect() as other:
         pid = one.scalar(text("SELECT pg_backend_pid()"))
         one.close()

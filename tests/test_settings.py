@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from service.app import create_app
-from service.settings import Mode, Plan, Settings, UnsafeSetting
+from service.settings import Mode, Plan, Settings, SmtpSecurity, UnsafeSetting
 
 KEY = "ab" * 32
 PARTNERS = Path(__file__).parent / "plan" / "partners.toml"
@@ -48,6 +48,47 @@ def test_production_refuses_a_shifted_clock(tmp_path: Path) -> None:
     (tmp_path / "clock").write_text("60")
     with pytest.raises(UnsafeSetting, match="clock"):
         read(tmp_path, MODE="production", SECRET_KEY=KEY, BASE_URL="https://plan.example")
+
+
+PRODUCTION = {"MODE": "production", "SECRET_KEY": KEY, "BASE_URL": "https://plan.example"}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (PRODUCTION | {"SMTP_HOST": "mail.plan.example"}, "SMTP_SECURITY"),
+        (PRODUCTION | {"SMTP_HOST": "192.0.2.7", "SMTP_SECURITY": "none"}, "SMTP_SECURITY"),
+        (PRODUCTION | {"SMTP_HOST": "localhost.plan.example"}, "SMTP_SECURITY"),
+        ({"SMTP_HOST": "192.0.2.7", "SMTP_USERNAME": "u", "SMTP_PASSWORD": "p"}, "SMTP_SECURITY"),
+        ({"SMTP_SECURITY": "ssl"}, "SMTP_SECURITY"),
+        ({"SMTP_USERNAME": "u"}, "SMTP_PASSWORD"),
+        ({"SMTP_PASSWORD": "p"}, "SMTP_USERNAME"),
+        ({"SMTP_USERNAME": "u", "SMTP_PASSWORD": "pässword"}, "SMTP_PASSWORD"),
+        ({"SMTP_USERNAME": "u", "SMTP_PASSWORD": "p", "SMTP_PASSWORD_FILE": __file__}, "SMTP_PASSWORD_FILE"),
+        ({"SMTP_USERNAME": "u", "SMTP_PASSWORD_FILE": "/nowhere/password"}, "SMTP_PASSWORD_FILE"),
+        ({"SMTP_CA_FILE": "/nowhere/ca.pem"}, "SMTP_CA_FILE"),
+    ],
+)
+def test_mail_settings_that_would_send_in_clear_or_never_are_refused_by_name(
+    tmp_path: Path, given: dict[str, str], named: str
+) -> None:
+    with pytest.raises(UnsafeSetting, match=named) as refused:
+        read(tmp_path, **given)
+    assert "pässword" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.9", "::1"])
+def test_production_may_hand_its_mail_to_a_server_on_this_machine(tmp_path: Path, host: str) -> None:
+    assert read(tmp_path, **PRODUCTION, SMTP_HOST=host).smtp_security is SmtpSecurity.NONE
+
+
+def test_the_mail_servers_password_comes_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("Door-Chain 31 \n")
+    given = {"SMTP_USERNAME": "u", "SMTP_PASSWORD_FILE": str(tmp_path / "password"), "SMTP_SECURITY": "STARTTLS"}
+    settings = read(tmp_path, **PRODUCTION, SMTP_HOST="mail.plan.example", **given)
+
+    assert settings.smtp_password == "Door-Chain 31 "
+    assert settings.smtp_security is SmtpSecurity.STARTTLS
 
 
 @pytest.fixture

@@ -64,13 +64,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Words:
-    """Every sentence of one consent screen."""
+    """Every sentence of one consent screen, and the digest of the logo beside them."""
 
     text_version: str
     education_version: str
     language: str
     title: str
     app: str
+    logo: str | None
     developer: str
     domain: str
     attestation: str
@@ -118,6 +119,7 @@ def compose(
         language=language,
         title=gettext("Share information with %(app)s?", app=client.name),
         app=client.name,
+        logo=client.logo_digest,
         developer=client.developer_name,
         domain=client.developer_domain or "",
         attestation=attestation(client, plan),

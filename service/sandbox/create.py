@@ -14,7 +14,7 @@ from oauth import clients
 from service.db import make_engine, make_sessions
 from service.plan import roster
 from service.plan.models import Member
-from service.sandbox import accounts, gather, sample_apps, schema
+from service.sandbox import accounts, gather, sample_apps, sample_logos, schema
 from service.sandbox.plan import stream
 from service.sandbox.plan.chart import patient_id
 from service.sandbox.plan.codes import Resource
@@ -46,7 +46,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
         _load(sessions, members, seed, console)
         with sessions.begin() as session:
             accounts.open_missing(session, settings, seed)
-            sample_apps.register_missing(session, settings)
+            sample_apps.register_missing(session, settings, sample_logos.draw)
     finally:
         engine.dispose()
     gather.write_for(settings)

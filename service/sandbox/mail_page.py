@@ -5,7 +5,7 @@ from dataclasses import asdict
 from flask import Blueprint, Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from service.sandbox import mail_catcher
+from service.sandbox import caught_mail
 from service.web import settings
 
 _SHOWN = 100
@@ -22,12 +22,12 @@ def install(app: Flask) -> None:
 def page() -> ResponseReturnValue:
     """Every mail the sandbox sent, the newest first; `to` narrows to one address."""
     wanted = request.args.get("to", "")
-    mails = mail_catcher.read_all(settings(), to=wanted)[:_SHOWN]
+    mails = caught_mail.read_all(settings(), to=wanted)[:_SHOWN]
     return render_template("sandbox/mail.html", mails=mails, wanted=wanted)
 
 
 @_pages.get("/sandbox/mail.json")
 def listed() -> ResponseReturnValue:
     """The same as a JSON list of objects: id, to (list), sender, subject, date, text; the newest first."""
-    mails = mail_catcher.read_all(settings(), to=request.args.get("to", ""))[:_SHOWN]
+    mails = caught_mail.read_all(settings(), to=request.args.get("to", ""))[:_SHOWN]
     return jsonify([asdict(mail) | {"from": mail.sender} for mail in mails])

@@ -1,13 +1,16 @@
 """The apps of the sandbox: one of each kind that a developer may want to imitate, with ids and secrets that stay."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
 
 from sqlalchemy.orm import Session
 
-from oauth import clients
-from oauth.clients import Attestation, AuthMethod, ClientKind, ClientView
+from oauth import clients, registration
+from oauth.clients import Attestation, AuthMethod, ClientKind
+from oauth.logos import Logo
+from oauth.registration import Registration
 from service.db import keyed_digest
 from service.settings import Settings
 
@@ -53,13 +56,13 @@ SAMPLE_APPS = (
 )
 
 
-def register_missing(session: Session, settings: Settings) -> None:
-    """Register every sample app that is not there yet."""
+def register_missing(session: Session, settings: Settings, logo_of: Callable[[str], Logo]) -> None:
+    """Register every sample app that is not there yet; `logo_of` gives the logo of its id."""
     for app in SAMPLE_APPS:
         try:
             clients.get(session, app.client_id)
         except clients.NoSuchClient:
-            _register(session, app, settings)
+            _register(session, app, settings, logo_of(app.client_id))
 
 
 def secret_of(app: SampleApp, settings: Settings) -> str | None:
@@ -77,11 +80,10 @@ def demo_address(settings: Settings) -> str:
     return urlunsplit((parts.scheme, netloc, DEMO_PATH, "", ""))
 
 
-def _register(session: Session, app: SampleApp, settings: Settings) -> ClientView:
+def _register(session: Session, app: SampleApp, settings: Settings, logo: Logo) -> None:
     addresses = tuple(demo_address(settings) if uri == DEMO_PATH else uri for uri in app.redirect_uris)
     answered = app.attestation is not Attestation.UNANSWERED
-    made, _secret = clients.register(
-        session,
+    told = Registration(
         name=app.name,
         redirect_uris=addresses,
         developer_name=app.developer_name,
@@ -91,12 +93,12 @@ def _register(session: Session, app: SampleApp, settings: Settings) -> ClientVie
         policy_uri=f"https://{app.client_id}.example/privacy",
         terms_uri=f"https://{app.client_id}.example/terms",
         contact=f"support@{app.client_id}.example",
+        logo=logo,
         attestation=app.attestation,
         attested_on=_ATTESTED_ON if answered else None,
         attestation_version=settings.plan.privacy_policy_version if answered else None,
         may_introspect=app.may_introspect,
         client_id=app.client_id,
         client_secret=secret_of(app, settings),
-        settings=settings,
     )
-    return made
+    registration.register(session, told, settings=settings)

@@ -40,9 +40,7 @@ class Visitor:
 
     def post(self, path: str, **form: Any) -> TestResponse:
         """Post a form with the token of the page at hand."""
-        found = _TOKEN.search(self.page.text)
-        assert found, "the page has no form"
-        return self.post_without_token(path, csrf_token=html.unescape(found[1]), **form)
+        return self.post_without_token(path, csrf_token=csrf_token(self.page.text), **form)
 
     def post_without_token(self, path: str, **form: Any) -> TestResponse:
         """Post just these fields."""
@@ -70,6 +68,13 @@ class Visitor:
         """The value of the browser's cookie."""
         cookie = self.browser.get_cookie("sid")
         return cookie.value if cookie else None
+
+
+def csrf_token(page: str) -> str:
+    """The token of the first form of a page."""
+    found = _TOKEN.search(page)
+    assert found, "the page has no form"
+    return html.unescape(found[1])
 
 
 def letters(session: Session, settings: Settings, to: str) -> list[str]:

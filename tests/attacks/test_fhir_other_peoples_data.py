@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from consent.policy import Access
-from fhir import ingest
+from fhir import ingest, store
 from fhir.compartment import TYPES
 from service.audit import AuditEvent
 from service.db import make_sessions
@@ -41,11 +41,14 @@ def assert_clean(answer: TestResponse) -> None:
     assert b"SUB-" + OTHER.encode() not in told
 
 
-def test_case_079_anothers_resources_look_like_ones_that_do_not_exist(api: Api) -> None:
+def test_case_079_anothers_resources_look_like_ones_that_do_not_exist(api: Api, engine: Engine, system: Access) -> None:
     theirs = {
         "Patient": OTHER, "Coverage": f"cov-{OTHER}", "ExplanationOfBenefit": f"eob-1-{OTHER}",
         "Observation": f"lab-{OTHER}", "Provenance": f"prov-{OTHER}",
     }  # fmt: skip
+    with make_sessions(engine)() as session:
+        for kind, there in theirs.items():
+            assert store.read(session, system, kind, there).body
     for (kind, found), way in itertools.product(theirs.items(), ("", "/_history", "/_history/1")):
         answer = api.get(f"{kind}/{found}{way}")
         assert shape(answer) == shape(api.get(f"{kind}/no-such-thing{way}"))

@@ -224,7 +224,7 @@ def test_case_098_a_parallel_burst_on_two_workers_is_limited(
 
 
 def test_case_099_stuffing_from_many_addresses_trips_the_limit_for_everybody(
-    app: Flask, session: Session, account: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: Flask, session: Session, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentication, "EVERYBODY", 20)
     hashed = _count_hashes(monkeypatch)

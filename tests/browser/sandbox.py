@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oauth import clients
+from oauth import clients, registration
+from oauth.registration import Registration
 from service.db import digest, make_engine, make_sessions
 from service.settings import Settings
 from tests.conftest import ROOT, answers, free_port, wait_until
@@ -54,10 +55,11 @@ class Sandbox:
         identity = digest(redirect_uri)[:32]
         secret = digest(identity)
         with make_sessions(engine).begin() as session, suppress(clients.ClientRefused):
-            clients.register(
-                session, name=name, redirect_uris=[redirect_uri], developer_name="Kitchen Table Tools",
-                kind=clients.ClientKind.CONFIDENTIAL, client_id=identity, client_secret=secret, settings=settings,
+            app = Registration(
+                name=name, redirect_uris=[redirect_uri], developer_name="Kitchen Table Tools",
+                kind=clients.ClientKind.CONFIDENTIAL, client_id=identity, client_secret=secret,
             )  # fmt: skip
+            registration.register(session, app, settings=settings)
         engine.dispose()
         return identity, secret
 

@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Story, told
-from tests.conftest import SHARED
+from tests.conftest import SHARED, require
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(SHARED is None, reason="the folder with the demo data is not here (SHARED names it)"),
-]
+pytestmark = pytest.mark.browser
 _MEMBER = "MEM01197644"
 _PASSWORD = "Larch-Window-58"
 _ADDRESS = "demo.member@example.org"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def demo_data() -> None:
+    """Asked for before a browser and a sandbox are started."""
+    require(SHARED is not None, "the folder with real data is not here (set SHARED)")
 
 
 @told(1280, "en")

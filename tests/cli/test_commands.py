@@ -15,7 +15,7 @@ from service.audit import AuditEvent
 from service.db import make_engine
 from service.mail import MailState, OutboxMail
 from service.plan.models import Member
-from service.sandbox import mail_catcher
+from service.sandbox import caught_mail, mail_catcher
 from service.settings import Mode, Settings
 from tests.conftest import free_port
 
@@ -112,7 +112,7 @@ def test_the_worker_delivers_what_waits_in_the_outbox(settings: Settings, engine
     session.expire_all()
     assert told.exit_code == 0, told.output
     assert session.scalars(select(OutboxMail.state)).all() == [MailState.SENT]
-    assert [caught.to for caught in mail_catcher.read_all(reachable)] == [["rosa@example.org"]]
+    assert [caught.to for caught in caught_mail.read_all(reachable)] == [["rosa@example.org"]]
 
 
 @pytest.mark.parametrize("command", ["create", "prepare", "serve"])

@@ -112,7 +112,9 @@ def test_the_hand_kept_statements_agree_with_plain_selects(demo: Session, access
 
 def test_every_record_belongs_to_a_patient(demo: Session) -> None:
     patients = set(demo.scalars(select(StoredResource.id).where(StoredResource.type == "Patient")))
-    for kind, owner in demo.execute(select(StoredResource.type, StoredResource.patient_id).distinct()):
+    owners = demo.execute(select(StoredResource.type, StoredResource.patient_id).distinct()).all()
+    assert len(patients) > 10 and len(owners) > 100
+    for kind, owner in owners:
         assert (owner in patients) == (kind in PATIENT_ELEMENT), (kind, owner)
 
 

@@ -102,6 +102,11 @@ def form_to(page: str, path: str) -> Form:
     return found[0]
 
 
+def revoke_forms(page: str) -> list[str]:
+    """Where the Revoke buttons of a page post to."""
+    return [form.action for form in forms_of(page) if form.action.endswith("/revoke")]
+
+
 @dataclass
 class Reader:
     """A signed-in person with a browser of their own."""

@@ -80,4 +80,6 @@ def test_templates_write_no_sentence_past_the_catalogue() -> None:
 
 def _member_templates() -> list[Path]:
     folder = ROOT / "service/templates"
-    return [*(folder / "member").glob("*.html"), *(folder / "errors").glob("*.html"), folder / "layout.html"]
+    for_people = ("member", "accounts", "registration", "errors")
+    found = [path for name in for_people for path in (folder / name).glob("*.html")]
+    return [*found, folder / "layout.html"]

@@ -10,7 +10,7 @@ from oauth import clients
 from service import audit
 from service.plan.models import Member
 from tests.factories import PASSWORD, make_account
-from tests.member.pages import Reader, form_to, forms_of, represent
+from tests.member.pages import Reader, form_to, represent, revoke_forms
 from tests.oauth.desk import App, Desk
 
 
@@ -23,10 +23,6 @@ def sections(page: str) -> tuple[str, str]:
     """The page's part about live apps and the one about former apps."""
     live, _, former = page.partition("<h2>Former apps</h2>")
     return live, former
-
-
-def revoke_forms(page: str) -> list[str]:
-    return [form.action for form in forms_of(page) if form.action.endswith("/revoke")]
 
 
 def grant_id(page: str) -> str:

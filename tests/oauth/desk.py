@@ -17,8 +17,9 @@ from consent.decisions import Asked, Chosen
 from consent.models import Answer, Duration, Grant
 from consent.representatives import right_for
 from consent.scopes import parse
-from oauth import clients, flows
+from oauth import flows, registration
 from oauth.clients import AuthMethod, ClientKind, ClientView
+from oauth.registration import Registration
 from service import web
 from service.accounts.models import Account, LoginSession
 from service.accounts.sessions import Login
@@ -106,7 +107,7 @@ class Desk:
             "developer_name": "Example Apps Inc.",
         } | given  # fmt: skip
         with self.session() as session:
-            view, secret = clients.register(session, **values, settings=self.settings)
+            view, secret = registration.register(session, Registration(**values), settings=self.settings)
         return App(view, secret, values["redirect_uris"][0])
 
     def register_confidential(self, method: AuthMethod = AuthMethod.BASIC, **given: Any) -> App:

@@ -179,10 +179,15 @@ def test_oral_body_sites_and_transport_are_linked_from_their_lines(claims: list[
     assert seen == set(linked)
 
 
-def test_every_note_is_used_and_every_number_leads_to_a_note(claims: list[Claim]) -> None:
+def test_every_number_of_a_note_leads_to_one_note(claims: list[Claim]) -> None:
+    named = 0
     for claim in claims:
-        numbers = {note["number"] for note in claim["processNote"]}
-        assert {number for line in claim["item"] for number in line.get("noteNumber", [])} <= numbers
+        numbers = [note["number"] for note in claim["processNote"]]
+        wanted = {number for line in claim["item"] for number in line.get("noteNumber", [])}
+        assert len(set(numbers)) == len(numbers)
+        assert wanted <= set(numbers)
+        named += len(wanted)
+    assert named > 500
 
 
 def test_claims_are_of_the_size_of_real_ones(claims: list[Claim]) -> None:

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from service.sandbox.plan import stream
-from tests.conftest import SHARED
+from tests.conftest import SHARED, require
 from tests.sandbox.profile_checker import Profiles, must_supports
 
 SEED = 1
-pytestmark = pytest.mark.skipif(SHARED is None, reason="the published definitions are not on this machine")
 _GUIDES = {"carin-bb": "carin-bb-2.0.0", "core": "us-core-6.1.0"}
 
 
@@ -92,5 +91,6 @@ def _is_about(resource: dict[str, Any], profile: str) -> bool:
 
 
 def _shared() -> Path:
-    assert SHARED is not None
+    require(SHARED is not None, "the published definitions are not here (set SHARED)")
+    assert SHARED
     return SHARED

@@ -1,0 +1,67 @@
+"""Pages of a search: none lost, none twice, and each link for its own grant for an hour."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from consent.policy import Access, own_record
+from consent.representatives import MemberChoice
+from fhir import ingest, paging, store
+from fhir.outcomes import PageExpired
+from fhir.search import Search
+from service.db import make_sessions
+from tests.conftest import MovableClock
+from tests.fhir import records
+from tests.fhir.conftest import OTHER, Api, bundle
+from tests.oauth.desk import Desk
+
+
+def next_link(found: dict[str, Any]) -> str:
+    """The address of the next page, empty on the last."""
+    return next((str(link["url"]) for link in found["link"] if link["relation"] == "next"), "")
+
+
+def test_pages_follow_each_other_without_loss_or_repetition(api: Api, engine: Engine, system: Access) -> None:
+    more = [records.observation(f"o{n}-{api.patient_id}", api.patient_id) for n in range(7)]
+    ingest.load_resources(engine, more, access=system)
+    first = bundle(api.get("Observation?_count=4&_total=accurate"))
+    newer = records.observation("late", api.patient_id, effectiveDateTime="2026-11-01")
+    ingest.load_resources(engine, [newer], access=system)
+
+    pages = [first]
+    while address := next_link(pages[-1]):
+        pages.append(bundle(api.get(address)))
+
+    assert [len(page["entry"]) for page in pages] == [4, 4, 1]
+    seen = [one["resource"]["id"] for page in pages for one in page["entry"]]
+    assert len(set(seen)) == 9
+    assert "late" not in seen
+
+
+def test_a_page_link_is_for_its_grant_only(api: Api, connect: Callable[..., Api]) -> None:
+    address = next_link(bundle(api.get("Observation?_count=1")))
+    stranger = connect()
+
+    assert api.get(address).status_code == 200
+    assert stranger.get(address).status_code == 404
+    assert api.get(address[:-2] + "AA").status_code == 404
+    assert api.get("Observation?_page=***").status_code == 400
+    assert api.get(f"{address}&_page=x").status_code == 400
+    assert api.get(f"{address}&patient={OTHER}").status_code == 400
+    assert api.get(f"{address}&_format=json").status_code == 200
+    assert api.get(address.replace("/Observation?", "/ExplanationOfBenefit?")).status_code == 404
+
+
+def test_a_page_link_ends_after_an_hour(clock: MovableClock, desk: Desk, loaded: str, engine: Engine) -> None:
+    with make_sessions(engine)() as session:
+        access = own_record(desk.account, MemberChoice(desk.member, None))
+        start = store.search(session, access, Search("Observation", count=1)).following
+    assert start is not None
+    sealed = paging.seal(b"k" * 32, access, "Observation", [("_count", "1")], start)
+
+    assert paging.unseal(b"k" * 32, access, "Observation", sealed).start == start
+    clock.advance(3_601)
+    with pytest.raises(PageExpired):
+        paging.unseal(b"k" * 32, access, "Observation", sealed)
