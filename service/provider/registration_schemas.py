@@ -20,8 +20,11 @@ from service.web import db_session, load_form
 
 _ALWAYS = frozenset({"csrf_token", "check"})
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,40}")
+_PHONE_FORM = re.compile(r"[0-9+()\-.\s]{7,30}(x\s?[0-9]{1,6})?", re.IGNORECASE)
+_FEWEST_DIGITS = 7
 _NAME_MARKS = " .,'-\u2018\u2019"
 _PHONE = _("Please enter a phone number with its area code, for instance 555-555-0100.")
+_TOO_LONG = _("This is too long. Please shorten it.")
 _CHOOSE = _("Please choose one.")
 _MARKS = _("A name has letters, and may have spaces, dots, dashes and apostrophes.")
 log = structlog.get_logger("service.provider.registration")
@@ -48,7 +51,7 @@ class Number(fields.Field[str]):
 
 def _text(most: int, *checks: Callable[[str], None]) -> fields.String:
     return fields.String(
-        required=True, validate=[_require_text, validate.Length(1, most, error=FILL_IN), require_storable, *checks],
+        required=True, validate=[_require_text(most), require_storable, *checks],
         error_messages={"required": FILL_IN, "invalid": FILL_IN, "invalid_utf8": FILL_IN},
     )  # fmt: skip
 
@@ -57,23 +60,28 @@ def _optional(most: int) -> fields.String:
     return fields.String(load_default="", validate=[validate.Length(max=most), require_storable])
 
 
-def _require_text(text: str) -> None:
-    if not text.strip():
-        raise ValidationError(str(FILL_IN))
+def _require_text(most: int) -> Callable[[str], None]:
+    def require(text: str) -> None:
+        if not text.strip():
+            raise ValidationError(str(FILL_IN))
+        if len(text) > most:
+            raise ValidationError(str(_TOO_LONG))
+
+    return require
 
 
 def _require_name(text: str) -> None:
-    if not all(letter.isalpha() or letter in _NAME_MARKS or combining(letter) for letter in text):
+    if text.strip() and not all(letter.isalpha() or letter in _NAME_MARKS or combining(letter) for letter in text):
         raise ValidationError(str(_MARKS))
 
 
 def _require_phone(text: str) -> None:
-    if not re.fullmatch(r"[0-9+()\-.\s]{7,30}(x\s?[0-9]{1,6})?", text.strip()) or sum(map(str.isdigit, text)) < 7:
+    if text.strip() and (not _PHONE_FORM.fullmatch(text.strip()) or sum(map(str.isdigit, text)) < _FEWEST_DIGITS):
         raise ValidationError(str(_PHONE))
 
 
 def _require_email(text: str) -> None:
-    if not usernames.is_email(text.strip()):
+    if text.strip() and not usernames.is_email(text.strip()):
         raise ValidationError(str(NOT_AN_ADDRESS))
 
 
@@ -168,4 +176,4 @@ def load(schema: Schema) -> tuple[dict[str, Any], dict[str, list[str]]]:
             detail={"fields": named, "endpoint": request.endpoint},
         )  # fmt: skip
     form, errors = load_form(schema)
-    return {name: value.strip() if isinstance(value, str) else value for name, value in form.items()}, errors
+    return {name: value.strip() if type(value) is str else value for name, value in form.items()}, errors
