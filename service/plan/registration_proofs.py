@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service import audit
@@ -114,20 +114,19 @@ def _payments(session: Session, number: str, days: int) -> list[Remittance]:
     oldest = now().date() - timedelta(days=days)
     statement = (
         select(Remittance)
-        .where(_is_payment(number), Remittance.paid_on >= oldest)
+        .where(Remittance.number_key.in_([number, number.removeprefix(_NOTICE)]), Remittance.paid_on >= oldest)
         .order_by(Remittance.paid_on.desc(), Remittance.id)
         .limit(_MOST_PAYMENTS)
     )
-    return list(session.scalars(statement))
+    return [payment for payment in session.scalars(statement) if _is_meant(payment, number)]
 
 
-def _is_payment(number: str) -> ColumnElement[bool]:
+def _is_meant(payment: Remittance, number: str) -> bool:
     # A notice has NP in front of its number, on paper and here, whether or not the payer's file writes it too.
-    is_notice = Remittance.method == PaymentMethod.NON_PAYMENT
-    if not number.startswith(_NOTICE):
-        return and_(Remittance.number_key == number, ~is_notice)
-    bare = number.removeprefix(_NOTICE)
-    return or_(Remittance.number_key == number, and_(Remittance.number_key == bare, is_notice))
+    is_notice = payment.method is PaymentMethod.NON_PAYMENT
+    if payment.number_key == number:
+        return number.startswith(_NOTICE) or not is_notice
+    return is_notice
 
 
 def _read(read: Callable[[str], str], text: str) -> str:

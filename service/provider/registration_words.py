@@ -10,7 +10,7 @@ PROVIDERS_TAX_ID = _(
     "you add the Tax IDs of your clients after you have registered. If you do not know it, ask your own organization."
 )
 NOT_YOUR_NAME = _(
-    "This is the name of the facility or of one of its practitioners. Please give your own name: each person needs an "
+    "This is the name of the organization or of one of its practitioners. Please give your own name: each person needs an "
     "account in their own name. If this is your own name, call us and we will help you."
 )
 PIN_REFUSED = _(
