@@ -10,8 +10,8 @@ PROVIDERS_TAX_ID = _(
     "you add the Tax IDs of your clients after you have registered. If you do not know it, ask your own organization."
 )
 NOT_YOUR_NAME = _(
-    "This is the name of the organization or of one of its practitioners. Please give your own name: each person needs an "
-    "account in their own name. If this is your own name, call us and we will help you."
+    "This is the name of the organization or of one of its practitioners. Please give your own name: each person needs "
+    "an account in their own name. If this is your own name, call us and we will help you."
 )
 PIN_REFUSED = _(
     "That PIN did not work. It may be mistyped, older than 30 days, replaced by a newer letter, or tried too often "
