@@ -14,6 +14,7 @@ from service.member import (
     consent,
     help,
     home,
+    landing,
     language,
     layout,
     member_home,
@@ -23,11 +24,19 @@ from service.member import (
     select_member,
     settings_page,
 )
+from service.plan import expiry as plan_expiry
+from service.provider import contact as provider_contact
 from service.provider import home as provider_home
+from service.provider import not_listed as provider_not_listed
 from service.provider import profiles as provider_profiles
+from service.provider import public_home as provider_public
+from service.provider import registration as provider_registration
+from service.provider import terms as provider_terms
+from service.provider import validation as provider_validation
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
 from service.staff import home as staff_home
+from service.staff import letters as staff_letters
 from service.staff import provider_profiles as staff_profiles
 from service.web import LatchstringFlask, prepare
 
@@ -37,6 +46,7 @@ BLUEPRINTS = (
     layout.blueprint,
     # anyone
     home.blueprint,
+    landing.blueprint,
     help.blueprint,
     sign_in.blueprint,
     passwords_pages.blueprint,
@@ -50,11 +60,18 @@ BLUEPRINTS = (
     profile.blueprint,
     settings_page.blueprint,
     # provider offices and billing firms
+    provider_public.blueprint,
+    provider_registration.blueprint,
+    provider_contact.blueprint,
+    provider_not_listed.blueprint,
+    provider_terms.blueprint,
+    provider_validation.blueprint,
     provider_home.blueprint,
     provider_profiles.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_profiles.blueprint,
+    staff_letters.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,
@@ -78,7 +95,9 @@ JOBS = (
     Job(
         "janitor",
         300.0,
-        jobs.janitor((*expiry.SWEEPS, *oauth.expiry.SWEEPS, jobs.delete_claimed_values, mail.delete_old)),
+        jobs.janitor(
+            (*expiry.SWEEPS, *plan_expiry.SWEEPS, *oauth.expiry.SWEEPS, jobs.delete_claimed_values, mail.delete_old)
+        ),
     ),
 )
 """What the worker does, and how often in seconds."""

@@ -101,6 +101,11 @@ def seal(key: bytes, secret: str) -> str:
     return _box(key).encrypt(secret.encode()).decode("ascii")
 
 
+def unseal(key: bytes, sealed: str) -> str:
+    """The secret that `seal` closed under the same key; for what is sent on paper."""
+    return _box(key).decrypt(sealed.encode()).decode()
+
+
 def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
     """Deliver what is due, one transaction a mail; how many were sent. Raises ServerUnreachable if nobody answers."""
     sent = 0

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+_TERMS_NEEDED = frozenset({"provider_portal", "delegate"})
 SANDBOX_PLAN = Path(__file__).with_name("sandbox") / "meridian.toml"
 
 
@@ -43,6 +44,27 @@ class PhoneLine:
 
 
 @dataclass(frozen=True)
+class TermsText:
+    """One version of a document that people of the portal accept: its key, title, version and words."""
+
+    document: str
+    title: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PortalRegistrations:
+    """What the plan says about registering for its provider portal."""
+
+    proof_days: int = 180
+    """How old a payment may be that proves who registers, in days."""
+    phone: str = ""
+    """Provider services: whom an office calls that cannot register on-line."""
+    email: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The health plan that runs this installation: every name and number a member reads comes from here."""
 
@@ -55,16 +77,22 @@ class Plan:
     privacy_policy_version: str
     privacy_policy_url: str
     out_of_scope_lines: tuple[str, ...] = ()
+    portal_registrations: PortalRegistrations = PortalRegistrations()
+    terms: tuple[TermsText, ...] = ()
+    """What people of the provider portal accept: the documents of `service.plan.terms`."""
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
         """The plan described by a TOML file; the sandbox plan (Meridian Health Plan) when none is given."""
-        raw: dict[str, Any] = tomllib.loads((path or SANDBOX_PLAN).read_text(encoding="utf-8"))
+        path = path or SANDBOX_PLAN
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         lines = tuple(PhoneLine(line["line_of_business"], line["number"]) for line in raw.pop("phone_lines"))
         return cls(
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
+            portal_registrations=PortalRegistrations(**raw.pop("portal_registrations", {})),
+            terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
             **raw,
         )
 
@@ -173,6 +201,9 @@ class Settings:
             raise UnsafeSetting("BASE_URL may be plain http only on localhost; use https for any other host")
         if len(self.secret_key) < 32:
             raise UnsafeSetting("SECRET_KEY must hold at least 32 bytes (64 hex digits)")
+        missing = _TERMS_NEEDED - {given.document for given in self.plan.terms}
+        if self.mode is Mode.PRODUCTION and missing:
+            raise UnsafeSetting(f"PLAN_FILE must name the texts of [[terms]] for {', '.join(sorted(missing))}")
         if self.mode is Mode.PRODUCTION and (self.var / "clock").exists() and not self.testing:
             raise UnsafeSetting("VAR holds a file named clock, which shifts time: remove it before production starts")
         self._require_safe_mail()
@@ -214,6 +245,11 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _terms(folder: Path, *, document: str, title: str, version: str, file: str) -> TermsText:
+    # The file's place is told from the plan file, so that both move together.
+    return TermsText(document, title, version, (folder / file).read_text(encoding="utf-8").strip())
 
 
 def _secret_key(environment: Mapping[str, str], mode: Mode, var: Path) -> bytes:

@@ -13,7 +13,7 @@ from oauth.registration import Registration
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
-from service.plan import plan_staff
+from service.plan import plan_staff, terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -28,7 +28,7 @@ from service.plan.models import (
     ProviderStaff,
     StaffRole,
 )
-from service.settings import Settings
+from service.settings import Plan, Settings
 
 _numbers = count(1)
 PASSWORD = "Harbor-lights-42!"
@@ -141,14 +141,31 @@ def make_organization(session: Session, **given: Any) -> PortalOrganization:
 def make_portal_staff(
     session: Session, organization: PortalOrganization | None = None, *, account: Account | None = None, **given: Any
 ) -> ProviderStaff:
-    """A login of the provider portal with every application; no delegate and without entries unless given."""
+    """A login of the provider portal with every application, terms accepted unless `accepted` is False.
+
+    No delegate and without entries unless given.
+    """
     account = account or make_account(session)
     organization = organization or make_organization(session)
     values: dict[str, Any] = {"functions": [function.value for function in PortalFunction]}
+    accepted = given.pop("accepted", True)
     made = ProviderStaff(account=account, organization=organization, **values | given)
     session.add(made)
     session.flush()
+    if accepted:
+        accept_terms(session, made)
     return made
+
+
+def accept_terms(session: Session, staff: ProviderStaff) -> None:
+    """Accept the sandbox plan's terms for a login, so that its first page is the one asked for."""
+    for text in _sandbox_plan().terms:
+        terms.accept(session, staff.account_id, text)
+
+
+@cache
+def _sandbox_plan() -> Plan:
+    return Plan.read(None)
 
 
 def make_entry(session: Session, staff: ProviderStaff, **numbers: str) -> AccessEntry:

@@ -23,6 +23,7 @@ class CodePurpose(StrEnum):
 
     REGISTRATION = "registration"
     PASSWORD_RESET = "password_reset"
+    PORTAL_REGISTRATION = "portal_registration"
 
 
 class Account(Base):

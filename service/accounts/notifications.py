@@ -27,6 +27,11 @@ def registration_tried(session: Session, account: Account) -> None:
     _tell(session, account, "registration_tried")
 
 
+def portal_registration_tried(session: Session, account: Account) -> None:
+    """Somebody tried to register for the provider portal with an address that has an account."""
+    _tell(session, account, "portal_registration_tried")
+
+
 def welcome(session: Session, account: Account) -> None:
     """The account was opened."""
     _tell(session, account, "welcome")

@@ -94,7 +94,7 @@ def _welcome_device(account: Account) -> None:
 
 
 def _following() -> str:
-    return local_path(request.values.get("next")) or url_for("member_home.index")
+    return local_path(request.values.get("next")) or url_for("landing.index")
 
 
 def _refuse(page: str, refusal: WrongPassword) -> Response:

@@ -1,9 +1,11 @@
 """The public start page: what this is, sign in, register, help."""
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template
 from flask.typing import ResponseReturnValue
 
+from service.member import landing
 from service.member.acting import find_person
+from service.web import db_session
 
 blueprint = Blueprint("home", __name__)
 
@@ -11,6 +13,6 @@ blueprint = Blueprint("home", __name__)
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """The start page; who is signed in is sent to their own."""
-    if find_person():
-        return redirect(url_for("member_home.index"), 303)
+    if person := find_person():
+        return redirect(landing.address_of(db_session(), person.account), 303)
     return render_template("member/start.html")

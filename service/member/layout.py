@@ -11,10 +11,12 @@ from service.member import acting
 from service.member.browsers import name_of
 from service.member.language import current_language, languages
 from service.member.waiting import find_waiting
+from service.plan.numbers import last_four
 from service.web import allow_form_redirect, request_id, settings
 
 blueprint = Blueprint("layout", __name__)
 blueprint.add_app_template_filter(name_of, "browser_name")
+blueprint.add_app_template_filter(last_four, "last_four")
 
 
 @dataclass(frozen=True)

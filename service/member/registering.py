@@ -13,21 +13,20 @@ from sqlalchemy.orm import Session
 from consent import representatives
 from consent.models import PersonalRepresentative
 from service import audit
-from service.accounts import email_codes, notifications, opening, passwords, sessions, throttling, usernames
-from service.accounts.email_codes import Flow, Recipient
-from service.accounts.models import Account, CodePurpose, EmailProof, PendingRegistration
+from service.accounts import enrolling, notifications, opening, throttling
+from service.accounts.email_codes import Flow
+from service.accounts.enrolling import Credentials, Letter
+from service.accounts.models import Account, EmailProof, PendingRegistration
 from service.accounts.opening import NewPerson
-from service.accounts.password_reset import ProofOver, WeakPassword
+from service.accounts.password_reset import ProofOver
 from service.accounts.passwords import Rule
-from service.accounts.usernames import email_key
 from service.clock import now
 from service.plan import roster
 from service.plan.models import Member
 from service.single_use import spend
-from service.web import browser_token
 
 LIFE = timedelta(minutes=30)
-PER_NETWORK, PER_NUMBER, PER_CODES = 30, 5, 100
+PER_NETWORK, PER_NUMBER = 30, 5
 _HOUR, _DAY = 3_600, 86_400
 
 
@@ -109,35 +108,10 @@ def find_pending(session: Session, browser_id: str) -> PendingRegistration | Non
 
 def send_code(session: Session, pending: PendingRegistration, address: str, flow: Flow, *, network: str) -> None:
     """Send a code to the address; for one that has an account the page is the same and the mail says so."""
-    if address != pending.email:
-        # What was sent to another mailbox, and what it proved, says nothing about this one.
-        email_codes.void_all(session, pending.id)
-        pending.email = address
-    owner = opening.find_by_email(session, address)
+    letter = Letter("registration_code", pending.language, "registration")
+    owner = enrolling.send_code(session, pending, address, flow, letter, network=network)
     if owner is not None:
         _tell_owner(session, owner)
-    recipient = Recipient(
-        pending.id if owner is None else None, address, throttling.hidden("registration", email_key(address)),
-        pending.language, "registration_code",
-    )  # fmt: skip
-    if throttling.hit(session, f"code:network:{network}", PER_CODES, _HOUR):
-        email_codes.send(session, flow, recipient)
-
-
-def verify_code(session: Session, pending: PendingRegistration, flow: Flow, given: str) -> EmailProof | None:
-    """The half-way state if `given` is the code sent for this registration."""
-    row = email_codes.verify(session, flow, pending.email, given)
-    if row is None or row.subject_id != pending.id:
-        return None
-    return email_codes.open_proof(session, row, browser_token=sessions.rotate_for_proof(session))
-
-
-def find_proof(session: Session, pending: PendingRegistration) -> EmailProof | None:
-    """The open proof of this registration in this browser."""
-    proof = email_codes.find_proof(session, CodePurpose.REGISTRATION, browser_token=browser_token())
-    if proof is None or proof.subject_id != pending.id or proof.email_key != email_key(pending.email):
-        return None
-    return proof
 
 
 def finish(
@@ -147,18 +121,13 @@ def finish(
 
     Ends the running transaction before it hashes, so that the database is not held meanwhile; nothing was changed yet.
     """
-    usernames.require_usable(session, username)
-    verdict = passwords.judge(password, rule.also(*own_names(pending, username)))
-    if not verdict.good:
-        raise WeakPassword(verdict)
-    session.commit()
-    made = passwords.make_hash(password)
+    own_rule = rule.also(*own_names(pending, username))
+    made = enrolling.hash_password(session, Credentials(username, password, own_rule))
     person = NewPerson(pending.given_name, pending.family_name, pending.email, pending.member_id, pending.language)
     if _was_overtaken(session, pending):
         raise ProofOver
-    account = opening.open_account(session, person, username=username, password_hash=made)
-    spent = email_codes.spend_proof(session, proof)
-    if not (spent and spend(session, PendingRegistration, PendingRegistration.id == pending.id)):
+    account = enrolling.open_account(session, person, proof, username=username, password_hash=made)
+    if not spend(session, PendingRegistration, PendingRegistration.id == pending.id):
         raise ProofOver
     _attach_representative(session, pending, account)
     notifications.welcome(session, account)
@@ -212,9 +181,7 @@ def _tell_owner(session: Session, owner: Account) -> None:
 
 
 def _was_overtaken(session: Session, pending: PendingRegistration) -> bool:
-    """Whether the person or the address got an account since the first step."""
-    if opening.find_by_email(session, pending.email) is not None:
-        return True
+    """Whether the person got an account since the first step."""
     if pending.member_id is not None:
         return opening.find_by_member(session, pending.member_id) is not None
     found = session.get(PersonalRepresentative, pending.representative_id)

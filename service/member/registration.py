@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import devices, sessions, throttling
+from service.accounts import devices, enrolling, sessions, throttling
 from service.accounts.checklist import Checklist, common_rule, sentences
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof, PendingRegistration
@@ -84,7 +84,7 @@ def code() -> ResponseReturnValue:
     form, errors = load_form(OnlyCode())
     if errors:
         return _code_page(pending, errors), 400
-    if registering.verify_code(db_session(), pending, _flow(), form["code"]) is None:
+    if enrolling.verify_code(db_session(), pending, _flow(), form["code"]) is None:
         return _code_page(pending, {"code": [CODE_REFUSED]}), 400
     return redirect(url_for("registration.account"), 303)
 
@@ -93,7 +93,7 @@ def code() -> ResponseReturnValue:
 def account() -> ResponseReturnValue:
     """Ask for user name and password; then the person is signed in and goes on."""
     pending = _find_pending()
-    proof = registering.find_proof(db_session(), pending) if pending else None
+    proof = enrolling.find_proof(db_session(), pending, CodePurpose.REGISTRATION) if pending else None
     if pending is None or proof is None:
         return _over()
     if request.method == "GET":

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import g
+from flask import g, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts.next_page import here
 from service.accounts.sessions import current_login, require_login
-from service.plan import portal_staff
+from service.plan import portal_staff, terms
 from service.plan.models import PortalFunction, ProviderStaff, StaffStatus
-from service.web import NotFoundPage, PageError, db_session
+from service.web import NotFoundPage, PageError, db_session, settings
 
 P = ParamSpec("P")
 Page = Callable[P, ResponseReturnValue]
@@ -25,8 +26,8 @@ class ApplicationMissing(PageError):
     sentence = _("Ask your delegate to add it to your account. “Who is my delegate” on your home page names them.")
 
 
-def require_staff(view: Page[P]) -> Page[P]:
-    """Only for logins of the portal that work, those that still wait for their PIN included."""
+def require_registered(view: Page[P]) -> Page[P]:
+    """Only for logins of the portal, whatever they have accepted yet: for the pages on which they accept it."""
 
     @require_login
     @wraps(view)
@@ -34,6 +35,17 @@ def require_staff(view: Page[P]) -> Page[P]:
         if _find() is None:
             raise NotFoundPage
         return view(*args, **kwargs)
+
+    return guarded
+
+
+def require_staff(view: Page[P]) -> Page[P]:
+    """Only for logins of the portal that work, those that still wait for their PIN included."""
+
+    @require_registered
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        return _ask_for_terms() or view(*args, **kwargs)
 
     return guarded
 
@@ -73,6 +85,13 @@ def current_staff() -> ProviderStaff:
     found = _find()
     assert found is not None, "the page requires a login of the portal"
     return found
+
+
+def _ask_for_terms() -> ResponseReturnValue | None:
+    """The way to the terms for a login that has not accepted them in today's words; None for all others."""
+    if not terms.outstanding(db_session(), current_staff(), settings().plan.terms):
+        return None
+    return redirect(url_for("provider_terms.index", next=here()), 303)
 
 
 def _find() -> ProviderStaff | None:

@@ -18,7 +18,8 @@ from tests.factories import PASSWORD, make_account
 
 def test_the_right_password_leads_to_the_members_home(visitor: Visitor, account: Account) -> None:
     answer = visitor.sign_in(account)
-    assert (answer.status_code, answer.location) == (303, "/member")
+    assert (answer.status_code, answer.location) == (303, "/start")
+    assert visitor.get("/start").location == "/member"
     assert account.full_name in visitor.get("/member").text
 
 
@@ -45,7 +46,7 @@ def test_a_waiting_request_of_an_app_is_returned_to(visitor: Visitor, account: A
 def test_nobody_is_sent_to_another_site(visitor: Visitor, account: Account, evil: str) -> None:
     visitor.get("/sign-in")
     answer = visitor.post("/sign-in", username=account.username, password=PASSWORD, next=evil)
-    assert answer.location in {"/member", "/%09/evil.example%0d"}
+    assert answer.location in {"/start", "/%09/evil.example%0d"}
     assert not answer.location.startswith("//")
 
 

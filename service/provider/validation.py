@@ -1,0 +1,87 @@
+"""*Validate your account*: the mailed PIN, a new letter, and the wish to become delegate (product.md PV 2, 4)."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+
+from service.plan import joining, mailed_pins, registration_end
+from service.plan.joining import AbsenceReason
+from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinOver, PinRefused
+from service.plan.models import StaffStatus
+from service.provider.gate import current_staff, require_staff
+from service.provider.registration_schemas import EnteredPin, Reason, load
+from service.provider.registration_words import PIN_REFUSED, REASONS
+from service.web import NotFoundPage, db_session, settings
+
+blueprint = Blueprint("provider_validation", __name__, url_prefix="/provider")
+_SAY_WHICH = _("Please say in a few words what the reason is.")
+_NO_LETTER = _("We can send no letter now: at most 3 go to one office within 30 days. Please try later, or call us.")
+
+
+@blueprint.route("/validate", methods=["GET", "POST"])
+@require_staff
+def index() -> ResponseReturnValue:
+    """The PIN out of the letter; a right one fills the Applications menu."""
+    staff = current_staff()
+    if staff.status is not StaffStatus.AWAITING_PIN:
+        return redirect(url_for("provider_home.index"), 303)
+    if request.method == "GET":
+        return _page({})
+    form, errors = load(EnteredPin())
+    if errors:
+        return _page(errors), 400
+    try:
+        registration_end.enter_pin(db_session(), staff, form["pin"], key=settings().secret_key)
+    except PinRefused:
+        return _page({"pin": [PIN_REFUSED]}), 400
+    following = "provider_home.index" if staff.is_delegate else "provider_validation.become_delegate"
+    return redirect(url_for(following), 303)
+
+
+@blueprint.post("/validate/new-letter")
+@require_staff
+def new_letter() -> ResponseReturnValue:
+    """Another letter in place of one that was lost; the older PIN ends."""
+    newest = mailed_pins.newest(db_session(), current_staff())
+    if newest is None:
+        raise NotFoundPage
+    try:
+        mailed_pins.resend(
+            db_session(), newest.id, key=settings().secret_key, by_account_id=current_staff().account_id
+        )  # fmt: skip
+    except PinOver:
+        raise NotFoundPage from None
+    except (LettersUsedUp, NoAddress):
+        return _page({"_schema": [_NO_LETTER]}), 400
+    return redirect(url_for("provider_validation.index", sent="letter"), 303)
+
+
+@blueprint.route("/become-delegate", methods=["GET", "POST"])
+@require_staff
+def become_delegate() -> ResponseReturnValue:
+    """Why the delegate there cannot assist: own access stands already, delegate status waits for a word."""
+    staff = current_staff()
+    if not joining.may_ask(db_session(), staff):
+        return redirect(url_for("provider_home.index"), 303)
+    if request.method == "GET":
+        return _reason_page({})
+    form, errors = load(Reason())
+    if not errors and form["reason"] is AbsenceReason.OTHER and not form["detail"]:
+        errors = {"detail": [_SAY_WHICH]}
+    if errors:
+        return _reason_page(errors), 400
+    joining.ask_to_be_delegate(db_session(), staff, form["reason"], form["detail"])
+    return redirect(url_for("provider_home.index"), 303)
+
+
+def _page(errors: object) -> str:
+    newest = mailed_pins.newest(db_session(), current_staff())
+    return render_template(
+        "provider/validate.html", errors=errors, pin=newest, staff=current_staff(), sent=request.args.get("sent", "")
+    )
+
+
+def _reason_page(errors: object) -> str:
+    return render_template(
+        "provider/become_delegate.html", reasons=REASONS, errors=errors, given=request.form, staff=current_staff()
+    )

@@ -1,0 +1,53 @@
+"""The letters with PINs: one page each, what stands on it, and names that the PDF's fonts do not have."""
+
+import re
+import zlib
+from datetime import UTC, datetime
+
+from service.plan import pin_letters
+from service.plan.mailed_pins import PinLetter, grouped, normal
+from service.settings import Plan
+from tests.conftest import ROOT
+
+PARTNERS = ROOT / "tests/plan/partners.toml"
+ADDRESS = {"name": "", "line": "100 Sample Mill Rd", "city": "Lowell", "state": "MA", "zip_code": "01852"}
+
+
+def letter(**given: object) -> PinLetter:
+    values = {
+        "pin_id": "1", "pin": "ABCDE23456", "attention": "Zoë Ödön", "organization": "Alder Creek (PC)",
+        "address": ADDRESS, "expires_at": datetime(2026, 7, 1, 12, tzinfo=UTC),
+    }  # fmt: skip
+    return PinLetter(**values | given)  # type: ignore[arg-type]
+
+
+def words_of(document: bytes) -> str:
+    """The texts drawn on its pages."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", document, re.DOTALL)
+    drawn = b"".join(zlib.decompress(stream) for stream in streams)
+    return " ".join(part.decode("latin-1") for part in re.findall(rb"\(((?:\\.|[^()\\])*)\) Tj", drawn))
+
+
+def test_every_letter_has_its_page_with_pin_address_and_end() -> None:
+    document = pin_letters.make([letter(), letter(pin="ZZZZZ99999")], Plan.read(PARTNERS), "https://plan.example")
+    words = words_of(document)
+    assert document.startswith(b"%PDF-") and len(re.findall(rb"/Type /Page\b", document)) == 2
+    for part in ("ABCDE-23456", "ZZZZZ-99999", "Partners Example Plan", "100 Sample Mill Rd", "Lowell, MA 01852",
+                 "Attention: Zo\xeb \xd6d\xf6n", "Validate your account"):  # fmt: skip
+        assert part in words
+    assert "Meridian" not in words
+
+
+def test_letters_that_the_fonts_lack_are_written_without_their_accents() -> None:
+    assert pin_letters.printable("Łukasz Čapek’s – Zoë 中") == "Lukasz Capek's - Zoë ?"  # noqa: RUF001
+
+
+def test_the_window_shows_the_name_on_file_or_the_organisations() -> None:
+    assert pin_letters.address_lines(letter())[0] == "Alder Creek (PC)"
+    assert pin_letters.address_lines(letter(address=ADDRESS | {"name": "Mail room"}))[0] == "Mail room"
+
+
+def test_a_pin_is_the_same_however_it_is_typed() -> None:
+    typed = ("ABCDE-23456", " abcde 23456 ", "ab-cd-e2 34.56", "\uff21BCDE23456")
+    assert {normal(one) for one in typed} == {"ABCDE23456"}
+    assert grouped("ABCDE23456") == "ABCDE-23456"
