@@ -1,14 +1,20 @@
-"""Letters with PINs as one PDF for the mail room: a page each, the address where a window envelope shows it."""
+"""Letters with PINs as one PDF for the mail room: a page each, the address where a window envelope shows it.
 
+The library is opened at first use: it would add 29 MB to every worker, most of which never print.
+"""
+
+import importlib
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-
-from fpdf import FPDF
+from typing import TYPE_CHECKING
 
 from service.clock import now
 from service.plan.mailed_pins import PinLetter, grouped
 from service.settings import Plan
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 _MARGIN, _LINE = 25, 6
 # Where the address stands in the window of a No. 10 envelope, from the top of a US letter page folded in three.
@@ -19,7 +25,7 @@ _LIKE = {0x141: "L", 0x142: "l", 0x110: "D", 0x111: "d", 0x131: "i", 0x2018: "'"
 
 def make(letters: Iterable[PinLetter], plan: Plan, base_url: str) -> bytes:
     """The PDF of these letters, in order; `base_url` is where the PIN is entered."""
-    document = FPDF(format="letter", unit="mm")
+    document = _new_document()
     document.set_title("PIN letters")
     document.set_margins(_MARGIN, _MARGIN)
     document.set_auto_page_break(auto=False)
@@ -29,7 +35,7 @@ def make(letters: Iterable[PinLetter], plan: Plan, base_url: str) -> bytes:
     return bytes(document.output())
 
 
-def _write(document: FPDF, letter: PinLetter, plan: Plan, base_url: str) -> None:
+def _write(document: "FPDF", letter: PinLetter, plan: Plan, base_url: str) -> None:
     _lines(document, [plan.name, plan.portal_registrations.phone], bold_first=True)
     document.set_y(_WINDOW_TOP)
     _lines(document, address_lines(letter))
@@ -83,7 +89,7 @@ def _paragraphs(letter: PinLetter, plan: Plan, base_url: str) -> Iterator[str]:
     )
 
 
-def _lines(document: FPDF, lines: Iterable[str], *, bold_first: bool = False) -> None:
+def _lines(document: "FPDF", lines: Iterable[str], *, bold_first: bool = False) -> None:
     for number, line in enumerate(lines):
         document.set_font("Helvetica", "B" if bold_first and number == 0 else "", 11)
         document.cell(0, _LINE, printable(line), new_x="LMARGIN", new_y="NEXT")
@@ -100,3 +106,8 @@ def _fits(text: str) -> bool:
 
 def _bare(letter: str) -> str:
     return "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
+
+
+def _new_document() -> "FPDF":
+    made: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
+    return made

@@ -1,15 +1,22 @@
-"""A change of a provider's profile as a printable form, to mail or fax to other payers."""
+"""A change of a provider's profile as a printable form, to mail or fax to other payers.
 
-from fpdf import FPDF
+The library is opened at first use: it would add 29 MB to every worker, most of which never print.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
 
 from service.plan.models import ProfileChange, ProviderGroup
 from service.provider.profile_words import FIELDS, KINDS, STATES
 from service.settings import Plan
 
+if TYPE_CHECKING:
+    from fpdf import FPDF
+
 
 def render(change: ProfileChange, group: ProviderGroup, plan: Plan) -> bytes:
     """The PDF: who asks, for which group, what is to change, and what the plan has said of it so far."""
-    page = FPDF(format="letter")
+    page = _new_document()
     page.set_title("Practitioner and location change form")
     page.set_lang("en-US")
     page.add_page()
@@ -28,7 +35,7 @@ def render(change: ProfileChange, group: ProviderGroup, plan: Plan) -> bytes:
     return bytes(page.output())
 
 
-def _row(page: FPDF, label: str, value: str) -> None:
+def _row(page: "FPDF", label: str, value: str) -> None:
     page.set_font("helvetica", "B", 11)
     page.cell(60, 8, _latin(label))
     page.set_font("helvetica", "", 11)
@@ -38,3 +45,8 @@ def _row(page: FPDF, label: str, value: str) -> None:
 def _latin(text: str) -> str:
     # The built-in fonts know Latin-1 only; a letter they lack is shown as such instead of failing the form.
     return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def _new_document() -> "FPDF":
+    made: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
+    return made
