@@ -47,8 +47,8 @@ class AccessForged(TypeError):
 class Access:
     """What one request may see: for whom, on which basis, which types and letters, without which labels.
 
-    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems. On the basis
-    of provider authority claims are reached by `groups` alone, and `patient_ids` name whose coverage is reached too.
+    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems. On the
+    basis of provider authority claims are reached by `groups` alone, and `patient_ids` name whose coverage is reached.
     `patient_id` is the one in context, where there is one.
     """
 

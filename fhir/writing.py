@@ -28,7 +28,8 @@ _NOBODY = "~"
 """Not a legal FHIR id: versions of a resource that was moved to another patient belong to nobody."""
 _CHUNK = 500
 _COLUMNS: Mapping[str, str] = {
-    "type": "text", "id": "text", "patient_id": "text", "provider_id": "text", "version": "int4", "last_updated": "int8", "deleted": "bool",
+    "type": "text", "id": "text", "patient_id": "text", "provider_id": "text", "version": "int4",
+    "last_updated": "int8", "deleted": "bool",
     "content_hash": "bytea", "dictionary_id": "int4", "body": "bytea", "sort_date": "int8",
     "date1_start": "int8", "date1_end": "int8", "date2_start": "int8", "date2_end": "int8",
     "date3_start": "int8", "date3_end": "int8", "date4_start": "int8", "date4_end": "int8",
@@ -228,8 +229,8 @@ def _row(
     row = one.index
     spans = [row.dates.get(column) for column in DATES]
     return (
-        one.type, one.id, one.patient_id, row.provider_id, version, moment, False, one.content_hash, dictionary_id, body,
-        row.sort_date,
+        one.type, one.id, one.patient_id, row.provider_id, version, moment, False, one.content_hash, dictionary_id,
+        body, row.sort_date,
         *(edge for span in spans for edge in ((span.start, span.end) if span else (None, None))),
         row.spans.get(Column.DATE1), row.spans.get(Column.DATE2),
         *(words(row.words.get(column, ())) for column in _WORDS),

@@ -23,7 +23,12 @@ from service.member import (
     select_member,
     settings_page,
 )
+from service.provider import claims as provider_claims
+from service.provider import eligibility as provider_eligibility
+from service.provider import help as provider_help
 from service.provider import home as provider_home
+from service.provider import layout as provider_layout
+from service.provider import profile as provider_profile
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
 from service.staff import home as staff_home
@@ -48,7 +53,12 @@ BLUEPRINTS = (
     profile.blueprint,
     settings_page.blueprint,
     # provider offices and billing firms
+    provider_layout.blueprint,
     provider_home.blueprint,
+    provider_help.blueprint,
+    provider_profile.blueprint,
+    provider_claims.blueprint,
+    provider_eligibility.blueprint,
     # the plan's own people
     staff_home.blueprint,
     # apps

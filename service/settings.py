@@ -34,6 +34,51 @@ class PhoneLine:
 
 
 @dataclass(frozen=True)
+class ElectronicService:
+    """Something offices can do electronically, and how to get it."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ProviderServices:
+    """What the plan tells provider offices: the `provider` table of its file, every line of it optional."""
+
+    phone: str = ""
+    hours: str = ""
+    email: str = ""
+    address: str = ""
+    electronic_services: tuple[ElectronicService, ...] = ()
+    join_network_url: str = ""
+    contracting_days: int = 60
+    """In how many days a contract is generally completed."""
+    contracting_phone: str = ""
+    contracting_email: str = ""
+    site_survey_kinds: tuple[str, ...] = ()
+    """Kinds of facility that the plan visits before it contracts with them."""
+    credentialing_days: int = 90
+    """How long credentialing may take."""
+    credentialing_email: str = ""
+    credentialing_fax: str = ""
+    credentialing_application: str = ""
+    credentialed_kinds: tuple[str, ...] = ()
+    not_credentialed_kinds: tuple[str, ...] = ()
+    change_form: str = ""
+    """The form with which other payers are told of a change of practitioner."""
+    dental_email: str = ""
+    dental_fax: str = ""
+    browsers: tuple[str, ...] = ("Chrome", "Safari", "Edge", "Firefox")
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "ProviderServices":
+        """The table as the plan's file gives it."""
+        services = tuple(ElectronicService(**one) for one in raw.get("electronic_services", ()))
+        lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
+        return cls(**{**raw, **lists, "electronic_services": services})
+
+
+@dataclass(frozen=True)
 class Plan:
     """The health plan that runs this installation: every name and number a member reads comes from here."""
 
@@ -46,6 +91,7 @@ class Plan:
     privacy_policy_version: str
     privacy_policy_url: str
     out_of_scope_lines: tuple[str, ...] = ()
+    provider: ProviderServices = ProviderServices()
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
@@ -56,6 +102,7 @@ class Plan:
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
+            provider=ProviderServices.read(raw.pop("provider", {})),
             **raw,
         )
 
@@ -88,6 +135,10 @@ class Settings:
     """`REFUSE_COMMON_PASSWORDS`: yes or no; refuses common, leaked and own-name passwords besides the plan's rule."""
     pool_size: int = 10
     """`POOL_SIZE`: database connections a process keeps at most."""
+    lookup_norm_per_hour: int = 50
+    """`LOOKUP_NORM_PER_HOUR`: look-ups of members by one login of the provider portal above which staff are told."""
+    lookup_limit_per_hour: int = 200
+    """`LOOKUP_LIMIT_PER_HOUR`: look-ups above which that login has to wait."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -135,6 +186,8 @@ class Settings:
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool_size=int(environment.get("POOL_SIZE", "10")),
+            lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
+            lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
             raise UnsafeSetting("MODE must be said where BASE_URL is https: production, or sandbox if that is meant")

@@ -1,4 +1,4 @@
-"""Claims by the organisation that billed them: a column, filled for what is stored already, and its index."""
+"""Claims by the organisation that billed them (a column, filled for what is stored, and its index); members by birth."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,9 +38,11 @@ def upgrade() -> None:
         sqlite_where=sa.text("provider_id IS NOT NULL"),
         postgresql_where=sa.text("provider_id IS NOT NULL"),
     )
+    op.create_index("ix_member_birth_date", "member", ["birth_date"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_member_birth_date", table_name="member")
     op.drop_index("ix_resource_provider_type_date", table_name="resource")
     op.drop_column("resource_version", "provider_id")
     op.drop_column("resource", "provider_id")
