@@ -41,7 +41,7 @@ def search() -> ResponseReturnValue:
         return _page({}, asks_reason=True)
     except TooManyLookups:
         return dead_ends.too_many_lookups()
-    return _page({}, page=page, searched=True, asks_reason=form["purpose"] is not None)
+    return _page({}, page=page, searched=True)
 
 
 @blueprint.get("/<claim_id>")

@@ -6,6 +6,7 @@ from typing import ParamSpec
 
 from flask import g
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from service.accounts.sessions import current_login, require_login
@@ -22,13 +23,13 @@ class ApplicationMissing(PageError):
 
     status = 403
     title = _("You do not have this application")
-    sentence = _("Ask your delegate to add it to your account. “Who is my delegate” on your home page names them.")
+    sentence: LazyString | str = _("Your organization has no delegate now. Please contact us to have it added.")
 
     def __init__(self, delegates: Sequence[str] = ()) -> None:
         super().__init__()
         if delegates:
             names = ", ".join(delegates)
-            self.sentence = _("Ask your delegate to add it to your account: %(names)s.", names=names)
+            self.sentence = gettext("Ask your delegate to add it to your account: %(names)s.", names=names)
 
 
 def require_staff(view: Page[P]) -> Page[P]:

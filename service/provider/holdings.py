@@ -18,6 +18,7 @@ from service.plan.models import (
     PortalFunction,
     ProviderGroup,
     ProviderStaff,
+    StaffStatus,
 )
 from service.provider import menu
 
@@ -62,7 +63,9 @@ class Holdings:
 
 
 def of(session: Session, staff: ProviderStaff) -> Holdings:
-    """What the login holds now."""
+    """What the login holds now; nothing while it waits for its PIN."""
+    if staff.status is not StaffStatus.ACTIVE:
+        return Holdings()
     if staff.organization.kind is OrganizationKind.PROVIDER:
         return Holdings(entries=tuple(_held(session, entry) for entry in reach.entries_of(session, staff.id)))
     return Holdings(clients=_clients(session, staff))

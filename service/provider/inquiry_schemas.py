@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields, pre_load, validate, val
 from service.clock import now
 from service.plan.lookups import Purpose
 
+# In lists wherever marshmallow gives a message back as it is: a lazy text is no str to it, and would be taken apart.
 _FILL_IN = _("Please fill this in.")
 _TOO_LONG = _("This is longer than we can read. Please check it.")
 _DATE = _("Please enter the date as month/day/year, for instance 04/30/2026.")
@@ -22,7 +23,7 @@ CLAIM_STATUSES = {"active": _("Processed or in process"), "cancelled": _("Withdr
 class Day(fields.Field[date]):
     """A day: ISO form as date inputs send it, or month/day/year as people type it; empty for none."""
 
-    default_error_messages = {"required": _FILL_IN, "null": _FILL_IN}
+    default_error_messages = {"required": [_FILL_IN], "null": [_FILL_IN]}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
         for form in ("%Y-%m-%d", "%m/%d/%Y"):
@@ -38,7 +39,7 @@ class Day(fields.Field[date]):
 def _text(most: int) -> fields.String:
     return fields.String(
         load_default="", validate=[validate.Length(max=most, error=_TOO_LONG), _require_storable],
-        error_messages={"invalid": _FILL_IN, "invalid_utf8": _FILL_IN},
+        error_messages={"invalid": [_FILL_IN], "invalid_utf8": [_FILL_IN]},
     )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ class WithReason(Schema):
     """A form that may have to say why. Empty fields are fields not given."""
 
     purpose = fields.Enum(
-        Purpose, by_value=True, load_default=None, error_messages={"unknown": _("Please choose one.")}
+        Purpose, by_value=True, load_default=None, error_messages={"unknown": [_("Please choose one.")]}
     )
     reason_text = _text(200)
 
@@ -96,7 +97,7 @@ class EligibilityInquiry(WithReason):
 
     member_number = fields.String(
         required=True, validate=[validate.Length(1, 40, error=_TOO_LONG), _require_storable],
-        error_messages={"required": _FILL_IN, "invalid": _FILL_IN, "invalid_utf8": _FILL_IN},
+        error_messages={"required": [_FILL_IN], "invalid": [_FILL_IN], "invalid_utf8": [_FILL_IN]},
     )  # fmt: skip
     last_name = _text(100)
     birth_date = Day(required=True)

@@ -1,4 +1,4 @@
-"""What a provider's Access reaches in the FHIR store: the claims its groups billed, within their dates; nothing else."""
+"""What a provider's Access reaches in the FHIR store: claims its groups billed, within their dates; nothing else."""
 
 import csv
 import json
@@ -99,7 +99,8 @@ def test_a_provider_finds_the_claims_it_billed_and_no_others(session: Session) -
     staff, stranger = staff_of(session, mine), staff_of(session, other)
     load(
         session, *records.record_of("one"), records.claim("mine", "one", **of(mine)),
-        records.claim("theirs", "one", **of(other)), records.claim("no-one", "one", provider=records.to("Practitioner/x")),
+        records.claim("theirs", "one", **of(other)),
+        records.claim("no-one", "one", provider=records.to("Practitioner/x")),
     )  # fmt: skip
 
     assert claims_of(session, staff) == ["mine"]
@@ -310,7 +311,7 @@ def explain(session: Session, access: Access) -> str:
     dialect = statements.dialect_of(session)
     of_type = clauses.Clause(f"type = {dialect.mark}", (CLAIM,))
     where = clauses.all_of((of_type, clauses.visible(dialect, access, CLAIM)))
-    statement = f"SELECT id FROM resource WHERE {where.text} AND NOT deleted ORDER BY {clauses.order(Sort())} LIMIT 21"  # noqa: S608
+    statement = f"SELECT id FROM resource WHERE {where.text} AND NOT deleted ORDER BY {clauses.order(Sort())} LIMIT 21"
     prefix = "EXPLAIN" if dialect is clauses.Dialect.POSTGRESQL else "EXPLAIN QUERY PLAN"
     cursor = session.connection().connection.cursor()
     cursor.execute(f"{prefix} {statement}", where.values)
@@ -348,7 +349,7 @@ def test_the_migration_fills_the_column_of_what_is_stored(empty_database_url: st
     engine.dispose()
     assert dict(expected) == {  # type: ignore[arg-type]
         **{f"{name}-two": "clinic" for name in ("eob-1", "eob-2", "eob-3", "eob-s")},
-        **{name: None for name in ("two", "cov-two", "lab-two", "pulse-two", "prov-two", "person", "nobody")},
+        **dict.fromkeys(("two", "cov-two", "lab-two", "pulse-two", "prov-two", "person", "nobody")),
         "first": "org-1", "last": "org.2-b",
     }  # fmt: skip
 
