@@ -34,7 +34,7 @@ def search() -> ResponseReturnValue:
     """The claims that match; asks why before it looks for a member of whom the office has no claim."""
     form, errors = load_form(ClaimInquiry())
     if errors:
-        return _page(errors, asks_reason="purpose" in request.form), 400
+        return _page(errors, asks_reason="reason_text" in request.form), 400
     try:
         page = claim_inquiry.find(db_session(), current_staff(), _asked(form), settings())
     except ReasonNeeded:

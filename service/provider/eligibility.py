@@ -32,7 +32,7 @@ def check() -> ResponseReturnValue:
     """Coverage on the day; asks why first where the office has no claim for the member, or nobody matches."""
     form, errors = load_form(EligibilityInquiry())
     if errors:
-        return _page(errors, asks_reason="purpose" in request.form), 400
+        return _page(errors, asks_reason="reason_text" in request.form), 400
     try:
         found = eligibility_inquiry.check(db_session(), current_staff(), _asked(form), settings())
     except ReasonNeeded:

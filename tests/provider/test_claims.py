@@ -87,7 +87,7 @@ def test_claims_are_found_by_what_an_office_knows(desk: Visitor) -> None:
 
 def test_what_makes_no_sense_is_told_in_a_sentence(desk: Visitor) -> None:
     for form, sentence in SENSELESS:
-        answer = desk.post(CLAIMS, **form)
+        answer = desk.post(CLAIMS, **{"reason_text": ""} | form)
 
         assert answer.status_code == 400, form
         assert sentence in answer.text, form
