@@ -90,7 +90,7 @@ def find(session: Session, staff: ProviderStaff, asked: ClaimsAsked, settings: S
     if asked.names_member and start is None:
         lookups.take(session, staff, settings)
     page = store.search(session, access, _search(asked, members), start)
-    shown = _shown(session, [claim_view.read(found.body) for found in page.matches])
+    shown = _shown(session, [claim_view.read(found.body, in_full=False) for found in page.matches])
     _record(session, access, asked, shown, members, reason)
     following = paging.seal(seal, access, _CLAIM, _bound(asked), page.following) if page.following else ""
     return ClaimsPage(shown, following)

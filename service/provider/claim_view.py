@@ -80,16 +80,18 @@ class Claim:
     replaced_by: str
 
 
-def read(body: bytes) -> Claim:
-    """The claim in the JSON of an ExplanationOfBenefit."""
+def read(body: bytes, *, in_full: bool = True) -> Claim:
+    """The claim in the JSON of an ExplanationOfBenefit; for a list without lines, adjustments and notes."""
     eob: dict[str, Any] = _decoder.decode(body)
     payment = _dict(eob.get("payment"))
     totals = list(_dicts(eob.get("total")))
     notes = {note.get("number"): str(note.get("text", "")) for note in _dicts(eob.get("processNote"))}
-    lines = tuple(_line(item, notes) for item in _dicts(eob.get("item")))
+    served_from, served_to = _span(eob.get("billablePeriod"))
+    # Most of a claim is its lines: a list reads them only where the claim itself has no dates.
+    wanted = in_full or served_from is None
+    lines = tuple(_line(item, notes) for item in _dicts(eob.get("item"))) if wanted else ()
     amounts = _amounts(totals)
     on_lines = {note for line in lines for note in line.notes}
-    served_from, served_to = _span(eob.get("billablePeriod"))
     return Claim(
         id=str(eob["id"]),
         patient_id=_last(_dict(eob.get("patient")).get("reference")),
@@ -102,7 +104,7 @@ def read(body: bytes) -> Claim:
         served_to=served_to or max((line.served_to for line in lines if line.served_to), default=None),
         received=_day(_supporting(eob, "clmrecvddate").get("timingDate")),
         amounts=amounts,
-        adjustments=(*_by_amount(totals), *_by_reason(eob)),
+        adjustments=(*_by_amount(totals), *_by_reason(eob)) if in_full else (),
         lines=lines,
         notes=tuple(note for note in notes.values() if note and note not in on_lines),
         payment_number=str(_dict(payment.get("identifier")).get("value", "")),
