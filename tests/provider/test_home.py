@@ -26,7 +26,7 @@ from service.settings import Plan, Settings
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_organization
 from tests.member.pages import forms_of
-from tests.provider.office import Office, office
+from tests.provider.office import Office, billed, office
 
 __all__ = ["office"]
 HOME = "/provider/home"
@@ -147,7 +147,7 @@ def mailbox_app(settings: Settings, engine: Engine) -> Flask:
     """The application with somebody's mailbox, accounts and access pages, wherever those are built."""
     made = create_app(settings, engine)
     for name, views in (("provider_mailbox", ("index", "compose")), ("provider_accounts", ("index",)),
-                        ("provider_access", ("index",))):  # fmt: skip
+                        ("provider_access", ("index",)), ("provider_remittances", ("search",))):  # fmt: skip
         missing = [view for view in views if f"{name}.{view}" not in made.view_functions]
         if missing:
             blueprint = Blueprint(name, __name__, url_prefix=f"/provider/{name}")
@@ -179,6 +179,28 @@ def test_a_delegate_sees_all_accounts_and_unread_messages(mailbox_app: Flask, se
     session.add(SecureMessage(thread_id=thread_named(session, "one"), from_plan=True, body="More", sent_at=later))
     session.commit()
     assert "2 unread messages" in desk.get(HOME).text
+
+
+def test_a_claim_leads_to_its_payment_where_the_login_has_remittances(mailbox_app: Flask, session: Session) -> None:
+    office = Office(mailbox_app, session)
+    mine = office.group("mine")
+    office.member("ann")
+    office.load(billed("a1", "ann", mine))
+    page = office.browser(office.login(mine)).get("/provider/claims/a1").text
+    without = (
+        office.browser(office.login(mine, functions=[PortalFunction.CLAIMS.value])).get("/provider/claims/a1").text
+    )
+
+    forms = [one for one in forms_of(page) if one.fields.get("number") == "EFT-a1"]
+    assert [one.action for one in forms] == [address_of(mailbox_app, menu.FIND_REMITTANCE)]
+    assert "See this payment" not in without
+    assert "EFT-a1" in without
+
+
+def address_of(app: Flask, endpoint: str) -> str:
+    """The address of a page."""
+    with app.test_request_context():
+        return str(menu.address(endpoint))
 
 
 def thread_named(session: Session, subject: str) -> str:
