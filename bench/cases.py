@@ -54,6 +54,7 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
         Case("introspection", _repeat(introspections), writes=False),
         Case("read by id", _repeat(reads), spared_too=True),
         Case("search of 20", _repeat(searches), spared_too=True),
+        Case("claims inquiry", _claims_inquiries(material, ask), spared_too=True),
         Case("token issue", _refreshes(material)),
         Case("sign-in", _sign_ins(material, ask), connections=4),
     ]
@@ -87,15 +88,35 @@ def _refreshes(material: Material) -> Work:
     return Work(ask, take)
 
 
+def _claims_inquiries(material: Material, ask: Ask) -> Work:
+    """The first page of Claims Inquiry: twenty claims of an office, for people who are signed in."""
+    requests = []
+    for office in material.offices:
+        page = ask(_get("/sign-in"))
+        form = {"csrf_token": _token_of(page), "username": office.username, "password": office.password}
+        signed_in = ask(_post("/sign-in", form, _cookies(page)))
+        _require(signed_in, 303)
+        requests.append(_get("/provider/claims", headers=_cookies(signed_in)))
+    first = ask(requests[0])
+    _require(first, 200)
+    if first.body.count(b'href="/provider/claims/') != PAGE:
+        raise WrongAnswer(f"Claims Inquiry did not show {PAGE} claims")
+    return _repeat(requests)
+
+
+def _token_of(page: Reply) -> str:
+    found = _CSRF.search(page.body)
+    if found is None:
+        raise WrongAnswer("the sign-in page has no form")
+    return found[1].decode()
+
+
 def _sign_ins(material: Material, ask: Ask) -> Work:
     """Each time a browser that is known to the account but signed out, with the token of its sign-in form."""
     posts = []
     for account in material.accounts:
         page = ask(_get("/sign-in"))
-        found = _CSRF.search(page.body)
-        if found is None:
-            raise WrongAnswer("the sign-in page has no form")
-        form = {"csrf_token": found[1].decode(), "username": account.username, "password": account.password}
+        form = {"csrf_token": _token_of(page), "username": account.username, "password": account.password}
         first = ask(_post("/sign-in", form, _cookies(page)))
         _require(first, 303)
         device = b"; ".join(cookie for cookie in _COOKIE.findall(first.head) if not cookie.startswith(b"sid="))
@@ -113,10 +134,10 @@ def _cookies(reply: Reply, *others: bytes) -> str:
     return f"Cookie: {b'; '.join((*_COOKIE.findall(reply.head), *others)).decode()}\r\n"
 
 
-def _get(path: str, token: str | None = None, encoding: str | None = None) -> bytes:
+def _get(path: str, token: str | None = None, encoding: str | None = None, headers: str = "") -> bytes:
     bearer = f"Authorization: Bearer {token}\r\n" if token else ""
     accept = f"Accept-Encoding: {encoding}\r\n" if encoding else ""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}{accept}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}{accept}{headers}\r\n".encode()
 
 
 def _post(path: str, form: dict[str, str], headers: str = "") -> bytes:

@@ -25,12 +25,24 @@ from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
 from service.db import make_engine, make_sessions, new_id
-from service.plan.models import Member
+from service.plan.models import (
+    AccessEntry,
+    EntrySource,
+    IdKind,
+    Member,
+    OrganizationKind,
+    PortalFunction,
+    PortalOrganization,
+    ProviderGroup,
+    ProviderIdentifier,
+    ProviderStaff,
+)
 from service.sandbox import create
 from service.settings import Settings
 
 PAGE = 20
 READERS = 24
+OFFICES = 8
 EOBS_EACH = 20
 FEWEST_READERS = 4
 SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs"
@@ -65,6 +77,8 @@ class Material:
     readers: Sequence[Reader]
     refresh_tokens: Sequence[str]
     accounts: Sequence[SignIn]
+    offices: Sequence[SignIn]
+    """Logins of the provider portal, each of a group with a full page of claims."""
 
 
 class TooFewClaims(Exception):
@@ -107,7 +121,8 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
         accounts.append(SignIn(account.username, password))
         # Families of their own: refreshing ends the access tokens of its family.
         refresh_tokens += [_refresh_token(session, _family(session, grant)) for _ in range(2)]
-    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts)
+    offices = _offices(session, hashed, password)
+    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices)
 
 
 def _readable_claims(session: Session) -> dict[str, list[str]]:
@@ -155,6 +170,36 @@ def _refresh_token(session: Session, family: TokenFamily) -> str:
     raw = tokens.new_secret()
     tokens.keep_refresh_token(session, raw, family=family)
     return raw
+
+
+def _offices(session: Session, hashed: str, password: str) -> list[SignIn]:
+    """Logins for the groups that billed most, each with one entry."""
+    billed = select(StoredResource.provider_id).where(StoredResource.provider_id.is_not(None))
+    most = billed.group_by(StoredResource.provider_id).order_by(func.count().desc()).limit(OFFICES)
+    return [_office(session, place, str(found), hashed, password) for place, found in enumerate(session.scalars(most))]
+
+
+def _office(session: Session, place: int, organization_id: str, hashed: str, password: str) -> SignIn:
+    account = opening.open_account(
+        session, NewPerson("Office", f"Bench {place}", f"office{place}@example.org", None),
+        username=f"bench-office-{place}", password_hash=hashed,
+    )  # fmt: skip
+    group = session.scalar(select(ProviderGroup).where(ProviderGroup.organization_id == organization_id))
+    if group is None:
+        group = ProviderGroup(number=f"BENCH{place}", legal_name=f"Bench {place}", organization_id=organization_id)
+    organization = PortalOrganization(
+        kind=OrganizationKind.PROVIDER, name=f"Bench {place}", tax_id=f"0799999{place:02}"
+    )
+    session.add_all((group, organization))
+    session.flush()
+    staff = ProviderStaff(
+        account_id=account.id, organization_id=organization.id, functions=[one.value for one in PortalFunction]
+    )
+    # An office id of our own: whatever else the plan's records say of the group, it has this number once.
+    session.add_all((staff, ProviderIdentifier(group_id=group.id, kind=IdKind.OFFICE_ID, value=f"BENCH{place}")))
+    session.flush()
+    session.add(AccessEntry(staff_id=staff.id, source=EntrySource.PLAN, office_id=f"BENCH{place}"))
+    return SignIn(account.username, password)
 
 
 def _describe(session: Session) -> str:

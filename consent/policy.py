@@ -12,7 +12,7 @@ from consent.representatives import MemberChoice
 from consent.scopes import READ_LETTERS, REMEMBERED, ScopeSet, parse
 from service.accounts.models import Account
 from service.plan import reach
-from service.plan.models import OrganizationKind, PortalFunction, ProviderStaff
+from service.plan.models import Member, OrganizationKind, PortalFunction, ProviderStaff
 from service.plan.reach import GroupReach
 
 CLAIMS_TYPES = frozenset({
@@ -25,7 +25,8 @@ UNCLASSIFIED = "restricted"
 EVERY_LABEL = frozenset({*(label.value for label in SensitiveClass), UNCLASSIFIED})
 _EVERYTHING = parse("patient/*.rs")
 _PLAN = parse("system/*.cruds")
-_PROVIDER = parse("user/ExplanationOfBenefit.rs user/Coverage.rs user/Patient.rs")
+_PROVIDER = parse("user/ExplanationOfBenefit.rs")
+_COVERAGE = parse("user/Coverage.rs")
 _MADE_HERE = object()
 
 
@@ -46,8 +47,9 @@ class AccessForged(TypeError):
 class Access:
     """What one request may see: for whom, on which basis, which types and letters, without which labels.
 
-    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems and, on the
-    basis of provider authority, for what names one of `groups`. `patient_id` is the one in context, where there is one.
+    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems. On the
+    basis of provider authority claims are reached by `groups` alone, and `patient_ids` name whose coverage is reached.
+    `patient_id` is the one in context, where there is one.
     """
 
     basis: AccessBasis
@@ -159,6 +161,26 @@ def provider_authority(session: Session, staff: ProviderStaff, function: PortalF
         groups=_reach(session, staff, function) if staff.may(function) else (),
         excluded_labels=frozenset(),
         account_id=staff.account_id,
+        reason=reason,
+        made_by=_MADE_HERE,
+    )
+
+
+def provider_eligibility(session: Session, staff: ProviderStaff, member: Member, *, reason: str) -> Access:
+    """The Access of a login of the provider portal to the coverage of one member, and to nothing else of theirs.
+
+    Whoever has the application asks for any member they can name (45 CFR 162.1202), so the reason is asked for and
+    kept. A login that reaches no provider at all reaches no member.
+    """
+    groups = _reach(session, staff, PortalFunction.ELIGIBILITY) if staff.may(PortalFunction.ELIGIBILITY) else ()
+    return Access(
+        basis=AccessBasis.PROVIDER_AUTHORITY,
+        scopes=_COVERAGE,
+        patient_ids=frozenset({member.patient_id}) if groups else frozenset(),
+        groups=groups,
+        excluded_labels=frozenset(),
+        account_id=staff.account_id,
+        member_id=member.id,
         reason=reason,
         made_by=_MADE_HERE,
     )

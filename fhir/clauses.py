@@ -4,8 +4,10 @@ No text of a request ever becomes SQL; column names come from enums of ours.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -13,10 +15,11 @@ from typing import Any
 from consent.policy import Access, AccessBasis
 from fhir.compartment import SHARED, SHARED_TYPES
 from fhir.conditions import Condition, Term, Test
-from fhir.dates import Prefix, Span
+from fhir.dates import DAWN, DUSK, Prefix, Span, span
 from fhir.declared import ARRAYS, DATES, Column
 from fhir.models import SEPARATOR
 from fhir.search import Sort
+from service.plan.reach import GroupReach
 
 
 class Dialect(StrEnum):
@@ -89,8 +92,7 @@ def any_of(clauses: Sequence[Clause]) -> Clause:
 def visible(dialect: Dialect, access: Access, resource_type: str) -> Clause:
     """What the access lets through of one type: its patients, or the shared ones, without excluded labels."""
     if access.basis is AccessBasis.PROVIDER_AUTHORITY:
-        # Claims are not indexed by provider yet: nothing is reached rather than everything.
-        return NOTHING
+        return _of_provider(dialect, access, resource_type)
     return _visible(dialect, resource_type, access.patient_ids, access.excluded_labels)
 
 
@@ -148,6 +150,41 @@ def any_equal(dialect: Dialect, column: str, values: Sequence[str]) -> Clause:
     if dialect is Dialect.POSTGRESQL:
         return Clause(f"{column} = ANY(%s::text[])", (list(values),))
     return Clause(f"{column} IN ({', '.join('?' for _ in values)})", tuple(values))
+
+
+def _of_provider(dialect: Dialect, access: Access, resource_type: str) -> Clause:
+    """Claims that a group of the access billed; the coverage of the one member asked for; nothing else at all.
+
+    Whoever billed a claim wrote the codes in it, so no label is kept from them (docs/decisions/0029).
+    """
+    if resource_type == "ExplanationOfBenefit":
+        return any_of([_billed_by(dialect, since, until, ids) for (since, until), ids in _by_dates(access.groups)])
+    if resource_type == "Coverage" and access.patient_ids:
+        return any_equal(dialect, "patient_id", sorted(access.patient_ids))
+    return NOTHING
+
+
+def _by_dates(groups: Iterable[GroupReach]) -> list[tuple[tuple[date | None, date | None], list[str]]]:
+    found: dict[tuple[date | None, date | None], list[str]] = defaultdict(list)
+    for group in groups:
+        if group.organization_id:
+            found[group.since, group.until].append(group.organization_id)
+    return list(found.items())
+
+
+def _billed_by(dialect: Dialect, since: date | None, until: date | None, organizations: list[str]) -> Clause:
+    mark = dialect.mark
+    parts = [any_equal(dialect, "provider_id", sorted(set(organizations)))]
+    if len(organizations) == 1:
+        # An equality lets the index give the order too.
+        parts = [Clause(f"provider_id = {mark}", (organizations[0],))]
+    if since is not None or until is not None:
+        # A claim that does not say when it began is not within anybody's dates.
+        first = span(since.isoformat()).start if since else DAWN + 1
+        end = span(until.isoformat()).end if until else DUSK
+        parts.append(Clause(f"sort_date >= {mark} AND sort_date < {mark}", (first, end)))
+    whole = all_of(parts)
+    return Clause(f"({whole.text})", whole.values)
 
 
 def _condition(dialect: Dialect, asked: Condition) -> Clause:

@@ -27,13 +27,17 @@ _Step = tuple[str, str | None]
 
 @dataclass(slots=True)
 class IndexRow:
-    """The index columns of one resource. `dates` are hulls, `spans` the single spans of those that repeat."""
+    """The index columns of one resource. `dates` are hulls, `spans` the single spans of those that repeat.
+
+    `provider_id` is the Organization that billed a claim; None for every other resource and biller.
+    """
 
     dates: dict[Column, Span] = field(default_factory=dict)
     spans: dict[Column, str] = field(default_factory=dict)
     words: dict[Column, tuple[str, ...]] = field(default_factory=dict)
     texts: str = ""
     sort_date: int = NO_DATE
+    provider_id: str | None = None
 
 
 def index(resource: Mapping[str, Any]) -> IndexRow:
@@ -58,6 +62,7 @@ def index(resource: Mapping[str, Any]) -> IndexRow:
     row.words = {column: tuple(values) for column, values in words.items()}
     row.texts = f"{SEPARATOR}{SEPARATOR.join(texts)}{SEPARATOR}" if texts else ""
     row.sort_date = _sort_date(resource, row)
+    row.provider_id = _billing_organization(resource)
     return row
 
 
@@ -124,6 +129,12 @@ def _sort_date(resource: Mapping[str, Any], row: IndexRow) -> int:
     element = PRIMARY_DATES.get(resource["resourceType"])
     primary = span_of(resource.get(element)) if element else row.dates.get(Column.DATE1)
     return primary.start if primary else NO_DATE
+
+
+def _billing_organization(resource: Mapping[str, Any]) -> str | None:
+    provider = resource.get("provider") if resource["resourceType"] == "ExplanationOfBenefit" else None
+    target = literal(provider.get("reference")) if isinstance(provider, dict) else None
+    return target[1] if target and target[0] == "Organization" else None
 
 
 def _tokens(value: Any) -> Iterator[str]:

@@ -28,7 +28,8 @@ _NOBODY = "~"
 """Not a legal FHIR id: versions of a resource that was moved to another patient belong to nobody."""
 _CHUNK = 500
 _COLUMNS: Mapping[str, str] = {
-    "type": "text", "id": "text", "patient_id": "text", "version": "int4", "last_updated": "int8", "deleted": "bool",
+    "type": "text", "id": "text", "patient_id": "text", "provider_id": "text", "version": "int4",
+    "last_updated": "int8", "deleted": "bool",
     "content_hash": "bytea", "dictionary_id": "int4", "body": "bytea", "sort_date": "int8",
     "date1_start": "int8", "date1_end": "int8", "date2_start": "int8", "date2_end": "int8",
     "date3_start": "int8", "date3_end": "int8", "date4_start": "int8", "date4_end": "int8",
@@ -52,6 +53,7 @@ class Standing:
     deleted: bool
     patient_id: str
     labels: frozenset[str]
+    provider_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
     changed = [one for one in placed if _differs(one, standing.get(one.key))]
     _relabel(session, placed, standing)
     retire(session, {one.key: standing[one.key].patient_id != one.patient_id for one in changed})
+    _hide_from_former_providers(session, [one for one in changed if _left_its_provider(one, standing[one.key])])
     _insert(session, [(one, 1) for one in fresh] + [(one, standing[one.key].version + 1) for one in changed])
     return Written(len(fresh), len(changed), len(placed) - len(fresh) - len(changed), tuple(unplaced))
 
@@ -95,15 +98,20 @@ def bury(session: Session, key: Key, standing: Standing) -> None:
 def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
     """What is stored under these keys."""
     stored = StoredResource
-    columns = (stored.id, stored.version, stored.content_hash, stored.deleted, stored.patient_id, stored.labels)
+    columns = (
+        stored.id, stored.version, stored.content_hash, stored.deleted, stored.patient_id, stored.labels,
+        stored.provider_id,
+    )  # fmt: skip
     found: dict[Key, Standing] = {}
     for resource_type, ids in _by_type(keys).items():
         for start in range(0, len(ids), _CHUNK):
             rows = session.execute(
                 select(*columns).where(stored.type == resource_type, stored.id.in_(ids[start : start + _CHUNK]))
             )
-            for resource_id, version, content_hash, deleted, patient_id, labels in rows:
-                standing = Standing(version, bytes(content_hash), deleted, patient_id, frozenset(labels))
+            for resource_id, version, content_hash, deleted, patient_id, labels, provider_id in rows:
+                standing = Standing(
+                    version, bytes(content_hash), deleted, patient_id, frozenset(labels), provider_id
+                )  # fmt: skip
                 found[resource_type, resource_id] = standing
     return found
 
@@ -123,6 +131,22 @@ def retire(session: Session, moved: Mapping[Key, bool]) -> None:
                     .where(StoredVersion.type == resource_type, StoredVersion.id.in_(strangers))
                     .values(patient_id=_NOBODY)
                 )
+
+
+def _left_its_provider(one: Prepared, standing: Standing) -> bool:
+    moved = standing.patient_id != one.patient_id or standing.provider_id != one.index.provider_id
+    return standing.provider_id is not None and moved
+
+
+def _hide_from_former_providers(session: Session, moved: Sequence[Prepared]) -> None:
+    """Take the older versions of claims that are another's now out of the sight of the provider they had named."""
+    for resource_type, ids in _by_type(one.key for one in moved).items():
+        for start in range(0, len(ids), _CHUNK):
+            session.execute(
+                update(StoredVersion)
+                .where(StoredVersion.type == resource_type, StoredVersion.id.in_(ids[start : start + _CHUNK]))
+                .values(provider_id=None)
+            )
 
 
 def _lock(session: Session) -> None:
@@ -205,7 +229,8 @@ def _row(
     row = one.index
     spans = [row.dates.get(column) for column in DATES]
     return (
-        one.type, one.id, one.patient_id, version, moment, False, one.content_hash, dictionary_id, body, row.sort_date,
+        one.type, one.id, one.patient_id, row.provider_id, version, moment, False, one.content_hash, dictionary_id,
+        body, row.sort_date,
         *(edge for span in spans for edge in ((span.start, span.end) if span else (None, None))),
         row.spans.get(Column.DATE1), row.spans.get(Column.DATE2),
         *(words(row.words.get(column, ())) for column in _WORDS),

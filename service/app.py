@@ -25,9 +25,14 @@ from service.member import (
     settings_page,
 )
 from service.plan import expiry as plan_expiry
+from service.provider import claims as provider_claims
 from service.provider import contact as provider_contact
+from service.provider import eligibility as provider_eligibility
+from service.provider import help as provider_help
 from service.provider import home as provider_home
+from service.provider import layout as provider_layout
 from service.provider import not_listed as provider_not_listed
+from service.provider import profile as provider_profile
 from service.provider import profiles as provider_profiles
 from service.provider import public_home as provider_public
 from service.provider import registration as provider_registration
@@ -68,6 +73,12 @@ BLUEPRINTS = (
     provider_validation.blueprint,
     provider_home.blueprint,
     provider_profiles.blueprint,
+    provider_layout.blueprint,
+    provider_home.blueprint,
+    provider_help.blueprint,
+    provider_profile.blueprint,
+    provider_claims.blueprint,
+    provider_eligibility.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_profiles.blueprint,

@@ -54,14 +54,50 @@ class TermsText:
 
 
 @dataclass(frozen=True)
-class PortalRegistrations:
-    """What the plan says about registering for its provider portal."""
+class ElectronicService:
+    """Something offices can do electronically, and how to get it."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ProviderServices:
+    """What the plan tells provider offices: the `provider` table of its file, every line of it optional."""
 
     proof_days: int = 180
     """How old a payment may be that proves who registers, in days."""
     phone: str = ""
-    """Provider services: whom an office calls that cannot register on-line."""
+    hours: str = ""
     email: str = ""
+    address: str = ""
+    electronic_services: tuple[ElectronicService, ...] = ()
+    join_network_url: str = ""
+    contracting_days: int = 60
+    """In how many days a contract is generally completed."""
+    contracting_phone: str = ""
+    contracting_email: str = ""
+    site_survey_kinds: tuple[str, ...] = ()
+    """Kinds of facility that the plan visits before it contracts with them."""
+    credentialing_days: int = 90
+    """How long credentialing may take."""
+    credentialing_email: str = ""
+    credentialing_fax: str = ""
+    credentialing_application: str = ""
+    credentialed_kinds: tuple[str, ...] = ()
+    not_credentialed_kinds: tuple[str, ...] = ()
+    change_form: str = ""
+    """The form with which other payers are told of a change of practitioner."""
+    dental_email: str = ""
+    dental_fax: str = ""
+    browsers: tuple[str, ...] = ("Chrome", "Safari", "Edge", "Firefox")
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "ProviderServices":
+        """The table as the plan's file gives it."""
+        services = tuple(ElectronicService(**one) for one in raw.get("electronic_services", ()))
+        lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
+        return cls(**{**raw, **lists, "electronic_services": services})
 
 
 @dataclass(frozen=True)
@@ -77,9 +113,9 @@ class Plan:
     privacy_policy_version: str
     privacy_policy_url: str
     out_of_scope_lines: tuple[str, ...] = ()
-    portal_registrations: PortalRegistrations = PortalRegistrations()
     terms: tuple[TermsText, ...] = ()
     """What people of the provider portal accept: the documents of `service.plan.terms`."""
+    provider: ProviderServices = ProviderServices()
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
@@ -91,8 +127,8 @@ class Plan:
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
-            portal_registrations=PortalRegistrations(**raw.pop("portal_registrations", {})),
             terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
+            provider=ProviderServices.read(raw.pop("provider", {})),
             **raw,
         )
 
@@ -133,6 +169,10 @@ class Settings:
     """`REFUSE_COMMON_PASSWORDS`: yes or no; refuses common, leaked and own-name passwords besides the plan's rule."""
     pool_size: int = 10
     """`POOL_SIZE`: database connections a process keeps at most."""
+    lookup_norm_per_hour: int = 50
+    """`LOOKUP_NORM_PER_HOUR`: look-ups of members by one login of the provider portal above which staff are told."""
+    lookup_limit_per_hour: int = 200
+    """`LOOKUP_LIMIT_PER_HOUR`: look-ups above which that login has to wait."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -184,6 +224,8 @@ class Settings:
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool_size=int(environment.get("POOL_SIZE", "10")),
+            lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
+            lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
             raise UnsafeSetting("MODE must be said where BASE_URL is https: production, or sandbox if that is meant")

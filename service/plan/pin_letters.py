@@ -36,7 +36,7 @@ def make(letters: Iterable[PinLetter], plan: Plan, base_url: str) -> bytes:
 
 
 def _write(document: "FPDF", letter: PinLetter, plan: Plan, base_url: str) -> None:
-    _lines(document, [plan.name, plan.portal_registrations.phone], bold_first=True)
+    _lines(document, [plan.name, plan.provider.phone], bold_first=True)
     document.set_y(_WINDOW_TOP)
     _lines(document, address_lines(letter))
     document.set_y(_WINDOW_TOP + 40)
@@ -69,7 +69,7 @@ def printable(text: str) -> str:
 
 
 def _paragraphs(letter: PinLetter, plan: Plan, base_url: str) -> Iterator[str]:
-    registrations = plan.portal_registrations
+    registrations = plan.provider
     yield (
         f"{letter.attention} registered for the provider portal as a person who works for {letter.organization}. "
         "With this PIN they show that they receive mail at this office."

@@ -17,6 +17,7 @@ from service.plan.models import Member
 
 _NUMBER = re.compile(r"[A-Za-z0-9-]{3,40}")
 _PATIENT_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_MOST_BORN = 2_000
 _COLUMNS = {"patient": "patient_id", "member_id": "member_number", "subscriber_id": "subscriber_number",
             "given": "given_name", "family": "family_name", "zip": "zip_code"}  # fmt: skip
 _NEEDED = ("patient", "member_id", "given", "family", "birth_date")
@@ -142,6 +143,17 @@ def find_by_proof(
         found is not None and bool(found.zip_code) and found.zip_code[:5] == zip_code.strip()[:5],
     )
     return found if all(proofs) else None
+
+
+def find_by_number(session: Session, member_number: str) -> Member | None:
+    """The member with the number on a card, however it was typed."""
+    return session.scalar(select(Member).where(Member.member_number == member_number.strip().upper()))
+
+
+def find_by_name(session: Session, family_name: str, birth_date: date, *, limit: int = 20) -> list[Member]:
+    """The members of that family name, but for case, accents and punctuation, born on that day."""
+    born = select(Member).where(Member.birth_date == birth_date).order_by(Member.id).limit(_MOST_BORN)
+    return [found for found in session.scalars(born) if same_name(found.family_name, family_name)][:limit]
 
 
 def get(session: Session, member_id: str) -> Member:

@@ -1,11 +1,12 @@
 """Who may open a page of the provider portal: a login that works, with the application the page belongs to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec
 
 from flask import g, redirect, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from service.accounts.next_page import here
@@ -19,11 +20,17 @@ Page = Callable[P, ResponseReturnValue]
 
 
 class ApplicationMissing(PageError):
-    """The login lacks the application; the delegate can give it."""
+    """The login lacks the application; the delegate can give it, and is named."""
 
     status = 403
     title = _("You do not have this application")
-    sentence = _("Ask your delegate to add it to your account. “Who is my delegate” on your home page names them.")
+    sentence: LazyString | str = _("Your organization has no delegate now. Please contact us to have it added.")
+
+    def __init__(self, delegates: Sequence[str] = ()) -> None:
+        super().__init__()
+        if delegates:
+            names = ", ".join(delegates)
+            self.sentence = gettext("Ask your delegate to add it to your account: %(names)s.", names=names)
 
 
 def require_registered(view: Page[P]) -> Page[P]:
@@ -32,7 +39,7 @@ def require_registered(view: Page[P]) -> Page[P]:
     @require_login
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if _find() is None:
+        if find_current() is None:
             raise NotFoundPage
         return view(*args, **kwargs)
 
@@ -58,7 +65,7 @@ def require_function(function: PortalFunction) -> Callable[[Page[P]], Page[P]]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             if not current_staff().may(function):
-                raise ApplicationMissing
+                raise application_missing()
             return view(*args, **kwargs)
 
         return guarded
@@ -82,7 +89,7 @@ def require_delegate(view: Page[P]) -> Page[P]:
 
 def current_staff() -> ProviderStaff:
     """The login whose page this is."""
-    found = _find()
+    found = find_current()
     assert found is not None, "the page requires a login of the portal"
     return found
 
@@ -94,7 +101,14 @@ def _ask_for_terms() -> ResponseReturnValue | None:
     return redirect(url_for("provider_terms.index", next=here()), 303)
 
 
-def _find() -> ProviderStaff | None:
+def application_missing() -> ApplicationMissing:
+    """The refusal of an application to the login in front of us, with the delegates' names."""
+    every = portal_staff.delegates_of(db_session(), current_staff().organization_id)
+    return ApplicationMissing([one.account.full_name for one in every])
+
+
+def find_current() -> ProviderStaff | None:
+    """The login of the portal that is signed in and works; None for everybody else."""
     session, login = db_session(), current_login()
     held = g.get("portal_staff")
     if held is None or held[0] is not session:

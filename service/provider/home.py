@@ -1,9 +1,13 @@
-"""The signed-in home of the provider portal."""
+"""The signed-in home of the provider portal: the Applications menu, messages, the delegate."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.provider.gate import current_staff, require_staff
+from service.plan import portal_staff
+from service.plan.models import StaffStatus
+from service.provider import menu
+from service.provider.gate import application_missing, current_staff, require_staff
+from service.web import db_session
 
 blueprint = Blueprint("provider_home", __name__, url_prefix="/provider")
 
@@ -12,4 +16,26 @@ blueprint = Blueprint("provider_home", __name__, url_prefix="/provider")
 @require_staff
 def index() -> ResponseReturnValue:
     """What this login can do here."""
-    return render_template("provider/home.html", staff=current_staff())
+    staff = current_staff()
+    held = menu.applications_of(staff)
+    return render_template(
+        "provider/home.html",
+        staff=staff,
+        applications=held,
+        lacking=[one for one in menu.applications() if one not in held],
+        awaiting_pin=staff.status is StaffStatus.AWAITING_PIN,
+        delegates=portal_staff.delegates_of(db_session(), staff.organization_id),
+    )
+
+
+@blueprint.get("/go")
+@require_staff
+def go() -> ResponseReturnValue:
+    """From the Applications menu to the application chosen; without one, back to the menu."""
+    staff = current_staff()
+    chosen = menu.find(request.args.get("application", ""))
+    if chosen is None or staff.status is StaffStatus.AWAITING_PIN:
+        return redirect(url_for("provider_home.index"), 303)
+    if not staff.may(chosen.function):
+        raise application_missing()
+    return redirect(url_for(chosen.endpoint), 303)

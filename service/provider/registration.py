@@ -179,7 +179,7 @@ def _payment(form_of_path: _PaymentForm) -> ResponseReturnValue:
     if errors:
         return _payment_page(form_of_path, errors), 400
     shown = ShownPayment(form["tax_id"], form["number"], form.get("npi", ""), form.get("vendor_number", ""))
-    days = settings().plan.portal_registrations.proof_days
+    days = settings().plan.provider.proof_days
     try:
         registration.begin_with_payment(db_session(), shown, browser_id=browser_id(), network=network(), days=days)
     except NotProven as refusal:
@@ -194,7 +194,7 @@ def _may_give_reason(answers: Answers) -> bool:
 
 
 def _payment_page(form_of_path: _PaymentForm, errors: object) -> str:
-    days = settings().plan.portal_registrations.proof_days
+    days = settings().plan.provider.proof_days
     return render_template(
         "provider/register_payment.html", the=form_of_path, errors=errors, given=request.form, days=days
     )

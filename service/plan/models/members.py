@@ -15,7 +15,10 @@ class Member(Base):
     """
 
     __tablename__ = "member"
-    __table_args__ = (Index("ix_member_name", "family_name", "given_name"),)
+    __table_args__ = (
+        Index("ix_member_name", "family_name", "given_name"),
+        Index("ix_member_birth_date", "birth_date"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     patient_id: Mapped[str] = mapped_column(String(64), unique=True)
