@@ -7,7 +7,7 @@ import oauth.discovery
 import oauth.expiry
 import oauth.routes
 from service import cli, clock, jobs, logs, mail
-from service.accounts import expiry, passwords_pages, sign_in
+from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.jobs import Job
 from service.member import (
     apps,
@@ -37,6 +37,8 @@ BLUEPRINTS = (
     home.blueprint,
     help.blueprint,
     sign_in.blueprint,
+    sign_in_code.blueprint,
+    second_factor_pages.blueprint,
     passwords_pages.blueprint,
     # members and their representatives
     registration.blueprint,

@@ -8,6 +8,7 @@ from flask import g
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts.factor_gate import ask_for_factor
 from service.accounts.sessions import current_login, require_login
 from service.plan import portal_staff
 from service.plan.models import PortalFunction, ProviderStaff, StaffStatus
@@ -31,8 +32,11 @@ def require_staff(view: Page[P]) -> Page[P]:
     @require_login
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if _find() is None:
+        staff = _find()
+        if staff is None:
             raise NotFoundPage
+        if staff.is_delegate and (way := ask_for_factor()) is not None:
+            return way
         return view(*args, **kwargs)
 
     return guarded
