@@ -23,7 +23,11 @@ from service.member import (
     select_member,
     settings_page,
 )
+from service.plan import recertification, sharing
+from service.provider import accounts as provider_accounts
+from service.provider import delegates as provider_delegates
 from service.provider import home as provider_home
+from service.provider import invitations as provider_invitations
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
 from service.staff import home as staff_home
@@ -51,6 +55,9 @@ BLUEPRINTS = (
     settings_page.blueprint,
     # provider offices and billing firms
     provider_home.blueprint,
+    provider_accounts.blueprint,
+    provider_delegates.blueprint,
+    provider_invitations.blueprint,
     # the plan's own people
     staff_home.blueprint,
     # apps
@@ -73,6 +80,8 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("certification", 3_600.0, recertification.run),
+    Job("sharing", 300.0, sharing.run),
     Job(
         "janitor",
         300.0,

@@ -46,6 +46,12 @@ class Plan:
     privacy_policy_version: str
     privacy_policy_url: str
     out_of_scope_lines: tuple[str, ...] = ()
+    recertify_after_days: int = 180
+    """After how many days a delegate says anew that a person still needs their login of the provider portal."""
+    recertify_grace_days: int = 14
+    """How many days later the login loses its functions when nobody did."""
+    sharing_new_devices_a_week: int = 5
+    """More new devices than this in a week are a sign that several people share a login of the portal."""
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":

@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("account", sa.Column("code_due_at", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("last_signed_in_at", sa.BigInteger(), nullable=True))
     op.add_column("login_session", sa.Column("code_due_at", sa.BigInteger(), nullable=True))
     op.add_column("login_session", sa.Column("device_id", sa.String(length=36), nullable=True))
     op.create_table(
@@ -70,4 +71,5 @@ def downgrade() -> None:
     op.drop_table("portal_invitation")
     op.drop_column("login_session", "device_id")
     op.drop_column("login_session", "code_due_at")
+    op.drop_column("account", "last_signed_in_at")
     op.drop_column("account", "code_due_at")

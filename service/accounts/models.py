@@ -48,6 +48,7 @@ class Account(Base):
     member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), unique=True, default=None)
     # Set where the next sign-in shows the factor or an e-mailed code, because something looked odd (security.md 140).
     code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
 
     @property

@@ -98,6 +98,7 @@ def start(session: Session, account: Account, *, device_id: str | None = None) -
         user_agent=(request.user_agent.string or "")[:300],
     )  # fmt: skip
     session.add(row)
+    account.last_signed_in_at = moment
     session.flush()
     _remember(session, Login(account, row, second_factors.has_factor(session, account.id)))
     audit.record(session, "accounts:login_session:start", account_id=account.id)
