@@ -9,7 +9,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, sessionmaker
 
 from service.accounts.models import KnownDevice, LoginSession
@@ -84,13 +84,15 @@ def settle_by(session: Session, staff: ProviderStaff, *, by_account_id: str) -> 
 def _two_devices(session: Session) -> dict[str, int]:
     """Accounts with a device still in use after another had been signed in."""
     older, newer = aliased(LoginSession), aliased(LoginSession)
+    together = TOGETHER // timedelta(microseconds=1)
     since = now() - WINDOW
     statement = (
         select(older.account_id)
         .join(newer, newer.account_id == older.account_id)
         .where(
             older.last_seen_at > since, newer.last_seen_at > since, older.device_id != newer.device_id,
-            newer.created_at > older.created_at, older.last_seen_at >= newer.created_at + TOGETHER,
+            newer.created_at > older.created_at,
+            _microseconds(older.last_seen_at) >= _microseconds(newer.created_at) + together,
             _of_the_portal(older.account_id),
         )
         .distinct()
@@ -109,13 +111,13 @@ def _many_devices(session: Session, most: int) -> dict[str, int]:
         .having(number > most)
         .limit(_MOST)
     )
-    return dict(session.execute(statement).tuples().all())
+    return {account_id: new_ones for account_id, new_ones in session.execute(statement)}  # noqa: C416 (rows are no pairs to mypy)
 
 
 def _round_the_clock(session: Session) -> dict[str, int]:
     """Accounts in use in most hours of a day, and how many. A session has no pause longer than its idle time."""
     since = now() - WINDOW
-    used = func.sum(LoginSession.last_seen_at - LoginSession.created_at)
+    used = func.sum(_microseconds(LoginSession.last_seen_at) - _microseconds(LoginSession.created_at))
     busy = (
         select(LoginSession.account_id)
         .where(LoginSession.last_seen_at > since, _of_the_portal(LoginSession.account_id))
@@ -136,6 +138,11 @@ def _round_the_clock(session: Session) -> dict[str, int]:
 def _hours(begun: datetime, seen: datetime, since: datetime) -> set[int]:
     first, last = ((moment - since) // timedelta(hours=1) for moment in (begun, seen))
     return set(range(first, min(last, 23) + 1))
+
+
+def _microseconds(instant: InstrumentedAttribute[datetime]) -> ColumnElement[int]:
+    """The instant as the database holds it, to reckon with there (decision 4)."""
+    return type_coerce(instant, BigInteger)
 
 
 def _of_the_portal(account_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts.usernames import email_key
 from service.plan import delegates, invitations, portal_accounts, reach, recertification, sharing
 from service.plan.delegates import LastDelegate, NotADelegate, NotYetActive, OwnLogin, UnknownLogin
 from service.plan.invitations import AlreadyHere, InvitationOver, Invitee, SameName, TooManyInvitations
@@ -112,7 +113,7 @@ def create() -> ResponseReturnValue:
         return _found_or_form(_stripped(person))
     form, errors = load_form(NewLogin())
     if errors:
-        return _new_page(errors, request.form), 400
+        return _new_page(_without_places(errors), request.form), 400
     return _invite(_stripped(form))
 
 
@@ -130,7 +131,7 @@ def change_rights(staff_id: UUID) -> ResponseReturnValue:
     login = _get(staff_id)
     form, errors = load_form(Rights())
     if errors:
-        return _login_page(login, {"functions": [str(_("That choice is not on the list."))]}), 400
+        return _login_page(login, _without_places(errors)), 400
     given = [str(one) for one in form["given"]]
     if login.status is StaffStatus.DEACTIVATED:
         portal_accounts.reactivate(
@@ -210,10 +211,11 @@ def _found_or_form(person: dict[str, str]) -> ResponseReturnValue:
         db_session(), current_staff().organization_id, email=person["email"],
         full_name=f"{person['given_name']} {person['family_name']}",
     )  # fmt: skip
-    if found and "another" not in request.form:
+    same_address = any(one.account.email_key == email_key(person["email"]) for one in found)
+    if same_address or (found and request.form.get("another") != "yes"):
         return render_template(
-            "provider/account_found.html", staff=current_staff(), found=found, person=person, given=request.form,
-            **_words(),
+            "provider/account_found.html", staff=current_staff(), found=found, person=person,
+            same_address=same_address, **_words(),
         )  # fmt: skip
     return _new_page({}, request.form)
 
@@ -250,6 +252,14 @@ def _words() -> dict[str, object]:
 
 def _stripped(form: dict[str, Any]) -> dict[str, Any]:
     return {name: value.strip() if isinstance(value, str) else value for name, value in form.items()}
+
+
+def _without_places(errors: dict[str, Any]) -> dict[str, list[str]]:
+    """The sentences by field; those about a list name the place in it, which no page shows."""
+    return {
+        name: list(dict.fromkeys(one for part in told.values() for one in part)) if isinstance(told, dict) else told
+        for name, told in errors.items()
+    }
 
 
 def _own_rights(actor: ProviderStaff) -> dict[str, object]:

@@ -21,12 +21,14 @@ _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 def sign_in_with_factor(client: FlaskClient, account: Account, *, following: str = "") -> TestResponse:
     """Sign this browser in with password and code; the account is given an app first where it has none.
 
-    The account must be committed. Codes taken before are forgotten, so that a test may sign in many times in a minute.
+    The account must be committed. Whoever was signed in in this browser is no more. Codes taken before are forgotten,
+    so that a test may sign in many times in a minute.
     """
     query = f"?next={following}" if following else ""
     held: Latchstring = client.application.extensions["latchstring"]
     with held.sessions.begin() as session:
         code = _code_to_use(session, held.settings, account)
+    client.delete_cookie(held.settings.cookie_name)
     _post(client, f"/sign-in{query}", username=account.username, password=PASSWORD)
     answer = _post(client, f"/sign-in/factor{query}", code=code)
     assert answer.status_code == 303, answer.text
