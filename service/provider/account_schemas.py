@@ -34,7 +34,7 @@ def _require_email(text: str) -> None:
 
 def _require_phone(text: str) -> None:
     digits = [letter for letter in text if letter.isascii() and letter.isdigit()]
-    if not (10 <= len(digits) <= 20 and set(text) <= set("0123456789 +-().ext/#")):
+    if not (len(text) <= 40 and 10 <= len(digits) <= 20 and set(text) <= set("0123456789 +-().ext/#")):
         raise ValidationError(str(_PHONE))
 
 
@@ -78,7 +78,7 @@ class NewLogin(Rights):
     family_name = _text(100)
     email = fields.String(required=True, validate=_require_email, error_messages={"required": NOT_AN_ADDRESS})
     phone = fields.String(
-        required=True, validate=[validate.Length(1, 40, error=_PHONE), _require_phone],
+        required=True, validate=_require_phone,
         error_messages={"required": _PHONE, "invalid_utf8": _PHONE},
     )  # fmt: skip
     delegate = fields.String(load_default="")
