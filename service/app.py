@@ -7,7 +7,7 @@ import oauth.discovery
 import oauth.expiry
 import oauth.routes
 from service import cli, clock, jobs, logs, mail
-from service.accounts import expiry, passwords_pages, sign_in
+from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.jobs import Job
 from service.member import (
     apps,
@@ -25,11 +25,15 @@ from service.member import (
     settings_page,
 )
 from service.plan import expiry as plan_expiry
+from service.plan import recertification, sharing
+from service.provider import accounts as provider_accounts
 from service.provider import claims as provider_claims
 from service.provider import contact as provider_contact
+from service.provider import delegates as provider_delegates
 from service.provider import eligibility as provider_eligibility
 from service.provider import help as provider_help
 from service.provider import home as provider_home
+from service.provider import invitations as provider_invitations
 from service.provider import layout as provider_layout
 from service.provider import not_listed as provider_not_listed
 from service.provider import profile as provider_profile
@@ -54,6 +58,8 @@ BLUEPRINTS = (
     landing.blueprint,
     help.blueprint,
     sign_in.blueprint,
+    sign_in_code.blueprint,
+    second_factor_pages.blueprint,
     passwords_pages.blueprint,
     # members and their representatives
     registration.blueprint,
@@ -79,6 +85,9 @@ BLUEPRINTS = (
     provider_profile.blueprint,
     provider_claims.blueprint,
     provider_eligibility.blueprint,
+    provider_accounts.blueprint,
+    provider_delegates.blueprint,
+    provider_invitations.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_profiles.blueprint,
@@ -103,6 +112,8 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("certification", 3_600.0, recertification.run),
+    Job("sharing", 300.0, sharing.run),
     Job(
         "janitor",
         300.0,

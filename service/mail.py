@@ -5,8 +5,6 @@ good is parked after some tries; what fails for now is tried again until it is d
 only if the process dies between the server's 250 and our commit; the copy has the same Message-ID and words.
 """
 
-import base64
-import hashlib
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -20,11 +18,11 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import structlog
-from cryptography.fernet import Fernet
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 from sqlalchemy import JSON, BigInteger, CursorResult, Index, Integer, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, sessionmaker
 
+from service import sealing
 from service.clock import now
 from service.db import Base, Instant, new_id, words
 from service.settings import Settings, SmtpSecurity
@@ -35,6 +33,7 @@ _SMTP_TIMEOUT = 10.0
 _PARK_AFTER = 5
 _LONGEST_PAUSE = timedelta(minutes=5)
 _BATCH = 50
+_PURPOSE = "outbox-mail"
 log = structlog.get_logger("service.mail")
 
 
@@ -98,12 +97,7 @@ def enqueue(
 
 def seal(key: bytes, secret: str) -> str:
     """A secret as it may lie in the outbox, under the installation's key; templates show it by `unsealed(…)`."""
-    return _box(key).encrypt(secret.encode()).decode("ascii")
-
-
-def unseal(key: bytes, sealed: str) -> str:
-    """The secret that `seal` closed under the same key; for what is sent on paper."""
-    return _box(key).decrypt(sealed.encode()).decode()
+    return sealing.seal(key, _PURPOSE, secret)
 
 
 def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
@@ -127,13 +121,12 @@ def delete_old(session: Session, *, keep: timedelta = timedelta(days=7), limit: 
 
 def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
     """The message of `mail`; the first line of the template is the subject, which never holds a code."""
-    box = _box(settings.secret_key)
     context: dict[str, object] = {name: str(value) for name, value in mail.context.items()}
     context |= {"plan": settings.plan, "base_url": settings.base_url}
     text = (
         _environment()
         .get_template(f"{mail.template}.{mail.language}.txt")
-        .render(context, unsealed=lambda sealed: box.decrypt(sealed.encode()).decode())
+        .render(context, unsealed=lambda sealed: sealing.unseal(settings.secret_key, _PURPOSE, sealed))
     )
     subject, _, body = text.partition("\n")
     message = EmailMessage()
@@ -292,12 +285,6 @@ def _write(sessions: sessionmaker[Session], mail: OutboxMail, **values: Any) -> 
             .values(**values)
             .execution_options(synchronize_session=False)
         )
-
-
-@cache
-def _box(key: bytes) -> Fernet:
-    derived = hashlib.blake2b(key, digest_size=32, person=b"outbox-mail").digest()
-    return Fernet(base64.urlsafe_b64encode(derived))
 
 
 @cache

@@ -116,6 +116,12 @@ class Plan:
     terms: tuple[TermsText, ...] = ()
     """What people of the provider portal accept: the documents of `service.plan.terms`."""
     provider: ProviderServices = ProviderServices()
+    recertify_after_days: int = 180
+    """After how many days a delegate says anew that a person still needs their login of the provider portal."""
+    recertify_grace_days: int = 14
+    """How many days later the login loses its functions when nobody did."""
+    sharing_new_devices_a_week: int = 5
+    """More new devices than this in a week are a sign that several people share a login of the portal."""
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from consent.models import PersonalRepresentative
 from oauth import registration
 from oauth.registration import Registration
+from service.accounts import second_factors
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
@@ -179,3 +180,10 @@ def make_entry(session: Session, staff: ProviderStaff, **numbers: str) -> Access
 def make_plan_staff(session: Session, *roles: StaffRole, account: Account | None = None) -> PlanStaff:
     """A person of the plan with these roles."""
     return plan_staff.appoint(session, account or make_account(session), roles, by_account_id=None)
+
+
+def make_totp(session: Session, settings: Settings, account: Account) -> str:
+    """A confirmed authenticator app for the account; returns its secret."""
+    secret = second_factors.new_secret()
+    second_factors.install(session, settings.secret_key, account, secret)
+    return secret

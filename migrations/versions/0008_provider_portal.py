@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by_account_id", sa.String(length=36), nullable=True),
         sa.Column("certified_at", sa.BigInteger(), nullable=False),
+        sa.Column("lapsed_at", sa.BigInteger(), nullable=True),
         sa.Column("deactivated_at", sa.BigInteger(), nullable=True),
         sa.Column("deactivated_by_account_id", sa.String(length=36), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_provider_staff_account_id")),
@@ -107,9 +108,17 @@ def upgrade() -> None:
             ["organization_id"], ["portal_organization.id"], name=op.f("fk_provider_staff_organization_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_provider_staff")),
-        sa.UniqueConstraint("account_id", name=op.f("uq_provider_staff_account_id")),
     )
+    op.create_index(op.f("ix_provider_staff_account_id"), "provider_staff", ["account_id"], unique=False)
     op.create_index(op.f("ix_provider_staff_organization_id"), "provider_staff", ["organization_id"], unique=False)
+    op.create_index(
+        "uq_provider_staff_standing",
+        "provider_staff",
+        ["account_id"],
+        unique=True,
+        sqlite_where=sa.text("status <> 'deactivated'"),
+        postgresql_where=sa.text("status <> 'deactivated'"),
+    )
     op.create_table(
         "registration_proof",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -227,7 +236,9 @@ def downgrade() -> None:
     op.drop_table("terms_acceptance")
     op.drop_index(op.f("ix_registration_proof_group_id"), table_name="registration_proof")
     op.drop_table("registration_proof")
+    op.drop_index("uq_provider_staff_standing", table_name="provider_staff")
     op.drop_index(op.f("ix_provider_staff_organization_id"), table_name="provider_staff")
+    op.drop_index(op.f("ix_provider_staff_account_id"), table_name="provider_staff")
     op.drop_table("provider_staff")
     op.drop_table("plan_staff")
     op.drop_index(op.f("ix_not_listed_request_status"), table_name="not_listed_request")

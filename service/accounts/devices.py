@@ -33,7 +33,7 @@ def any_known(session: Session, account: Account) -> bool:
     return session.scalar(select(KnownDevice.id).where(KnownDevice.account_id == account.id).limit(1)) is not None
 
 
-def remember(session: Session, account: Account) -> None:
+def remember(session: Session, account: Account) -> KnownDevice:
     """Make this browser a known device of `account`; the cookie is ours or new, never one that was planted."""
     token = _given()
     ours = token is not None and session.scalar(
@@ -41,8 +41,11 @@ def remember(session: Session, account: Account) -> None:
     )  # fmt: skip
     if token is None or not ours:
         token = secrets.token_urlsafe(32)
-    session.add(KnownDevice(token_hash=digest(token), account_id=account.id))
+    made = KnownDevice(token_hash=digest(token), account_id=account.id)
+    session.add(made)
+    session.flush()
     after_this_request(lambda response: _set_cookie(response, token))
+    return made
 
 
 def forget_all(session: Session, account: Account) -> None:

@@ -54,7 +54,7 @@ class Flow:
 
 def send(session: Session, flow: Flow, recipient: Recipient) -> bool:
     """Send a new code and void the older; False when the limits say not now. People never learn which."""
-    owner = recipient.subject_id if flow.purpose is CodePurpose.PASSWORD_RESET else None
+    owner = None if flow.purpose is CodePurpose.REGISTRATION else recipient.subject_id
     if not _within_limits(session, flow.purpose, recipient.counted_as):
         audit.record(session, "accounts:email_code:send", outcome=audit.Outcome.REFUSED, account_id=owner)
         return False

@@ -24,6 +24,7 @@ class CodePurpose(StrEnum):
     REGISTRATION = "registration"
     PASSWORD_RESET = "password_reset"
     PORTAL_REGISTRATION = "portal_registration"
+    SIGN_IN = "sign_in"
 
 
 class Account(Base):
@@ -46,6 +47,9 @@ class Account(Base):
     credentials_version: Mapped[int] = mapped_column(Integer, default=1)
     status: Mapped[AccountStatus] = mapped_column(words(AccountStatus), default=AccountStatus.ACTIVE)
     member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), unique=True, default=None)
+    # Set where the next sign-in shows the factor or an e-mailed code, because something looked odd (security.md 140).
+    code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
 
     @property
@@ -72,6 +76,10 @@ class LoginSession(Base):
     credentials_version: Mapped[int] = mapped_column(Integer)
     # When a second factor was shown in this session; None where none was.
     factor_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    # An e-mailed code is asked for before this session opens anything; null once it was given, or where none is due.
+    code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    # The KnownDevice it was begun on; no foreign key, since devices are forgotten when a password is reset.
+    device_id: Mapped[str | None] = mapped_column(String(36), default=None)
     ip: Mapped[str | None] = mapped_column(String(45), default=None)
     user_agent: Mapped[str | None] = mapped_column(String(300), default=None)
 

@@ -37,8 +37,28 @@ def welcome(session: Session, account: Account) -> None:
     _tell(session, account, "welcome")
 
 
-def _tell(session: Session, account: Account, template: str) -> None:
+def factor_set_up(session: Session, account: Account) -> None:
+    """An authenticator app was set up."""
+    _tell(session, account, "factor_set_up")
+
+
+def factor_removed(session: Session, account: Account) -> None:
+    """The authenticator app and its recovery codes were removed."""
+    _tell(session, account, "factor_removed")
+
+
+def factor_guessed(session: Session, account: Account) -> None:
+    """Somebody who knows the password entered wrong codes."""
+    _tell(session, account, "factor_guessed")
+
+
+def recovery_code_used(session: Session, account: Account, *, left: int) -> None:
+    """A recovery code was used instead of the app; `left` are still good."""
+    _tell(session, account, "recovery_code_used", left=str(left))
+
+
+def _tell(session: Session, account: Account, template: str, left: str = "") -> None:
     mail.enqueue(
         session, to=account.email, template=template, language=account.language, given_name=account.given_name,
-        at=now().strftime("%Y-%m-%d %H:%M UTC"),
+        at=now().strftime("%Y-%m-%d %H:%M UTC"), left=left,
     )  # fmt: skip

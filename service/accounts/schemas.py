@@ -1,6 +1,6 @@
 """The shapes of the forms of accounts."""
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from service.accounts import usernames
 from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
@@ -89,3 +89,24 @@ class NewAccount(Schema):
     username = _text(256)
     password = _text()
     confirmation = _text()
+
+
+class FactorCode(Schema):
+    """A code of the authenticator app, or a recovery code in its own field."""
+
+    code = fields.String(validate=validate.Length(0, 64, error=FILL_IN), error_messages={"invalid_utf8": FILL_IN})
+    recovery_code = fields.String(
+        validate=validate.Length(0, 64, error=FILL_IN), error_messages={"invalid_utf8": FILL_IN}
+    )
+
+    @validates_schema
+    def _require_one(self, values: dict[str, str], **_: object) -> None:
+        if not any(text.strip() for text in values.values()):
+            raise ValidationError(str(FILL_IN), "code")
+
+
+class FirstCode(Schema):
+    """The secret that the page showed, sealed, and the app's first code for it."""
+
+    offered = _text(2_000)
+    code = _text(64)

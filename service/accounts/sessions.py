@@ -1,29 +1,35 @@
 """Signed-in browsers: rows on the server, compared with the account on every request.
 
-Idle 15 minutes, 12 hours at most (identity.md ID-33). The cookie is made anew at sign-in, at every step up and when
-another member is chosen; an id from before names nothing afterwards.
+Idle 15 minutes, 12 hours at most (identity.md ID-33), 8 for the plan's own staff. The cookie is made anew at sign-in,
+at every step up and when another member is chosen; an id from before names nothing afterwards.
+
+Where the account has a second factor, or an e-mailed code is due, the password alone makes half a login: it opens the
+page that asks for the other half, and nothing else.
 """
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, ParamSpec, cast
 
-from flask import g, redirect, request, url_for
+from flask import g, has_app_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
-from sqlalchemy import CursorResult, delete, or_, select, update
+from sqlalchemy import CursorResult, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.accounts.models import Account, AccountStatus, LoginSession
+from service.accounts import second_factors
+from service.accounts.models import Account, AccountStatus, LoginSession, Totp
 from service.accounts.next_page import here
 from service.clock import now
+from service.plan import plan_staff
 from service.web import PageError, browser_token, db_session, rotate_browser_token
 
 IDLE = timedelta(minutes=15)
-ABSOLUTE = timedelta(hours=12)
+ABSOLUTE, STAFF_ABSOLUTE = timedelta(hours=12), timedelta(hours=8)
 RECENT_MINUTES = 5
 # A look within this time is not written down again: reading pages would otherwise write on every request.
 _UNWRITTEN = timedelta(seconds=5)
@@ -46,42 +52,87 @@ class NoSuchSession(PageError):
     sentence = _("It may have ended by itself. Please look at the list again.")
 
 
+class Step(StrEnum):
+    """What a session still lacks after the password; each value is the endpoint of the page that asks for it."""
+
+    FACTOR = "second_factor.enter"
+    EMAIL_CODE = "sign_in_code.enter"
+
+
 @dataclass(frozen=True)
 class Login:
     """Who is signed in, and through which session."""
 
     account: Account
     session: LoginSession
+    has_factor: bool = False
+
+    @property
+    def missing_step(self) -> Step | None:
+        """What must be shown before this session opens anything; None when nothing is missing."""
+        if self.has_factor:
+            return Step.FACTOR if self.session.factor_at is None else None
+        return Step.EMAIL_CODE if self.session.code_due_at is not None else None
 
     def password_is_recent(self, minutes: int = RECENT_MINUTES) -> bool:
         """Whether the password was given within the last `minutes`."""
         return now() - self.session.authenticated_at < timedelta(minutes=minutes)
 
+    def factor_is_recent(self) -> bool:
+        """Whether the factor, where there is one, was shown since the password was last given."""
+        shown: datetime | None = self.session.factor_at
+        return not self.has_factor or (shown is not None and shown >= self.session.authenticated_at)
 
-def start(session: Session, account: Account) -> LoginSession:
-    """Sign this browser in as `account`: a new cookie, a new row; what the browser had before ends."""
+
+def start(session: Session, account: Account, *, device_id: str | None = None) -> LoginSession:
+    """Sign this browser in as `account`: a new cookie, a new row; what the browser had before ends.
+
+    With a second factor it is half a login until `complete`.
+    """
     _end_row_of(session, browser_token())
     moment = now()
     row = LoginSession(
         token_hash=rotate_browser_token(), account_id=account.id, created_at=moment, last_seen_at=moment,
-        authenticated_at=moment, expires_at=moment + ABSOLUTE, credentials_version=account.credentials_version,
-        ip=request.remote_addr, user_agent=(request.user_agent.string or "")[:300],
+        authenticated_at=moment, expires_at=moment + _life_of(session, account), device_id=device_id,
+        credentials_version=account.credentials_version, code_due_at=account.code_due_at, ip=request.remote_addr,
+        user_agent=(request.user_agent.string or "")[:300],
     )  # fmt: skip
     session.add(row)
+    account.last_signed_in_at = moment
     session.flush()
-    _remember(session, Login(account, row))
+    _remember(session, Login(account, row, second_factors.has_factor(session, account.id)))
     audit.record(session, "accounts:login_session:start", account_id=account.id)
     return row
 
 
 def current_login() -> Login | None:
-    """Who is signed in on this browser now, or None."""
-    session = db_session()
-    # A rolled-back session forgets its rows: an error page looks again, through the session it has.
-    if g.get("login_seen_by") is not session:
-        _remember(session, _find_login(session))
-    login: Login | None = g.login
-    return login
+    """Who is signed in on this browser now, or None; half a login is none."""
+    login = _any_login()
+    return None if login is None or login.missing_step else login
+
+
+def half_login() -> Login | None:
+    """Who gave the right password on this browser and has still to show the other half."""
+    login = _any_login()
+    return login if login is not None and login.missing_step else None
+
+
+def complete(session: Session, login: Login, *, factor: bool) -> None:
+    """The factor (or else the e-mailed code) was right: a new cookie, and the login is whole."""
+    moment = now()
+    login.session.factor_at = moment if factor else login.session.factor_at
+    login.session.code_due_at = login.account.code_due_at = None
+    login.session.token_hash = rotate_browser_token()
+    session.flush()
+    _remember(session, Login(login.account, login.session, factor or login.has_factor))
+    audit.record(session, "accounts:login_session:complete", account_id=login.account.id)
+
+
+def sign_in_address(following: str) -> str:
+    """Where somebody goes who is not signed in: the sign-in page, or the one that asks for the other half."""
+    half = half_login()
+    endpoint = half.missing_step if half and half.missing_step else "sign_in.sign_in"
+    return url_for(endpoint, next=following)
 
 
 def step_up(session: Session, login: Login) -> None:
@@ -111,7 +162,7 @@ def rotate_for_proof(session: Session) -> str:
 
 def end_current(session: Session) -> None:
     """Sign this browser out; its cookie names nothing any more."""
-    login = current_login()
+    login = _any_login()
     if login is not None:
         audit.record(session, "accounts:login_session:end", account_id=login.account.id)
     _end_row_of(session, browser_token())
@@ -132,7 +183,8 @@ def end_all(session: Session, account: Account, *, except_id: str | None = None)
     if except_id is not None:
         conditions.append(LoginSession.id != except_id)
     ended = _end(session, *conditions)
-    g.pop("login_seen_by", None)
+    if has_app_context():
+        g.pop("login_seen_by", None)
     audit.record(session, "accounts:login_session:end_all", account_id=account.id, count=ended)
     return ended
 
@@ -167,7 +219,10 @@ def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
 def require_recent_password(
     minutes: int = RECENT_MINUTES,
 ) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Only for people who gave their password within the last `minutes`; others are asked for it and come back."""
+    """Only for people who gave their password, and showed their factor if they have one, within the last `minutes`.
+
+    Others are asked and come back.
+    """
 
     def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
         @functools.wraps(view)
@@ -177,6 +232,8 @@ def require_recent_password(
                 return _ask_to_sign_in()
             if not login.password_is_recent(minutes):
                 return redirect(url_for("sign_in.confirm_password", next=here()), 303)
+            if not login.factor_is_recent():
+                return redirect(url_for(Step.FACTOR, next=here()), 303)
             return view(*args, **kwargs)
 
         return guarded
@@ -196,13 +253,14 @@ def delete_over(session: Session) -> int:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if request.method not in {"GET", "HEAD"}:
         raise SignedOut
-    return redirect(url_for("sign_in.sign_in", next=here()), 303)
+    return redirect(sign_in_address(here()), 303)
 
 
 def _find_login(session: Session) -> Login | None:
     statement = (
-        select(LoginSession, Account)
+        select(LoginSession, Account, Totp.account_id)
         .join(Account, Account.id == LoginSession.account_id)
+        .outerjoin(Totp, and_(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None)))
         .where(
             LoginSession.token_hash == browser_token(),
             *_open(),
@@ -213,11 +271,24 @@ def _find_login(session: Session) -> Login | None:
     found = session.execute(statement).one_or_none()
     if found is None:
         return None
-    row, account = found
+    row, account, factor_of = found
     if now() - row.last_seen_at >= _UNWRITTEN:
         row.last_seen_at = now()
         session.flush()
-    return Login(account, row)
+    return Login(account, row, factor_of is not None)
+
+
+def _any_login() -> Login | None:
+    session = db_session()
+    # A rolled-back session forgets its rows: an error page looks again, through the session it has.
+    if g.get("login_seen_by") is not session:
+        _remember(session, _find_login(session))
+    login: Login | None = g.login
+    return login
+
+
+def _life_of(session: Session, account: Account) -> timedelta:
+    return ABSOLUTE if plan_staff.find(session, account) is None else STAFF_ABSOLUTE
 
 
 def _open() -> tuple[Any, ...]:

@@ -4,13 +4,13 @@ from flask import Blueprint, Flask, Response, current_app, make_response, redire
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import authentication, devices, notifications, sessions
+from service.accounts import authentication, devices, notifications, sessions, sign_in_code
 from service.accounts.authentication import TooManyTries, WrongPassword
-from service.accounts.models import Account
+from service.accounts.models import Account, KnownDevice
 from service.accounts.next_page import local_path
 from service.accounts.passwords import HashingBusy
 from service.accounts.schemas import SignIn
-from service.accounts.sessions import current_login, require_login
+from service.accounts.sessions import Step, current_login, half_login, require_login
 from service.accounts.wording import SIGN_IN_REFUSED, FormTooLong, VeryBusy
 from service.web import db_session, load_form
 
@@ -26,6 +26,8 @@ def install(app: Flask) -> None:
 def sign_in() -> ResponseReturnValue:
     """The one sign-in page; afterwards to `next`, which may be an app's waiting request, else home."""
     if request.method == "GET":
+        if half_login():
+            return redirect(sessions.sign_in_address(_following()), 303)
         return redirect(_following(), 303) if current_login() else _sign_in_page({})
     form, errors = load_form(SignIn())
     if errors:
@@ -35,9 +37,13 @@ def sign_in() -> ResponseReturnValue:
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
         return _refuse(_sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
-    _welcome_device(account)
-    sessions.start(session, account)
-    return redirect(_following(), 303)
+    sessions.start(session, account, device_id=_welcome_device(account).id)
+    half = half_login()
+    if half is None:
+        return redirect(_following(), 303)
+    if half.missing_step is Step.EMAIL_CODE:
+        sign_in_code.send(session, account)
+    return redirect(sessions.sign_in_address(_following()), 303)
 
 
 @blueprint.post("/sign-out")
@@ -84,13 +90,14 @@ def _busy(_error: Exception) -> Response:
     return answer
 
 
-def _welcome_device(account: Account) -> None:
+def _welcome_device(account: Account) -> KnownDevice:
     session = db_session()
-    if devices.find(session, account) is not None:
-        return
+    known = devices.find(session, account)
+    if known is not None:
+        return known
     if devices.any_known(session, account):
         notifications.new_device(session, account)
-    devices.remember(session, account)
+    return devices.remember(session, account)
 
 
 def _following() -> str:

@@ -15,6 +15,17 @@ CODE_REFUSED = _(
     "That code did not work. It may be mistyped, older than 5 minutes, used already, or tried too often. "
     "Check the newest e-mail, or send a new code."
 )
+FACTOR_REFUSED = _(
+    "That code did not work. It may be mistyped, too old, used already, or there were too many tries. "
+    "Wait for the next code of your app, or use a recovery code. After 5 wrong codes, wait a few minutes."
+)
+FIRST_CODE_REFUSED = _(
+    "That code did not fit the key on this page. Check that the time of your phone is set automatically, "
+    "wait for the next code, and enter it."
+)
+OFFER_OVER = _(
+    "The key on the page was too old, so here is a new one. Remove the older one from your app and start again."
+)
 FILL_IN = _("Please fill this in.")
 NOT_AN_ADDRESS = _("Please enter an e-mail address like name@example.org.")
 NOT_THE_SAME = _("The two passwords are not the same. Type the same one twice.")

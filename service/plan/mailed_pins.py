@@ -15,7 +15,7 @@ from typing import NoReturn
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from service import audit, mail
+from service import audit, sealing
 from service.clock import now
 from service.db import keyed_digest, new_id
 from service.plan.models import MailedPin, ProviderAddress, ProviderGroup, ProviderStaff, StaffStatus
@@ -29,6 +29,7 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _LENGTH, _GROUP = 10, 5
 _ORDER = ("mailing", "correspondence", "billing", "payment", "practice")
 _MOST = 500
+_SEALED_AS = "mailed-pin"
 
 
 class PinRefused(Exception):
@@ -81,7 +82,7 @@ def send(
     void_all(session, staff)
     row_id, pin, moment = new_id(), _new_pin(), now()
     made = MailedPin(
-        id=row_id, staff_id=staff.id, group_id=group_id, pin_hash=_hash(key, row_id, pin), sealed=mail.seal(key, pin),
+        id=row_id, staff_id=staff.id, group_id=group_id, pin_hash=_hash(key, row_id, pin), sealed=sealing.seal(key, _SEALED_AS, pin),
         address=_as_written(_address_of(session, group_id)), created_at=moment, expires_at=moment + LIFE,
     )  # fmt: skip
     session.add(made)
@@ -196,7 +197,12 @@ def _take(session: Session, row: MailedPin, by_account_id: str) -> bool:
 def _open(session: Session, row: MailedPin, sealed: str, key: bytes) -> PinLetter:
     staff = session.get_one(ProviderStaff, row.staff_id)
     return PinLetter(
-        row.id, mail.unseal(key, sealed), staff.account.full_name, staff.organization.name, row.address, row.expires_at
+        row.id,
+        sealing.unseal(key, _SEALED_AS, sealed),
+        staff.account.full_name,
+        staff.organization.name,
+        row.address,
+        row.expires_at,
     )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.accounts.models import Account
+from service.accounts.models import Account, LoginSession
+from service.clock import now
 from service.plan.models import PlanStaff, StaffRole
 
 
@@ -25,6 +26,9 @@ def appoint(session: Session, account: Account, roles: Iterable[StaffRole], *, b
     """Give an account its place in the staff console."""
     made = PlanStaff(account_id=account.id, account=account, roles=sorted(role.value for role in roles))
     session.add(made)
+    # A new role begins with a new sign-in (security.md 111), which then lasts the eight hours of plan staff.
+    open_sessions = (LoginSession.account_id == account.id, LoginSession.ended_at.is_(None))
+    session.execute(update(LoginSession).where(*open_sessions).values(ended_at=now()))
     session.flush()
     audit.record(
         session, "plan:staff:appoint", account_id=by_account_id, detail={"appointed": account.id, "roles": made.roles}

@@ -8,8 +8,17 @@ from service.plan.models import ProviderStaff, StaffStatus
 
 
 def find_staff(session: Session, account: Account) -> ProviderStaff | None:
-    """The login of this account in the portal, whatever its status; None where it has none."""
-    return session.scalar(select(ProviderStaff).where(ProviderStaff.account_id == account.id))
+    """The login of this account in the portal, whatever its status; None where it has none.
+
+    Of several, the one that is not deactivated, else the newest.
+    """
+    statement = (
+        select(ProviderStaff)
+        .where(ProviderStaff.account_id == account.id)
+        .order_by(ProviderStaff.status == StaffStatus.DEACTIVATED, ProviderStaff.created_at.desc())
+        .limit(1)
+    )
+    return session.scalar(statement)
 
 
 def find_active(session: Session, account: Account) -> ProviderStaff | None:

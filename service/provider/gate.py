@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
+from service.accounts.factor_gate import ask_for_factor
 from service.accounts.next_page import here
 from service.accounts.sessions import current_login, require_login
 from service.plan import portal_staff, terms
@@ -52,7 +53,7 @@ def require_staff(view: Page[P]) -> Page[P]:
     @require_registered
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        return _ask_for_terms() or view(*args, **kwargs)
+        return _ask_for_factor() or _ask_for_terms() or view(*args, **kwargs)
 
     return guarded
 
@@ -92,6 +93,11 @@ def current_staff() -> ProviderStaff:
     found = find_current()
     assert found is not None, "the page requires a login of the portal"
     return found
+
+
+def _ask_for_factor() -> ResponseReturnValue | None:
+    """The way to the second factor for a delegate who has not shown it in this session; None for all others."""
+    return ask_for_factor() if current_staff().is_delegate else None
 
 
 def _ask_for_terms() -> ResponseReturnValue | None:

@@ -7,6 +7,7 @@ from typing import ParamSpec
 from flask import g
 from flask.typing import ResponseReturnValue
 
+from service.accounts.factor_gate import ask_for_factor
 from service.accounts.sessions import current_login, require_login
 from service.plan import plan_staff
 from service.plan.models import PlanStaff, StaffRole
@@ -28,6 +29,8 @@ def require_role(*roles: StaffRole) -> Callable[[Page[P]], Page[P]]:
             staff = _find()
             if staff is None or not plan_staff.roles_of(staff) & frozenset(roles):
                 raise NotFoundPage
+            if (way := ask_for_factor()) is not None:
+                return way
             return view(*args, **kwargs)
 
         setattr(guarded, DECLARED, frozenset(roles))

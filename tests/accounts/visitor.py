@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from service.accounts.models import Account
 from service.mail import OutboxMail, compose
 from service.settings import Settings
+from tests.accounts.factors import sign_in_with_factor
 from tests.factories import PASSWORD
 
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
@@ -54,6 +55,10 @@ class Visitor:
         username = account if isinstance(account, str) else account.username
         self.get("/sign-in" + (f"?next={following}" if following else ""))
         return self.post("/sign-in" + (f"?next={following}" if following else ""), username=username, password=password)
+
+    def sign_in_with_factor(self, account: Account, *, following: str = "") -> TestResponse:
+        """Sign in with password and the code of an authenticator app, which the account is given if it has none."""
+        return sign_in_with_factor(self.browser, account, following=following)
 
     def ask_for_code(self, username: str, email: str) -> TestResponse:
         """Ask for a code on the password reset page."""

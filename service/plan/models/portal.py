@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.accounts.models import Account
@@ -61,12 +61,21 @@ class PortalOrganization(Base):
 
 
 class ProviderStaff(Base):
-    """One person's login in the portal, for one organisation. A delegate creates and maintains the others."""
+    """One person's login in the portal, for one organisation. A delegate creates and maintains the others.
+
+    An account has one that is not deactivated; older ones stay, so that who left one office can work for another.
+    """
 
     __tablename__ = "provider_staff"
+    __table_args__ = (
+        Index(
+            "uq_provider_staff_standing", "account_id", unique=True,
+            sqlite_where=text("status <> 'deactivated'"), postgresql_where=text("status <> 'deactivated'"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
-    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("portal_organization.id"), index=True)
     phone: Mapped[str] = mapped_column(String(40), default="")
     is_delegate: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -77,6 +86,8 @@ class ProviderStaff(Base):
     created_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
     certified_at: Mapped[datetime] = mapped_column(Instant, default=now)
     """When a delegate last said that this person still needs the login."""
+    lapsed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the functions ended because no delegate had said so for too long."""
     deactivated_at: Mapped[datetime | None] = mapped_column(Instant)
     deactivated_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
 
@@ -174,6 +185,60 @@ class DelegateRequest(Base):
     decided_at: Mapped[datetime | None] = mapped_column(Instant)
     decided_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
     decision_reason: Mapped[str] = mapped_column(String(500), default="")
+
+
+class PortalInvitation(SpentOnce, Base):
+    """A delegate's offer of a login, by a mailed link with a single-use secret: the person chooses name and password.
+
+    `entry_ids` are entries of the delegate's own; those that still stand are copied when the link is used.
+    """
+
+    __tablename__ = "portal_invitation"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("portal_organization.id"), index=True)
+    invited_by_staff_id: Mapped[str] = mapped_column(ForeignKey("provider_staff.id"), index=True)
+    given_name: Mapped[str] = mapped_column(String(100))
+    family_name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(320), index=True)
+    phone: Mapped[str] = mapped_column(String(40))
+    is_delegate: Mapped[bool] = mapped_column(Boolean)
+    functions: Mapped[list[str]] = mapped_column(JSON)
+    entry_ids: Mapped[list[str]] = mapped_column(JSON)
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    voided_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    organization: Mapped[PortalOrganization] = relationship(lazy="joined")
+    invited_by: Mapped[ProviderStaff] = relationship(lazy="joined")
+
+
+class SharingKind(StrEnum):
+    """Why it looks as if several people used one login."""
+
+    TWO_DEVICES = "two_devices"
+    MANY_DEVICES = "many_devices"
+    ROUND_THE_CLOCK = "round_the_clock"
+
+
+class SharingSign(Base):
+    """A sign that an account is shared, for delegates and plan staff to talk about; it blocks nobody."""
+
+    __tablename__ = "sharing_sign"
+    __table_args__ = (Index("ix_sharing_sign_account_id_seen_at", "account_id", "seen_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[SharingKind] = mapped_column(words(SharingKind))
+    count: Mapped[int] = mapped_column(Integer)
+    """How many devices, or hours of the last 24."""
+    seen_at: Mapped[datetime] = mapped_column(Instant)
+    settled_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    settled_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+
+    account: Mapped[Account] = relationship(foreign_keys=[account_id], lazy="joined")
 
 
 class NotListedRequest(Base):
