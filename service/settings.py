@@ -133,6 +133,8 @@ class Settings:
     """`REFUSE_COMMON_PASSWORDS`: yes or no; refuses common, leaked and own-name passwords besides the plan's rule."""
     pool_size: int = 10
     """`POOL_SIZE`: database connections a process keeps at most."""
+    payment_proof_days: int = 180
+    """`PAYMENT_PROOF_DAYS`: how old a payment may be whose number proves who registers or asks for access."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -184,6 +186,7 @@ class Settings:
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool_size=int(environment.get("POOL_SIZE", "10")),
+            payment_proof_days=int(environment.get("PAYMENT_PROOF_DAYS", "180")),
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
             raise UnsafeSetting("MODE must be said where BASE_URL is https: production, or sandbox if that is meant")

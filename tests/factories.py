@@ -1,6 +1,6 @@
 """Rows for tests, each complete by itself; give only what the test is about."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import count
 from typing import Any
@@ -13,19 +13,23 @@ from oauth.registration import Registration
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
-from service.plan import plan_staff, terms
+from service.plan import numbers, plan_staff, terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
     IdKind,
     Member,
     OrganizationKind,
+    PaymentMethod,
     PlanStaff,
     PortalFunction,
     PortalOrganization,
+    ProviderContact,
     ProviderGroup,
     ProviderIdentifier,
     ProviderStaff,
+    Remittance,
+    RemittanceFile,
     StaffRole,
 )
 from service.settings import Plan, Settings
@@ -179,3 +183,31 @@ def make_entry(session: Session, staff: ProviderStaff, **numbers: str) -> Access
 def make_plan_staff(session: Session, *roles: StaffRole, account: Account | None = None) -> PlanStaff:
     """A person of the plan with these roles."""
     return plan_staff.appoint(session, account or make_account(session), roles, by_account_id=None)
+
+
+def make_payment(session: Session, group: ProviderGroup, number: str | None = None, **given: Any) -> Remittance:
+    """A payment of yesterday to a group, by check unless given."""
+    serial = next(_numbers)
+    file = RemittanceFile(name=f"{serial}.835", content_hash=f"{serial:064}", control_number="1", sender="99901")
+    session.add(file)
+    session.flush()
+    number = number or f"7{serial:07}"
+    values: dict[str, Any] = {
+        "content_hash": f"{serial:064}", "method": PaymentMethod.CHECK, "amount_cents": 12_345,
+        "paid_on": now().date() - timedelta(days=1), "document": b"ISA*",
+    }  # fmt: skip
+    made = Remittance(
+        file_id=file.id, group_id=group.id, number=number, number_key=numbers.payment_number(number), **values | given
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def make_contact(session: Session, group: ProviderGroup, email: str, **given: Any) -> ProviderContact:
+    """A person at the group's office on the plan's file, unchanged for a month."""
+    values: dict[str, Any] = {"name": "Pat Moss", "changed_at": now() - timedelta(days=30)}
+    made = ProviderContact(group_id=group.id, email=email, email_key=email.casefold(), **values | given)
+    session.add(made)
+    session.flush()
+    return made
