@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from flask_babel import lazy_gettext as _
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from service.accounts.schemas import require_storable
 from service.accounts.usernames import is_email
 from service.plan import numbers
+from service.provider.marking import N_
 
-_FILL_IN = _("Please fill this in.")
-_NAME = _("Please enter the person's first and last name, in letters only.")
-_PHONE = _("Please enter a phone number with area code, for instance 555-555-0101.")
-_EMAIL = _("Please enter an e-mail address like name@example.org.")
-_CHOOSE = _("Please choose at least one.")
-_DATE = _("Please enter the date as month/day/year, for instance 04/30/2026.")
-_REASON = _("Please give a reason, in up to 500 letters.")
-_ONE_MORE = _("Please enter the Type 2 NPI or the vendor number of that payment.")
-_WHICH = _("Please choose your client.")
+_FILL_IN = N_("Please fill this in.")
+_NAME = N_("Please enter the person's first and last name, in letters only.")
+_PHONE = N_("Please enter a phone number with area code, for instance 555-555-0101.")
+_EMAIL = N_("Please enter an e-mail address like name@example.org.")
+_CHOOSE = N_("Please choose at least one.")
+_DATE = N_("Please enter the date as month/day/year, for instance 04/30/2026.")
+_REASON = N_("Please give a reason, in up to 500 letters.")
+_ONE_MORE = N_("Please enter the Type 2 NPI or the vendor number of that payment.")
+_WHICH = N_("Please choose your client.")
 _MARKS = frozenset(" .,'\u2019-")
 
 
@@ -62,7 +62,7 @@ class Day(fields.Field[date]):
         raise ValidationError(_DATE)
 
 
-def _text(most: int, sentence: Any, *checks: Callable[[str], None]) -> fields.String:
+def _text(most: int, sentence: str, *checks: Callable[[str], None]) -> fields.String:
     return fields.String(
         required=True,
         validate=[_not_blank(sentence), validate.Length(1, most, error=sentence), require_storable, *checks],
@@ -70,7 +70,7 @@ def _text(most: int, sentence: Any, *checks: Callable[[str], None]) -> fields.St
     )
 
 
-def _not_blank(sentence: Any) -> Callable[[str], None]:
+def _not_blank(sentence: str) -> Callable[[str], None]:
     def require(text: str) -> None:
         if not text.strip():
             raise ValidationError(sentence)
@@ -82,22 +82,22 @@ def _require_name(text: str) -> None:
     # It greets somebody in a mail of the plan: no link and no second line can be smuggled in.
     name = text.strip()
     if not all(letter.isalpha() or letter in _MARKS for letter in name) or sum(map(str.isalpha, name)) < 2:
-        raise ValidationError(str(_NAME))
+        raise ValidationError(_NAME)
 
 
 def _require_phone(text: str) -> None:
     digits = [letter for letter in text if letter.isdigit()]
     if not 7 <= len(digits) <= 15 or not all(letter.isdigit() or letter in " +-.()x" for letter in text.strip()):
-        raise ValidationError(str(_PHONE))
+        raise ValidationError(_PHONE)
 
 
 def _require_email(text: str) -> None:
     if not is_email(text.strip()):
-        raise ValidationError(str(_EMAIL))
+        raise ValidationError(_EMAIL)
 
 
 def _choices() -> fields.List[str]:
-    return fields.List(fields.String(), required=True, validate=validate.Length(1, 10, error=str(_CHOOSE)))
+    return fields.List(fields.String(), required=True, validate=validate.Length(1, 10, error=_CHOOSE))
 
 
 class NewEntry(Schema):
@@ -112,7 +112,7 @@ class NewEntry(Schema):
     def require_one_more(self, data: dict[str, Any], **_kwargs: Any) -> None:
         """A Tax ID may be shared by several providers."""
         if not data.get("npi") and not data.get("vendor_number"):
-            raise ValidationError(str(_ONE_MORE), "npi")
+            raise ValidationError(_ONE_MORE, "npi")
 
 
 class ClientNumbers(Schema):
@@ -125,7 +125,7 @@ class ClientNumbers(Schema):
 class ChosenClient(ClientNumbers):
     """The provider chosen among those of the Tax ID."""
 
-    group_id = fields.UUID(required=True, error_messages={"required": str(_WHICH), "invalid_uuid": str(_WHICH)})
+    group_id = fields.UUID(required=True, error_messages={"required": _WHICH, "invalid_uuid": _WHICH})
 
 
 class ContactDetails(ChosenClient):
@@ -149,7 +149,7 @@ class Terms(Schema):
         """The first day does not come after the last."""
         first, last = data.get("covers_from"), data.get("covers_until")
         if first and last and last < first:
-            raise ValidationError(str(_("The last day lies before the first.")), "covers_until")
+            raise ValidationError(N_("The last day lies before the first."), "covers_until")
 
 
 class Reason(Schema):

@@ -223,13 +223,15 @@ def _numbers_page(errors: dict[str, list[str]], given: Any) -> str:
 
 def _choice_page(form: dict[str, Any], found: list[ProviderGroup], errors: dict[str, list[str]]) -> str:
     addresses = shown_addresses(db_session(), [group.id for group in found])
-    return render_template("provider/client_choice.html", form=form, errors=errors, groups=found, addresses=addresses)
+    return render_template(
+        "provider/client_choice.html", numbers=form, errors=errors, groups=found, addresses=addresses
+    )
 
 
 def _contact_page(form: dict[str, Any], chosen: ProviderGroup, errors: dict[str, list[str]], given: Any) -> str:
     earlier = billing_clients.history_of(db_session(), current_staff(), chosen.id)
     return render_template(
-        "provider/client_contact.html", form=form, group=chosen, errors=errors, given=given, words=access_words,
+        "provider/client_contact.html", numbers=form, group=chosen, errors=errors, given=given, words=access_words,
         functions=authorization_requests.FUNCTIONS, standing=earlier[0].standing if earlier else None,
     )  # fmt: skip
 

@@ -97,6 +97,7 @@ def test_a_no_needs_no_account_and_its_reason_stays_out_of_the_mail(
     session.commit()
     assert (asked.status, asked.reason) == (AuthorizationStatus.REFUSED, "We do not know this firm.")
     assert reached(session, firm) == []
+    session.commit()
     assert "was refused" in letters(session, settings, firm.staff.account.email)[-1]
     assert "do not know this firm" not in "".join(letters(session, settings, firm.staff.account.email))
 
