@@ -65,14 +65,14 @@ class Day(fields.Field[date]):
 def _text(most: int, sentence: str, *checks: Callable[[str], None]) -> fields.String:
     return fields.String(
         required=True,
-        validate=[_not_blank(sentence), validate.Length(1, most, error=sentence), require_storable, *checks],
+        validate=[_filled(most, sentence), require_storable, *checks],
         error_messages={"required": sentence, "invalid": sentence, "invalid_utf8": sentence},
     )
 
 
-def _not_blank(sentence: str) -> Callable[[str], None]:
+def _filled(most: int, sentence: str) -> Callable[[str], None]:
     def require(text: str) -> None:
-        if not text.strip():
+        if not 1 <= len(text.strip()) <= most:
             raise ValidationError(sentence)
 
     return require

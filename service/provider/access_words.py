@@ -25,6 +25,11 @@ EXPLAINED: dict[PortalFunction, LazyString] = {
     PortalFunction.CLAIMS: _("Where the provider's claims stand, with patients' names and amounts."),
     PortalFunction.ELIGIBILITY: _("Whether a patient of the provider is covered, and by which plan."),
 }
+EXPLAINED_TO_CONTACT: dict[PortalFunction, LazyString] = {
+    PortalFunction.REMITTANCES: _("What we paid you and why, by check or EFT, with each claim in it."),
+    PortalFunction.CLAIMS: _("Where your claims stand, with patients' names and amounts."),
+    PortalFunction.ELIGIBILITY: _("Whether a patient of yours is covered, and by which plan."),
+}
 STATES: dict[ClientState, LazyString] = {
     ClientState.ASKED: _("Waiting for your client"),
     ClientState.AWAITING_PLAN: _("Waiting for the plan"),
