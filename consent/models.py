@@ -218,9 +218,19 @@ class AuthorizationStatus(StrEnum):
 
 
 class AuthorizationRequest(SpentOnce, Base):
-    """A billing organisation asks a provider's contact, by a link with a single-use secret, to let it in."""
+    """A billing organisation asks a provider's contact, by a link with a single-use secret, to let it in.
+
+    `expires_at` is 30 days after the first mail (until one is sent: after the asking); a mail sent again keeps it.
+    """
 
     __tablename__ = "authorization_request"
+    __table_args__ = (
+        Index(
+            "uq_authorization_request_open", "organization_id", "group_id", unique=True,
+            sqlite_where=text("status IN ('asked', 'awaiting_plan')"),
+            postgresql_where=text("status IN ('asked', 'awaiting_plan')"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     organization_id: Mapped[str] = mapped_column(ForeignKey("portal_organization.id"), index=True)
@@ -228,6 +238,8 @@ class AuthorizationRequest(SpentOnce, Base):
     asked_by_account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
     remittance_id: Mapped[str | None] = mapped_column(ForeignKey("remittance.id"))
     """The payment whose number proved that the client handed its papers over; None where none was given."""
+    tax_id: Mapped[str] = mapped_column(String(9), default="")
+    """The client's Tax ID as the firm gave it."""
     contact_name: Mapped[str] = mapped_column(String(200))
     contact_email: Mapped[str] = mapped_column(String(254))
     contact_key: Mapped[str] = mapped_column(String(320))
@@ -244,6 +256,17 @@ class AuthorizationRequest(SpentOnce, Base):
 
     organization: Mapped[PortalOrganization] = relationship(lazy="joined")
     group: Mapped[ProviderGroup] = relationship(lazy="joined")
+    asker: Mapped[Account] = relationship(lazy="joined")
+
+
+class AuthorizationSide(StrEnum):
+    """Who ended a permission of a billing organisation."""
+
+    FIRM = "firm"
+    PROVIDER = "provider"
+    PLAN = "plan"
+    NEWER_ANSWER = "newer_answer"
+    """Nobody: the provider answered another request of the same firm, and that answer stands."""
 
 
 class BillingAuthorization(Base):
@@ -272,6 +295,7 @@ class BillingAuthorization(Base):
     given_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     ended_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+    ended_side: Mapped[AuthorizationSide | None] = mapped_column(words(AuthorizationSide))
     ended_reason: Mapped[str] = mapped_column(String(200), default="")
 
     organization: Mapped[PortalOrganization] = relationship(lazy="joined")

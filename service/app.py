@@ -6,6 +6,7 @@ import fhir.routes
 import oauth.discovery
 import oauth.expiry
 import oauth.routes
+from consent import authorization_requests
 from service import cli, clock, jobs, logs, mail
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.jobs import Job
@@ -26,7 +27,9 @@ from service.member import (
 )
 from service.plan import expiry as plan_expiry
 from service.plan import recertification, sharing
+from service.provider import access as provider_access
 from service.provider import accounts as provider_accounts
+from service.provider import authorization_answer, clients, permissions
 from service.provider import claims as provider_claims
 from service.provider import contact as provider_contact
 from service.provider import delegates as provider_delegates
@@ -44,6 +47,7 @@ from service.provider import terms as provider_terms
 from service.provider import validation as provider_validation
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
+from service.staff import authorizations as staff_authorizations
 from service.staff import home as staff_home
 from service.staff import letters as staff_letters
 from service.staff import provider_profiles as staff_profiles
@@ -88,10 +92,15 @@ BLUEPRINTS = (
     provider_accounts.blueprint,
     provider_delegates.blueprint,
     provider_invitations.blueprint,
+    provider_access.blueprint,
+    clients.blueprint,
+    permissions.blueprint,
+    authorization_answer.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_profiles.blueprint,
     staff_letters.blueprint,
+    staff_authorizations.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,
@@ -114,6 +123,7 @@ JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
+    Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job(
         "janitor",
         300.0,

@@ -1,6 +1,6 @@
 """Rows for tests, each complete by itself; give only what the test is about."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import count
 from typing import Any
@@ -14,19 +14,23 @@ from service.accounts import second_factors
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
-from service.plan import plan_staff, terms
+from service.plan import numbers, plan_staff, terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
     IdKind,
     Member,
     OrganizationKind,
+    PaymentMethod,
     PlanStaff,
     PortalFunction,
     PortalOrganization,
+    ProviderContact,
     ProviderGroup,
     ProviderIdentifier,
     ProviderStaff,
+    Remittance,
+    RemittanceFile,
     StaffRole,
 )
 from service.settings import Plan, Settings
@@ -187,3 +191,31 @@ def make_totp(session: Session, settings: Settings, account: Account) -> str:
     secret = second_factors.new_secret()
     second_factors.install(session, settings.secret_key, account, secret)
     return secret
+
+
+def make_payment(session: Session, group: ProviderGroup, number: str | None = None, **given: Any) -> Remittance:
+    """A payment of yesterday to a group, by check unless given."""
+    serial = next(_numbers)
+    file = RemittanceFile(name=f"{serial}.835", content_hash=f"{serial:064}", control_number="1", sender="99901")
+    session.add(file)
+    session.flush()
+    number = number or f"7{serial:07}"
+    values: dict[str, Any] = {
+        "content_hash": f"{serial:064}", "method": PaymentMethod.CHECK, "amount_cents": 12_345,
+        "paid_on": now().date() - timedelta(days=1), "document": b"ISA*",
+    }  # fmt: skip
+    made = Remittance(
+        file_id=file.id, group_id=group.id, number=number, number_key=numbers.payment_number(number), **values | given
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def make_contact(session: Session, group: ProviderGroup, email: str, **given: Any) -> ProviderContact:
+    """A person at the group's office on the plan's file, unchanged for a month."""
+    values: dict[str, Any] = {"name": "Pat Moss", "changed_at": now() - timedelta(days=30)}
+    made = ProviderContact(group_id=group.id, email=email, email_key=email.casefold(), **values | given)
+    session.add(made)
+    session.flush()
+    return made

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.String(length=36), nullable=False),
         sa.Column("asked_by_account_id", sa.String(length=36), nullable=False),
         sa.Column("remittance_id", sa.String(length=36), nullable=True),
+        sa.Column("tax_id", sa.String(length=9), nullable=False),
         sa.Column("contact_name", sa.String(length=200), nullable=False),
         sa.Column("contact_email", sa.String(length=254), nullable=False),
         sa.Column("contact_key", sa.String(length=320), nullable=False),
@@ -64,6 +65,14 @@ def upgrade() -> None:
         op.f("ix_authorization_request_organization_id"), "authorization_request", ["organization_id"], unique=False
     )
     op.create_index(op.f("ix_authorization_request_status"), "authorization_request", ["status"], unique=False)
+    op.create_index(
+        "uq_authorization_request_open",
+        "authorization_request",
+        ["organization_id", "group_id"],
+        unique=True,
+        sqlite_where=sa.text("status IN ('asked', 'awaiting_plan')"),
+        postgresql_where=sa.text("status IN ('asked', 'awaiting_plan')"),
+    )
     op.create_table(
         "billing_authorization",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -77,6 +86,11 @@ def upgrade() -> None:
         sa.Column("given_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_by_account_id", sa.String(length=36), nullable=True),
+        sa.Column(
+            "ended_side",
+            sa.Enum("firm", "provider", "plan", "newer_answer", name="authorizationside", native_enum=False, length=32),
+            nullable=True,
+        ),
         sa.Column("ended_reason", sa.String(length=200), nullable=False),
         sa.ForeignKeyConstraint(
             ["ended_by_account_id"], ["account.id"], name=op.f("fk_billing_authorization_ended_by_account_id")
@@ -115,6 +129,12 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_billing_authorization_organization_id"), table_name="billing_authorization")
     op.drop_index(op.f("ix_billing_authorization_group_id"), table_name="billing_authorization")
     op.drop_table("billing_authorization")
+    op.drop_index(
+        "uq_authorization_request_open",
+        table_name="authorization_request",
+        sqlite_where=sa.text("status IN ('asked', 'awaiting_plan')"),
+        postgresql_where=sa.text("status IN ('asked', 'awaiting_plan')"),
+    )
     op.drop_index(op.f("ix_authorization_request_status"), table_name="authorization_request")
     op.drop_index(op.f("ix_authorization_request_organization_id"), table_name="authorization_request")
     op.drop_index(op.f("ix_authorization_request_group_id"), table_name="authorization_request")

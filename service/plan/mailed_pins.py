@@ -82,7 +82,8 @@ def send(
     void_all(session, staff)
     row_id, pin, moment = new_id(), _new_pin(), now()
     made = MailedPin(
-        id=row_id, staff_id=staff.id, group_id=group_id, pin_hash=_hash(key, row_id, pin), sealed=sealing.seal(key, _SEALED_AS, pin),
+        id=row_id, staff_id=staff.id, group_id=group_id, pin_hash=_hash(key, row_id, pin),
+        sealed=sealing.seal(key, _SEALED_AS, pin),
         address=_as_written(_address_of(session, group_id)), created_at=moment, expires_at=moment + LIFE,
     )  # fmt: skip
     session.add(made)

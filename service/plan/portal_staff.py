@@ -36,3 +36,9 @@ def delegates_of(session: Session, organization_id: str) -> list[ProviderStaff]:
     )
     statement = select(ProviderStaff).where(*standing).order_by(ProviderStaff.created_at).limit(200)
     return list(session.scalars(statement))
+
+
+def active_of(session: Session, organization_id: str) -> list[ProviderStaff]:
+    """Every login of an organisation that works now."""
+    standing = (ProviderStaff.organization_id == organization_id, ProviderStaff.status == StaffStatus.ACTIVE)
+    return list(session.scalars(select(ProviderStaff).where(*standing).order_by(ProviderStaff.created_at).limit(2_000)))

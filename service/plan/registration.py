@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from service import audit
 from service.accounts import throttling
 from service.clock import now
-from service.plan import joining, mailed_pins, numbers, personal_names, reach, registration_proofs
+from service.plan import joining, mailed_pins, numbers, payment_proof, personal_names, reach
 from service.plan.joining import AbsenceReason
 from service.plan.models import (
     IdKind,
@@ -25,7 +25,7 @@ from service.plan.models import (
     ProviderGroup,
     ProviderIdentifier,
 )
-from service.plan.registration_proofs import ShownPayment
+from service.plan.payment_proof import ShownPayment
 
 LIFE = timedelta(minutes=30)
 PER_NETWORK = 30
@@ -111,11 +111,12 @@ class Contact:
 def begin_with_payment(
     session: Session, shown: ShownPayment, *, browser_id: str, network: str, days: int
 ) -> PortalRegistration:
-    """Begin with a check, EFT or notice; raises NotProven or TooManyProofs."""
-    proof = registration_proofs.verify(session, shown, network=network, days=days)
+    """Begin with a check, EFT or notice; raises ProofRefused or TooManyTries."""
+    assert shown.npi or shown.vendor_number, "a Tax ID alone may be shared"
+    proof = payment_proof.verify(session, shown, network=network, days=days)
     answers = Answers(
         Path.NPI if proof.npi else Path.VENDOR_NUMBER, proof.tax_id, proof.npi, proof.vendor_number,
-        proof.remittance_id, proof.group_id,
+        proof.remittance.id, proof.group.id,
     )  # fmt: skip
     return _begin(session, OrganizationKind.PROVIDER, answers, browser_id)
 

@@ -9,10 +9,11 @@ from flask_babel import lazy_gettext as _
 from marshmallow import Schema
 
 from service.accounts import throttling
-from service.plan import registration, registration_proofs
+from service.plan import payment_proof, registration
 from service.plan.joining import AbsenceReason
 from service.plan.mailed_pins import LettersUsedUp, NoAddress
 from service.plan.models import PortalRegistration
+from service.plan.payment_proof import ProofRefused, ShownPayment
 from service.plan.registration import (
     Answers,
     NoMatch,
@@ -22,7 +23,6 @@ from service.plan.registration import (
     UnknownChoice,
     answers_of,
 )
-from service.plan.registration_proofs import NotProven, ShownPayment
 from service.provider.registration_schemas import (
     BillingOrganization,
     ByMail,
@@ -182,8 +182,8 @@ def _payment(form_of_path: _PaymentForm) -> ResponseReturnValue:
     days = settings().plan.provider.proof_days
     try:
         registration.begin_with_payment(db_session(), shown, browser_id=browser_id(), network=network(), days=days)
-    except NotProven as refusal:
-        limited = isinstance(refusal, registration_proofs.TooManyProofs)
+    except ProofRefused as refusal:
+        limited = isinstance(refusal, payment_proof.TooManyTries)
         page = render_template("provider/register_not_proven.html", path=form_of_path.path, limited=limited, days=days)
         return page, refusal.status
     return redirect(url_for("provider_registration.choose"), 303)

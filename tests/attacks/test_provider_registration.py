@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from service.accounts.models import Account
 from service.audit import AuditEvent, Outcome
 from service.db import Base, make_sessions
-from service.plan import joining, mailed_pins, registration_end, registration_proofs
+from service.plan import joining, mailed_pins, payment_proof, registration_end
 from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinRefused
 from service.plan.models import (
     AccessEntry,
@@ -30,7 +30,7 @@ from service.plan.models import (
     ProviderStaff,
     StaffStatus,
 )
-from service.plan.registration_proofs import NotProven, ShownPayment, TooManyProofs
+from service.plan.payment_proof import ProofRefused, ShownPayment, TooManyTries
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
@@ -145,8 +145,8 @@ def test_case_122_whatever_is_wrong_costs_the_same_statements(
     for number, given in enumerate(wrong_payments("npi")):
         shown = ShownPayment(given["tax_id"], given["number"], given["npi"])
         with sessions() as own, counted_statements(engine) as statements:
-            with pytest.raises(NotProven):
-                registration_proofs.verify(own, shown, network=f"n{number}", days=180)
+            with pytest.raises(ProofRefused):
+                payment_proof.verify(own, shown, network=f"n{number}", days=180)
             work.add(tuple(statements))
             own.rollback()
     assert len(work) == 1
@@ -162,12 +162,10 @@ def test_case_123_five_failures_a_day_for_a_tax_id_whatever_the_numbers_and_the_
         assert answer.status_code == 400
     with capture_logs() as logged:
         assert new_registrant(app, session, settings).show_payment().status_code == 429
-    assert [line["limits"] for line in logged if line["event"] == "registration_proof_limit_reached"] == [["tax_id"]]
+    assert [line["limits"] for line in logged if line["event"] == "payment_proof_limit_reached"] == [["tax_id"]]
     with Session(session.get_bind()) as own:
         refused = own.scalars(select(AuditEvent).where(AuditEvent.outcome == Outcome.REFUSED)).all()
-        assert [(row.tag, row.detail) for row in refused] == [
-            ("plan:registration_proof:verify", {"limits": ["tax_id"]})
-        ]
+        assert [(row.tag, row.detail) for row in refused] == [("plan:payment_proof:verify", {"limits": ["tax_id"]})]
     assert TAX_ID not in repr(logged)
     clock.advance(86_401)
     assert new_registrant(app, session, settings).show_payment().status_code == 303
@@ -189,12 +187,12 @@ def test_case_123_ten_failures_from_one_network(
 
 
 def test_case_123_two_hundred_failures_an_hour_altogether(session: Session, clinic: ProviderGroup) -> None:
-    for number in range(registration_proofs.EVERYBODY):
-        with pytest.raises(NotProven) as refusal:
-            registration_proofs.verify(session, ShownPayment(f"0{number:08}", "X", NPI), network=f"{number}", days=180)
-        assert refusal.type is NotProven
-    with pytest.raises(TooManyProofs):
-        registration_proofs.verify(session, ShownPayment(TAX_ID, CHECK, NPI), network="fresh", days=180)
+    for number in range(payment_proof.EVERYBODY):
+        with pytest.raises(ProofRefused) as refusal:
+            payment_proof.verify(session, ShownPayment(f"0{number:08}", "X", NPI), network=f"{number}", days=180)
+        assert refusal.type is ProofRefused
+    with pytest.raises(TooManyTries):
+        payment_proof.verify(session, ShownPayment(TAX_ID, CHECK, NPI), network="fresh", days=180)
 
 
 def test_case_123_a_burst_in_parallel_gets_no_more_tries(
@@ -205,8 +203,8 @@ def test_case_123_a_burst_in_parallel_gets_no_more_tries(
     def attempt(number: int) -> int:
         with sessions.begin() as own:
             try:
-                registration_proofs.verify(own, ShownPayment(TAX_ID, f"C{number}", NPI), network=f"{number}", days=180)
-            except NotProven as refusal:
+                payment_proof.verify(own, ShownPayment(TAX_ID, f"C{number}", NPI), network=f"{number}", days=180)
+            except ProofRefused as refusal:
                 return refusal.status
         return 200
 

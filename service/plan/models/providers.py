@@ -59,6 +59,11 @@ class ProviderGroup(Base):
         """The name people know it by."""
         return self.dba_name or self.legal_name
 
+    def in_business(self, day: date) -> bool:
+        """Whether the plan does business with the group on `day`; `terminated_on` is the first day it does not."""
+        ended = self.terminated_on is not None and self.terminated_on <= day
+        return self.status is GroupStatus.ACTIVE and not ended
+
 
 class ProviderGroupVersion(Base):
     """What a group's row said before a load changed it."""
