@@ -31,6 +31,7 @@ from service.provider import not_listed as provider_not_listed
 from service.provider import profiles as provider_profiles
 from service.provider import public_home as provider_public
 from service.provider import registration as provider_registration
+from service.provider import remittances as provider_remittances
 from service.provider import terms as provider_terms
 from service.provider import validation as provider_validation
 from service.sandbox import demo_app, mail_page
@@ -38,6 +39,7 @@ from service.settings import Settings
 from service.staff import home as staff_home
 from service.staff import letters as staff_letters
 from service.staff import provider_profiles as staff_profiles
+from service.staff import remittances as staff_remittances
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -67,11 +69,13 @@ BLUEPRINTS = (
     provider_terms.blueprint,
     provider_validation.blueprint,
     provider_home.blueprint,
+    provider_remittances.blueprint,
     provider_profiles.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_profiles.blueprint,
     staff_letters.blueprint,
+    staff_remittances.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from service.plan import remittance_files
 from service.plan.remittance_files import FileSummary
@@ -41,16 +41,23 @@ def _load_with_bar(files: list[Path]) -> list[FileSummary]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("Loading", total=sum(path.stat().st_size for path in files if path.is_file()))
         for path in files:
+            bar.update(task, description=path.name[-30:])
             with latchstring().sessions.begin() as session:
-                before = done
-                summaries.append(
-                    remittance_files.load_file(
-                        session, path, progress=lambda read, before=before: bar.update(task, completed=before + read)
-                    )
-                )
+                show = _Shown(bar, task, done)
+                summaries.append(remittance_files.load_file(session, path, progress=show))
             done += path.stat().st_size if path.is_file() else 0
             bar.update(task, completed=done)
     return summaries
+
+
+class _Shown:
+    """Moves the bar while one file is read."""
+
+    def __init__(self, bar: Progress, task: TaskID, before: int) -> None:
+        self._bar, self._task, self._before = bar, task, before
+
+    def __call__(self, read: int) -> None:
+        self._bar.update(self._task, completed=self._before + read)
 
 
 def _tell(summary: FileSummary, warnings: bool) -> None:

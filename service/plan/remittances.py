@@ -1,7 +1,7 @@
 """Remittance inquiry: payments of the provider groups somebody reaches, by number, claim, date or amount.
 
-Every function takes the groups of an Access (`consent.policy.provider_authority`), each with the payment dates it covers.
-A remittance of nobody's group, or of another's, is not there.
+Every function takes the groups of an Access (`consent.policy.provider_authority`), each with the payment dates it
+covers. A remittance of nobody's group, or of another's, is not there.
 """
 
 from collections import defaultdict
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, false, func, select, tuple_
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.elements import Grouping
 
 from service.plan.models import ProviderGroup, Remittance, RemittanceClaim, RemittanceLine
 from service.plan.numbers import payment_keys
@@ -20,7 +19,8 @@ from service.plan.reach import GroupReach
 
 PAGE = 25
 CLAIMS_PAGE = 50
-_BRANCHES = 50
+_MOST_LINES = 50_000
+"""Of the claims of one page; the guide allows 999 a claim."""
 
 
 class UnknownRemittance(Exception):
@@ -137,14 +137,14 @@ def _visible(groups: Sequence[GroupReach]) -> ColumnElement[bool]:
     by_dates: dict[tuple[date | None, date | None], list[str]] = defaultdict(list)
     for one in groups:
         by_dates[one.since, one.until].append(one.group_id)
-    branches: list[ColumnElement[bool]] = [
-        and_(Remittance.group_id.in_(ids), *_within(*dates)) for dates, ids in by_dates.items()
-    ]
-    # A firm may have many clients, each with dates of its own, and SQLite refuses chains of a thousand ORs.
-    while len(branches) > _BRANCHES:
-        chunks = (branches[place : place + _BRANCHES] for place in range(0, len(branches), _BRANCHES))
-        branches = [Grouping(or_(*chunk)) for chunk in chunks]
-    return or_(*branches) if branches else false()
+    if not by_dates:
+        return false()
+    every = Remittance.group_id.in_([one.group_id for one in groups])
+    if set(by_dates) == {(None, None)}:
+        return every
+    # CASE and not OR: a firm may have many clients with dates of their own, and SQLite refuses a thousand ORs in a row.
+    spans = ((and_(Remittance.group_id.in_(ids), *_within(*dates)), 1) for dates, ids in by_dates.items())
+    return and_(every, case(*spans, else_=0) == 1)
 
 
 def _within(since: date | None, until: date | None) -> list[ColumnElement[bool]]:
@@ -189,13 +189,13 @@ def _owners(session: Session, rows: Sequence[Remittance]) -> dict[str, ProviderG
 def _count_claims(session: Session, ids: Sequence[str]) -> dict[str, int]:
     by_remittance = RemittanceClaim.remittance_id
     counted = select(by_remittance, func.count()).where(by_remittance.in_(ids)).group_by(by_remittance)
-    return {remittance_id: count for remittance_id, count in session.execute(counted)}
+    return dict(session.execute(counted).all())
 
 
 def _lines(session: Session, claim_ids: Sequence[str]) -> dict[str, list[RemittanceLine]]:
     found: dict[str, list[RemittanceLine]] = defaultdict(list)
     ordered = select(RemittanceLine).order_by(RemittanceLine.claim_id, RemittanceLine.position)
-    for line in session.scalars(ordered.where(RemittanceLine.claim_id.in_(claim_ids))):
+    for line in session.scalars(ordered.where(RemittanceLine.claim_id.in_(claim_ids)).limit(_MOST_LINES)):
         found[line.claim_id].append(line)
     return found
 
