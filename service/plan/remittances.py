@@ -128,7 +128,7 @@ def detail(
         session.get_one(ProviderGroup, remittance.group_id),
         [ClaimDetail(claim, lines[claim.id]) for claim in shown],
         _totals(session, remittance),
-        shown[-1].position if len(rows) > limit else None,
+        shown[-1].position if shown and len(rows) > limit else None,
     )
 
 
