@@ -43,6 +43,7 @@ from service.provider import profile as provider_profile
 from service.provider import profiles as provider_profiles
 from service.provider import public_home as provider_public
 from service.provider import registration as provider_registration
+from service.provider import remittances as provider_remittances
 from service.provider import terms as provider_terms
 from service.provider import validation as provider_validation
 from service.sandbox import demo_app, mail_page
@@ -51,6 +52,7 @@ from service.staff import authorizations as staff_authorizations
 from service.staff import home as staff_home
 from service.staff import letters as staff_letters
 from service.staff import provider_profiles as staff_profiles
+from service.staff import remittances as staff_remittances
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -82,6 +84,7 @@ BLUEPRINTS = (
     provider_terms.blueprint,
     provider_validation.blueprint,
     provider_home.blueprint,
+    provider_remittances.blueprint,
     provider_profiles.blueprint,
     provider_layout.blueprint,
     provider_home.blueprint,
@@ -101,6 +104,7 @@ BLUEPRINTS = (
     staff_profiles.blueprint,
     staff_letters.blueprint,
     staff_authorizations.blueprint,
+    staff_remittances.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,

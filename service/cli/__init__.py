@@ -16,6 +16,7 @@ GROUPS = {
     "keys": "Keys that sign ID tokens.",
     "members": "The plan's roster.",
     "providers": "Provider groups, their addresses and practitioners.",
+    "remittances": "What the plan paid providers (X12 835).",
     "sandbox": "A plan of invented people to try everything with.",
     "worker": "What runs in the background.",
 }

@@ -1,7 +1,7 @@
 """What the frame of every page needs: the plan, the language, who is signed in and for whom they act."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint
@@ -69,6 +69,12 @@ def translated(sentence: str | LazyString) -> str:
 def day(at: datetime) -> str:
     """The date of a moment in the plan's time zone, in words."""
     return str(format_date(at.astimezone(settings().plan.timezone), "long", rebase=False))
+
+
+@blueprint.app_template_filter("date_in_words")
+def date_in_words(on: date) -> str:
+    """A day that has no time, such as a payment's, in words."""
+    return str(format_date(on, "long"))
 
 
 @blueprint.app_template_filter("moment")

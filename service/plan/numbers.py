@@ -10,6 +10,7 @@ import unicodedata
 _DASHES = re.compile(r"[\s\-\u2010-\u2015.]+")
 _NPI_PREFIX = "80840"
 _LONGEST = 40
+_NOTICE_MARK = re.compile(r"NON|NP")
 
 
 class UnusableNumber(ValueError):
@@ -68,6 +69,24 @@ def payment_number(text: str) -> str:
     return _code(text, 50, UnusablePaymentNumber)
 
 
+def notice_number(trace: str) -> str:
+    """The number of a non-payment notice as it is printed and looked up: "NP", then the trace without NON or NP.
+
+    The plan's system sends the trace with or without a mark of its own (NON835000004, 835000004); people read and type
+    NP835000004 (docs/decisions/0020-notice-numbers.md).
+    """
+    return f"NP{_without_mark(payment_number(trace))}"
+
+
+def payment_keys(text: str) -> tuple[str, ...]:
+    """Every key under which the payment that people call `text` may stand: as typed, and as a notice's trace.
+
+    Raises UnusablePaymentNumber.
+    """
+    typed = payment_number(text)
+    return tuple(dict.fromkeys((typed, notice_number(typed))))
+
+
 def shown_tax_id(digits: str) -> str:
     """A Tax ID as people write it."""
     return f"{digits[:2]}-{digits[2:]}"
@@ -87,6 +106,11 @@ def _code(text: str, longest: int, refused: type[UnusableNumber]) -> str:
     if len(code) > longest or not re.fullmatch(r"[A-Z0-9]+", code):
         raise refused
     return code
+
+
+def _without_mark(trace: str) -> str:
+    mark = _NOTICE_MARK.match(trace)
+    return trace[mark.end() :] if mark else trace
 
 
 def _luhn(digits: str) -> bool:

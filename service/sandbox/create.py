@@ -1,7 +1,8 @@
-"""Makes the sandbox plan: roster, records, accounts, representatives and apps, streamed in constant memory."""
+"""Makes the sandbox plan: roster, records, payments, accounts and apps, streamed in constant memory."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,14 +15,15 @@ from oauth import clients
 from service.db import make_engine, make_sessions
 from service.plan import roster
 from service.plan.models import Member
-from service.sandbox import accounts, gather, sample_apps, sample_logos, schema
+from service.sandbox import accounts, gather, provider_groups, remittances, sample_apps, sample_logos, schema
 from service.sandbox.plan import stream
 from service.sandbox.plan.chart import patient_id
 from service.sandbox.plan.codes import Resource
 from service.sandbox.plan.identifiers import member_number
+from service.sandbox.plan.payments import RUN
 from service.settings import Settings
 
-_BATCH = 50
+_BATCH = 4 * RUN
 
 
 class CannotCreate(Exception):
@@ -43,7 +45,9 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
         sessions = make_sessions(engine)
         with sessions() as session:
             _require_same_seed(session, seed)
-        _load(sessions, members, seed, console)
+        with sessions.begin() as session:
+            provider_groups.ensure_groups(session, seed)
+        _load(sessions, members, seed, settings.var / "remittances", console)
         with sessions.begin() as session:
             accounts.open_missing(session, settings, seed)
             sample_apps.register_missing(session, settings, sample_logos.draw)
@@ -71,13 +75,12 @@ def _require_same_seed(session: Session, seed: int) -> None:
         raise CannotCreate("This database holds the plan of another seed. Forget it first: make clean")
 
 
-def _load(sessions: sessionmaker[Session], members: int, seed: int, console: Console) -> None:
+def _load(sessions: sessionmaker[Session], members: int, seed: int, folder: Path, console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("Making members", total=members)
-        resources = chain(
-            stream.shared(seed), _records(sessions, members, seed, lambda made: progress.advance(task, made))
-        )
+        records = _records(sessions, members, seed, folder, lambda made: progress.advance(task, made))
+        resources = chain(stream.shared(seed), records)
         summary = ingest.load_resources(sessions, resources, access=plan_system("sandbox create"))
     for problem in summary.problems:
         console.print(str(problem), highlight=False)
@@ -85,13 +88,14 @@ def _load(sessions: sessionmaker[Session], members: int, seed: int, console: Con
 
 
 def _records(
-    sessions: sessionmaker[Session], members: int, seed: int, advance: Callable[[int], None]
+    sessions: sessionmaker[Session], members: int, seed: int, folder: Path, advance: Callable[[int], None]
 ) -> Iterator[Resource]:
-    """The records of every member in turn; each batch of members enters the roster before its records are drawn."""
+    """The records of every member in turn; a batch enters the roster before its records are drawn, is paid after."""
     people = stream.members(members, seed)
     while batch := list(islice(people, _BATCH)):
         with sessions.begin() as session:
             roster.load_rows(session, (person.roster for person in batch))
         for person in batch:
             yield from person.resources
+        remittances.load(sessions, batch, seed, folder)
         advance(len(batch))

@@ -49,6 +49,23 @@ class Group:
     name: str
     location: str
     clinicians: tuple[Clinician, ...]
+    number: int
+    """Its place in the plan's list; tax id, NPI and vendor number follow from it."""
+    paid_by_check: bool
+
+
+@dataclass(frozen=True)
+class Practice:
+    """A group as the plan's payment system knows it."""
+
+    group: Group
+    tax_id: str
+    npi: str
+    vendor_number: str
+    phone: str
+    address: tuple[str, str, str]
+    """Line, city and ZIP code; the state is the plan's."""
+    contracted: bool
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,27 @@ _TABLE = {
 }  # fmt: skip
 
 
+_PAID_BY_CHECK = frozenset({"river clinic", "dental", "ambulance"})
+
+
+@lru_cache(maxsize=4)
+def practices(seed: int | str) -> tuple[Practice, ...]:
+    """Every group of the plan of `seed` with its numbers, in the plan's order."""
+    return tuple(
+        Practice(
+            made, tax_id(number), npi(number), _vendor_number(number), _phone(number), entry.address, key != "outside"
+        )
+        for number, (key, entry) in enumerate(_TABLE.items())
+        for made in (_group(seed, key, entry),)
+    )
+
+
+def clinician_npis(seed: int | str) -> dict[str, str]:
+    """The NPI of every practitioner, by reference."""
+    every = (who.reference for made in network(seed).groups.values() for who in made.clinicians)
+    return {reference: npi(100 + number) for number, reference in enumerate(every)}
+
+
 @lru_cache(maxsize=4)
 def network(seed: int | str) -> Network:
     """References into the shared resources of the plan of `seed`."""
@@ -141,6 +179,8 @@ def _group(seed: int | str, key: str, entry: _Entry) -> Group:
         name=entry.name,
         location=f"Location/{fhir_id(seed, f'location/{key}')}",
         clinicians=clinicians,
+        number=list(_TABLE).index(key),
+        paid_by_check=key in _PAID_BY_CHECK,
     )
 
 
@@ -167,7 +207,7 @@ def _payer(seed: int | str, stamp: str) -> Resource:
 
 def _group_resources(seed: int | str, key: str, number: int, stamp: str) -> Iterator[Resource]:
     entry, made = _TABLE[key], _group(seed, key, _TABLE[key])
-    phone = [{"system": "phone", "value": f"555-210-01{number:02d}", "use": "work"}]
+    phone = [{"system": "phone", "value": _phone(number), "use": "work"}]
     yield {
         "resourceType": "Organization",
         "id": made.reference.partition("/")[2],
@@ -175,7 +215,7 @@ def _group_resources(seed: int | str, key: str, number: int, stamp: str) -> Iter
         "identifier": [
             _npi(number),
             _tax_id(number),
-            {"system": VENDOR_NUMBER, "value": f"V{200_001 + number}"},
+            {"system": VENDOR_NUMBER, "value": _vendor_number(number)},
         ],
         "active": True,
         "type": [concept(f"{TERMINOLOGY}/organization-type", "prov", "Healthcare Provider")],
@@ -262,6 +302,14 @@ def _medication(seed: int | str, key: str, stamp: str) -> Resource:
 
 def _endpoint_reference(seed: int | str, key: str) -> str:
     return f"Endpoint/{fhir_id(seed, f'endpoint/{key}')}"
+
+
+def _vendor_number(number: int) -> str:
+    return f"V{200_001 + number}"
+
+
+def _phone(number: int) -> str:
+    return f"555-210-01{number:02d}"
 
 
 def _npi(number: int) -> Resource:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 
+from service.sandbox.plan import payments
 from service.sandbox.plan.chart import Chart
 from service.sandbox.plan.claims.adjudication import Price, Purse, amounts, total
 from service.sandbox.plan.claims.draft import Denial, Draft, Kind, Line, diagnosis
@@ -44,6 +45,8 @@ class _Answer:
     status: str = "active"
     related: tuple[str, str] | None = None
     """Relationship (prior or replacedby) and claim number."""
+    paid_before: int = 0
+    """What the claim that this one replaces was paid, in cents: it is taken back with this payment."""
 
     @cached_property
     def whole(self) -> Price:
@@ -72,7 +75,10 @@ class Desk:
         )  # fmt: skip
         self._write(first, old)
         new = self._answer(draft, new_number)
-        later = replace(new, created=new.created + timedelta(days=9), notes=[_CORRECTED], related=("prior", old_number))
+        later = replace(
+            new, created=new.created + timedelta(days=9), notes=[_CORRECTED], related=("prior", old_number),
+            paid_before=old.whole.benefit,
+        )  # fmt: skip
         self._write(draft, later)
 
     def _answer(self, draft: Draft, number: str) -> _Answer:
@@ -125,7 +131,7 @@ def _fields(chart: Chart, draft: Draft, answer: _Answer) -> Resource:
         "item": items,
         "adjudication": _header(draft, answer),
         "total": amounts(answer.whole, to_family=draft.has(Twist.PAID_TO_FAMILY)),
-        "payment": _payment(chart, answer),
+        "payment": _payment(chart, draft, answer),
         "processNote": [{"number": place, "type": "print", "text": text} for place, text in enumerate(notes, start=1)],
     }
     if answer.related is not None:
@@ -258,7 +264,7 @@ def _discriminator(code: str) -> Resource:
     return concept(carin_system("C4BBAdjudicationDiscriminator"), code)
 
 
-def _payment(chart: Chart, answer: _Answer) -> Resource:
+def _payment(chart: Chart, draft: Draft, answer: _Answer) -> Resource:
     whole = answer.whole
     status = "denied" if whole.eligible == 0 else "partiallypaid" if whole.noncovered else "paid"
     # Payments run on the second Friday after the decision.
@@ -267,8 +273,17 @@ def _payment(chart: Chart, answer: _Answer) -> Resource:
         "type": concept(carin_system("C4BBPayerAdjudicationStatus"), status),
         "date": day(paid_on),
         "amount": money(whole.benefit),
-        "identifier": {"system": PAYMENT_TRACE, "value": f"{'EFT' if whole.benefit else 'NP'}{answer.number}"},
+        "identifier": {"system": PAYMENT_TRACE, "value": _trace(chart, draft, answer, paid_on)},
     }
+
+
+def _trace(chart: Chart, draft: Draft, answer: _Answer, paid_on: date) -> str:
+    paid = answer.whole.benefit > answer.paid_before
+    if draft.kind is Kind.PHARMACY or draft.has(Twist.PAID_TO_FAMILY):
+        return f"{'EFT' if paid else 'NP'}{answer.number}"
+    if answer.related is not None and answer.related[0] == "prior":
+        return payments.corrected(draft.group, answer.number, paid=paid)
+    return payments.weekly(draft.group, paid_on, chart.person.index, paid=paid)
 
 
 def _disposition(answer: _Answer) -> str:
