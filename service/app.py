@@ -24,9 +24,16 @@ from service.member import (
     settings_page,
 )
 from service.provider import home as provider_home
+from service.provider import mailbox as provider_mailbox
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
+from service.staff import gate as staff_gate
+from service.staff import hand_overs as staff_hand_overs
 from service.staff import home as staff_home
+from service.staff import mailbox as staff_mailbox
+from service.staff import not_listed as staff_not_listed
+from service.staff import second_looks as staff_second_looks
+from service.staff import users as staff_users
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -49,8 +56,14 @@ BLUEPRINTS = (
     settings_page.blueprint,
     # provider offices and billing firms
     provider_home.blueprint,
+    provider_mailbox.blueprint,
     # the plan's own people
     staff_home.blueprint,
+    staff_mailbox.blueprint,
+    staff_users.blueprint,
+    staff_hand_overs.blueprint,
+    staff_not_listed.blueprint,
+    staff_second_looks.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,
@@ -61,6 +74,7 @@ BLUEPRINTS = (
 INSTALLERS = (
     language.install,
     sign_in.install,
+    staff_gate.install,
     oauth.routes.install,
     fhir.routes.install,
     # in the sandbox only

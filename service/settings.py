@@ -34,6 +34,14 @@ class PhoneLine:
 
 
 @dataclass(frozen=True)
+class CannedReply:
+    """An answer that plan staff send often. `{name}` stands for the reader's given name, `{staff}` for the writer's."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The health plan that runs this installation: every name and number a member reads comes from here."""
 
@@ -46,6 +54,9 @@ class Plan:
     privacy_policy_version: str
     privacy_policy_url: str
     out_of_scope_lines: tuple[str, ...] = ()
+    mailbox_address: str = ""
+    """A shared address that is told, without content, of every message from a provider's office; none if empty."""
+    canned_replies: tuple[CannedReply, ...] = ()
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
@@ -56,6 +67,7 @@ class Plan:
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
+            canned_replies=tuple(CannedReply(each["title"], each["text"]) for each in raw.pop("canned_replies", ())),
             **raw,
         )
 

@@ -48,13 +48,14 @@ from service.plan.models.remittances import (
     RemittanceFile,
     RemittanceLine,
 )
+from service.plan.models.second_looks import ActKind, PendingAct
 
 __all__ = [
-    "AccessEntry", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
-    "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind", "PaymentMethod", "PlanStaff",
-    "PortalFunction", "PortalOrganization", "PortalRegistration", "Practitioner", "PractitionerAffiliation",
-    "ProfileChange", "ProfileChangeKind", "ProfileChangeStatus", "ProviderAddress", "ProviderContact",
-    "ProviderGroup", "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff", "RegistrationProof",
-    "Remittance", "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage",
-    "StaffRole", "StaffStatus", "TermsAcceptance", "ThreadReading", "ThreadStatus", "ThreadTopic",
+    "AccessEntry", "ActKind", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
+    "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind", "PaymentMethod", "PendingAct",
+    "PlanStaff", "PortalFunction", "PortalOrganization", "PortalRegistration", "Practitioner",
+    "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind", "ProfileChangeStatus", "ProviderAddress",
+    "ProviderContact", "ProviderGroup", "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff",
+    "RegistrationProof", "Remittance", "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus",
+    "SecureMessage", "StaffRole", "StaffStatus", "TermsAcceptance", "ThreadReading", "ThreadStatus", "ThreadTopic",
 ]  # fmt: skip

@@ -1,0 +1,56 @@
+"""The shapes of the staff console's forms."""
+
+from marshmallow import Schema, fields, validate
+
+from service.plan.message_schemas import Words
+from service.plan.models import RequestStatus
+
+_CHOOSE = "Please choose one."
+_ID = validate.Length(max=36)
+
+
+class Answer(Schema):
+    """A reply of the plan: `insert` puts the canned reply chosen under the text instead of sending it."""
+
+    body = Words(20_000, required=False)
+    canned = fields.String(load_default="", validate=validate.Length(max=10))
+    insert = fields.String(load_default="")
+    close = fields.String(load_default="")
+
+
+class Assignment(Schema):
+    """To whom a thread goes: the id of a person of the plan, empty for everybody."""
+
+    to = fields.String(load_default="", validate=_ID)
+
+
+class ProviderIds(Schema):
+    """The numbers of one entry as typed, and the message they answer."""
+
+    tax_id = fields.String(load_default="", validate=validate.Length(max=60))
+    npi = fields.String(load_default="", validate=validate.Length(max=60))
+    vendor_number = fields.String(load_default="", validate=validate.Length(max=60))
+    office_id = fields.String(load_default="", validate=validate.Length(max=60))
+    thread = fields.String(load_default="", validate=_ID)
+
+
+class EndEntry(Schema):
+    """The message an ending answers."""
+
+    thread = fields.String(load_default="", validate=_ID)
+
+
+class Resolution(Schema):
+    """What was done about a request."""
+
+    status = fields.Enum(
+        RequestStatus, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE},
+        validate=validate.OneOf((RequestStatus.APPROVED, RequestStatus.REFUSED), error=_CHOOSE),
+    )  # fmt: skip
+    resolution = Words(500)
+
+
+class Reason(Schema):
+    """Why."""
+
+    reason = Words(500)
