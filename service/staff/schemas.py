@@ -6,6 +6,7 @@ from service.plan.message_schemas import Words
 from service.plan.models import RequestStatus
 
 _CHOOSE = "Please choose one."
+_SHORT = validate.Length(max=60, error="This is longer than any provider number.")
 _ID = validate.Length(max=36)
 
 
@@ -27,10 +28,10 @@ class Assignment(Schema):
 class ProviderIds(Schema):
     """The numbers of one entry as typed, and the message they answer."""
 
-    tax_id = fields.String(load_default="", validate=validate.Length(max=60))
-    npi = fields.String(load_default="", validate=validate.Length(max=60))
-    vendor_number = fields.String(load_default="", validate=validate.Length(max=60))
-    office_id = fields.String(load_default="", validate=validate.Length(max=60))
+    tax_id = fields.String(load_default="", validate=_SHORT)
+    npi = fields.String(load_default="", validate=_SHORT)
+    vendor_number = fields.String(load_default="", validate=_SHORT)
+    office_id = fields.String(load_default="", validate=_SHORT)
     thread = fields.String(load_default="", validate=_ID)
 
 

@@ -1,9 +1,14 @@
 """A person of the plan at the staff console, and a person of an office at the portal: signed in, each at a browser."""
 
+import html
+import re
 from dataclasses import dataclass
+from io import BytesIO
 
 from flask import Flask
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from service.accounts.models import Account
 from service.plan.models import PlanStaff, ProviderStaff, StaffRole
@@ -65,3 +70,16 @@ def make_office(app: Flask, session: Session, **given: object) -> Office:
     staff = make_portal_staff(session, **given)  # type: ignore[arg-type]
     session.commit()
     return Office(staff, sign_in_office(app, staff.account))
+
+
+def send_files(visitor: Visitor, path: str, files: list[tuple[str, bytes]], **fields: str) -> TestResponse:
+    """Post a form with files as a browser does; encoded in memory, for the test client leaves its own files open."""
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', visitor.page.text)
+    assert token, "the page has no form"
+    values = {
+        "csrf_token": html.unescape(token[1]),
+        **fields,
+        "files": [FileStorage(BytesIO(body), name) for name, body in files],
+    }
+    boundary, body = encode_multipart(values)
+    return visitor.browser.post(path, data=body, content_type=f"multipart/form-data; boundary={boundary}")
