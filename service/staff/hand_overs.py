@@ -6,14 +6,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service.plan import hand_overs
-from service.plan.delegates import RequestOver
 from service.plan.hand_overs import HandOver, UnknownHandOver
 from service.plan.models import StaffRole
 from service.plan.plan_staff import NotOneself
 from service.plan.second_looks import SecondLookRefused
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
-from service.staff.schemas import Reason
+from service.staff.schemas import NewDelegate, Reason
 from service.web import NotFoundPage, db_session, load_form
 
 blueprint = Blueprint("staff_hand_overs", __name__, url_prefix="/staff/hand-overs")
@@ -31,11 +30,11 @@ def index() -> ResponseReturnValue:
 def approve(request_id: UUID) -> ResponseReturnValue:
     """Ask a second person to make the registrant delegate."""
     found = _get(request_id)
-    form, errors = load_form(Reason())
+    form, errors = load_form(NewDelegate())
     if errors:
         return _page(found.request.id, errors), 400
     try:
-        hand_overs.ask(db_session(), found, by=current_staff(), reason=form["reason"])
+        hand_overs.ask(db_session(), found.staff, by=current_staff(), request_id=found.request.id, **form)
     except (NotOneself, SecondLookRefused) as refusal:
         raise NothingChanged(refusal.sentence) from None
     return redirect(url_for("staff_hand_overs.index", done="asked"), 303)
@@ -51,7 +50,7 @@ def refuse(request_id: UUID) -> ResponseReturnValue:
         return _page(found.request.id, errors), 400
     try:
         hand_overs.refuse(db_session(), found, by=current_staff(), reason=form["reason"])
-    except (NotOneself, SecondLookRefused, RequestOver) as refusal:
+    except (NotOneself, SecondLookRefused) as refusal:
         raise NothingChanged(refusal.sentence) from None
     return redirect(url_for("staff_hand_overs.index", done="refused"), 303)
 

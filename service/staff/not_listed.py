@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from service.plan import not_listed
 from service.plan.models import StaffRole
-from service.plan.not_listed import RequestOver
+from service.plan.not_listed import HandledAlready
 from service.plan.numbers import shown_tax_id
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
@@ -36,9 +36,11 @@ def decide(request_id: UUID) -> ResponseReturnValue:
     if errors:
         return _page(asked.id, errors), 400
     try:
-        not_listed.decide(session, asked, form["status"], form["resolution"], current_staff().account_id)
-    except RequestOver as refusal:
-        raise NothingChanged(refusal.sentence) from None
+        not_listed.decide(
+            session, asked.id, form["status"], form["resolution"], by_account_id=current_staff().account_id
+        )
+    except HandledAlready:
+        raise NothingChanged("A colleague has closed this request already.") from None
     return redirect(url_for("staff_not_listed.index", done="yes"), 303)
 
 

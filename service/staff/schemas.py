@@ -55,3 +55,11 @@ class Reason(Schema):
     """Why."""
 
     reason = Words(500)
+
+
+class NewDelegate(Schema):
+    """Who is delegate no more when somebody becomes one, and whether they have left the organisation."""
+
+    reason = Words(500)
+    former_id = fields.String(load_default="", validate=_ID)
+    former_has_left = fields.Boolean(load_default=False, truthy={"yes"}, falsy={""})

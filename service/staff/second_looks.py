@@ -11,8 +11,6 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from service.plan import hand_overs, plan_staff, second_looks
-from service.plan.delegates import RequestOver
-from service.plan.hand_overs import UnknownHandOver
 from service.plan.models import ActKind, PendingAct, StaffRole
 from service.plan.plan_staff import NotOneself
 from service.plan.second_looks import ActOver, SecondLookRefused
@@ -58,9 +56,7 @@ def approve(act_id: UUID) -> ResponseReturnValue:
         if not second_looks.waits(act):
             raise ActOver
         ACTS[act.kind].carry_out(session, act, by=current_staff())
-    except UnknownHandOver:
-        raise NothingChanged(ActOver.sentence) from None
-    except (NotOneself, SecondLookRefused, RequestOver) as refusal:
+    except (NotOneself, SecondLookRefused) as refusal:
         raise NothingChanged(refusal.sentence) from None
     return redirect(url_for("staff_second_looks.index", done="approved"), 303)
 

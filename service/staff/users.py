@@ -9,14 +9,15 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from service import audit
-from service.plan import access_entries, login_search, plan_staff, portal_staff, threads
+from service.plan import access_entries, hand_overs, login_search, plan_staff, portal_staff, threads
 from service.plan.access_entries import EntryOver, EntryRefused, UnusableNumbers
 from service.plan.login_search import MOST, TooLittle
 from service.plan.models import EntrySource, IdKind, ProviderGroup, ProviderStaff, StaffRole
 from service.plan.numbers import shown_tax_id
 from service.plan.plan_staff import NotOneself
+from service.plan.second_looks import SecondLookRefused
 from service.staff.gate import current_staff, require_role
-from service.staff.schemas import EndEntry, ProviderIds
+from service.staff.schemas import EndEntry, NewDelegate, ProviderIds
 from service.web import NotFoundPage, db_session, load_form
 
 blueprint = Blueprint("staff_users", __name__, url_prefix="/staff/users")
@@ -119,6 +120,21 @@ def end(staff_id: UUID, entry_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("staff_users.user", staff_id=found.id, thread=thread_id, done="ended"), 303)
 
 
+@blueprint.post("/<uuid:staff_id>/delegate")
+@require_role(*_CHANGING)
+def make_delegate(staff_id: UUID) -> ResponseReturnValue:
+    """Ask a second person to make this login delegate."""
+    found = _get(staff_id)
+    form, errors = load_form(NewDelegate())
+    if errors:
+        return _user_page(found, request.form, errors), 400
+    try:
+        hand_overs.ask(db_session(), found, by=current_staff(), **form)
+    except (NotOneself, SecondLookRefused) as refusal:
+        return _user_page(found, request.form, {"_schema": [refusal.sentence]}), 400
+    return redirect(url_for("staff_users.user", staff_id=found.id, done="asked"), 303)
+
+
 def _get(staff_id: UUID) -> ProviderStaff:
     found = login_search.get(db_session(), str(staff_id))
     if found is None:
@@ -161,5 +177,6 @@ def _user_page(found: ProviderStaff, typed: Any, errors: dict[str, list[str]]) -
         held=access_entries.held(session, found), ended=access_entries.ended(session, found),
         delegates=portal_staff.delegates_of(session, found.organization_id), shown_tax_id=shown_tax_id,
         may_change=bool(plan_staff.roles_of(current_staff()) & set(_CHANGING)),
+        act=hand_overs.find_waiting(session, found),
         threads=threads.list_for_login(session, found).lines, done=request.args.get("done", ""),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
-from service.plan import hand_overs, second_looks
+from service.plan import second_looks
 from service.plan.models import (
     DelegateRequest,
     NotListedRequest,
@@ -14,8 +14,9 @@ from service.plan.models import (
     ProviderStaff,
     RequestStatus,
     StaffRole,
+    StaffStatus,
 )
-from tests.factories import make_organization, make_plan_staff, make_portal_staff
+from tests.factories import make_organization, make_portal_staff
 from tests.staff.console import make_clerk
 
 
@@ -86,16 +87,59 @@ def test_a_hand_over_asked_twice_waits_once(app: Flask, session: Session) -> Non
     assert len(session.scalars(select(PendingAct)).all()) == 1
 
 
-def test_refusing_a_hand_over_ends_what_waits_for_it(session: Session) -> None:
+def test_refusing_a_hand_over_ends_what_waits_for_it(app: Flask, session: Session) -> None:
     made = hand_over(session)
-    clerk = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
-    act = hand_overs.ask(session, hand_overs.get_open(session, made.id), by=clerk, reason="Called them")
+    clerk = make_clerk(app, session)
+    clerk.browser.get("/staff/hand-overs/")
+    clerk.browser.post(f"/staff/hand-overs/{made.id}/approve", reason="Called them")
 
-    hand_overs.refuse(session, hand_overs.get_open(session, made.id), by=clerk, reason="They called back")
+    assert clerk.browser.post(f"/staff/hand-overs/{made.id}/refuse", reason="They called back").status_code == 303
 
-    session.refresh(act)
+    act = session.scalars(select(PendingAct)).one()
+    session.refresh(made)
     assert act.approved is False and not second_looks.waits(act)
     assert made.status is RequestStatus.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("fate", "is_delegate", "status"),
+    [("", True, StaffStatus.ACTIVE), ("former", False, StaffStatus.ACTIVE), ("left", False, StaffStatus.DEACTIVATED)],
+)
+def test_the_delegate_before_stays_steps_back_or_is_deactivated(
+    app: Flask, session: Session, fate: str, is_delegate: bool, status: StaffStatus
+) -> None:
+    organization = make_organization(session)
+    former = make_portal_staff(session, organization, is_delegate=True)
+    staff = make_portal_staff(session, organization)
+    clerk, other = make_clerk(app, session), make_clerk(app, session)
+    form = {"reason": "Called the office", "former_id": former.id if fate else ""}
+    form |= {"former_has_left": "yes"} if fate == "left" else {}
+    clerk.browser.get(f"/staff/users/{staff.id}")
+    assert clerk.browser.post(f"/staff/users/{staff.id}/delegate", **form).status_code == 303
+    act = session.scalars(select(PendingAct)).one()
+    session.commit()
+    page = other.browser.get("/staff/second-looks/")
+    assert ("deactivated" in page.text) == (fate == "left")
+
+    assert other.browser.post(f"/staff/second-looks/{act.id}/approve").status_code == 303
+
+    session.refresh(former)
+    session.refresh(staff)
+    assert staff.is_delegate
+    assert (former.is_delegate, former.status) == (is_delegate, status)
+
+
+def test_only_a_working_login_and_a_delegate_of_its_own_organization_are_named(app: Flask, session: Session) -> None:
+    staff, foreign = make_portal_staff(session), make_portal_staff(session, is_delegate=True)
+    clerk = make_clerk(app, session)
+    clerk.browser.get(f"/staff/users/{staff.id}")
+
+    named = clerk.browser.post(f"/staff/users/{staff.id}/delegate", reason="Called", former_id=foreign.id)
+    clerk.browser.get(f"/staff/users/{foreign.id}")
+    again = clerk.browser.post(f"/staff/users/{foreign.id}/delegate", reason="Called")
+
+    assert [answer.status_code for answer in (named, again)] == [400, 400]
+    assert session.scalars(select(PendingAct)).all() == []
 
 
 def test_who_asked_takes_it_back(app: Flask, session: Session) -> None:
