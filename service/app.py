@@ -29,8 +29,9 @@ from service.plan import expiry as plan_expiry
 from service.plan import recertification, sharing
 from service.provider import access as provider_access
 from service.provider import accounts as provider_accounts
-from service.provider import authorization_answer, clients, permissions
+from service.provider import authorization_answer
 from service.provider import claims as provider_claims
+from service.provider import clients as provider_clients
 from service.provider import contact as provider_contact
 from service.provider import delegates as provider_delegates
 from service.provider import eligibility as provider_eligibility
@@ -38,7 +39,9 @@ from service.provider import help as provider_help
 from service.provider import home as provider_home
 from service.provider import invitations as provider_invitations
 from service.provider import layout as provider_layout
+from service.provider import mailbox as provider_mailbox
 from service.provider import not_listed as provider_not_listed
+from service.provider import permissions as provider_permissions
 from service.provider import profile as provider_profile
 from service.provider import profiles as provider_profiles
 from service.provider import public_home as provider_public
@@ -49,10 +52,16 @@ from service.provider import validation as provider_validation
 from service.sandbox import demo_app, mail_page
 from service.settings import Settings
 from service.staff import authorizations as staff_authorizations
+from service.staff import gate as staff_gate
+from service.staff import hand_overs as staff_hand_overs
 from service.staff import home as staff_home
 from service.staff import letters as staff_letters
+from service.staff import mailbox as staff_mailbox
+from service.staff import not_listed as staff_not_listed
 from service.staff import provider_profiles as staff_profiles
 from service.staff import remittances as staff_remittances
+from service.staff import second_looks as staff_second_looks
+from service.staff import users as staff_users
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -77,6 +86,7 @@ BLUEPRINTS = (
     profile.blueprint,
     settings_page.blueprint,
     # provider offices and billing firms
+    provider_layout.blueprint,
     provider_public.blueprint,
     provider_registration.blueprint,
     provider_contact.blueprint,
@@ -85,26 +95,30 @@ BLUEPRINTS = (
     provider_validation.blueprint,
     provider_home.blueprint,
     provider_remittances.blueprint,
-    provider_profiles.blueprint,
-    provider_layout.blueprint,
-    provider_home.blueprint,
-    provider_help.blueprint,
-    provider_profile.blueprint,
     provider_claims.blueprint,
     provider_eligibility.blueprint,
+    provider_access.blueprint,
+    provider_clients.blueprint,
+    provider_permissions.blueprint,
+    authorization_answer.blueprint,
     provider_accounts.blueprint,
     provider_delegates.blueprint,
     provider_invitations.blueprint,
-    provider_access.blueprint,
-    clients.blueprint,
-    permissions.blueprint,
-    authorization_answer.blueprint,
+    provider_profiles.blueprint,
+    provider_profile.blueprint,
+    provider_mailbox.blueprint,
+    provider_help.blueprint,
     # the plan's own people
     staff_home.blueprint,
-    staff_profiles.blueprint,
+    staff_mailbox.blueprint,
+    staff_users.blueprint,
+    staff_not_listed.blueprint,
+    staff_hand_overs.blueprint,
+    staff_second_looks.blueprint,
     staff_letters.blueprint,
     staff_authorizations.blueprint,
     staff_remittances.blueprint,
+    staff_profiles.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,
@@ -115,6 +129,7 @@ BLUEPRINTS = (
 INSTALLERS = (
     language.install,
     sign_in.install,
+    staff_gate.install,
     oauth.routes.install,
     fhir.routes.install,
     # in the sandbox only

@@ -44,6 +44,14 @@ class PhoneLine:
 
 
 @dataclass(frozen=True)
+class CannedReply:
+    """An answer that plan staff send often. `{name}` stands for the reader's given name, `{staff}` for the writer's."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class TermsText:
     """One version of a document that people of the portal accept: its key, title, version and words."""
 
@@ -122,6 +130,9 @@ class Plan:
     """How many days later the login loses its functions when nobody did."""
     sharing_new_devices_a_week: int = 5
     """More new devices than this in a week are a sign that several people share a login of the portal."""
+    mailbox_address: str = ""
+    """A shared address that is told, without content, of every message from a provider's office; none if empty."""
+    canned_replies: tuple[CannedReply, ...] = ()
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
@@ -135,6 +146,7 @@ class Plan:
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
             terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
             provider=ProviderServices.read(raw.pop("provider", {})),
+            canned_replies=tuple(CannedReply(each["title"], each["text"]) for each in raw.pop("canned_replies", ())),
             **raw,
         )
 

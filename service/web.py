@@ -122,6 +122,14 @@ def db_session() -> Session:
     return session
 
 
+def end_transaction() -> None:
+    """End the transaction so far before something slow that needs none; the next `db_session` opens another.
+
+    Only before the view of a request begins: what a view does is one transaction.
+    """
+    _finish(commit=True)
+
+
 def reading_session() -> Session:
     """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
     session: Session | None = g.get("db_session")

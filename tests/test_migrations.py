@@ -67,7 +67,7 @@ def test_apps_and_what_hangs_from_them_outlive_the_change_of_logos(settings: Set
             " created_at, expires_at) VALUES ('p', 'a', '', '', '', '', '', 0, 0)"
         ))  # fmt: skip
 
-    command.upgrade(config, "0017")
+    command.upgrade(config, "0015")
     with engine.begin() as connection:
         assert connection.execute(text("SELECT id, logo_digest FROM client")).all() == [("a", None)]
         assert connection.scalars(text("SELECT client_id FROM pending_authorization")).all() == ["a"]

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from service.app import create_app
-from service.settings import Mode, Plan, Settings, SmtpSecurity, UnsafeSetting
+from service.settings import SANDBOX_PLAN, Mode, Plan, Settings, SmtpSecurity, UnsafeSetting
 
 KEY = "ab" * 32
 PARTNERS = Path(__file__).parent / "plan" / "partners.toml"
@@ -120,3 +120,13 @@ def test_another_plan_speaks_with_its_own_name_and_numbers(production: Flask, pa
     for number in ("1-800-553-0784", "1-866-901-8000", "1-888-888-1211", "1-877-454-8477"):
         assert number in page
     assert "Meridian" not in page
+
+
+def test_canned_replies_and_the_mailbox_address_come_from_the_plan_file(tmp_path: Path) -> None:
+    sandbox = Plan.read(None)
+    bare = SANDBOX_PLAN.read_text(encoding="utf-8").split("[[canned_replies]]")[0].replace("mailbox_address", "# none")
+    (tmp_path / "plan.toml").write_text(bare, encoding="utf-8")
+
+    assert sandbox.mailbox_address and all(reply.title and "{staff}" in reply.text for reply in sandbox.canned_replies)
+    plain = Plan.read(tmp_path / "plan.toml")
+    assert (plain.mailbox_address, plain.canned_replies) == ("", ())

@@ -35,6 +35,8 @@ def upgrade() -> None:
         sa.Column("assigned_to_account_id", sa.String(length=36), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_from_office_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_from_plan_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["assigned_to_account_id"], ["account.id"], name=op.f("fk_message_thread_assigned_to_account_id")
         ),

@@ -8,7 +8,13 @@ from sqlalchemy.orm import Session
 from service import audit
 from service.accounts.models import Account, LoginSession
 from service.clock import now
-from service.plan.models import PlanStaff, StaffRole
+from service.plan.models import PlanStaff, ProviderStaff, StaffRole
+
+
+class NotOneself(Exception):
+    """Plan staff may not answer, close or change what belongs to their own portal login (security.md 143)."""
+
+    sentence = "This belongs to your own portal login. Please ask a colleague to do it."
 
 
 def find(session: Session, account: Account) -> PlanStaff | None:
@@ -40,3 +46,21 @@ def with_role(session: Session, role: StaffRole) -> list[PlanStaff]:
     """Everybody who has the role now."""
     every = session.scalars(select(PlanStaff).where(PlanStaff.ended_at.is_(None)).limit(2_000))
     return [staff for staff in every if role in roles_of(staff)]
+
+
+def require_other(by: PlanStaff, staff: ProviderStaff) -> None:
+    """Raise NotOneself where a person of the plan would act on their own portal login."""
+    if by.account_id == staff.account_id:
+        raise NotOneself
+
+
+def get(session: Session, staff_id: str) -> PlanStaff | None:
+    """A person of the plan by id, if they still are."""
+    found = session.get(PlanStaff, staff_id)
+    return found if found is not None and found.ended_at is None else None
+
+
+def name_of(session: Session, account_id: str | None) -> str:
+    """The full name of the person with this account; empty for none."""
+    account = session.get(Account, account_id) if account_id else None
+    return account.full_name if account else ""

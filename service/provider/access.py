@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from consent import billing_authorizations, billing_clients
 from service.accounts import throttling
-from service.plan import access_entries, reach
-from service.plan.access_entries import EntryStands
+from service.plan import payment_entries, reach
 from service.plan.models import OrganizationKind, PortalFunction
+from service.plan.payment_entries import EntryStands
 from service.plan.payment_proof import ProofRefused, TooManyTries
 from service.provider import access_words
 from service.provider.access_schemas import NewEntry
@@ -47,7 +47,7 @@ def add() -> ResponseReturnValue:
     if errors:
         return _add_page(errors), 400
     try:
-        _entry, group = access_entries.add_by_payment(
+        _entry, group = payment_entries.add_by_payment(
             db_session(), staff, **form, network=network(), days=settings().plan.provider.proof_days
         )
     except (ProofRefused, EntryStands) as problem:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import g
+from flask import Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
 
 from service.accounts.factor_gate import ask_for_factor
@@ -17,6 +17,11 @@ P = ParamSpec("P")
 Page = Callable[P, ResponseReturnValue]
 DECLARED = "staff_roles"
 """The attribute in which a page keeps its roles, for the matrix of roles and pages (security.md 143)."""
+
+
+def install(app: Flask) -> None:
+    """Keep every page under /staff shut that declares no role, whoever asks (security.md 143)."""
+    app.before_request(_refuse_undeclared)
 
 
 def require_role(*roles: StaffRole) -> Callable[[Page[P]], Page[P]]:
@@ -44,6 +49,14 @@ def current_staff() -> PlanStaff:
     found = _find()
     assert found is not None, "the page requires plan staff"
     return found
+
+
+def _refuse_undeclared() -> None:
+    rule = request.url_rule
+    if rule is None or not rule.rule.startswith("/staff") or request.endpoint is None:
+        return
+    if not getattr(current_app.view_functions[request.endpoint], DECLARED, None):
+        raise NotFoundPage
 
 
 def _find() -> PlanStaff | None:

@@ -51,12 +51,14 @@ from service.plan.models.remittances import (
     RemittanceFile,
     RemittanceLine,
 )
+from service.plan.models.second_looks import ActKind, PendingAct
 
 __all__ = [
-    "AccessEntry", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
-    "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind", "PaymentMethod", "PlanStaff",
-    "PortalFunction", "PortalInvitation", "PortalOrganization", "PortalRegistration", "Practitioner",
-    "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind", "ProfileChangeStatus", "ProviderAddress",
+    "AccessEntry", "ActKind", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
+    "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind", "PaymentMethod", "PendingAct",
+    "PlanStaff", "PortalFunction", "PortalInvitation", "PortalOrganization", "PortalRegistration",
+    "Practitioner", "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind", "ProfileChangeStatus",
+    "ProviderAddress",
     "ProviderContact", "ProviderGroup", "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff",
     "RegistrationProof", "Remittance", "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus",
     "SecureMessage", "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "TermsAcceptance", "ThreadReading",

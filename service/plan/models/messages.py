@@ -41,6 +41,9 @@ class MessageThread(Base):
     assigned_to_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     last_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    last_from_office_at: Mapped[datetime | None] = mapped_column(Instant)
+    last_from_plan_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When each side wrote last: compared with a person's `ThreadReading`, it says what is new to them."""
 
 
 class SecureMessage(Base):

@@ -6,8 +6,8 @@ Until now a logo was a column of the app, as it had been sent: never read, never
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0015"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

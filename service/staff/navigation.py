@@ -1,0 +1,85 @@
+"""The tabs and queues of the staff console in one table: each is shown to whom its page opens, if there is one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import current_app, request
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import Session
+
+from service.plan import hand_overs, not_listed, plan_staff, second_looks, threads
+from service.plan.models import PlanStaff, StaffRole
+from service.staff.gate import DECLARED
+from service.web import db_session
+
+Count = Callable[[Session, PlanStaff], int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page of the console, and how much waits there."""
+
+    endpoint: str
+    label: LazyString
+    count: Count | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place as shown; `waiting` is None where nothing is counted."""
+
+    endpoint: str
+    label: LazyString
+    waiting: int | None
+    current: bool
+
+
+TABS = (
+    Place("staff_home.index", _("Home")),
+    Place("staff_mailbox.index", _("Mailbox"), threads.unread_count_for_plan),
+    Place("staff_users.index", _("Users")),
+)
+QUEUES = (
+    Place("staff_mailbox.index", _("Mailbox: conversations with something new"), threads.unread_count_for_plan),
+    Place(
+        "staff_not_listed.index", _("Providers not listed"),
+        lambda session, _staff: len(not_listed.open_requests(session)),
+    ),
+    Place("staff_hand_overs.index", _("Delegate hand-overs"), lambda session, _staff: hand_overs.count_open(session)),
+    Place(
+        "staff_second_looks.index", _("Waiting for a second person"),
+        lambda session, _staff: second_looks.count_waiting(session),
+    ),
+    Place("staff_letters.index", _("PIN letters")),
+    Place("staff_authorizations.index", _("Billing authorizations: resend")),
+    Place("staff_remittances.index", _("Remittances with an unknown payee")),
+)  # fmt: skip
+
+
+def tabs(staff: PlanStaff) -> list[Link]:
+    """The tabs this person may open."""
+    return _links(TABS, staff)
+
+
+def queues(staff: PlanStaff) -> list[Link]:
+    """The queues this person may open, with what waits there."""
+    return _links(QUEUES, staff)
+
+
+def _links(places: Sequence[Place], staff: PlanStaff) -> list[Link]:
+    session, here = db_session(), request.blueprint
+    return [
+        Link(
+            place.endpoint, place.label, place.count(session, staff) if place.count else None,
+            here == place.endpoint.split(".")[0],
+        )
+        for place in places
+        if _opens(place.endpoint, staff)
+    ]  # fmt: skip
+
+
+def _opens(endpoint: str, staff: PlanStaff) -> bool:
+    view = current_app.view_functions.get(endpoint)
+    roles: frozenset[StaffRole] = getattr(view, DECLARED, frozenset())
+    return bool(roles & plan_staff.roles_of(staff))

@@ -1,0 +1,103 @@
+"""Four eyes: what one person of the plan asked for and another must look at before it takes effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from service.plan import hand_overs, plan_staff, second_looks
+from service.plan.models import ActKind, PendingAct, StaffRole
+from service.plan.plan_staff import NotOneself
+from service.plan.second_looks import ActOver, SecondLookRefused
+from service.staff.gate import current_staff, require_role
+from service.staff.refusals import NothingChanged
+from service.staff.schemas import Reason
+from service.web import NotFoundPage, db_session, load_form
+
+blueprint = Blueprint("staff_second_looks", __name__, url_prefix="/staff/second-looks")
+
+
+@dataclass(frozen=True)
+class Act:
+    """A kind of act: its name, who may look at it, and what does it after the second yes."""
+
+    name: LazyString
+    roles: frozenset[StaffRole]
+    carry_out: Callable[..., None]
+
+
+ACTS = {
+    ActKind.DELEGATE_REPLACEMENT: Act(
+        _("Make somebody delegate"), frozenset({StaffRole.PROVIDER_SERVICES, StaffRole.ADMINISTRATOR}),
+        hand_overs.carry_out,
+    ),
+}  # fmt: skip
+_ROLES = frozenset[StaffRole]().union(*(act.roles for act in ACTS.values()))
+
+
+@blueprint.get("/")
+@require_role(*_ROLES)
+def index() -> ResponseReturnValue:
+    """What waits for a second person, and what was decided lately."""
+    return _page("", {})
+
+
+@blueprint.post("/<uuid:act_id>/approve")
+@require_role(*_ROLES)
+def approve(act_id: UUID) -> ResponseReturnValue:
+    """The second yes: the act is done."""
+    act, session = _get(act_id), db_session()
+    try:
+        if not second_looks.waits(act):
+            raise ActOver
+        ACTS[act.kind].carry_out(session, act, by=current_staff())
+    except (NotOneself, SecondLookRefused) as refusal:
+        raise NothingChanged(refusal.sentence) from None
+    return redirect(url_for("staff_second_looks.index", done="approved"), 303)
+
+
+@blueprint.post("/<uuid:act_id>/refuse")
+@require_role(*_ROLES)
+def refuse(act_id: UUID) -> ResponseReturnValue:
+    """No; or taken back by who asked."""
+    act = _get(act_id)
+    form, errors = load_form(Reason())
+    if errors:
+        return _page(act.id, errors), 400
+    try:
+        second_looks.refuse(db_session(), act, by_account_id=current_staff().account_id, reason=form["reason"])
+    except SecondLookRefused as refusal:
+        raise NothingChanged(refusal.sentence) from None
+    return redirect(url_for("staff_second_looks.index", done="refused"), 303)
+
+
+def _get(act_id: UUID) -> PendingAct:
+    try:
+        act = second_looks.get(db_session(), str(act_id))
+    except second_looks.UnknownAct:
+        raise NotFoundPage from None
+    if not _may_see(act):
+        raise NotFoundPage
+    return act
+
+
+def _may_see(act: PendingAct) -> bool:
+    return bool(ACTS[act.kind].roles & plan_staff.roles_of(current_staff()))
+
+
+def _page(about: str, errors: dict[str, list[str]]) -> str:
+    session = db_session()
+    values: dict[str, Any] = {
+        "waiting": [act for act in second_looks.list_waiting(session) if _may_see(act)],
+        "over": [act for act in second_looks.list_over(session) if _may_see(act)],
+        "name_of": lambda account_id: plan_staff.name_of(session, account_id),
+    }
+    return render_template(
+        "staff/second_looks.html", acts=ACTS, about=about, errors=errors, typed=request.form,
+        me=current_staff().account_id, done=request.args.get("done", ""), waits=second_looks.waits, **values,
+    )  # fmt: skip

@@ -1,0 +1,601 @@
+"""security.md, Plan staff console and mailbox: 143, 145, 148, 149, 150."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Barrier, Thread
+from urllib.parse import unquote
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from service.app import create_app
+from service.audit import AuditEvent
+from service.clock import now
+from service.mail import OutboxMail
+from service.plan import attachments, hand_overs, messages
+from service.plan.models import (
+    DelegateRequest,
+    MessageAttachment,
+    MessageThread,
+    PendingAct,
+    PlanStaff,
+    ProviderStaff,
+    RequestStatus,
+    SecureMessage,
+    StaffRole,
+    ThreadTopic,
+)
+from service.settings import Settings
+from service.staff.gate import DECLARED
+from tests.accounts.visitor import Visitor, letters
+from tests.conftest import LiveServer, MovableClock, require
+from tests.factories import (
+    PASSWORD,
+    make_account,
+    make_entry,
+    make_group,
+    make_organization,
+    make_plan_staff,
+    make_portal_staff,
+)
+from tests.plan.files import EICAR, EXE, PDF, picture, word
+from tests.staff.console import make_clerk, make_office, send_files, sign_in_clerk
+from tests.staff.test_queues import hand_over, not_listed
+
+ROLES = (
+    StaffRole.MEMBER_SERVICES, StaffRole.APP_REVIEWER, StaffRole.PRIVACY_OFFICER, StaffRole.PROVIDER_SERVICES,
+    StaffRole.ADMINISTRATOR,
+)  # fmt: skip
+
+
+def write(session: Session, settings: Settings, staff: ProviderStaff, **files: bytes) -> MessageThread:
+    """A thread of a login, with files."""
+    checked = attachments.check_all(list(files.items()))
+    thread = messages.open_thread(
+        session, staff, ThreadTopic.QUESTION, "A question", "Private words", checked, plan=settings.plan
+    )  # fmt: skip
+    session.commit()
+    return thread
+
+
+def file_of(session: Session, thread: MessageThread) -> MessageAttachment:
+    found = session.scalars(
+        select(MessageAttachment).join(SecureMessage).where(SecureMessage.thread_id == thread.id)
+    ).one()
+    session.commit()
+    return found
+
+
+def told(answer: TestResponse) -> tuple[int, list[tuple[str, str]], str]:
+    """What an answer tells: all of it but the request's own number and form token."""
+    headers = [(name, value) for name, value in answer.headers if name not in {"X-Request-Id", "Set-Cookie", "Date"}]
+    # The page offers itself in the other language, so its own address stands in it.
+    text = re.sub(r'value="[^"]{40,}"', "", answer.text).replace(answer.request.path, "")
+    return answer.status_code, headers, text.replace(answer.headers["X-Request-Id"], "")
+
+
+def ask_for(session: Session, wish: DelegateRequest, by: PlanStaff) -> PendingAct:
+    """What waits for a second person after the first has called the office."""
+    staff = session.get_one(ProviderStaff, wish.staff_id)
+    return hand_overs.ask(session, staff, by=by, reason="Called", request_id=wish.id)
+
+
+# --- 143
+
+
+def test_case_143_every_staff_page_declares_its_roles(app: Flask) -> None:
+    pages = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/staff")]
+
+    undeclared = [rule.rule for rule in pages if not getattr(app.view_functions[rule.endpoint], DECLARED, None)]
+    assert len(pages) >= 17
+    assert undeclared == []
+
+
+def test_case_143_a_staff_page_without_a_role_opens_for_nobody(
+    settings: Settings, session: Session, engine: Engine
+) -> None:
+    app = create_app(settings, engine)
+    app.add_url_rule("/staff/forgotten", "forgotten", lambda: "all the members")
+    every = make_plan_staff(session, *StaffRole)
+    session.commit()
+    clerk = sign_in_clerk(app, every.account)
+
+    answer = clerk.get("/staff/forgotten")
+
+    assert answer.status_code == 404
+    assert "all the members" not in answer.text
+
+
+def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session: Session, settings: Settings) -> None:
+    office = make_portal_staff(session)
+    thread = write(session, settings, office, **{"a.txt": b"words"})
+    wish = hand_over(session)
+    asker = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    act = ask_for(session, hand_over(session), asker)
+    known = {
+        "thread_id": thread.id, "attachment_id": file_of(session, thread).id, "staff_id": office.id,
+        "entry_id": make_entry(session, office, tax_id="061234567").id, "act_id": act.id,
+    }  # fmt: skip
+    by_page = {"staff_not_listed": not_listed(session).id, "staff_hand_overs": wish.id}
+    clerks = {role: make_clerk(app, session, role).browser for role in ROLES}
+    stranger, member = Visitor(app), make_account(session)
+    session.commit()
+    somebody = Visitor(app)
+    somebody.sign_in(member)
+    somebody.get("/settings")
+    tried = 0
+
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith("/staff"):
+            continue
+        names = known | {"request_id": by_page.get(rule.endpoint.split(".")[0], str(uuid4()))}
+        all_known = rule.arguments <= names.keys()
+        path = _path(app, rule.endpoint, {name: names.get(name, str(uuid4())) for name in rule.arguments})
+        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+            declared = getattr(app.view_functions[rule.endpoint], DECLARED)
+            for role, browser in clerks.items():
+                browser.get("/staff/")
+                answer = browser.get(path) if method == "GET" else browser.post(path)
+                if role not in declared:
+                    assert answer.status_code == 404, (role, method, path)
+                elif all_known:
+                    assert answer.status_code in {200, 303, 400, 403, 409}, (role, method, path, answer.status_code)
+                tried += 1
+            somebody.get("/settings")
+            foreign = somebody.get(path) if method == "GET" else somebody.post(path)
+            assert foreign.status_code == 404, (method, path)
+            unknown = stranger.get(path) if method == "GET" else stranger.post_without_token(path)
+            assert unknown.status_code in {303, 403}, (method, path)
+    assert tried >= 80
+
+
+def _path(app: Flask, endpoint: str, values: dict[str, str]) -> str:
+    with app.test_request_context():
+        return app.url_for(endpoint, **values)
+
+
+def test_case_143_a_role_that_was_taken_opens_nothing_at_the_next_request(app: Flask, session: Session) -> None:
+    clerk = make_clerk(app, session)
+    assert clerk.browser.get("/staff/mailbox/").status_code == 200
+
+    session.get_one(PlanStaff, clerk.staff.id).ended_at = now()
+    session.commit()
+
+    assert clerk.browser.get("/staff/mailbox/").status_code == 404
+    assert clerk.browser.get("/staff/").status_code == 404
+
+
+def test_case_143_nobody_changes_their_own_portal_login(app: Flask, session: Session, settings: Settings) -> None:
+    make_group(session, tax_id="061234567")
+    clerk = make_clerk(app, session)
+    own = make_portal_staff(session, account=clerk.account)
+    entry = make_entry(session, own, tax_id="067654321")
+    wish = DelegateRequest(staff_id=own.id, reason="left_organization")
+    session.add(wish)
+    write(session, settings, own)
+    clerk.browser.get(f"/staff/users/{own.id}")
+
+    answers = [
+        clerk.browser.post(f"/staff/users/{own.id}/preview", tax_id="061234567"),
+        clerk.browser.post(f"/staff/users/{own.id}/entries", tax_id="061234567"),
+        clerk.browser.post(f"/staff/users/{own.id}/entries/{entry.id}/end"),
+        clerk.browser.post(f"/staff/users/{own.id}/delegate", reason="I am good"),
+        clerk.browser.post(f"/staff/hand-overs/{wish.id}/approve", reason="I am good"),
+        clerk.browser.post(f"/staff/hand-overs/{wish.id}/refuse", reason="I am good"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 400, 409, 409]
+    assert all("your own portal login" in answer.text for answer in answers)
+    assert session.scalars(select(PendingAct)).all() == []
+
+
+# --- 145
+
+
+def test_case_145_who_asks_does_not_approve_and_who_approves_sees_what_changes(app: Flask, session: Session) -> None:
+    wish = hand_over(session)
+    asker, other = make_clerk(app, session, given_name="Ada"), make_clerk(app, session, StaffRole.ADMINISTRATOR)
+    [before] = hand_overs.get_open(session, wish.id).delegates
+    staff = session.get_one(ProviderStaff, wish.staff_id)
+    session.commit()
+    asker.browser.get("/staff/hand-overs/")
+    assert asker.browser.post(f"/staff/hand-overs/{wish.id}/approve", reason="Called 1-555").status_code == 303
+    act = session.scalars(select(PendingAct)).one()
+    session.commit()
+
+    asker.browser.get("/staff/second-looks/")
+    own = asker.browser.post(f"/staff/second-looks/{act.id}/approve")
+    assert own.status_code == 409 and "a colleague must look" in own.text
+    page = other.browser.get("/staff/second-looks/")
+    for words in (staff.organization.name, before.account.full_name, staff.account.full_name, "Called 1-555", "Ada"):
+        assert words in page.text
+    assert other.browser.post(f"/staff/second-looks/{act.id}/approve").status_code == 303
+
+    session.refresh(wish)
+    session.refresh(staff)
+    assert (wish.status, staff.is_delegate) == (RequestStatus.APPROVED, True)
+    assert wish.decided_by_account_id == other.account.id
+
+
+def test_case_145_a_second_look_lasts_48_hours(app: Flask, session: Session, clock: MovableClock) -> None:
+    wishes = [hand_over(session) for _ in range(2)]
+    asker = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    acts = [ask_for(session, wish, asker) for wish in wishes]
+    acts[1].expires_at = acts[0].expires_at
+    assert acts[0].expires_at - acts[0].asked_at == timedelta(hours=48)
+    session.commit()
+
+    def approve(act: PendingAct, before_the_end: float) -> int:
+        clock.advance((act.expires_at - now()).total_seconds() - before_the_end)
+        other = make_clerk(app, session)
+        other.browser.get("/staff/second-looks/")
+        clock.advance((act.expires_at - now()).total_seconds() - before_the_end)
+        return other.browser.post(f"/staff/second-looks/{act.id}/approve").status_code
+
+    assert approve(acts[0], 5) == 303
+    assert approve(acts[1], 0) == 409
+    for wish, status in zip(wishes, (RequestStatus.APPROVED, RequestStatus.OPEN), strict=True):
+        session.refresh(wish)
+        assert wish.status is status
+
+
+def test_case_145_what_changed_since_it_was_asked_is_not_approved(app: Flask, session: Session) -> None:
+    wish = hand_over(session)
+    asker, other = make_plan_staff(session, StaffRole.PROVIDER_SERVICES), make_clerk(app, session)
+    act = ask_for(session, wish, asker)
+    staff = session.get_one(ProviderStaff, wish.staff_id)
+    make_portal_staff(session, staff.organization, is_delegate=True)
+    session.commit()
+    other.browser.get("/staff/second-looks/")
+
+    answer = other.browser.post(f"/staff/second-looks/{act.id}/approve")
+
+    assert answer.status_code == 409 and "have changed since" in answer.text
+    session.refresh(act)
+    session.refresh(staff)
+    assert act.spent_at is None and not staff.is_delegate
+
+
+def test_case_145_eight_approvers_at_once_give_one_effect(app: Flask, session: Session) -> None:
+    wish = hand_over(session)
+    asker = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    act = ask_for(session, wish, asker)
+    act_id = act.id
+    clerks = [make_clerk(app, session) for _ in range(8)]
+    for clerk in clerks:
+        clerk.browser.get("/staff/second-looks/")
+    barrier, answers = Barrier(len(clerks)), []
+
+    def approve(browser: Visitor) -> None:
+        barrier.wait()
+        answers.append(browser.post(f"/staff/second-looks/{act_id}/approve").status_code)
+
+    every = [Thread(target=approve, args=(clerk.browser,)) for clerk in clerks]
+    for each in every:
+        each.start()
+    for each in every:
+        each.join()
+
+    assert sorted(answers) == [303] + [409] * 7
+    for tag in ("staff:pending_act:approve", "plan:portal_staff:promote"):
+        assert session.scalar(select(func.count()).where(AuditEvent.tag == tag)) == 1
+
+
+# --- 148
+
+PAYLOADS = (
+    "<script>window.ran = 1</script>",
+    "<img src=x onerror='window.ran = 1'>",
+    "<svg/onload=window.ran=1>",
+    "</textarea><script>window.ran = 1</script>",
+    "</title><script>window.ran = 1</script>",
+    "<iframe srcdoc='<script>parent.ran = 1</script>'></iframe>",
+    "<a href='javascript:window.ran=1' id=bait>click</a>",
+    "javascript:window.ran=1",
+    "'\"><body onload=window.ran=1 autofocus onfocus=window.ran=1>",
+    "<details open ontoggle=window.ran=1>",
+    "<style>@import 'http://evil.example/x.css'</style><link rel=stylesheet href=//evil.example/x.css>",
+    "<meta http-equiv=refresh content='0;url=javascript:window.ran=1'>",
+    "<form action=//evil.example><button>Sign in</button></form>",
+    "{{ 7 * 7 }}{% print(7 * 7) %}${window.ran=1}",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src onerror=window.ran=1&gt;'>",
+    "\u202e</b>gnp.exe\u2066\u200f\u061c\u2028\u0085\x1b[31m",
+    "+ADw-script+AD4-window.ran=1+ADw-/script+AD4-",
+    "https://evil.example/please-sign-in",
+)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of the system's Chromium, headless, cut off from everything but this machine."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    require(found, "Chromium is not installed: the browser stories need it")
+    with sync_playwright() as playwright:
+        browser: Browser = playwright.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"],
+        )  # fmt: skip
+        yield browser.new_page()
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_case_148_no_script_runs_in_a_browser(live_server: LiveServer, session: Session, page: Page) -> None:
+    settings = live_server.settings
+    mean = make_organization(session, name=PAYLOADS[0])
+    account = make_account(session, given_name=PAYLOADS[1], family_name=PAYLOADS[4])
+    office = make_portal_staff(session, mean, account=account)
+    clerk = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    files = attachments.check_all([(f"{payload}.txt", b"words") for payload in PAYLOADS[:5]])
+    thread = messages.open_thread(
+        session, office, ThreadTopic.ADD_FACILITY, PAYLOADS[2], PAYLOADS[3], files, plan=settings.plan
+    )
+    for payload in PAYLOADS:
+        messages.reply(session, thread, office, payload, plan=settings.plan)
+        messages.notice_from_plan(session, office, payload, payload, by_account_id=account.id)
+    session.commit()
+    foreign: list[str] = []
+    page.on("dialog", lambda dialog: (foreign.append("dialog"), dialog.dismiss()))
+    page.on(
+        "request", lambda asked: None if asked.url.startswith((live_server.url, "data:")) else foreign.append(asked.url)
+    )
+
+    def look(path: str) -> None:
+        page.goto(f"{live_server.url}{path}")
+        assert page.evaluate("window.ran") is None, path
+        assert page.locator("main script, main img, main iframe, main svg, main style, #bait").count() == 0, path
+        hrefs = page.evaluate("[...document.querySelectorAll('main a')].map(link => link.href)")
+        assert all(href.startswith(live_server.url) for href in hrefs), hrefs
+
+    for who, paths in (
+        (account, ("/provider/mailbox/", f"/provider/mailbox/{thread.id}")),
+        (
+            clerk.account,
+            ("/staff/mailbox/?queue=all", f"/staff/mailbox/{thread.id}", f"/staff/users/{office.id}",
+             f"/staff/users/?q={account.username}"),
+        ),
+    ):  # fmt: skip
+        page.context.clear_cookies()
+        page.goto(f"{live_server.url}/sign-in")
+        page.fill("#username", who.username)
+        page.fill("#password", PASSWORD)
+        page.click("main button[type=submit]")
+        for path in paths:
+            look(path)
+    page.goto(f"{live_server.url}/staff/mailbox/{thread.id}")
+    page.fill("#body", PAYLOADS[3])
+    page.select_option("#canned", "0")
+    page.click("button[name=insert]")
+    assert page.input_value("#body").startswith(PAYLOADS[3])
+    assert page.evaluate("window.ran") is None
+
+    assert foreign == []
+
+
+def test_case_148_words_are_kept_as_written_and_shown_escaped(app: Flask, session: Session) -> None:
+    office, clerk = make_office(app, session), make_clerk(app, session)
+    office.browser.get("/provider/mailbox/new")
+    for payload in PAYLOADS:
+        sent = office.browser.post("/provider/mailbox/new", topic="question", subject=payload, body=payload)
+        assert sent.status_code == 303, payload
+
+    with Session(session.get_bind()) as own:
+        kept = own.scalars(select(SecureMessage.body)).all()
+        threads = own.scalars(select(MessageThread.id)).all()
+    assert sorted(kept) == sorted(PAYLOADS)
+    for browser, side in ((office.browser, "provider"), (clerk.browser, "staff")):
+        for path in ("", *threads):
+            answer = browser.get(f"/{side}/mailbox/{path}")
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'") and "script-src" not in policy
+            main = answer.text.split("<main")[1].split("</main>")[0]
+            assert not re.search(r"<(script|img|svg|iframe|style|link|meta|math|body)\b", main)
+            assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\x1b\u0085\u2028]", answer.text)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("x" * 1_000_000, 413), ("x" * 20_001, 400), ("a\0b", 400), ("line\n" * 4_000, 303), ("\n" * 10_000 + "x", 303)],
+)
+def test_case_148_a_long_message_is_taken_or_refused_with_words(
+    app: Flask, session: Session, body: str, status: int
+) -> None:
+    office = make_office(app, session)
+    office.browser.get("/provider/mailbox/new")
+
+    answer = send_files(office.browser, "/provider/mailbox/new", [], topic="question", subject="Long", body=body)
+
+    assert answer.status_code == status
+    if status != 303:
+        assert "20,000 characters" in answer.text or "cannot be kept" in answer.text
+        return
+    thread = session.scalars(select(MessageThread)).one()
+    session.commit()
+    page = office.browser.get(f"/provider/mailbox/{thread.id}")
+    assert page.status_code == 200 and "ls-message__body--long" in page.text
+
+
+# --- 149
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("invoice.pdf", EXE),
+        ("page.html", b"<html><script>alert(1)</script></html>"),
+        ("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"),
+        ("logo.png", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"),
+        ("polyglot.pdf", PDF + b"<script>alert(1)</script>"),
+        ("polyglot.jpg", picture("JPEG") + b"<html><script>alert(1)</script>"),
+        ("letter.docx", word({"word/vbaProject.bin": b"macro"})),
+        ("letter.docm", word(types=b"application/vnd.ms-word.document.macroEnabled.main+xml")),
+        ("bomb.docx", word({"word/media/image1.bmp": b"\0" * (70 * 1024 * 1024)})),
+        ("bomb.zip", word({"a": b"\0" * (30 * 1024 * 1024)})),
+        ("slip.docx", word({"../../x": b"x"})),
+        ("large.pdf", PDF + b"\0" * (26 * 1024 * 1024)),
+        ("virus.txt", EICAR),
+        ("virus.docx", word({"word/media/image1.png": EICAR})),
+        ("nul.txt", b"words\0words"),
+    ],
+)  # fmt: skip
+def test_case_149_a_harmful_file_is_refused_with_words(app: Flask, session: Session, name: str, content: bytes) -> None:
+    office = make_office(app, session)
+    office.browser.get("/provider/mailbox/new")
+
+    answer = send_files(
+        office.browser, "/provider/mailbox/new", [(name, content)], topic="question", subject="File", body="Look"
+    )  # fmt: skip
+
+    assert answer.status_code == 400
+    assert name in answer.text and "Please" in answer.text.split("usa-error-message")[1]
+    assert session.scalars(select(SecureMessage)).all() == []
+    assert session.scalars(select(OutboxMail)).all() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "..\\x.txt", "/etc/passwd", "ü" * 127 + ".txt", "\u202etxt.exe", 'a;b".txt']
+)
+def test_case_149_a_file_is_served_inert_under_a_cleaned_name(app: Flask, session: Session, name: str) -> None:
+    office, clerk = make_office(app, session), make_clerk(app, session)
+    office.browser.get("/provider/mailbox/new")
+    send_files(
+        office.browser, "/provider/mailbox/new", [(name, b"0123456789")], topic="question", subject="F", body="Look"
+    )  # fmt: skip
+    thread = session.scalars(select(MessageThread)).one()
+    file = file_of(session, thread)
+    assert not re.search(r'[/\\\x00-\x1f"<>:|?*\u202e]|\.\.', file.name) and len(file.name) <= 130
+
+    for browser, side in ((office.browser, "provider"), (clerk.browser, "staff")):
+        answer = browser.browser.get(
+            f"/{side}/mailbox/{thread.id}/files/{file.id}",
+            headers={"Range": "bytes=2-3", "If-Range": '"x"', "If-None-Match": "*"},
+        )
+        assert (answer.status_code, answer.data) == (200, b"0123456789")
+        assert answer.headers["Content-Disposition"].startswith('attachment; filename="')
+        assert unquote(answer.headers["Content-Disposition"].split("UTF-8''")[1]) == file.name
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert answer.headers["Accept-Ranges"] == "none"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.mimetype == "text/plain"
+
+
+def test_case_149_five_files_of_ten_megabytes_are_taken_and_more_is_not(app: Flask, session: Session) -> None:
+    office = make_office(app, session)
+    office.browser.get("/provider/mailbox/new")
+    most = PDF[:-7] + b"\n" * (10 * 1024 * 1024 - len(PDF)) + b"\n%%EOF\n"
+
+    def send(count: int, content: bytes) -> TestResponse:
+        files = [(f"{number}.pdf", content) for number in range(count)]
+        return send_files(office.browser, "/provider/mailbox/new", files, topic="question", subject="F", body="B")
+
+    six, too_much, taken = send(6, PDF), send(6, most), send(5, most)
+
+    assert (six.status_code, too_much.status_code, taken.status_code) == (400, 413, 303)
+    assert "up to 5 files" in six.text and "5 files of up to 10 MB" in too_much.text
+    assert session.scalar(select(func.count()).select_from(MessageAttachment)) == 5
+
+
+def test_case_149_a_large_body_is_read_only_for_whom_it_is_meant(app: Flask, session: Session) -> None:
+    office = make_office(app, session)
+    member = Visitor(app)
+    account = make_account(session)
+    session.commit()
+    member.sign_in(account)
+    member.get("/settings")
+    stranger = Visitor(app)
+    stranger.get("/sign-in")
+    office.browser.get("/provider/mailbox/new")
+
+    for browser, path in (
+        (stranger, "/provider/mailbox/new"), (member, "/provider/mailbox/new"), (office.browser, "/settings/language"),
+        (office.browser, f"/staff/mailbox/{uuid4()}/answer"),
+    ):  # fmt: skip
+        answer = send_files(browser, path, [("x.txt", b"x" * 200_000)])
+        assert answer.status_code == 413, path
+
+
+# --- 150
+
+
+def test_case_150_a_thread_of_another_login_is_not_there(app: Flask, session: Session, settings: Settings) -> None:
+    victim = make_portal_staff(session)
+    thread = write(session, settings, victim, **{"a.txt": b"private words"})
+    file = file_of(session, thread)
+    # A co-worker of the same organisation reads no more than a stranger.
+    office = make_office(app, session, organization=victim.organization)
+    own = write(session, settings, office.staff)
+    nobody, headers = uuid4(), {"X-Request-Id": "the-same"}
+
+    for mine, missing in (
+        (f"/provider/mailbox/{thread.id}", f"/provider/mailbox/{nobody}"),
+        (f"/provider/mailbox/{thread.id}/files/{file.id}", f"/provider/mailbox/{nobody}/files/{file.id}"),
+        (f"/provider/mailbox/{own.id}/files/{file.id}", f"/provider/mailbox/{own.id}/files/{nobody}"),
+    ):
+        seen, not_there = (office.browser.browser.get(path, headers=headers) for path in (mine, missing))
+        assert seen.status_code == 404
+        assert told(seen) == told(not_there)
+    office.browser.get(f"/provider/mailbox/{own.id}")
+    replied = office.browser.post(f"/provider/mailbox/{thread.id}/reply", body="I am in")
+    assert replied.status_code == 404
+    assert session.scalar(select(func.count()).select_from(SecureMessage)) == 2
+    session.commit()
+    assert "A question" in office.browser.get("/provider/mailbox/").text
+    assert thread.id not in office.browser.get("/provider/mailbox/").text
+
+
+def test_case_150_a_file_is_given_only_under_its_own_thread_to_staff_too(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    one, other = (write(session, settings, make_portal_staff(session), **{"a.txt": b"words"}) for _ in range(2))
+    clerk = make_clerk(app, session)
+
+    assert clerk.browser.get(f"/staff/mailbox/{one.id}/files/{file_of(session, other).id}").status_code == 404
+    assert clerk.browser.get(f"/staff/mailbox/{one.id}/files/{file_of(session, one).id}").status_code == 200
+
+
+def test_case_150_a_message_id_is_no_thread(app: Flask, session: Session, settings: Settings) -> None:
+    office = make_office(app, session)
+    write(session, settings, office.staff)
+    message = session.scalars(select(SecureMessage)).one()
+    session.commit()
+
+    assert office.browser.get(f"/provider/mailbox/{message.id}").status_code == 404
+
+
+def test_case_150_an_answer_reaches_one_login_and_the_mails_say_nothing(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    office = make_portal_staff(session)
+    colleague = make_portal_staff(session, office.organization)
+    clerk = make_clerk(app, session)
+    thread = write(session, settings, office, **{"member-list.txt": b"words"})
+    clerk.browser.get(f"/staff/mailbox/{thread.id}")
+
+    clerk.browser.post(
+        f"/staff/mailbox/{thread.id}/answer", body="Maria Alvarez, born 04/30/1956", bcc=colleague.account.email
+    )
+
+    with Session(session.get_bind()) as own:
+        mails = own.scalars(select(OutboxMail)).all()
+    assert {mail.recipient for mail in mails} == {
+        office.account.email,
+        clerk.account.email,
+        settings.plan.mailbox_address,
+    }
+    assert all(mail.context.keys() == {"at"} for mail in mails)
+    for language in ("en", "es"):
+        office.account.language = language
+    for address in {mail.recipient for mail in mails}:
+        for letter in letters(session, settings, address):
+            assert "message" in letter
+            for words in ("Maria", "1956", "A question", "member-list", office.organization.name, thread.id, "Dana"):
+                assert words not in letter
