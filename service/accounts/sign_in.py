@@ -86,7 +86,7 @@ def _busy(_error: Exception) -> Response:
 
 def _welcome_device(account: Account) -> None:
     session = db_session()
-    if devices.find(session, account) is not None:
+    if devices.is_known(session, account):
         return
     if devices.any_known(session, account):
         notifications.new_device(session, account)
