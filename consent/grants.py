@@ -17,8 +17,10 @@ from consent.scopes import Scope, ScopeSet, parse
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
-from service.db import new_id
+from service.db import Statement, new_id
 
+# By hand: every refresh asks for it.
+_SUBJECT = Statement("SELECT id FROM subject WHERE account_id = %s AND member_id = %s")
 ONCE = timedelta(hours=1, minutes=1)
 """A grant for once lives for the code (60 s) and one access token (3,600 s)."""
 
@@ -136,16 +138,21 @@ def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetim
 
 def subject_for(session: Session, account_id: str, member_id: str) -> str:
     """The `sub` of this account acting for this member: made at first use, the same for ever."""
-    wanted = select(Subject.id).where(Subject.account_id == account_id, Subject.member_id == member_id)
-    found = session.scalar(wanted)
+    found = _find_subject(session, account_id, member_id)
     if found is None:
         # Two first exchanges at one moment: one row is kept, both read it.
         table = cast(Table, Subject.__table__)
         insert = postgresql.insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
         values = {"id": new_id(), "account_id": account_id, "member_id": member_id}
         session.execute(insert.values(values).on_conflict_do_nothing())
-        found = session.scalars(wanted).one()
+        found = _find_subject(session, account_id, member_id)
+        assert found is not None
     return found
+
+
+def _find_subject(session: Session, account_id: str, member_id: str) -> str | None:
+    rows = _SUBJECT.run(session, account_id, member_id).fetchall()
+    return str(rows[0][0]) if rows else None
 
 
 def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:

@@ -1,13 +1,16 @@
 """Responses of the FHIR API: bodies, lightly packed, errors as OperationOutcome, headers for every origin."""
 
 import gzip
+import threading
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import zstandard
 from flask import Response, request
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import Accept, Headers
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import http_date
+from werkzeug.http import http_date, parse_accept_header
 
 from fhir.outcomes import FhirProblem, Issue, outcome_bytes
 from fhir.store import Resource
@@ -16,9 +19,17 @@ from oauth.token_problems import MissingToken, TokenProblem
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+Headings = Iterable[tuple[str, str]]
 FHIR_JSON = "application/fhir+json; charset=UTF-8"
 _SMALLEST = 1_400
-_EXPOSED = "ETag, Last-Modified, Location, Content-Location, Retry-After, WWW-Authenticate, X-Request-Id"
+# CORS for apps in browsers: any origin, never with credentials; the token is all that counts.
+_FOR_EVERY_ORIGIN = (
+    ("Access-Control-Allow-Origin", "*"),
+    (
+        "Access-Control-Expose-Headers",
+        "ETag, Last-Modified, Location, Content-Location, Retry-After, WWW-Authenticate, X-Request-Id",
+    ),
+)
 _ALLOWED = "Authorization, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"
 _ISSUES = {
     401: Issue.LOGIN, 403: Issue.FORBIDDEN, 404: Issue.NOT_FOUND, 405: Issue.NOT_SUPPORTED, 413: Issue.TOO_LONG,
@@ -34,38 +45,26 @@ _SENTENCES = {
 def of_resource(resource: Resource, content_type: str) -> Response:
     """One resource with its version, or 304 when the client has it already (RFC 9110 §13)."""
     etag = f'W/"{resource.version}"'
-    headers = [("ETag", etag), ("Last-Modified", http_date(resource.last_updated // 1_000_000))]
+    headers = [("ETag", etag), ("Last-Modified", _date(resource.last_updated // 1_000_000))]
     if _is_known(etag, resource.last_updated):
-        return Response(status=304, headers=headers)
+        return Response(status=304, headers=[*_FOR_EVERY_ORIGIN, *headers])
     return of_body(resource.body, content_type, headers)
 
 
-def of_body(body: bytes, content_type: str, headers: list[tuple[str, str]] | None = None) -> Response:
+def of_body(body: bytes, content_type: str, headers: Headings = ()) -> Response:
     """A body, packed lightly (zstd or gzip) where the client takes it and it is worth it."""
-    sent = [("Vary", "Accept-Encoding"), *(headers or ())]
-    accepted = request.environ.get("HTTP_ACCEPT_ENCODING", "")
-    if accepted and len(body) >= _SMALLEST:
-        body, encoding = _packed(body)
-        sent += [("Content-Encoding", encoding)] if encoding else []
-    return _Body(body, content_type=content_type, headers=sent)
-
-
-class _Body(Response):
-    """An answer with a body of known length and no Location: its headers go out as they are.
-
-    The library would copy them once more, to mend what such an answer does not have.
-    """
-
-    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
-        """The headers with the body's length."""
-        self.headers["Content-Length"] = str(len(self.get_data()))
-        return self.headers
+    sent = [("Vary", "Accept-Encoding"), *headers]
+    encoding = _encoding_for(request.environ.get("HTTP_ACCEPT_ENCODING", "")) if len(body) >= _SMALLEST else ""
+    if encoding:
+        body = _packed(body, encoding)
+        sent.append(("Content-Encoding", encoding))
+    return _whole(body, 200, content_type, sent)
 
 
 def of_problem(problem: FhirProblem) -> Response:
     """A problem of the request as OperationOutcome."""
     body = outcome_bytes(problem.issue, problem.sentence, expression=problem.expression)
-    return Response(body, problem.status, headers=dict(problem.headers), content_type=FHIR_JSON)
+    return _whole(body, problem.status, FHIR_JSON, problem.headers.items())
 
 
 def of_token_problem(problem: TokenProblem) -> Response:
@@ -73,43 +72,64 @@ def of_token_problem(problem: TokenProblem) -> Response:
     issue = Issue.FORBIDDEN if problem.status == 403 else Issue.LOGIN
     if problem.status == 401 and not isinstance(problem, MissingToken):
         issue = Issue.EXPIRED
-    response = Response(outcome_bytes(issue, problem.sentence), problem.status, content_type=FHIR_JSON)
-    response.headers["WWW-Authenticate"] = problem.challenge
-    return response
+    body = outcome_bytes(issue, problem.sentence)
+    return _whole(body, problem.status, FHIR_JSON, [("WWW-Authenticate", problem.challenge)])
 
 
 def of_http_error(error: HTTPException) -> Response:
-    """What Flask or the server refused (too long, no route, a fault) as OperationOutcome, for every origin."""
+    """What Flask or the server refused (too long, no route, a fault) as OperationOutcome."""
     status = error.code or 500
     body = outcome_bytes(_ISSUES.get(status, Issue.INVALID), _SENTENCES.get(status, "The request is not valid."))
-    return for_every_origin(Response(body, status, content_type=FHIR_JSON))
+    return _whole(body, status, FHIR_JSON)
 
 
 def preflight(methods: str) -> Response:
     """The answer to a browser that asks before it sends (no token needed)."""
-    response = Response(status=204)
-    response.headers["Allow"] = methods
-    response.headers["Access-Control-Allow-Methods"] = methods
-    response.headers["Access-Control-Allow-Headers"] = _ALLOWED
-    response.headers["Access-Control-Max-Age"] = "600"
-    return response
+    allowed = [
+        ("Allow", methods), ("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _ALLOWED),
+        ("Access-Control-Max-Age", "600"),
+    ]  # fmt: skip
+    return Response(status=204, headers=[*_FOR_EVERY_ORIGIN, *allowed])
 
 
-def for_every_origin(response: Response) -> Response:
-    """CORS for apps in browsers: any origin, never with credentials; the token is all that counts."""
-    # Set, not added: an error passes here twice, and browsers refuse the header when it comes twice.
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-    return response
+class _Whole(Response):
+    """An answer with a body of known length and no Location: its headers go out as they are.
+
+    The library would copy them once more, to mend what such an answer does not have.
+    """
+
+    automatically_set_content_length = False
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers as they are."""
+        return self.headers
 
 
-def _packed(body: bytes) -> tuple[bytes, str]:
-    accepted = request.accept_encodings
-    if accepted["zstd"]:
-        return zstandard.compress(body, 1), "zstd"
-    if accepted["gzip"]:
-        return gzip.compress(body, 1, mtime=0), "gzip"
-    return body, ""
+def _whole(body: bytes, status: int, content_type: str, headers: Headings = ()) -> Response:
+    # Given at once: the library walks through all that is there for each one that is set later.
+    length = ("Content-Length", str(len(body)))
+    every = [("Content-Type", content_type), length, *_FOR_EVERY_ORIGIN, *headers]
+    return _Whole(body, status, every, direct_passthrough=True)
+
+
+_date = lru_cache(maxsize=4096)(http_date)
+_local = threading.local()
+
+
+@lru_cache(maxsize=256)
+def _encoding_for(accepted: str) -> str:
+    offered = parse_accept_header(accepted, Accept)
+    return next((encoding for encoding in ("zstd", "gzip") if offered[encoding]), "")
+
+
+def _packed(body: bytes, encoding: str) -> bytes:
+    if encoding == "gzip":
+        return gzip.compress(body, 1, mtime=0)
+    # One for each thread: making it costs a third of its work.
+    packer: zstandard.ZstdCompressor | None = getattr(_local, "packer", None)
+    if packer is None:
+        packer = _local.packer = zstandard.ZstdCompressor(level=1)
+    return packer.compress(body)
 
 
 def _is_known(etag: str, last_updated: int) -> bool:

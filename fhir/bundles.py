@@ -23,7 +23,10 @@ def searchset(base: str, asked: Search, page: Page, *, own_link: str, next_link:
     links = [{"relation": "self", "url": own_link}]
     if next_link is not None:
         links.append({"relation": "next", "url": next_link})
-    entries = [_entry(base, one, _body(one, asked), _MATCH) for one in page.matches]
+    cut = subset.is_subset(asked)
+    entries = [
+        _entry(base, one, subset.cut(one.body, one.type, asked) if cut else one.body, _MATCH) for one in page.matches
+    ]
     entries += [_entry(base, one, one.body, _INCLUDE) for one in page.included]
     if asked.ignored:
         entries.append(_warning(asked.ignored))
@@ -66,10 +69,6 @@ def _entry(base: str, one: Resource, body: bytes, mode: bytes) -> _Pieces:
     # Types and ids have no character that JSON would escape.
     address = f"{base}/{one.type}/{one.id}".encode()
     return b'{"fullUrl":"', address, b'","resource":', body, b',"search":{"mode":"', mode, b'"}}'
-
-
-def _body(one: Resource, asked: Search) -> bytes:
-    return subset.cut(one.body, one.type, asked) if subset.is_subset(asked) else one.body
 
 
 def _warning(ignored: Sequence[str]) -> _Pieces:

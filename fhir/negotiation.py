@@ -42,6 +42,8 @@ def content_type(request: Request) -> str:
 
 def handling(request: Request) -> Handling | None:
     """The handling the client prefers, None when it says nothing."""
+    if "HTTP_PREFER" not in request.environ:
+        return None
     for preference in ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(","):
         name, _, value = preference.strip().partition("=")
         wanted = value.strip('" ')

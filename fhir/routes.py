@@ -34,11 +34,6 @@ def install(app: Flask) -> None:
     web.render_errors_under(app, PREFIX, answers.of_http_error)
 
 
-@blueprint.after_request
-def _finish(response: Response) -> Response:
-    return answers.for_every_origin(response)
-
-
 def capabilities() -> Response:
     """The CapabilityStatement; open, may be cached."""
     content_type = negotiation.content_type(request)
@@ -131,7 +126,7 @@ def _search(resource_type: str, given: Sequence[tuple[str, str]]) -> Response:
         own_link=bundles.search_link(settings.fhir_base, resource_type, own),
         next_link=_next_link(settings, call.access, asked, page),
     )
-    applied = [("Preference-Applied", f"handling={handling}")] if handling is not None else None
+    applied = [("Preference-Applied", f"handling={handling}")] if handling is not None else []
     return answers.of_body(body, content_type, applied)
 
 

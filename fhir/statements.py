@@ -18,7 +18,7 @@ from service.db import driver_cursor
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
 _READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
-_SEARCH = "SELECT {columns}, {sort}, {refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
+_SEARCH = "SELECT {columns}, {sort}{refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
@@ -73,11 +73,11 @@ def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs
     """The first `limit` rows that match, in order."""
     dialect = dialect_of(session)
     text = _SEARCH.format(
-        columns=_COLUMNS, sort=sort.column, refs="refs" if with_refs else "NULL", where=where.text,
+        columns=_COLUMNS, sort=sort.column, refs=", refs" if with_refs else "", where=where.text,
         order=clauses.order(sort), mark=dialect.mark,
     )  # fmt: skip
     rows = _fetch(session, text, (*where.values, limit))
-    return [_with_refs(dialect, row) if with_refs else Row._make((*row[:-1], ())) for row in rows]
+    return [_with_refs(dialect, row) if with_refs else Row(*row) for row in rows]
 
 
 def count(session: Session, where: Clause) -> int:

@@ -233,10 +233,10 @@ def _resource(session: Session, row: Row) -> Resource:
 
 def _resources(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
     unpack = bodies_of(session).unpack
-    return tuple(
+    return tuple([
         Resource(
             row.type, row.id, row.version, row.last_updated,
             b"" if row.deleted else unpack(session, row.dictionary_id, row.body), row.deleted,
         )
         for row in rows
-    )  # fmt: skip
+    ])  # fmt: skip

@@ -2,21 +2,22 @@
 
 import base64
 import binascii
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
 from flask import request as flask_request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from oauth import clients, tokens
 from oauth.errors import InvalidClient, InvalidRequest, TooManyAttempts
-from oauth.models import AuthMethod, Client, ClientStatus
+from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
+from oauth.statements import CallerFacts, find_caller
 from service import audit
 from service.accounts import throttling
-from service.accounts.models import AttemptCounter
 from service.clock import now
+from service.db import microseconds
 
 WINDOW = 300
 PER_CLIENT_AND_NETWORK = 10
@@ -33,21 +34,25 @@ class Presented:
     secret: str
 
 
-def authenticate(session: Session, request: OAuthRequest) -> Client:
-    """The app that sent this request. Raises InvalidRequest for two methods at once, else InvalidClient.
+def authenticate(session: Session, request: OAuthRequest, methods: Collection[str]) -> CallerFacts:
+    """The app that sent this request by one of `methods`. Raises InvalidRequest for two at once, else InvalidClient.
 
     Wrong secrets are counted for each app and network, so that guessing ends and no stranger locks the app out:
     its own right secret, from elsewhere, keeps working.
     """
     presented = _name_by_token(session, request, read(request))
-    client = clients.find(session, presented.client_id)
-    fits = _fits(client, presented)
+    here, at = _counter_here(presented.client_id), microseconds(now())
+    possible = clients.is_possible(presented.client_id)
+    client = find_caller(session, presented.client_id, here, at) if possible else None
+    fits = _fits(client, presented, at)
     if presented.method is not AuthMethod.NONE:
-        _throttle(session, presented.client_id, fits)
+        _throttle(session, presented.client_id, here, client.failures if client and fits else None)
     if client is None or not fits:
         audit.record(
             session, "oauth:client:authenticate", outcome=audit.Outcome.REFUSED, client_id=client.id if client else None
         )
+        raise InvalidClient()
+    if presented.method not in methods:
         raise InvalidClient()
     return client
 
@@ -95,29 +100,28 @@ def _form_decode(raw: bytes) -> str:
     return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
 
 
-def _fits(client: Client | None, presented: Presented) -> bool:
-    right_secret = clients.secret_fits(client, presented.secret)
-    if client is None or client.status is not ClientStatus.APPROVED:
+def _fits(client: CallerFacts | None, presented: Presented, at: int) -> bool:
+    right_secret = clients.secret_fits(client, presented.secret, at)
+    if client is None or client.status != ClientStatus.APPROVED:
         return False
-    if client.token_endpoint_auth_method is not presented.method:
+    if client.token_endpoint_auth_method != presented.method:
         return False
     return presented.method is AuthMethod.NONE or right_secret
 
 
-def _throttle(session: Session, client_id: str, fits: bool) -> None:
+def _counter_here(client_id: str) -> str:
+    return f"client-here:{throttling.hidden(client_id, throttling.network_of(flask_request.remote_addr))}"
+
+
+def _throttle(session: Session, client_id: str, here: str, failures: int | None) -> None:
+    """`failures` so far where the secret is right, None where it is wrong."""
     # A right secret only looks: it must not queue behind the counter's row. Secrets are 256 random bits, so the few
     # wrong tries that a parallel burst slips through gain nothing.
-    here = f"client-here:{throttling.hidden(client_id, throttling.network_of(flask_request.remote_addr))}"
-    if fits:
-        if _failures(session, here) >= PER_CLIENT_AND_NETWORK:
+    if failures is not None:
+        if failures >= PER_CLIENT_AND_NETWORK:
             raise TooManyAttempts()
         return
     within = throttling.hit(session, here, PER_CLIENT_AND_NETWORK, WINDOW)
     everywhere = throttling.hit(session, f"client:{throttling.hidden(client_id)}", PER_CLIENT, WINDOW)
     if not within or not everywhere:
         raise TooManyAttempts()
-
-
-def _failures(session: Session, key: str) -> int:
-    statement = select(AttemptCounter.count).where(AttemptCounter.key == key, AttemptCounter.expires_at > now())
-    return session.scalar(statement) or 0

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from oauth import redirects
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
+from oauth.statements import CallerFacts
 from service import audit
 from service.clock import now
 from service.db import digest
@@ -100,9 +101,12 @@ def view(client: Client) -> ClientView:
 
 def find(session: Session, client_id: str) -> Client | None:
     """The row of an app, for this package only; None for an unknown or impossible id."""
-    if not client_id or len(client_id) > 64 or not client_id.isascii() or not client_id.isprintable():
-        return None
-    return session.get(Client, client_id)
+    return session.get(Client, client_id) if is_possible(client_id) else None
+
+
+def is_possible(client_id: str) -> bool:
+    """Whether an app could have this id; others are not looked up."""
+    return 0 < len(client_id) <= 64 and client_id.isascii() and client_id.isprintable()
 
 
 def get(session: Session, client_id: str) -> ClientView:
@@ -154,9 +158,9 @@ def set_scopes(session: Session, client_id: str, scopes: str) -> None:
     audit.record(session, "oauth:client:set-scopes", client_id=client.id)
 
 
-def secret_fits(client: Client | None, given: str) -> bool:
-    """Whether `given` is a secret of the app that is valid now. Takes the same way for apps that do not exist."""
-    found, at = digest(given), now()
+def secret_fits(client: CallerFacts | None, given: str, at: int) -> bool:
+    """Whether `given` is a secret of the app, valid at that instant. Apps that do not exist take the same way."""
+    found = digest(given)
     current = hmac.compare_digest(found, (client and client.secret_hash) or _NO_SECRET)
     previous = hmac.compare_digest(found, (client and client.previous_secret_hash) or _NO_SECRET)
     if client is None:
@@ -165,7 +169,7 @@ def secret_fits(client: Client | None, given: str) -> bool:
     return current or (previous and not _over(client.previous_secret_expires_at, at))
 
 
-def _over(end: datetime | None, at: datetime) -> bool:
+def _over(end: int | None, at: int) -> bool:
     return end is not None and end <= at
 
 

@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl
 from authlib.oauth2.rfc6749 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from flask import Request
+from flask.globals import request_ctx
 
 from oauth.errors import InvalidRequest
 from oauth.models import PendingAuthorization
+from service import web
 
 MAX_PARAMETERS = 100
 MAX_LENGTH = 20_000
@@ -44,15 +46,18 @@ class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no typ
         return {}
 
 
-def from_body(request: Request, uri: str) -> OAuthRequest:
-    """The request of a POST endpoint; raises InvalidRequest for a query string, another type, or a repeated name."""
-    if request.query_string:
+def current_request() -> OAuthRequest:
+    """The POST at hand; raises InvalidRequest for a query string, another type, or a repeated name."""
+    # The object itself: each look through Flask's proxy costs.
+    given = request_ctx.request
+    if given.query_string:
         raise InvalidRequest()
     try:
-        parameters = body_parameters(request)
+        parameters = body_parameters(given)
     except Duplicated:
         raise InvalidRequest() from None
-    return OAuthRequest(request.method, uri, parameters, headers=request.headers)
+    # The address people use, not the one behind a proxy: Authlib asks that it is https or loopback.
+    return OAuthRequest(given.method, web.settings().base_url + given.path, parameters, headers=given.headers)
 
 
 def body_parameters(request: Request) -> dict[str, str]:

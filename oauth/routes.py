@@ -1,5 +1,6 @@
 """The endpoints of the authorization server."""
 
+import orjson
 from authlib.oauth2 import OAuth2Error
 from flask import Blueprint, Flask, Response, json, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -7,11 +8,11 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from consent.representatives import members_for
-from oauth import authorization_request, flows, keys, logos
+from oauth import authorization_request, flows, introspection, keys, logos
 from oauth.authorization_request import Refusal
 from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
 from oauth.protector import TokenInQuery, TokenProblem, bearer_token
-from oauth.requests import Duplicated, body_parameters, query_parameters
+from oauth.requests import Duplicated, body_parameters, current_request, query_parameters
 from oauth.server import refusal_url, server
 from oauth.userinfo import claims_of
 from service import web
@@ -67,20 +68,24 @@ def token() -> Response:
 @blueprint.post("/revoke")
 def revoke() -> Response:
     """RFC 7009."""
-    return server.answer_endpoint("revocation")
+    return server.answer_revocation()
 
 
 @blueprint.post("/introspect")
 def introspect() -> Response:
     """RFC 7662."""
-    return server.answer_endpoint("introspection")
+    try:
+        told = introspection.tell(web.reading_session(), current_request(), web.settings())
+    except OAuth2Error as error:
+        return as_json(error, challenge="Authorization" in request.headers)
+    return Response(orjson.dumps(told), headers=NO_STORE, content_type=JSON)
 
 
 @blueprint.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """OpenID Connect Core §5.3; the token in the header only."""
     try:
-        claims = claims_of(web.db_session(), bearer_token(), web.settings())
+        claims = claims_of(web.reading_session(), bearer_token(), web.settings())
     except TokenProblem as problem:
         status = 400 if isinstance(problem, TokenInQuery) else problem.status
         body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}

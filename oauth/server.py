@@ -10,12 +10,11 @@ from flask import request as flask_request
 
 from oauth import client_authentication, redirects, tokens
 from oauth.code_exchange import S256, CodeExchange
-from oauth.errors import JSON, NO_STORE, InvalidClient, InvalidRequest, as_json, description_of
+from oauth.errors import JSON, NO_STORE, InvalidRequest, as_json, description_of
 from oauth.id_tokens import SignedIdToken
-from oauth.introspection import Introspection
 from oauth.models import Client
 from oauth.refresh_exchange import RefreshExchange
-from oauth.requests import OAuthRequest, from_body
+from oauth.requests import OAuthRequest, current_request
 from oauth.revocation import Revocation
 from oauth.standing import Recipient
 from service import audit, web
@@ -29,18 +28,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
 
     def create_oauth2_request(self, request: Request | None) -> OAuthRequest:
         """The body of the current POST; whatever is in the URL is refused."""
-        given = flask_request
-        if isinstance(request, OAuthRequest):
-            return request
-        # The address people use, not the one behind a proxy: Authlib asks that it is https or loopback.
-        return from_body(given, web.settings().base_url + given.path)
+        return request if isinstance(request, OAuthRequest) else current_request()
 
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> Client:
         """The calling app, by exactly one method and only the registered one, the same at every endpoint."""
-        client = client_authentication.authenticate(web.db_session(), request)
-        if client.token_endpoint_auth_method not in methods:
-            raise InvalidClient()
-        return client
+        session = web.db_session()
+        return session.get_one(Client, client_authentication.authenticate(session, request, methods).id)
 
     def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
         """Keep digests only, in the transaction that spent the code or refresh token."""
@@ -84,13 +77,13 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         response: Response = self.create_token_response(request)
         return response
 
-    def answer_endpoint(self, name: str) -> Response:
-        """The revocation or introspection endpoint."""
+    def answer_revocation(self) -> Response:
+        """The revocation endpoint."""
         try:
             request = self.create_oauth2_request(None)
         except OAuth2Error as error:
             return as_json(error)
-        response: Response = self.create_endpoint_response(name, request)
+        response: Response = self.create_endpoint_response(Revocation.ENDPOINT_NAME, request)
         return response
 
 
@@ -135,7 +128,6 @@ def _build() -> Server:
     built.register_grant(CodeExchange, [S256(), SignedIdToken()])
     built.register_grant(RefreshExchange, [SignedIdToken()])
     built.register_endpoint(Revocation)
-    built.register_endpoint(Introspection)
     return built
 
 

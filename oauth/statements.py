@@ -1,7 +1,6 @@
-"""The hot statement of this package, kept by hand for both databases: a token with all that it hangs from.
+"""The hot statements of this package, kept by hand for both databases: a token with all it hangs from, and a caller.
 
-It runs on the driver's own cursor (binary on PostgreSQL), inside the session's transaction. Both twins name the same
-columns in the same order; a test runs both and compares.
+They run on the driver's own cursor (binary on PostgreSQL), inside the session's transaction.
 """
 
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy.orm import Session
 
-from service.db import driver_cursor
+from service.db import Statement
 
 _COLUMNS = """
     a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at,
@@ -32,8 +31,19 @@ _TABLES = """
     LEFT JOIN representative_link l ON l.id = g.link_id
     LEFT JOIN personal_representative r ON r.id = l.representative_id
 """
-POSTGRESQL = f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = %s"
-SQLITE = f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = ?"
+_TOKEN = Statement(f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = %s")
+_TOKEN_AND_SUBJECT = Statement(
+    f"SELECT {_COLUMNS}, s.id {_TABLES}"
+    " LEFT JOIN subject s ON s.account_id = g.account_id AND s.member_id = g.member_id WHERE a.hash = %s"
+)
+_CALLER = Statement(
+    """
+    SELECT c.id, c.status, c.token_endpoint_auth_method, c.secret_hash, c.secret_expires_at, c.previous_secret_hash,
+        c.previous_secret_expires_at, c.may_introspect,
+        coalesce((SELECT n.count FROM attempt_counter n WHERE n.key = %s AND n.expires_at > %s), 0)
+    FROM client c WHERE c.id = %s
+    """
+)
 
 
 class TokenFacts(NamedTuple):
@@ -73,14 +83,39 @@ class TokenFacts(NamedTuple):
     representative_account_id: str | None
 
 
+class CallerFacts(NamedTuple):
+    """What a caller is judged by: instants in microseconds since 1970, `failures` of the counter that was asked for."""
+
+    id: str
+    status: str
+    token_endpoint_auth_method: str
+    secret_hash: str | None
+    secret_expires_at: int | None
+    previous_secret_hash: str | None
+    previous_secret_expires_at: int | None
+    may_introspect: bool
+    failures: int
+
+
 _CLASSES = TokenFacts._fields.index("sensitive_classes")
 
 
 def find_token(session: Session, token_hash: str) -> TokenFacts | None:
     """What is known now of the access token with this digest and of everything it hangs from; None if unknown."""
-    text = POSTGRESQL if session.get_bind().dialect.name == "postgresql" else SQLITE
-    rows = driver_cursor(session).execute(text, (token_hash,)).fetchall()
+    rows = _TOKEN.run(session, token_hash).fetchall()
     return _facts(rows[0]) if rows else None
+
+
+def find_token_and_subject(session: Session, token_hash: str) -> tuple[TokenFacts | None, str | None]:
+    """The same, and the `sub` of its account and member where it is made already."""
+    rows = _TOKEN_AND_SUBJECT.run(session, token_hash).fetchall()
+    return (_facts(rows[0][:-1]), rows[0][-1]) if rows else (None, None)
+
+
+def find_caller(session: Session, client_id: str, counter: str, at: int) -> CallerFacts | None:
+    """The app with this id, and what the counter of that key holds at the instant `at`; None if there is no app."""
+    rows = _CALLER.run(session, counter, at, client_id).fetchall()
+    return CallerFacts._make(rows[0]) if rows else None
 
 
 def _facts(row: tuple[Any, ...]) -> TokenFacts:

@@ -19,7 +19,7 @@ from oauth.models import (
     RefreshToken,
     TokenFamily,
 )
-from oauth.statements import TokenFacts, find_token
+from oauth.statements import TokenFacts, find_token, find_token_and_subject
 from oauth.token_problems import InvalidToken
 from service.accounts.models import AccountStatus
 from service.clock import now
@@ -54,7 +54,16 @@ def check(session: Session, raw_access_token: str) -> TokenRow:
 
     Nothing is cached: what was revoked a moment ago is refused now, on every worker.
     """
-    found = find_token(session, digest(raw_access_token))
+    return _require_standing(find_token(session, digest(raw_access_token)))
+
+
+def check_with_subject(session: Session, raw_access_token: str) -> tuple[TokenRow, str | None]:
+    """The same, and the `sub` of its person where one is made already."""
+    found, subject = find_token_and_subject(session, digest(raw_access_token))
+    return _require_standing(found), subject
+
+
+def _require_standing(found: TokenFacts | None) -> TokenRow:
     if found is None or not stands(found, microseconds(now())):
         raise InvalidToken
     return _row(found)

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
-from service.db import Base, Instant, append_only, driver_cursor, microseconds, words
+from service.db import Base, Instant, Statement, append_only, microseconds, words
 
 
 class Outcome(StrEnum):
@@ -67,10 +67,7 @@ _COLUMNS = (
     "at", "tag", "outcome", "account_id", "member_id", "link_id", "client_id", "grant_id", "resource_type", "count",
     "detail", "reason", "ip", "request_id", "login_session_id",
 )  # fmt: skip
-_INSERT = {
-    dialect: f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) VALUES ({', '.join([mark] * len(_COLUMNS))})"  # noqa: S608
-    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
-}
+_INSERT = Statement(f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +105,8 @@ def record(
 ) -> None:
     """Add one event to the caller's transaction. `detail` holds neither health data nor secrets."""
     where = _circumstances()
-    driver_cursor(session).execute(
-        _INSERT[session.get_bind().dialect.name],
-        (
-            microseconds(now()), tag, outcome.value, account_id, member_id, link_id, client_id, grant_id, resource_type,
-            count, None if detail is None else orjson.dumps(detail).decode(), reason, where.ip, where.request_id,
-            where.login_session_id,
-        ),
+    _INSERT.run(
+        session, microseconds(now()), tag, outcome.value, account_id, member_id, link_id, client_id, grant_id,
+        resource_type, count, None if detail is None else orjson.dumps(detail).decode(), reason, where.ip,
+        where.request_id, where.login_session_id,
     )  # fmt: skip

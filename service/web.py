@@ -242,7 +242,8 @@ def _close(_error: BaseException | None) -> None:
 
 def _refuse_null_character() -> None:
     """Refuse a path or query with a null character: PostgreSQL keeps none in texts, a look-up would fail."""
-    if "\0" in request.path or b"%00" in request.query_string:
+    given = request_ctx.request
+    if "\0" in given.path or b"%00" in given.query_string:
         raise BadRequest
 
 
@@ -254,8 +255,8 @@ def _refuse_foreign_origin() -> None:
 
 
 def _refuse_forged_forms() -> None:
-    safe = request.method in {"GET", "HEAD", "OPTIONS"}
-    if safe or request.endpoint is None or csrf._is_exempt():
+    given = request_ctx.request
+    if given.method in {"GET", "HEAD", "OPTIONS"} or given.endpoint is None or csrf._is_exempt():
         return
     _refuse_foreign_origin()
     csrf.protect()
@@ -366,4 +367,4 @@ def _renderer() -> Callable[[HTTPException], Response] | None:
 def _circumstances() -> audit.Circumstances:
     if not has_request_context():
         return audit.Circumstances()
-    return audit.Circumstances(request.remote_addr, request_id(), g.get("login_session_id"))
+    return audit.Circumstances(request_ctx.request.remote_addr, request_id(), g.get("login_session_id"))

@@ -1,12 +1,14 @@
 """Sessions that read without a transaction: what they write stands at once, the ORM still has its transaction."""
 
+import sqlite3
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from service import audit
+from service import audit, prepared
 from service.db import ReadingSession, ReadingSessions, driver_cursor
 from service.plan.models import Member
 from tests.factories import make_member
@@ -89,6 +91,29 @@ def test_a_connection_that_the_server_ended_is_replaced(engine: Engine, sessions
         other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
     with sessions.open() as second:
         assert driver_cursor(second).execute(EVENTS).fetchall() == [(0,)]
+
+
+def test_a_fault_of_a_statement_is_the_drivers_and_the_next_one_runs(reading: ReadingSession) -> None:
+    with pytest.raises((psycopg.Error, sqlite3.Error)):
+        driver_cursor(reading).execute("SELECT nothing FROM nowhere")
+    assert driver_cursor(reading).execute(EVENTS).fetchall() == [(0,)]
+
+
+def test_statements_beyond_those_that_are_prepared_run_too(
+    reading: ReadingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "_MOST", 1)
+    for wanted in (1, 2, 3):
+        assert driver_cursor(reading).execute(f"SELECT {wanted}").fetchall() == [(wanted,)]
+    assert driver_cursor(reading).execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_values_of_every_kind_arrive_as_they_were_given(engine: Engine, reading: ReadingSession) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite's driver is used as it is")
+    text = "SELECT %s::text, %s::bigint, %s::boolean, %s::bytea, %s::text[], %s::text"
+    given = ("q\"uo'te \\ é", 1 << 40, True, b"\0\xff", ["a,b", "{}", 'c"d', ""], None)
+    assert driver_cursor(reading).execute(text, given).fetchall() == [given]
 
 
 @of_a_server

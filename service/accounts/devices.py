@@ -8,7 +8,7 @@ import secrets
 from datetime import timedelta
 
 from flask import Response, after_this_request, request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from service.accounts.models import Account, KnownDevice
@@ -16,16 +16,19 @@ from service.db import digest
 from service.web import settings
 
 _LIFE = timedelta(days=400)
+# Made once: making it costs more than asking it, and each sign-in asks twice.
+_KNOWN = (
+    select(KnownDevice.id)
+    .where(KnownDevice.token_hash == bindparam("token_hash"), KnownDevice.account_id == bindparam("account_id"))
+    .limit(1)
+)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def find(session: Session, account: Account) -> KnownDevice | None:
-    """This browser as a known device of `account`, or None."""
+def find(session: Session, account: Account) -> str | None:
+    """The id under which this browser is a known device of `account`; None where it is not."""
     token = _given()
-    if token is None:
-        return None
-    ours = (KnownDevice.token_hash == digest(token), KnownDevice.account_id == account.id)
-    return session.scalar(select(KnownDevice).where(*ours).limit(1))
+    return session.scalar(_KNOWN, {"token_hash": digest(token), "account_id": account.id}) if token else None
 
 
 def any_known(session: Session, account: Account) -> bool:
@@ -33,8 +36,8 @@ def any_known(session: Session, account: Account) -> bool:
     return session.scalar(select(KnownDevice.id).where(KnownDevice.account_id == account.id).limit(1)) is not None
 
 
-def remember(session: Session, account: Account) -> KnownDevice:
-    """Make this browser a known device of `account`; the cookie is ours or new, never one that was planted."""
+def remember(session: Session, account: Account) -> str:
+    """Make this browser a known device of `account`, and its id; the cookie is ours or new, never a planted one."""
     token = _given()
     ours = token is not None and session.scalar(
         select(KnownDevice.id).where(KnownDevice.token_hash == digest(token)).limit(1)
@@ -45,7 +48,7 @@ def remember(session: Session, account: Account) -> KnownDevice:
     session.add(made)
     session.flush()
     after_this_request(lambda response: _set_cookie(response, token))
-    return made
+    return made.id
 
 
 def forget_all(session: Session, account: Account) -> None:

@@ -4,19 +4,18 @@ The rule (8 to 64 characters, 3 of 4 groups) is the plan's documented one, kept 
 ask for no composition. The list and the own names are what 63B adds. A password is normalised to NFC once, here.
 """
 
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from threading import BoundedSemaphore
+from importlib import import_module
+from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 SHORTEST, LONGEST = 8, 64
 SPECIALS = "!@#$%"
@@ -31,8 +30,12 @@ _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16)
 # Of 32 random bytes that were thrown away: what is compared for people we do not know, at the same cost.
 _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK8dro+j6w4XDj+G2Xgm4Nsg8c+5EMo"
-_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_places = BoundedSemaphore(_cores)
+# One at a time in a process, of which a server runs one a core: sign-ins must not starve the reads of everybody else.
+# Always the same thread: every thread that hashes keeps its 19 MiB, and drawing them anew would add a fifth to a hash.
+_hashing = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Part(StrEnum):
@@ -58,7 +61,7 @@ class UnusablePassword(Exception):
 
 
 class HashingBusy(Exception):
-    """Every place for hashing stayed taken for some seconds."""
+    """Other people's hashes kept this one waiting for some seconds."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,7 @@ def judge(password: str, rule: Rule = Rule()) -> Verdict:
 
 def make_hash(password: str) -> str:
     """The argon2id hash to store; takes about 35 ms of one core."""
-    text = normalise(password)
-    with _one_place():
-        return _hasher.hash(text)
+    return _in_turn(_hasher.hash, normalise(password))
 
 
 def verify_hash(stored: str | None, password: str) -> bool:
@@ -137,11 +138,10 @@ def verify_hash(stored: str | None, password: str) -> bool:
     if len(text) > LONGEST:
         # Argon2's cost does not grow with the password, but its first pass reads all of it.
         text, stored = text[:LONGEST], None
-    with _one_place():
-        try:
-            fits = _hasher.verify(stored or _NOBODYS, text)
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        fits = _in_turn(_hasher.verify, stored or _NOBODYS, text)
+    except (VerificationError, InvalidHashError):
+        return False
     return fits and stored is not None
 
 
@@ -150,15 +150,13 @@ def is_outdated(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-@contextmanager
-def _one_place() -> Iterator[None]:
-    # One hash a core at most: sign-ins must not starve the reads of everybody else.
-    if not _places.acquire(timeout=_WAIT_SECONDS):
-        raise HashingBusy
+def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    waiting = _hashing.submit(work, *given, **named)
     try:
-        yield
-    finally:
-        _places.release()
+        return waiting.result(_WAIT_SECONDS)
+    except TimeoutError:
+        waiting.cancel()
+        raise HashingBusy from None
 
 
 def _groups_in(text: str) -> Iterator[Part]:
@@ -181,13 +179,19 @@ def _is_common(text: str) -> bool:
 
 @cache
 def _common() -> frozenset[str]:
-    return frozenset(FREQUENCY_LISTS["passwords"])
+    return frozenset(_list_of_common())
 
 
 @cache
 def _most_common() -> frozenset[str]:
     """Words so common that digits before or after them add nothing (Password1!, Welcome2024)."""
-    return frozenset(word for word in FREQUENCY_LISTS["passwords"][:_MOST_COMMON] if len(word) >= 6 and word.isalpha())
+    return frozenset(word for word in _list_of_common()[:_MOST_COMMON] if len(word) >= 6 and word.isalpha())
+
+
+def _list_of_common() -> list[str]:
+    # The lists take 12 MB: a process reads them when the first password is chosen in it.
+    found: list[str] = import_module("zxcvbn.frequency_lists").FREQUENCY_LISTS["passwords"]
+    return found
 
 
 def _holds_a_name(text: str, names: Collection[str]) -> bool:

@@ -25,6 +25,7 @@ from service.accounts import second_factors
 from service.accounts.models import Account, AccountStatus, LoginSession, Totp
 from service.accounts.next_page import here
 from service.clock import now
+from service.db import Statement, microseconds
 from service.plan import plan_staff
 from service.web import PageError, browser_token, db_session, rotate_browser_token
 
@@ -33,6 +34,8 @@ ABSOLUTE, STAFF_ABSOLUTE = timedelta(hours=12), timedelta(hours=8)
 RECENT_MINUTES = 5
 # A look within this time is not written down again: reading pages would otherwise write on every request.
 _UNWRITTEN = timedelta(seconds=5)
+# By hand: each sign-in asks for it, and through the ORM it costs a twentieth of the password's hash.
+_END = Statement("UPDATE login_session SET ended_at = %s WHERE ended_at IS NULL AND token_hash = %s")
 P = ParamSpec("P")
 
 
@@ -301,7 +304,7 @@ def _open() -> tuple[Any, ...]:
 
 
 def _end_row_of(session: Session, token_hash: str) -> None:
-    _end(session, LoginSession.token_hash == token_hash)
+    _END.run(session, microseconds(now()), token_hash)
 
 
 def _end(session: Session, *conditions: Any) -> int:

@@ -6,7 +6,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts import authentication, devices, notifications, sessions, sign_in_code
 from service.accounts.authentication import TooManyTries, WrongPassword
-from service.accounts.models import Account, KnownDevice
+from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.passwords import HashingBusy
 from service.accounts.schemas import SignIn
@@ -37,7 +37,7 @@ def sign_in() -> ResponseReturnValue:
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
         return _refuse(_sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
-    sessions.start(session, account, device_id=_welcome_device(account).id)
+    sessions.start(session, account, device_id=_welcome_device(account))
     half = half_login()
     if half is None:
         return redirect(_following(), 303)
@@ -90,7 +90,7 @@ def _busy(_error: Exception) -> Response:
     return answer
 
 
-def _welcome_device(account: Account) -> KnownDevice:
+def _welcome_device(account: Account) -> str:
     session = db_session()
     known = devices.find(session, account)
     if known is not None:

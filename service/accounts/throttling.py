@@ -4,17 +4,29 @@ A window opens at the first attempt and is not moved by later ones. An attempt i
 parallel burst cannot pass the limit; a database that does not answer raises, so the limit fails closed.
 """
 
-from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, case, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from service.accounts.models import AttemptCounter
 from service.clock import now
-from service.db import digest
+from service.db import Statement, digest, microseconds
+
+# By hand: every sign-in counts and gives back, and through the ORM each of these cost more than all else but the hash.
+_COUNT = Statement(
+    """
+    INSERT INTO attempt_counter (key, count, expires_at) VALUES (%s, 1, %s)
+    ON CONFLICT (key) DO UPDATE SET
+        count = CASE WHEN attempt_counter.expires_at <= %s THEN 1 ELSE attempt_counter.count + 1 END,
+        expires_at = CASE WHEN attempt_counter.expires_at <= %s THEN excluded.expires_at
+            ELSE attempt_counter.expires_at END
+    RETURNING count
+    """
+)
+_GIVE_BACK = Statement("UPDATE attempt_counter SET count = count - 1 WHERE key = %s AND count > 0")
+_FORGET = Statement("DELETE FROM attempt_counter WHERE key = %s")
 
 
 def hit(session: Session, key: str, limit: int, window_seconds: float) -> bool:
@@ -24,39 +36,20 @@ def hit(session: Session, key: str, limit: int, window_seconds: float) -> bool:
 
 def count(session: Session, key: str, window_seconds: float) -> int:
     """Count one attempt under `key` and return how many the window holds now, this one included."""
-    moment = now()
-    ends = moment + timedelta(seconds=window_seconds)
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(AttemptCounter) if on_postgresql else sqlite.insert(AttemptCounter)
-    over = AttemptCounter.expires_at <= moment
-    statement = (
-        insert.values(key=key, count=1, expires_at=ends)
-        .on_conflict_do_update(
-            index_elements=[AttemptCounter.key],
-            set_={
-                "count": case((over, 1), else_=AttemptCounter.count + 1),
-                "expires_at": case((over, insert.excluded.expires_at), else_=AttemptCounter.expires_at),
-            },
-        )
-        .returning(AttemptCounter.count)
-    )
-    return session.scalars(statement).one()
+    moment = microseconds(now())
+    ends = moment + int(window_seconds * 1_000_000)
+    ((counted,),) = _COUNT.run(session, key, ends, moment, moment).fetchall()
+    return int(counted)
 
 
 def give_back(session: Session, key: str) -> None:
     """Take back one counted attempt: it was right, so it was no guess."""
-    session.execute(
-        update(AttemptCounter)
-        .where(AttemptCounter.key == key, AttemptCounter.count > 0)
-        .values(count=AttemptCounter.count - 1)
-        .execution_options(synchronize_session=False)
-    )
+    _GIVE_BACK.run(session, key)
 
 
 def forget(session: Session, key: str) -> None:
     """Forget every attempt under `key`."""
-    statement = delete(AttemptCounter).where(AttemptCounter.key == key)
-    session.execute(statement.execution_options(synchronize_session=False))
+    _FORGET.run(session, key)
 
 
 def delete_over(session: Session, *, limit: int = 500) -> int:

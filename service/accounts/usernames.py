@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from functools import cache
+from importlib import import_module
+from typing import Any
 
-from confusable_homoglyphs.confusables import confusables_data, is_mixed_script
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -71,7 +73,7 @@ def require_usable(session: Session, username: str) -> None:
         raise WrongCharacter
     if not (text[0].isalnum() and text[-1].isalnum()):
         raise WrongCharacter
-    if is_mixed_script(text):
+    if _confusables().is_mixed_script(text):
         raise MixedScripts
     if _is_taken(session, username):
         raise UsernameTaken
@@ -90,6 +92,12 @@ def _is_taken(session: Session, username: str) -> bool:
 def _plain(letter: str) -> str:
     if letter.isascii():
         return letter
-    likes: list[str] = [alias["c"].strip("\u200e") for alias in confusables_data.get(letter, ())]
+    likes: list[str] = [alias["c"].strip("\u200e") for alias in _confusables().confusables_data.get(letter, ())]
     ascii_like = next((like for like in likes if like.isascii()), None)
     return ascii_like.casefold() if ascii_like else min([letter, *likes])
+
+
+@cache
+def _confusables() -> Any:
+    # Its tables take 6 MB: a process reads them when the first name is chosen in it.
+    return import_module("confusable_homoglyphs.confusables")

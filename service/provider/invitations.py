@@ -102,7 +102,7 @@ def _open(secret: str, invitation: PortalInvitation, form: dict[str, str]) -> Re
         return _new_page(secret, invitation, {"password": sentences(weak.verdict)}, form), 400
     except InvitationOver:
         raise LinkOver from None
-    sessions.start(session, made.account, device_id=devices.remember(session, made.account).id)
+    sessions.start(session, made.account, device_id=devices.remember(session, made.account))
     return redirect(url_for("provider_home.index"), 303)
 
 

@@ -1,6 +1,6 @@
 """Signing in and out, giving the password again, and where one goes afterwards."""
 
-from contextlib import ExitStack
+import threading
 
 import pytest
 from argon2 import PasswordHasher
@@ -132,15 +132,16 @@ def test_an_old_hash_is_made_anew_at_sign_in(visitor: Visitor, account: Account,
     assert passwords.verify_hash(account.password_hash, PASSWORD)
 
 
-def test_full_hashing_places_are_told_with_when_to_come_back(
+def test_a_hash_that_waits_too_long_is_told_with_when_to_come_back(
     visitor: Visitor, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "_WAIT_SECONDS", 0.01)
     visitor.get("/sign-in")
-    with ExitStack() as taken:
-        for _ in range(passwords._cores):
-            taken.enter_context(passwords._one_place())
-        answer = visitor.post("/sign-in", username=account.username, password=PASSWORD)
+    others = threading.Event()
+    passwords._hashing.submit(others.wait, 30)
+    answer = visitor.post("/sign-in", username=account.username, password=PASSWORD)
+    others.set()
+    monkeypatch.undo()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert visitor.sign_in(account).status_code == 303
 

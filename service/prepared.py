@@ -1,0 +1,60 @@
+"""Hand-kept statements of PostgreSQL, prepared once a connection and run by libpq itself.
+
+A cursor of the driver waits for each answer in Python; one blocking call without the interpreter's lock costs half.
+"""
+
+from typing import Any
+
+from psycopg import Connection
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, Format
+
+_MOST = 200
+_SUCCESS = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
+
+
+class PreparedStatements:
+    """The statements of one connection in autocommit, behind the two methods of a cursor that they need."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._libpq: Any = connection.pgconn
+        self._values = Transformer(connection)
+        self._names: dict[str, bytes] = {}
+        self._answer: Any = None
+
+    def execute(self, text: str, values: tuple[Any, ...] = ()) -> "PreparedStatements":
+        """Run the statement; raises the driver's errors. `text` marks its values by %s and has no other percent."""
+        # Sent as texts without a type: the server takes each for what the statement needs.
+        given = self._values.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        name = self._names.get(text) or self._prepare(text)
+        if name:
+            self._answer = _good(self._libpq.exec_prepared(name, given, None, Format.BINARY))
+        else:
+            self._answer = _good(self._libpq.exec_params(_numbered(text), given, None, None, Format.BINARY))
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Every row of the last statement."""
+        self._values.set_pgresult(self._answer, set_loaders=True, format=Format.BINARY)
+        return self._values.load_rows(0, self._answer.ntuples, tuple)
+
+    def _prepare(self, text: str) -> bytes:
+        # Searches come in more shapes than the server should remember: the first ones are the usual ones.
+        if len(self._names) >= _MOST:
+            return b""
+        name = f"hot_{len(self._names)}".encode()
+        _good(self._libpq.prepare(name, _numbered(text)))
+        self._names[text] = name
+        return name
+
+
+def _good(answer: Any) -> Any:
+    if answer.status not in _SUCCESS:
+        raise error_from_result(answer)
+    return answer
+
+
+def _numbered(text: str) -> bytes:
+    first, *others = text.split("%s")
+    return (first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))).encode()
