@@ -53,6 +53,7 @@ QUEUES = (
     ),
     Place("staff_letters.index", _("PIN letters")),
     Place("staff_authorizations.index", _("Billing authorizations: resend")),
+    Place("staff_profiles.index", _("Provider data profiles")),
     Place("staff_remittances.index", _("Remittances with an unknown payee")),
 )  # fmt: skip
 
