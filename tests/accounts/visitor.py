@@ -14,7 +14,9 @@ from werkzeug.test import TestResponse
 
 from service.accounts.models import Account
 from service.mail import OutboxMail, compose
+from service.plan import plan_staff, portal_staff
 from service.settings import Settings
+from service.web import Latchstring
 from tests.accounts.factors import sign_in_with_factor
 from tests.factories import PASSWORD
 
@@ -59,6 +61,16 @@ class Visitor:
     def sign_in_with_factor(self, account: Account, *, following: str = "") -> TestResponse:
         """Sign in with password and the code of an authenticator app, which the account is given if it has none."""
         return sign_in_with_factor(self.browser, account, following=following)
+
+    def enter(self, account: Account, *, following: str = "") -> TestResponse:
+        """Sign in by as many steps as the person's work asks for: delegates and plan staff show a second factor."""
+        held: Latchstring = self.app.extensions["latchstring"]
+        with held.sessions() as session:
+            staff = portal_staff.find_staff(session, account)
+            needs_factor = plan_staff.find(session, account) or (staff and staff.is_delegate)
+        if needs_factor:
+            return self.sign_in_with_factor(account, following=following)
+        return self.sign_in(account, following=following)
 
     def ask_for_code(self, username: str, email: str) -> TestResponse:
         """Ask for a code on the password reset page."""

@@ -182,7 +182,7 @@ def test_case_131_a_login_of_the_firm_cannot_answer_with_the_forwarded_link(
     firm.ask()
     address = link(firm)
     asker = Visitor(app)
-    assert asker.sign_in(firm.staff.account).status_code == 303
+    assert asker.enter(firm.staff.account).status_code == 303
     asker.get(address)
     assert asker.post(f"{address}/yes", **YES).status_code == 403
     assert asker.post(f"{address}/no", reason="x").status_code == 403
@@ -281,7 +281,7 @@ def test_case_132_a_firm_cannot_touch_another_firm_s_request(firm: Firm, app: Fl
     thief = make_portal_staff(session, make_organization(session, kind=OrganizationKind.BILLING), is_delegate=True)
     session.commit()
     browser = Visitor(app)
-    browser.sign_in(thief.account)
+    browser.enter(thief.account)
     assert browser.get(f"/provider/access/clients/{asked.id}").status_code == 404
     browser.get("/provider/access/clients/new")
     for verb in ("resend", "withdraw"):
@@ -526,15 +526,15 @@ def test_case_135_what_is_revoked_or_ended_is_gone_at_the_next_request(
 
     browser = Visitor(app)
     if by == "provider":
-        browser.sign_in(provider.account)
+        browser.enter(provider.account)
         browser.get(f"/provider/access/permissions/{given.id}")
         assert browser.post(f"/provider/access/permissions/{given.id}/end").status_code == 303
     elif by == "firm":
-        browser.sign_in(firm.staff.account)
+        browser.enter(firm.staff.account)
         browser.get(f"/provider/access/clients/{given.request_id}")
         assert browser.post(f"/provider/access/clients/permissions/{given.id}/end", reason="").status_code == 303
     elif by == "plan":
-        browser.sign_in(staff.account)
+        browser.enter(staff.account)
         browser.get("/staff/authorizations?q=keystone")
         assert browser.post(f"/staff/authorizations/permissions/{given.id}/end", reason="Asked by phone").location
     elif by == "contract":
@@ -575,7 +575,7 @@ def test_case_135_nobody_but_a_delegate_of_the_provider_or_the_firm_ends_it(
     session.commit()
     for staff in (clerk, office, stranger, firm.staff):
         browser = Visitor(app)
-        browser.sign_in(staff.account)
+        browser.enter(staff.account)
         browser.get("/sign-in")
         browser.get("/provider/access")
         for path in ("limit", "end"):

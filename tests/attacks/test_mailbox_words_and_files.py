@@ -256,7 +256,7 @@ def test_case_149_a_large_body_is_read_only_for_whom_it_is_meant(app: Flask, ses
     member = Visitor(app)
     account = make_account(session)
     session.commit()
-    member.sign_in(account)
+    member.enter(account)
     member.get("/settings")
     stranger = Visitor(app)
     stranger.get("/sign-in")

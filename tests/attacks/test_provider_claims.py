@@ -273,7 +273,7 @@ def test_case_142_too_many_look_ups_alert_staff_once_and_then_stop(watched: Offi
     assert "Canary" not in mail
 
     clock.advance(3_601)
-    desk.sign_in(staff.account, following="/provider/home")
+    desk.enter(staff.account, following="/provider/home")
     assert look_up(desk).status_code == 200
 
 

@@ -22,7 +22,7 @@ _FORMS = ("", "/pdf", "/csv", "/835", "/fhir")
 
 def visitor_of(app: Flask, staff: ProviderStaff) -> Visitor:
     made = Visitor(app)
-    made.sign_in(staff.account)
+    made.enter(staff.account)
     made.get("/provider/remittances")
     return made
 

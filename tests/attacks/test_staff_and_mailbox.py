@@ -100,7 +100,7 @@ def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session
     stranger, member = Visitor(app), make_account(session)
     session.commit()
     somebody = Visitor(app)
-    somebody.sign_in(member)
+    somebody.enter(member)
     somebody.get("/settings")
     tried = 0
 

@@ -92,7 +92,7 @@ class Office:
         """A browser that is signed in as the login."""
         self.session.commit()
         visitor = Visitor(self.app)
-        assert visitor.sign_in(staff.account, following="/provider/home").status_code == 303
+        assert visitor.enter(staff.account, following="/provider/home").status_code == 303
         return visitor
 
     def stranger(self) -> Visitor:
@@ -100,7 +100,7 @@ class Office:
         account = make_account(self.session)
         self.session.commit()
         visitor = Visitor(self.app)
-        visitor.sign_in(account)
+        visitor.enter(account)
         return visitor
 
     def events(self, tag: str = "provider:") -> list[AuditEvent]:

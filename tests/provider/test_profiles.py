@@ -27,6 +27,7 @@ from service.plan.models import (
     StaffRole,
 )
 from service.plan.models.portal import EntrySource
+from tests.accounts.visitor import Visitor
 from tests.factories import make_group, make_npi, make_plan_staff, make_portal_staff
 from tests.member.pages import form_to
 from tests.oauth.desk import Desk
@@ -68,9 +69,9 @@ def office(desk: Desk, **group: object) -> Office:
 
 
 def _signed_in(desk: Desk, account: Account) -> FlaskClient:
-    browser = desk.app.test_client()
-    assert desk.sign_in(browser, account).status_code == 303
-    return browser
+    visitor = Visitor(desk.app)
+    assert visitor.enter(account).status_code == 303
+    return visitor.browser
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def manager(session: Session, group: ProviderGroup) -> ProviderStaff:
 def visitor(app: Flask, manager: ProviderStaff) -> Visitor:
     """The manager, signed in."""
     made = Visitor(app)
-    made.sign_in(manager.account)
+    made.enter(manager.account)
     made.get("/provider/remittances")
     return made
 
@@ -228,7 +228,7 @@ def test_a_login_without_the_application_is_told_whom_to_ask(app: Flask, session
     clerk = make_portal_staff(session, functions=[PortalFunction.CLAIMS.value])
     session.commit()
     visitor = Visitor(app)
-    visitor.sign_in(clerk.account)
+    visitor.enter(clerk.account)
 
     page = visitor.get("/provider/remittances")
 
@@ -254,7 +254,7 @@ def test_a_billing_firm_sees_its_client_s_payments_until_the_permission_ends(
     session.add(given)
     session.commit()
     visitor = Visitor(app)
-    visitor.sign_in(clerk.account)
+    visitor.enter(clerk.account)
     visitor.get("/provider/remittances")
     reached, earlier = id_of(session, "EFT1"), id_of(session, "5551")
 
@@ -272,7 +272,7 @@ def test_a_stranger_and_a_member_are_kept_out(app: Flask, session: Session, grou
     identifier = id_of(session, "EFT1")
     visitor = Visitor(app)
     assert visitor.get(f"/provider/remittances/{identifier}/csv").status_code == 303
-    visitor.sign_in(make_and_commit(session))
+    visitor.enter(make_and_commit(session))
 
     assert visitor.get("/provider/remittances").status_code == 404
     assert visitor.get(f"/provider/remittances/{identifier}").status_code == 404

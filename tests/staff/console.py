@@ -43,7 +43,7 @@ class Office:
 def sign_in_clerk(app: Flask, account: Account) -> Visitor:
     """The one place where tests sign plan staff in."""
     visitor = Visitor(app)
-    answer = visitor.sign_in(account)
+    answer = visitor.enter(account)
     assert answer.status_code == 303, answer.text
     visitor.get("/staff/")
     return visitor
@@ -52,7 +52,7 @@ def sign_in_clerk(app: Flask, account: Account) -> Visitor:
 def sign_in_office(app: Flask, account: Account) -> Visitor:
     """The one place where tests sign a login of the portal in."""
     visitor = Visitor(app)
-    answer = visitor.sign_in(account)
+    answer = visitor.enter(account)
     assert answer.status_code == 303, answer.text
     visitor.get("/provider/home")
     return visitor

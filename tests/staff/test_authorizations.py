@@ -29,7 +29,7 @@ def clerk(app: Flask, session: Session) -> Visitor:
     staff = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
     session.commit()
     visitor = Visitor(app)
-    visitor.sign_in(staff.account)
+    visitor.enter(staff.account)
     return visitor
 
 
@@ -103,7 +103,7 @@ def test_unknown_ids_and_other_people_find_nothing(app: Flask, clerk: Visitor, f
     session.commit()
     for account in others:
         visitor = Visitor(app)
-        visitor.sign_in(account)
+        visitor.enter(account)
         assert visitor.get(PAGE).status_code == 404
         visitor.get("/settings")
         for path in (f"{asked.id}/verify", f"{asked.id}/refuse", f"{asked.id}/resend"):

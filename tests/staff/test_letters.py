@@ -21,7 +21,7 @@ def clerk(app: Flask, session: Session, waiting: ProviderStaff) -> Visitor:
     staff = make_clerk(session)
     session.commit()
     visitor = Visitor(app)
-    visitor.sign_in(staff.account)
+    visitor.enter(staff.account)
     visitor.get("/staff/letters")
     return visitor
 
@@ -59,7 +59,7 @@ def test_for_everybody_else_the_pages_do_not_exist(
         make_plan_staff(session, role, account=account)
     session.commit()
     visitor = Visitor(app)
-    visitor.sign_in(account)
+    visitor.enter(account)
     visitor.get("/settings")
     assert visitor.browser.get("/staff/letters").status_code == 404
     assert visitor.post("/staff/letters/print").status_code == 404
@@ -84,7 +84,7 @@ def test_a_batch_is_printed_once_and_the_pin_works(
     assert clerk.post("/staff/letters/print").location == "/staff/letters"
     assert "Printed, PIN not entered yet" in clerk.get("/staff/letters").text
     office = Visitor(app)
-    office.sign_in(waiting.account)
+    office.enter(waiting.account)
     office.get("/provider/validate")
     assert office.post("/provider/validate", pin=pin).status_code == 303
     assert "PIN entered" in clerk.get("/staff/letters").text
@@ -100,7 +100,7 @@ def test_a_voided_pin_is_neither_printed_nor_taken(
     assert again.status_code == 409 and "Nothing was changed" in again.text
     assert clerk.post("/staff/letters/print").location == "/staff/letters"
     office = Visitor(app)
-    office.sign_in(waiting.account)
+    office.enter(waiting.account)
     office.get("/provider/validate")
     assert office.post("/provider/validate", pin=pin).status_code == 400
 

@@ -31,7 +31,7 @@ def clerk(app: Flask, session: Session) -> Visitor:
     staff = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
     session.commit()
     made = Visitor(app)
-    made.sign_in(staff.account)
+    made.enter(staff.account)
     return made
 
 
@@ -80,7 +80,7 @@ def test_other_roles_do_not_have_the_page(
     staff = make_plan_staff(session, role)
     session.commit()
     visitor = Visitor(app)
-    visitor.sign_in(staff.account)
+    visitor.enter(staff.account)
 
     assert visitor.get("/staff/remittances").status_code == 404
     assert visitor.get(f"/staff/remittances/{remittance.id}").status_code == 404
@@ -90,5 +90,5 @@ def test_providers_and_members_do_not_have_the_page(app: Flask, session: Session
     for account in (make_portal_staff(session).account, make_account(session)):
         session.commit()
         visitor = Visitor(app)
-        visitor.sign_in(account)
+        visitor.enter(account)
         assert visitor.get("/staff/remittances").status_code == 404
