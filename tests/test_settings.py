@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from service.app import create_app
-from service.settings import Mode, Plan, Settings, UnsafeSetting
+from service.settings import SANDBOX_PLAN, Mode, Plan, Settings, UnsafeSetting
 
 KEY = "ab" * 32
 PARTNERS = Path(__file__).parent / "plan" / "partners.toml"
@@ -48,6 +48,16 @@ def test_production_refuses_a_shifted_clock(tmp_path: Path) -> None:
     (tmp_path / "clock").write_text("60")
     with pytest.raises(UnsafeSetting, match="clock"):
         read(tmp_path, MODE="production", SECRET_KEY=KEY, BASE_URL="https://plan.example")
+
+
+def test_production_refuses_a_plan_without_the_portals_terms(tmp_path: Path) -> None:
+    words = SANDBOX_PLAN.read_text("utf-8").partition("[[terms]]")[0]
+    (tmp_path / "plan.toml").write_text(words, "utf-8")
+    with pytest.raises(UnsafeSetting, match="delegate, provider_portal"):
+        read(
+            tmp_path, MODE="production", SECRET_KEY=KEY, BASE_URL="https://plan.example",
+            PLAN_FILE=str(tmp_path / "plan.toml"),
+        )  # fmt: skip
 
 
 @pytest.fixture
