@@ -91,6 +91,16 @@ def test_the_mail_servers_password_comes_from_a_file(tmp_path: Path) -> None:
     assert settings.smtp_security is SmtpSecurity.STARTTLS
 
 
+def test_production_refuses_a_plan_without_the_portals_terms(tmp_path: Path) -> None:
+    words = SANDBOX_PLAN.read_text("utf-8").partition("[[terms]]")[0]
+    (tmp_path / "plan.toml").write_text(words, "utf-8")
+    with pytest.raises(UnsafeSetting, match="delegate, provider_portal"):
+        read(
+            tmp_path, MODE="production", SECRET_KEY=KEY, BASE_URL="https://plan.example",
+            PLAN_FILE=str(tmp_path / "plan.toml"),
+        )  # fmt: skip
+
+
 @pytest.fixture
 def production(settings: Settings, engine: Engine) -> Flask:
     return create_app(

@@ -85,6 +85,9 @@ def send_again() -> ResponseReturnValue:
 def account() -> ResponseReturnValue:
     """User name and password; then the confirmation."""
     under_way = _find_with_address()
+    if under_way is None and registration.find_finished(db_session(), browser_id()) is not None:
+        # Sent twice, or come back to: the account is there already.
+        return redirect(url_for("provider_contact.done"), 303)
     proof = enrolling.find_proof(db_session(), under_way, CodePurpose.PORTAL_REGISTRATION) if under_way else None
     if under_way is None or proof is None:
         return begin_again()

@@ -10,7 +10,6 @@ from marshmallow import Schema
 
 from service.accounts import throttling
 from service.plan import payment_proof, registration
-from service.plan.joining import AbsenceReason
 from service.plan.mailed_pins import LettersUsedUp, NoAddress
 from service.plan.models import PortalRegistration
 from service.plan.payment_proof import ProofRefused, ShownPayment
@@ -37,7 +36,6 @@ from service.web import browser_id, db_session, settings
 
 blueprint = Blueprint("provider_registration", __name__, url_prefix="/provider/register")
 _NOT_LISTED = "not_listed"
-_SAY_WHICH = _("Please say in a few words what the reason is.")
 _CHOOSE_FROM_LIST = _("Please choose one of the providers in the list, or “My provider is not listed”.")
 
 
@@ -149,8 +147,6 @@ def reason() -> ResponseReturnValue:
     if request.method == "GET":
         return _reason_page({})
     form, errors = load(Reason())
-    if not errors and form["reason"] is AbsenceReason.OTHER and not form["detail"]:
-        errors = {"detail": [_SAY_WHICH]}
     if errors:
         return _reason_page(errors), 400
     registration.give_reason(db_session(), under_way, form["reason"], form["detail"])

@@ -8,7 +8,7 @@ from unicodedata import combining
 import structlog
 from flask import request
 from flask_babel import lazy_gettext as _
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from service import audit
 from service.accounts import usernames
@@ -26,6 +26,7 @@ _NAME_MARKS = " .,'-\u2018\u2019"
 _PHONE = _("Please enter a phone number with its area code, for instance 555-555-0100.")
 _TOO_LONG = _("This is too long. Please shorten it.")
 _CHOOSE = _("Please choose one.")
+_SAY_WHICH = _("Please say in a few words what the reason is.")
 _MARKS = _("A name has letters, and may have spaces, dots, dashes and apostrophes.")
 log = structlog.get_logger("service.provider.registration")
 
@@ -122,6 +123,11 @@ class Reason(Schema):
         AbsenceReason, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE}
     )
     detail = _optional(500)
+
+    @validates_schema
+    def _require_detail(self, form: dict[str, Any], **_: Any) -> None:
+        if form["reason"] is AbsenceReason.OTHER and not form["detail"].strip():
+            raise ValidationError({"detail": [str(_SAY_WHICH)]})
 
 
 class ContactDetails(Schema):

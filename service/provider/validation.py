@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from service.plan import joining, mailed_pins, registration_end
-from service.plan.joining import AbsenceReason
 from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinOver, PinRefused
 from service.plan.models import StaffStatus
 from service.provider.gate import current_staff, require_staff
@@ -14,7 +13,6 @@ from service.provider.registration_words import PIN_REFUSED, REASONS
 from service.web import NotFoundPage, db_session, settings
 
 blueprint = Blueprint("provider_validation", __name__, url_prefix="/provider")
-_SAY_WHICH = _("Please say in a few words what the reason is.")
 _NO_LETTER = _("We can send no letter now: at most 3 go to one office within 30 days. Please try later, or call us.")
 
 
@@ -66,8 +64,6 @@ def become_delegate() -> ResponseReturnValue:
     if request.method == "GET":
         return _reason_page({})
     form, errors = load(Reason())
-    if not errors and form["reason"] is AbsenceReason.OTHER and not form["detail"]:
-        errors = {"detail": [_SAY_WHICH]}
     if errors:
         return _reason_page(errors), 400
     joining.ask_to_be_delegate(db_session(), staff, form["reason"], form["detail"])

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from service.clock import now
-from service.mail import unseal
 from service.plan.models import (
     MailedPin,
     PaymentMethod,
@@ -23,6 +22,7 @@ from service.plan.models import (
     RemittanceFile,
     StaffRole,
 )
+from service.sealing import unseal
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, newest_code
 from tests.factories import PASSWORD, make_account, make_group, make_plan_staff
@@ -190,7 +190,7 @@ def newest_pin(session: Session, settings: Settings) -> str:
     """The PIN that waits for the printer."""
     with Session(session.get_bind()) as own:
         rows = own.scalars(select(MailedPin).where(MailedPin.sealed != "").order_by(MailedPin.created_at.desc()))
-        return unseal(settings.secret_key, rows.first().sealed)  # type: ignore[union-attr]
+        return unseal(settings.secret_key, "mailed-pin", rows.first().sealed)  # type: ignore[union-attr]
 
 
 def new_registrant(

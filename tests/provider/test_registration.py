@@ -1,6 +1,7 @@
 """The registration stories of the source documents: check, notice, vendor number, mail, not listed, billing firms."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -30,9 +31,9 @@ from service.plan.models import (
     StaffStatus,
     TermsAcceptance,
 )
-from service.settings import Settings
+from service.settings import Plan, Settings
 from tests.accounts.visitor import letters
-from tests.conftest import MovableClock
+from tests.conftest import ROOT, MovableClock
 from tests.factories import PASSWORD, make_account, make_group, make_member, make_npi, make_portal_staff
 from tests.provider.registrant import (
     CHECK,
@@ -532,3 +533,50 @@ def test_a_finished_registration_leaves_the_database_after_two_days(
     assert expiry.delete_over(session) == 0
     clock.advance(timedelta(days=3).total_seconds())
     assert expiry.delete_over(session) == 1
+
+
+def test_a_form_sent_twice_ends_at_the_confirmation(clinic: ProviderGroup, person: Person, session: Session) -> None:
+    pat = person()
+    pat.show_payment()
+    pat.choose(clinic)
+    assert pat.finish().location == "/provider/register/done"
+    again = pat.post("/provider/register/account", username="pat.two", password=PASSWORD, confirmation=PASSWORD)
+    assert again.location == "/provider/register/done"
+    assert len(read(session, Account)) == len(read(session, ProviderStaff)) == 1
+
+
+@pytest.mark.parametrize("path", ["npi", "vendor"])
+def test_empty_fields_are_told_by_name(clinic: ProviderGroup, person: Person, path: str) -> None:
+    answer = person().show_payment(path, tax_id=" ", number="")
+    assert answer.status_code == 400
+    assert answer.text.count("Please fill this in.") == 4
+    assert "We could not match" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("given_name", ""), ("given_name", "<b>Pat</b>"), ("family_name", "Moss\0"), ("phone", "call me"),
+        ("phone", ""), ("email", "nobody"), ("email", ""), ("family_name", "x" * 101),
+    ],
+)  # fmt: skip
+def test_contact_details_that_cannot_be_are_explained(
+    clinic: ProviderGroup, person: Person, field: str, value: str
+) -> None:
+    pat = person()
+    pat.show_payment()
+    pat.choose(clinic)
+    answer = pat.give_contact(**{field: value})
+    assert answer.status_code == 400
+    assert "Please check what you entered" in answer.text
+    assert pat.give_contact(given_name="Zo\u00eb-Ann", family_name="O\u2019Neil Jr.").status_code == 303
+
+
+def test_what_a_plan_says_of_registration_comes_from_its_file(app: Flask, person: Person) -> None:
+    held = app.extensions["latchstring"]
+    held.settings = replace(held.settings, plan=Plan.read(ROOT / "tests/plan/partners.toml"))
+    who = person()
+    for path in ("/provider", "/provider/register/provider/npi", "/provider/registration-faq"):
+        page = who.get(path).text
+        assert "Meridian" not in page and "180 days" not in page
+    assert "90 days" in who.get("/provider").text and "1-877-000-0042" in who.get("/provider").text
