@@ -101,9 +101,10 @@ def start(session: Session, account: Account, *, device_id: str | None = None) -
         user_agent=(request.user_agent.string or "")[:300],
     )  # fmt: skip
     session.add(row)
-    account.last_signed_in_at = moment
     session.flush()
-    _remember(session, Login(account, row, second_factors.has_factor(session, account.id)))
+    login = Login(account, row, second_factors.has_factor(session, account.id))
+    _note_sign_in(login)
+    _remember(session, login)
     audit.record(session, "accounts:login_session:start", account_id=account.id)
     return row
 
@@ -122,12 +123,15 @@ def half_login() -> Login | None:
 
 def complete(session: Session, login: Login, *, factor: bool) -> None:
     """The factor (or else the e-mailed code) was right: a new cookie, and the login is whole."""
-    moment = now()
-    login.session.factor_at = moment if factor else login.session.factor_at
+    was_half = login.missing_step is not None
+    login.session.factor_at = now() if factor else login.session.factor_at
     login.session.code_due_at = login.account.code_due_at = None
     login.session.token_hash = rotate_browser_token()
+    whole = Login(login.account, login.session, factor or login.has_factor)
+    if was_half:
+        _note_sign_in(whole)
     session.flush()
-    _remember(session, Login(login.account, login.session, factor or login.has_factor))
+    _remember(session, whole)
     audit.record(session, "accounts:login_session:complete", account_id=login.account.id)
 
 
@@ -288,6 +292,11 @@ def _any_login() -> Login | None:
         _remember(session, _find_login(session))
     login: Login | None = g.login
     return login
+
+
+def _note_sign_in(login: Login) -> None:
+    if login.missing_step is None:
+        login.account.last_signed_in_at = now()
 
 
 def _life_of(session: Session, account: Account) -> timedelta:

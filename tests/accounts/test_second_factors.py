@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from service.accounts import second_factors
+from service.accounts.factor_gate import require_factor
 from service.accounts.models import Account, RecoveryCode, Totp
 from service.accounts.second_factors import Shown, WrongFactor
 from service.audit import AuditEvent
@@ -23,6 +24,7 @@ from service.settings import Settings
 from tests.accounts.factors import code_of
 from tests.accounts.visitor import Visitor, letters, newest_code
 from tests.factories import PASSWORD, make_account, make_member, make_plan_staff, make_portal_staff, make_totp
+from tests.oauth.desk import Desk, answer_of
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CALLERS = 8
@@ -480,3 +482,45 @@ def test_case_106_a_parallel_burst_passes_no_limit(engine: Engine, session: Sess
     with ThreadPoolExecutor(CALLERS) as pool:
         answers = list(pool.map(attempt, range(40)))
     assert (answers.count(400), answers.count(429)) == (5, 35)
+
+
+def test_case_108_half_a_login_answers_no_app(app: Flask, visitor: Visitor, account: Account, secret: str) -> None:
+    desk = Desk(app)
+    diary = desk.register()
+    visitor.sign_in(account)
+    silent = answer_of(desk.authorize(visitor.browser, diary, prompt="none").location or "")
+    assert silent["error"] == "login_required"
+    waiting = desk.authorize(visitor.browser, diary).location or ""
+    assert waiting.startswith("/sign-in?next=/oauth/authorize/")
+    asked = visitor.get(waiting).location or ""
+    assert asked.startswith("/sign-in/factor?next=/oauth/authorize/")
+    visitor.get(asked)
+    resumed = visitor.post(asked, code=code_of(secret)).location or ""
+    assert "/consent?request=" in (visitor.get(resumed).location or "")
+
+
+def test_the_last_sign_in_is_one_that_was_whole(
+    visitor: Visitor, account: Account, secret: str, session: Session
+) -> None:
+    visitor.sign_in(account)
+    session.refresh(account)
+    assert account.last_signed_in_at is None
+    session.commit()
+    visitor.get("/sign-in/factor")
+    visitor.post("/sign-in/factor", code=code_of(secret))
+    session.refresh(account)
+    assert account.last_signed_in_at is not None
+
+
+def test_a_page_that_requires_a_factor_sends_to_set_one_up_and_refuses_forms(
+    app: Flask, account: Account, session: Session
+) -> None:
+    app.add_url_rule("/guarded", "guarded", require_factor(lambda: "inside"), methods=["GET", "POST"])
+    visitor = Visitor(app)
+    assert visitor.get("/guarded").location == "/sign-in?next=/guarded"
+    visitor.sign_in(account)
+    assert visitor.get("/guarded").location == "/settings/second-factor/set-up?next=/guarded"
+    visitor.get("/settings")
+    assert visitor.post("/guarded").status_code == 401
+    visitor.sign_in_with_factor(account)
+    assert visitor.get("/guarded").text == "inside"
