@@ -175,7 +175,11 @@ def load_form(schema: Schema, given: Mapping[str, Any] | None = None) -> tuple[d
     try:
         return schema.load(request.form if given is None else given, unknown=EXCLUDE), {}
     except ValidationError as problem:
-        errors: dict[str, list[str]] = problem.normalized_messages()  # type: ignore[no-untyped-call]
+        told: dict[str, Any] = problem.normalized_messages()  # type: ignore[no-untyped-call]
+        # marshmallow takes a sentence of the catalogue for a list of sentences: a page would show it letter by letter.
+        errors: dict[str, list[str]] = {
+            name: said if isinstance(said, list | dict) else [said] for name, said in told.items()
+        }
         return dict(problem.valid_data or {}), errors
 
 

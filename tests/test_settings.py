@@ -134,7 +134,7 @@ def test_another_plan_speaks_with_its_own_name_and_numbers(production: Flask, pa
 
 def test_canned_replies_and_the_mailbox_address_come_from_the_plan_file(tmp_path: Path) -> None:
     sandbox = Plan.read(None)
-    bare = SANDBOX_PLAN.read_text(encoding="utf-8").split("[[canned_replies]]")[0].replace("mailbox_address", "# none")
+    bare = SANDBOX_PLAN.read_text(encoding="utf-8").split("[[terms]]")[0].replace("mailbox_address", "# none")
     (tmp_path / "plan.toml").write_text(bare, encoding="utf-8")
 
     assert sandbox.mailbox_address and all(reply.title and "{staff}" in reply.text for reply in sandbox.canned_replies)

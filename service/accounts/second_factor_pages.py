@@ -64,7 +64,7 @@ def enter() -> ResponseReturnValue:
     except WrongFactor as wrong:
         return _refuse(_enter_page({"code": [FACTOR_REFUSED]}), wrong)
     sessions.complete(db_session(), login, factor=True)
-    return redirect(_following() or url_for("member_home.index"), 303)
+    return redirect(_following() or url_for("landing.index"), 303)
 
 
 @blueprint.get("/settings/second-factor")
@@ -164,8 +164,8 @@ def _nobody_waits() -> ResponseReturnValue:
     if request.method != "GET":
         raise SignedOut
     if current_login() is None:
-        return redirect(sessions.sign_in_address(_following() or url_for("member_home.index")), 303)
-    return redirect(_following() or url_for("member_home.index"), 303)
+        return redirect(sessions.sign_in_address(_following() or url_for("landing.index")), 303)
+    return redirect(_following() or url_for("landing.index"), 303)
 
 
 def _login() -> Login:

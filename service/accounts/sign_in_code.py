@@ -39,7 +39,7 @@ def enter() -> ResponseReturnValue:
     if found is None or found.subject_id != login.account.id:
         return _page(login, {"code": [CODE_REFUSED]}), 400
     sessions.complete(session, login, factor=False)
-    return redirect(_following() or url_for("member_home.index"), 303)
+    return redirect(_following() or url_for("landing.index"), 303)
 
 
 @blueprint.post("/sign-in/code/send")

@@ -4,6 +4,7 @@ A file is never opened here beyond what telling its kind needs, and is given out
 signature scanner would find is not found here (docs/decisions/0031-mailbox-files.md).
 """
 
+import importlib
 import re
 import struct
 import unicodedata
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import puremagic
-from PIL import Image
 
 from service.plan import office_files
 from service.plan.office_files import UnusableFile
@@ -31,7 +31,6 @@ _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _BROKEN_IMAGE = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error,
-    Image.DecompressionBombError, Image.DecompressionBombWarning,
 )  # fmt: skip
 
 
@@ -161,12 +160,14 @@ def _verify_pdf(name: str, content: bytes) -> None:
 
 def _verify_image(kind: str) -> Callable[[str, bytes], None]:
     def verify(name: str, content: bytes) -> None:
+        # Opened at first use: the library would add to every worker, most of which see no picture.
+        opener = importlib.import_module("PIL.Image")
         try:
-            with Image.open(BytesIO(content), formats=[kind]) as image:
+            with opener.open(BytesIO(content), formats=[kind]) as image:
                 if image.width * image.height > _MOST_PIXELS:
                     raise BrokenImage(name)
                 image.verify()
-        except _BROKEN_IMAGE as problem:
+        except (*_BROKEN_IMAGE, opener.DecompressionBombError, opener.DecompressionBombWarning) as problem:
             raise BrokenImage(name) from problem
         if _MARKUP.search(content.replace(b"<?xml", b"").replace(b"<?XML", b"")):
             raise HarmfulFile(name)

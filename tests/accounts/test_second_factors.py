@@ -255,7 +255,7 @@ def test_case_108_half_a_login_opens_no_page_and_no_form(visitor: Visitor, accou
     assert visitor.post("/settings/language", language="es").status_code == 401
     assert visitor.post("/settings/second-factor/remove", code=code_of(secret)).status_code == 401
     assert "Sign in" in visitor.get("/").text, "the start page does not know them either"
-    assert visitor.get("/sign-in").location == "/sign-in/factor?next=/member"
+    assert visitor.get("/sign-in").location == "/sign-in/factor?next=/start"
 
 
 def test_case_110_the_cookie_changes_when_the_code_was_right(visitor: Visitor, account: Account, secret: str) -> None:
@@ -277,9 +277,9 @@ def test_case_111_a_new_password_neither_removes_nor_bypasses_the_factor(
     visitor.enter_code(account.username, account.email, newest_code(session, settings, account.email))
     visitor.get("/password-reset/new")
     assert visitor.post("/password-reset/new", password=new, confirmation=new).status_code == 200
-    assert visitor.sign_in(account, new).location == "/sign-in/factor?next=/member"
+    assert visitor.sign_in(account, new).location == "/sign-in/factor?next=/start"
     visitor.get("/sign-in/factor")
-    assert visitor.post("/sign-in/factor", code=code_of(secret)).location == "/member"
+    assert visitor.post("/sign-in/factor", code=code_of(secret)).location == "/start"
 
 
 def test_case_111_setting_an_app_up_asks_the_other_sessions_for_it(app: Flask, account: Account) -> None:
@@ -371,7 +371,7 @@ def test_removal_asks_for_a_fresh_password_and_a_code(
         assert visitor.post(remove, code=code_of(secret, steps=1)).status_code == 303
         visitor.get("/settings")
         visitor.post("/sign-out")
-        assert visitor.sign_in(account).location == "/member"
+        assert visitor.sign_in(account).location == "/start"
     assert "was removed" in letters(session, settings, account.email)[-1]
     tags = session.scalars(select(AuditEvent.tag).where(AuditEvent.tag.startswith("accounts:factor:")))
     assert "accounts:factor:remove" in set(tags)
@@ -421,7 +421,7 @@ def test_the_gate_hides_the_console_before_it_asks_for_an_app(visitor: Visitor, 
 def test_afterwards_one_never_goes_to_another_site(visitor: Visitor, account: Account, secret: str) -> None:
     visitor.sign_in(account)
     visitor.get("/sign-in/factor?next=//evil.example")
-    assert visitor.post("/sign-in/factor?next=//evil.example", code=code_of(secret)).location == "/member"
+    assert visitor.post("/sign-in/factor?next=//evil.example", code=code_of(secret)).location == "/start"
 
 
 def test_the_pages_speak_spanish(visitor: Visitor, account: Account, secret: str) -> None:

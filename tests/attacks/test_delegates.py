@@ -544,7 +544,7 @@ def test_case_140_nobody_is_blocked_at_work_and_the_next_sign_in_asks_for_a_code
     assert person.post("/sign-in/code?next=/provider/home", code=code).location == "/provider/home"
     assert person.sid() != half
     assert person.get("/provider/home").status_code == 200
-    assert Visitor(app).sign_in(login.account).location == "/member", "once is enough"
+    assert Visitor(app).sign_in(login.account).location == "/start", "once is enough"
 
 
 def test_case_140_who_has_a_factor_shows_that_instead(
@@ -554,7 +554,7 @@ def test_case_140_who_has_a_factor_shows_that_instead(
     _signed_in(app, login)
     _flag(session, settings, login)
     person = Visitor(app)
-    assert person.sign_in(login.account).location == "/sign-in/factor?next=/member"
+    assert person.sign_in(login.account).location == "/sign-in/factor?next=/start"
     person.sign_in_with_factor(login.account)
     assert person.get("/provider/home").status_code == 200
 

@@ -162,7 +162,14 @@ class Registrant(Visitor):
     def come_in(self) -> TestResponse:
         """Sign in, accept what is asked, and open the portal's home."""
         assert self.sign_in(self.username, following="/provider/home").location == "/provider/home"
+        self.show_factor_if_asked()
         return self.accept_terms()
+
+    def show_factor_if_asked(self) -> None:
+        """A delegate is asked to set an authenticator app up before anything else: do so, and sign in with it."""
+        asked = self.get("/provider/home").location or ""
+        if asked.startswith("/settings/second-factor/set-up"):
+            self.sign_in_with_factor(self.login().account, following="/provider/home")
 
     def accept_terms(self) -> TestResponse:
         """Accept the terms where they are asked for, and open the portal's home."""

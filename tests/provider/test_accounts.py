@@ -128,7 +128,7 @@ def test_a_newcomer_is_invited_chooses_name_and_password_and_gets_what_was_ticke
     assert answer.location == "/provider/accounts/?done=invited#invitations"  # type: ignore[attr-defined]
     assert "Robin Vale" in office.get("/provider/accounts/").text
     person = _take_up(app, _link(session, settings))
-    assert person.get("/provider/home").status_code == 200
+    assert person.get("/provider/home").location == "/provider/terms?next=/provider/home"
     made = session.scalars(select(ProviderStaff).where(ProviderStaff.created_by_account_id.is_not(None))).one()
     assert (made.account.username, made.account.email, made.account.full_name) == (
         "robin.v", NEWCOMER["email"], "Robin Vale",
@@ -151,7 +151,7 @@ def test_a_delegate_creates_a_delegate_who_sets_an_app_up_first(
     session.commit()
     person.browser.delete_cookie("sid")
     person.sign_in_with_factor(made)
-    assert person.get("/provider/accounts/").status_code == 200
+    assert person.get("/provider/accounts/").location == "/provider/terms?next=/provider/accounts/"
 
 
 def test_nobody_gets_a_second_account_for_the_same_address(
@@ -196,7 +196,7 @@ def test_the_owner_of_an_account_joins_with_it_and_the_delegate_is_told_nothing_
     person.sign_in(owner, following=link)
     assert "You are signed in as" in person.get(link).text
     assert person.post(f"{link}/join").location == "/provider/home"
-    assert person.get("/provider/home").status_code == 200
+    assert person.get("/provider/home").location == "/provider/terms?next=/provider/home"
     assert person.get(link).status_code == 410
     assert session.scalars(select(Account).where(Account.email_key == NEWCOMER["email"])).one().member_id == member.id
 

@@ -232,7 +232,7 @@ def test_a_login_without_the_application_is_told_whom_to_ask(app: Flask, session
 
     page = visitor.get("/provider/remittances")
 
-    assert page.status_code == 403 and "Ask your delegate" in page.text
+    assert page.status_code == 403 and "contact us to have it added" in page.text, "nobody is its delegate"
 
 
 def test_a_billing_firm_sees_its_client_s_payments_until_the_permission_ends(
@@ -272,7 +272,7 @@ def test_a_stranger_and_a_member_are_kept_out(app: Flask, session: Session, grou
     identifier = id_of(session, "EFT1")
     visitor = Visitor(app)
     assert visitor.get(f"/provider/remittances/{identifier}/csv").status_code == 303
-    visitor.enter(make_and_commit(session))
+    visitor.sign_in(make_and_commit(session))
 
     assert visitor.get("/provider/remittances").status_code == 404
     assert visitor.get(f"/provider/remittances/{identifier}").status_code == 404
