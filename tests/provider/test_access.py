@@ -78,6 +78,7 @@ def browser(app: Flask, session: Session) -> Browser:
 
 def signed_in(app: Flask, session: Session, staff: ProviderStaff) -> Browser:
     visitor = browser(app, session)
+    session.commit()
     assert visitor.enter(staff.account).status_code == 303
     visitor.get("/provider/access")
     return visitor
