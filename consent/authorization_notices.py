@@ -2,15 +2,14 @@
 
 from typing import assert_never
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus, BillingAuthorization
 from service import mail
 from service.accounts.models import Account
 from service.clock import now
-from service.plan import portal_staff
-from service.plan.models import MessageThread, ProviderStaff, SecureMessage, ThreadStatus, ThreadTopic
+from service.plan import messages, portal_staff
+from service.plan.models import ProviderStaff, ThreadTopic
 from service.plan.numbers import last_four
 
 _MOST_DELEGATES = 20
@@ -81,14 +80,9 @@ def _delegates(session: Session, organization_id: str) -> list[ProviderStaff]:
 
 
 def _leave_message(session: Session, account: Account, subject: str, body: str) -> None:
-    """A message of the plan in the person's message centre; nobody owes an answer to it."""
-    staff_id = session.scalar(select(ProviderStaff.id).where(ProviderStaff.account_id == account.id))
-    if staff_id is None:
-        return
-    thread = MessageThread(
-        staff_id=staff_id, topic=ThreadTopic.AUTHORIZATION, subject=subject[:200], status=ThreadStatus.CLOSED
-    )
-    session.add(thread)
-    session.flush()
-    session.add(SecureMessage(thread_id=thread.id, from_plan=True, body=body))
-    session.flush()
+    """A message of the plan in the person's message centre; the mail beside it says that something happened."""
+    staff = portal_staff.find_staff(session, account)
+    if staff is not None:
+        messages.notice_from_plan(
+            session, staff, subject[:200], body, topic=ThreadTopic.AUTHORIZATION, mailed=True
+        )  # fmt: skip

@@ -183,6 +183,14 @@ def load_form(schema: Schema, given: Mapping[str, Any] | None = None) -> tuple[d
         return dict(problem.valid_data or {}), errors
 
 
+def _by_field(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wrong by field; of a list, what is wrong with any of its values."""
+    return {
+        name: [said for every in told_of.values() for said in every] if isinstance(told_of, dict) else told_of
+        for name, told_of in told.items()
+    }
+
+
 def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPException], Response]) -> None:
     """Answer HTTP errors of paths under `prefix` by `renderer` instead of a page (FHIR, OAuth)."""
     app.extensions["latchstring"].error_renderers[prefix] = renderer

@@ -90,14 +90,18 @@ def answer(
 
 def notice_from_plan(
     session: Session, staff: ProviderStaff, subject: str, body: str, *,
-    topic: ThreadTopic = ThreadTopic.NOTICE, by_account_id: str | None = None,
+    topic: ThreadTopic = ThreadTopic.NOTICE, by_account_id: str | None = None, mailed: bool = False,
 ) -> MessageThread:  # fmt: skip
-    """A thread that the plan begins. Without `by_account_id` the plan itself wrote it; it is closed until answered."""
+    """A thread that the plan begins. Without `by_account_id` the plan itself wrote it; it is closed until answered.
+
+    The office is told by e-mail, unless it is `mailed` already what the notice is about.
+    """
     thread = _new_thread(session, staff, topic, subject)
     thread.status = ThreadStatus.CLOSED
     message = _write(session, thread, body, (), author_account_id=by_account_id, from_plan=True)
     _record(session, "plan:secure_message:notice", thread, by_account_id, message=message.id)
-    _tell(session, staff.account)
+    if not mailed:
+        _tell(session, staff.account)
     return thread
 
 

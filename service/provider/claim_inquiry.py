@@ -110,7 +110,8 @@ def get(session: Session, staff: ProviderStaff, claim_id: str) -> ShownClaim:
     (shown,) = _shown(session, [claim_view.read(found.body)])
     audit.record(
         session, "provider:claim:read", account_id=staff.account_id, resource_type=_CLAIM, count=1,
-        member_id=shown.member.id if shown.member else None, detail={"claims": [claim_id]}, reason=_OWN,
+        member_id=shown.member.id if shown.member else None, detail={"claims": [claim_id], "groups": _groups([shown])},
+        reason=_OWN,
     )  # fmt: skip
     return shown
 
@@ -188,12 +189,19 @@ def _record(
     session: Session, access: Access, asked: ClaimsAsked, shown: tuple[ShownClaim, ...], members: list[Member],
     reason: str,
 ) -> None:  # fmt: skip
-    detail = {"parameters": list(asked.given), "claims": [one.claim.id for one in shown]}
+    detail = {
+        "parameters": list(asked.given), "claims": [one.claim.id for one in shown], "groups": _groups(shown),
+    }  # fmt: skip
     audit.record(
         session, "provider:member:lookup" if asked.names_member else "provider:claim:search",
         account_id=access.account_id, member_id=members[0].id if len(members) == 1 else None, resource_type=_CLAIM,
         count=len(shown), detail=detail, reason=reason,
     )  # fmt: skip
+
+
+def _groups(shown: Iterable[ShownClaim]) -> list[str]:
+    """The groups whose claims were told of: providers see by them what their billing organisations looked up."""
+    return sorted({one.group.id for one in shown if one.group is not None})
 
 
 def _start(access: Access, asked: ClaimsAsked, seal: bytes) -> Cursor | None:

@@ -18,6 +18,7 @@ from service import audit, jobs
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.db import make_sessions
+from service.plan import threads
 from service.plan.models import (
     MessageThread,
     OrganizationKind,
@@ -86,6 +87,7 @@ def test_a_yes_is_told_to_the_contact_and_to_the_asker_by_mail_and_message(
     assert thread.topic is ThreadTopic.AUTHORIZATION
     message = session.scalars(select(SecureMessage).where(SecureMessage.thread_id == thread.id)).one()
     assert message.from_plan
+    assert threads.unread_count(session, firm.staff) == 1, "the portal's bar counts it as new"
     assert "approved your request" in message.body
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.audit import Outcome
 from service.plan.lookups import ON_FILE
-from service.plan.models import PortalFunction
+from service.plan.models import PortalFunction, ProviderGroup
 from tests.accounts.visitor import Visitor
 from tests.factories import make_entry
 from tests.provider.office import Office, billed, office, shape
@@ -165,7 +165,11 @@ def test_every_answer_is_written_down_before_it_leaves(desk: Visitor, office: Of
     assert (opened.tag, opened.count, opened.member_id) == ("provider:claim:search", 4, None)
     assert (looked_up.tag, looked_up.count, looked_up.reason) == ("provider:member:lookup", 3, ON_FILE)
     assert looked_up.member_id is not None
-    assert looked_up.detail == {"parameters": ["member_number"], "claims": ["a3", "a2", "a1"]}
+    assert looked_up.detail is not None
+    assert [office.session.get_one(ProviderGroup, one).legal_name for one in looked_up.detail["groups"]] == [
+        "Group mine"
+    ]
+    assert (looked_up.detail["parameters"], looked_up.detail["claims"]) == (["member_number"], ["a3", "a2", "a1"])
     assert (read.tag, read.count, read.outcome) == ("provider:claim:read", 1, Outcome.SUCCESS)
     assert read.member_id == looked_up.member_id
     assert (refused.tag, refused.outcome, refused.member_id) == ("provider:claim:read", Outcome.REFUSED, None)
