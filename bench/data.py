@@ -9,6 +9,8 @@ from rich.console import Console
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from bench import portal
+from bench.portal import Office
 from consent import decisions, grants
 from consent.decisions import Asked, Chosen
 from consent.models import Answer, Grant
@@ -79,6 +81,7 @@ class Material:
     accounts: Sequence[SignIn]
     offices: Sequence[SignIn]
     """Logins of the provider portal, each of a group with a full page of claims."""
+    office: Office
 
 
 class TooFewClaims(Exception):
@@ -122,7 +125,8 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
         # Families of their own: refreshing ends the access tokens of its family.
         refresh_tokens += [_refresh_token(session, _family(session, grant)) for _ in range(2)]
     offices = _offices(session, hashed, password)
-    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices)
+    office = portal.open_office(session, settings, password=password, password_hash=hashed)
+    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices, office)
 
 
 def _readable_claims(session: Session) -> dict[str, list[str]]:
