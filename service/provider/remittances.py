@@ -11,7 +11,7 @@ from consent.policy import Access
 from fhir.payment_reconciliation import payment_reconciliation
 from service.plan import adjustment_words
 from service.plan.models import PortalFunction
-from service.plan.remittance_balance import money
+from service.plan.remittance_balance import dollars
 from service.plan.remittances import Detail, UnknownRemittance
 from service.provider import remittance_csv, remittance_inquiry, remittance_pdf
 from service.provider.gate import current_staff, require_function
@@ -19,7 +19,7 @@ from service.provider.remittance_schemas import Inquiry
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("provider_remittances", __name__, url_prefix="/provider/remittances")
-blueprint.add_app_template_filter(money, "money")
+blueprint.add_app_template_filter(dollars, "dollars")
 blueprint.add_app_template_filter(adjustment_words.remark, "remark_words")
 blueprint.add_app_template_filter(adjustment_words.claim_status, "claim_status_words")
 blueprint.add_app_template_filter(adjustment_words.provider_adjustment, "provider_adjustment_words")

@@ -91,8 +91,8 @@ def test_a_check_is_found_and_opened_with_the_reasons_in_words(session: Session,
 def test_reversal_correction_provider_adjustment_and_unknown_code_are_shown(session: Session, visitor: Visitor) -> None:
     page = visitor.get(f"/provider/remittances/{id_of(session, '5551')}").text
 
-    assert "Reversal" in page and "$-72.50" in page and "$80.00" in page
-    assert "recovery of an overpayment" in page and "$-3.00" in page and "$4.50" in page
+    assert "Reversal" in page and "-$72.50" in page and "$80.00" in page
+    assert "recovery of an overpayment" in page and "-$3.00" in page and "$4.50" in page
     assert "code N999" in page
 
 
