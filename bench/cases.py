@@ -58,7 +58,7 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
         Case("claims inquiry", _claims_inquiries(material, ask), spared_too=True),
         Case("token issue", _refreshes(material)),
         Case("sign-in", _sign_ins(material, ask), connections=4),
-        Case("remittance inquiry", _inquiries(material, ask), spared_too=True),
+        Case("remittance inquiry", _remittance_inquiries(material, ask), spared_too=True),
     ]
     if b"content-encoding" in ask(squeezed[0]).head.lower():
         cases.insert(6, Case("search of 20, compressed", _repeat(squeezed)))
@@ -127,9 +127,9 @@ def _sign_ins(material: Material, ask: Ask) -> Work:
     return Work(lambda _slot: next(turns), lambda _slot, reply: _require(reply, 303))
 
 
-def _inquiries(material: Material, ask: Ask) -> Work:
+def _remittance_inquiries(material: Material, ask: Ask) -> Work:
     """An office manager looks for payments by number; every one is found and told on the page."""
-    office, page = material.office, ask(_get("/sign-in"))
+    office, page = material.payee, ask(_get("/sign-in"))
     form = {"csrf_token": _token_of(page), "username": office.username, "password": office.password}
     signed_in = ask(_post("/sign-in", form, _cookies(page)))
     _require(signed_in, 303)
@@ -138,13 +138,6 @@ def _inquiries(material: Material, ask: Ask) -> Work:
     posts = [_post(_INQUIRY, {"csrf_token": token, "number": number}, cookies) for number in office.numbers]
     turns = cycle(posts)
     return Work(lambda _slot: next(turns), lambda _slot, reply: _require_found(reply))
-
-
-def _token_of(page: Reply) -> str:
-    found = _CSRF.search(page.body)
-    if found is None:
-        raise WrongAnswer("the page has no form")
-    return found[1].decode()
 
 
 def _introspect(material: Material, token: str) -> bytes:
