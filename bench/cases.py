@@ -15,6 +15,7 @@ from bench.load import Reply, Work, WrongAnswer
 PAGE = 20
 FHIR = "/fhir/r4"
 SLOTS = 8
+_INQUIRY = "/provider/remittances"
 _COOKIE = re.compile(rb"\r\nset-cookie:\s*([^;\r]+)", re.IGNORECASE)
 _CSRF = re.compile(rb'name="csrf_token"[^>]*value="([^"]+)"')
 
@@ -57,6 +58,7 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
         Case("claims inquiry", _claims_inquiries(material, ask), spared_too=True),
         Case("token issue", _refreshes(material)),
         Case("sign-in", _sign_ins(material, ask), connections=4),
+        Case("remittance inquiry", _remittance_inquiries(material, ask), spared_too=True),
     ]
     if b"content-encoding" in ask(squeezed[0]).head.lower():
         cases.insert(6, Case("search of 20, compressed", _repeat(squeezed)))
@@ -125,6 +127,19 @@ def _sign_ins(material: Material, ask: Ask) -> Work:
     return Work(lambda _slot: next(turns), lambda _slot, reply: _require(reply, 303))
 
 
+def _remittance_inquiries(material: Material, ask: Ask) -> Work:
+    """An office manager looks for payments by number; every one is found and told on the page."""
+    office, page = material.payee, ask(_get("/sign-in"))
+    form = {"csrf_token": _token_of(page), "username": office.username, "password": office.password}
+    signed_in = ask(_post("/sign-in", form, _cookies(page)))
+    _require(signed_in, 303)
+    cookies = _cookies(signed_in)
+    token = _token_of(ask(_get(_INQUIRY, headers=cookies)))
+    posts = [_post(_INQUIRY, {"csrf_token": token, "number": number}, cookies) for number in office.numbers]
+    turns = cycle(posts)
+    return Work(lambda _slot: next(turns), lambda _slot, reply: _require_found(reply))
+
+
 def _introspect(material: Material, token: str) -> bytes:
     basic = b64encode(f"{material.client_id}:{material.client_secret}".encode()).decode()
     return _post("/oauth/introspect", {"token": token}, f"Authorization: Basic {basic}\r\n")
@@ -151,6 +166,12 @@ def _post(path: str, form: dict[str, str], headers: str = "") -> bytes:
 def _require(reply: Reply, status: int) -> None:
     if reply.status != status:
         raise WrongAnswer(f"status {reply.status} instead of {status}: {reply.body[:400]!r}")
+
+
+def _require_found(reply: Reply) -> None:
+    _require(reply, 200)
+    if b'id="results">Results<' not in reply.body:
+        raise WrongAnswer("the inquiry found no payment")
 
 
 def _require_resource(reply: Reply) -> None:

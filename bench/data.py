@@ -9,6 +9,8 @@ from rich.console import Console
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from bench import portal
+from bench.portal import Office
 from consent import decisions, grants
 from consent.decisions import Asked, Chosen
 from consent.models import Answer, Grant
@@ -25,6 +27,7 @@ from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
 from service.db import make_engine, make_sessions, new_id
+from service.plan import terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -79,6 +82,8 @@ class Material:
     accounts: Sequence[SignIn]
     offices: Sequence[SignIn]
     """Logins of the provider portal, each of a group with a full page of claims."""
+    payee: Office
+    """A login of the group with most payments."""
 
 
 class TooFewClaims(Exception):
@@ -121,8 +126,9 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
         accounts.append(SignIn(account.username, password))
         # Families of their own: refreshing ends the access tokens of its family.
         refresh_tokens += [_refresh_token(session, _family(session, grant)) for _ in range(2)]
-    offices = _offices(session, hashed, password)
-    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices)
+    offices = _offices(session, settings, hashed, password)
+    payee = portal.open_office(session, settings, password=password, password_hash=hashed)
+    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices, payee)
 
 
 def _readable_claims(session: Session) -> dict[str, list[str]]:
@@ -172,14 +178,17 @@ def _refresh_token(session: Session, family: TokenFamily) -> str:
     return raw
 
 
-def _offices(session: Session, hashed: str, password: str) -> list[SignIn]:
+def _offices(session: Session, settings: Settings, hashed: str, password: str) -> list[SignIn]:
     """Logins for the groups that billed most, each with one entry."""
     billed = select(StoredResource.provider_id).where(StoredResource.provider_id.is_not(None))
     most = billed.group_by(StoredResource.provider_id).order_by(func.count().desc()).limit(OFFICES)
-    return [_office(session, place, str(found), hashed, password) for place, found in enumerate(session.scalars(most))]
+    found = list(session.scalars(most))
+    return [_office(session, settings, place, str(one), hashed, password) for place, one in enumerate(found)]
 
 
-def _office(session: Session, place: int, organization_id: str, hashed: str, password: str) -> SignIn:
+def _office(
+    session: Session, settings: Settings, place: int, organization_id: str, hashed: str, password: str
+) -> SignIn:
     account = opening.open_account(
         session, NewPerson("Office", f"Bench {place}", f"office{place}@example.org", None),
         username=f"bench-office-{place}", password_hash=hashed,
@@ -199,6 +208,8 @@ def _office(session: Session, place: int, organization_id: str, hashed: str, pas
     session.add_all((staff, ProviderIdentifier(group_id=group.id, kind=IdKind.OFFICE_ID, value=f"BENCH{place}")))
     session.flush()
     session.add(AccessEntry(staff_id=staff.id, source=EntrySource.PLAN, office_id=f"BENCH{place}"))
+    for text in settings.plan.terms:
+        terms.accept(session, account.id, text)
     return SignIn(account.username, password)
 
 

@@ -15,7 +15,7 @@ from statistics import median
 from argon2.low_level import Type, verify_secret
 from rich.console import Console
 
-from bench import WITHOUT_FSYNC, cpu, data, databases, report, server
+from bench import WITHOUT_FSYNC, cpu, data, databases, loading, report, server
 from bench.cases import SLOTS, Case, every_case
 from bench.databases import Database
 from bench.load import Load, Reply, Work
@@ -91,9 +91,11 @@ def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> lis
         runs = [replace(shipped, cases=cases), replace(spared, cases=[case for case in cases if case.spared_too])]
         rounds = [_round(runs, form.seconds, database) for _ in range(form.rounds)]
         memory = shipped.server.resident_megabytes()
+    loaded = loading.measure(database.url, folder, members=form.members)
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
     report.show(console, database.name, found, memory)
+    report.show_loading(console, loaded)
     return [f"{database.name}, {name}" for name in report.gross_losses(found)]
 
 

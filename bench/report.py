@@ -7,6 +7,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from bench.loading import Loaded
+
 BASE, SIGN_IN, ARGON2 = "bare route", "sign-in", "raw argon2id"
 EMPTY = "empty Flask app"
 SPARED = ", fsync spared"
@@ -137,6 +139,14 @@ def show(console: Console, database: str, found: Sequence[Line], memory: Sequenc
     reached = "goal" if max(memory) <= MEMORY.goal else "floor" if max(memory) <= MEMORY.floor else "above floor"
     limits = f"floor {MEMORY.floor:.0f}, goal {MEMORY.goal:.0f}"
     console.print(f"Resident memory per worker: {sizes} MB ({limits}: {reached})\n")
+
+
+def show_loading(console: Console, loaded: Loaded) -> None:
+    """Print how fast 835 files are loaded."""
+    console.print(
+        f"835 load: {loaded.loading:,.0f} claims a second ({loaded.claims:,} claims); pyx12's reader alone "
+        f"{loaded.reading:,.0f}: ratio {loaded.loading / loaded.reading:.2f}\n"
+    )
 
 
 def gross_losses(found: Sequence[Line]) -> list[str]:

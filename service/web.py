@@ -176,19 +176,14 @@ def load_form(schema: Schema, given: Mapping[str, Any] | None = None) -> tuple[d
         return schema.load(request.form if given is None else given, unknown=EXCLUDE), {}
     except ValidationError as problem:
         told: dict[str, Any] = problem.normalized_messages()  # type: ignore[no-untyped-call]
-        # marshmallow takes a sentence of the catalogue for a list of sentences: a page would show it letter by letter.
-        errors: dict[str, list[str]] = {
-            name: said if isinstance(said, list | dict) else [said] for name, said in told.items()
-        }
-        return dict(problem.valid_data or {}), errors
+        return dict(problem.valid_data or {}), {name: _sentences(said) for name, said in told.items()}
 
 
-def _by_field(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What is wrong by field; of a list, what is wrong with any of its values."""
-    return {
-        name: [said for every in told_of.values() for said in every] if isinstance(told_of, dict) else told_of
-        for name, told_of in told.items()
-    }
+def _sentences(said: Any) -> list[str]:
+    # marshmallow takes a sentence of the catalogue for a list of them: a page would show it letter by letter.
+    if isinstance(said, dict):
+        return [sentence for each in said.values() for sentence in _sentences(each)]
+    return list(said) if isinstance(said, list) else [said]
 
 
 def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPException], Response]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from service import audit
 from service.plan import numbers
@@ -50,7 +50,8 @@ def find_group(session: Session, payee: Payee) -> ProviderGroup | None:
 
 def unassigned(session: Session, *, after: str | None = None, limit: int = _PAGE) -> Waiting:
     """The remittances that belong to no group yet, by their id; `after` is the last id of the page before."""
-    statement = select(Remittance).where(Remittance.group_id.is_(None)).order_by(Remittance.id).limit(limit + 1)
+    waiting = select(Remittance).options(defer(Remittance.document)).where(Remittance.group_id.is_(None))
+    statement = waiting.order_by(Remittance.id).limit(limit + 1)
     if after is not None:
         statement = statement.where(Remittance.id > after)
     rows = list(session.scalars(statement))

@@ -46,3 +46,8 @@ def _sum(adjustments: Iterable[Adjustment]) -> int:
 def money(cents: int) -> str:
     """Cents as dollars, `-1,234.50`."""
     return f"{'-' if cents < 0 else ''}{abs(cents) // 100:,}.{abs(cents) % 100:02}"
+
+
+def dollars(cents: int) -> str:
+    """Cents as people read dollars, `-$1,234.50`."""
+    return f"{'-' if cents < 0 else ''}${money(abs(cents))}"

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,12 @@ from service.plan.x12 import Fault, TransactionSet
 SUFFIXES = frozenset({".835", ".edi", ".era", ".txt", ".x12"})
 """How 835 files end; a folder is searched for these, a file that is named is read whatever its name."""
 _CHUNK = 1 << 20
+_OF_CONTENT = select(Remittance.id).where(Remittance.content_hash == bindparam("content_hash"))
+_OF_NUMBER = (
+    select(Remittance.id)
+    .where(Remittance.number_key == bindparam("number_key"), Remittance.payer_id == bindparam("payer_id"))
+    .limit(1)
+)
 Progress = Callable[[int], None]
 """Told how many bytes of the file are read."""
 _MOST_TOLD = 20
@@ -130,9 +136,10 @@ class _Loading:
 
     def _store(self, found: TransactionSet, made: ReadRemittance) -> None:
         session, content_hash = self._session, _hash(found)
-        if session.scalar(select(Remittance.id).where(Remittance.content_hash == content_hash)) is not None:
+        if session.execute(_OF_CONTENT, {"content_hash": content_hash}).first() is not None:
             raise _Duplicate
-        if session.scalar(select(Remittance.id).where(*_same_number(made)).limit(1)) is not None:
+        same_number = {"number_key": made.number_key, "payer_id": made.payer_id}
+        if session.execute(_OF_NUMBER, same_number).first() is not None:
             why = "another remittance of this payer bears the same number, with other content"
             made.warnings.append(Fault(made.at, "BPR", why))
         group_id = self._group_of(made.payee)
@@ -162,10 +169,6 @@ def _new_file(session: Session, name: str, content_hash: str, found: Transaction
     session.add(made)
     session.flush()
     return made.id
-
-
-def _same_number(made: ReadRemittance) -> tuple[ColumnElement[bool], ...]:
-    return Remittance.number_key == made.number_key, Remittance.payer_id == made.payer_id
 
 
 def _hash(found: TransactionSet) -> str:

@@ -1,14 +1,19 @@
 """A remittance as rows: payment, claims and lines."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
 from service.db import new_id
 from service.plan.models import Remittance, RemittanceClaim, RemittanceLine
 from service.plan.remittance_content import Claim, Line, ReadRemittance
+
+# The tables and not their classes: the ORM's own bulk insert takes half as long again.
+_INSERT_PAYMENT, _INSERT_CLAIMS, _INSERT_LINES = (
+    insert(cast(Table, made.__table__)) for made in (Remittance, RemittanceClaim, RemittanceLine)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +38,18 @@ def write(session: Session, made: ReadRemittance, origin: Origin) -> None:
         "provider_adjustments": [asdict(one) for one in made.provider_adjustments],
         "warnings": [str(one) for one in made.warnings], "document": origin.document.encode(),
     }  # fmt: skip
-    session.execute(insert(Remittance), [values])
+    session.execute(_INSERT_PAYMENT, [values])
     claims = [_claim_values(remittance_id, place, claim) for place, claim in enumerate(made.claims, start=1)]
     if not claims:
         return
-    session.execute(insert(RemittanceClaim), claims)
+    session.execute(_INSERT_CLAIMS, claims)
     lines = [
         _line_values(values["id"], place, line)
         for values, claim in zip(claims, made.claims, strict=True)
         for place, line in enumerate(claim.lines, start=1)
     ]
     if lines:
-        session.execute(insert(RemittanceLine), lines)
+        session.execute(_INSERT_LINES, lines)
 
 
 def _claim_values(remittance_id: str, place: int, claim: Claim) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, false, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from service.plan.models import ProviderGroup, Remittance, RemittanceClaim, RemittanceLine
 from service.plan.numbers import payment_keys
@@ -91,7 +91,8 @@ def search(
     session: Session, groups: Sequence[GroupReach], wanted: Wanted, *, after: str | None = None, limit: int = PAGE
 ) -> Results:
     """The remittances of these groups that match; raises UnusablePaymentNumber for a number that is none."""
-    statement = select(Remittance).where(_visible(groups), *_conditions(wanted))
+    # The 835 itself is not read for a list.
+    statement = select(Remittance).options(defer(Remittance.document)).where(_visible(groups), *_conditions(wanted))
     if after is not None and (place := _place(after)) is not None:
         statement = statement.where(tuple_(Remittance.paid_on, Remittance.id) < place)
     ordered = statement.order_by(Remittance.paid_on.desc(), Remittance.id.desc()).limit(limit + 1)

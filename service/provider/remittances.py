@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -11,7 +11,7 @@ from consent.policy import Access
 from fhir.payment_reconciliation import payment_reconciliation
 from service.plan import adjustment_words
 from service.plan.models import PortalFunction
-from service.plan.remittance_balance import money
+from service.plan.remittance_balance import dollars
 from service.plan.remittances import Detail, UnknownRemittance
 from service.provider import remittance_csv, remittance_inquiry, remittance_pdf
 from service.provider.gate import current_staff, require_function
@@ -19,7 +19,7 @@ from service.provider.remittance_schemas import Inquiry
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("provider_remittances", __name__, url_prefix="/provider/remittances")
-blueprint.add_app_template_filter(money, "money")
+blueprint.add_app_template_filter(dollars, "dollars")
 blueprint.add_app_template_filter(adjustment_words.remark, "remark_words")
 blueprint.add_app_template_filter(adjustment_words.claim_status, "claim_status_words")
 blueprint.add_app_template_filter(adjustment_words.provider_adjustment, "provider_adjustment_words")
@@ -53,7 +53,11 @@ def search() -> ResponseReturnValue:
         return Response(page, 400)
     results = remittance_inquiry.find(db_session(), _access(), asked["wanted"], after=asked["after"])
     return render_template(
-        "provider/remittances.html", errors={}, given=request.form, results=results, access_url=_access_url()
+        "provider/remittances.html",
+        errors={},
+        given=request.form,
+        results=results,
+        access_url=url_for("provider_access.index"),
     )
 
 
@@ -109,12 +113,6 @@ def as_fhir(remittance_id: UUID) -> ResponseReturnValue:
 
 def _access() -> Access:
     return policy.provider_authority(db_session(), current_staff(), PortalFunction.REMITTANCES, reason=PAYMENT)
-
-
-def _access_url() -> str:
-    # The page of one's Tax IDs and NPIs; the home page stands in where it is not installed.
-    known = "provider_access.index" in current_app.view_functions
-    return url_for("provider_access.index" if known else "provider_home.index")
 
 
 def _take(remittance_id: UUID, form: str) -> Detail:

@@ -3,14 +3,16 @@
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
+from service.db import make_sessions
 from service.plan import remittance_files
 from service.plan.models import PaymentMethod, Remittance, RemittanceClaim, RemittanceFile, RemittanceLine
 from service.plan.remittance_files import FileSummary
@@ -89,6 +91,27 @@ def test_the_same_file_is_known_again(session: Session, tmp_path: Path) -> None:
     again = load(session, path)
 
     assert (again.loaded, again.duplicates, again.seen_before) == (0, 1, True)
+
+
+def test_two_loads_of_one_file_at_the_same_time_keep_each_payment_once(
+    engine: Engine, session: Session, tmp_path: Path
+) -> None:
+    path = Interchange([transaction(number=f"EFT{number}") for number in range(5)]).write(tmp_path)
+    together, summaries = Barrier(2), []
+
+    def load_it() -> None:
+        together.wait()
+        with make_sessions(engine).begin() as own:
+            summaries.append(load(own, path))
+
+    threads = [Thread(target=load_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted((one.loaded, one.duplicates) for one in summaries) == [(0, 5), (5, 0)]
+    assert count(session, Remittance) == count(session, RemittanceClaim) == 5 and count(session, RemittanceFile) == 1
 
 
 def test_a_bad_set_does_not_lose_the_good_ones(session: Session, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_what_is_not_found_offers_a_way_on(desk: Visitor) -> None:
     page = desk.post(CLAIMS, claim_number="CLM-NONE").text
 
     assert "No claims found." in page
-    assert "View or add your Tax ID &amp; NPI access" in page
+    assert "View or add your Tax ID & NPI access" in page
 
 
 def test_every_answer_is_written_down_before_it_leaves(desk: Visitor, office: Office) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.clock import now
 from service.plan import remittance_files
@@ -91,8 +92,8 @@ def test_a_check_is_found_and_opened_with_the_reasons_in_words(session: Session,
 def test_reversal_correction_provider_adjustment_and_unknown_code_are_shown(session: Session, visitor: Visitor) -> None:
     page = visitor.get(f"/provider/remittances/{id_of(session, '5551')}").text
 
-    assert "Reversal" in page and "$-72.50" in page and "$80.00" in page
-    assert "recovery of an overpayment" in page and "$-3.00" in page and "$4.50" in page
+    assert "Reversal" in page and "-$72.50" in page and "$80.00" in page
+    assert "recovery of an overpayment" in page and "-$3.00" in page and "$4.50" in page
     assert "code N999" in page
 
 
@@ -232,7 +233,7 @@ def test_a_login_without_the_application_is_told_whom_to_ask(app: Flask, session
 
     page = visitor.get("/provider/remittances")
 
-    assert page.status_code == 403 and "contact us to have it added" in page.text, "nobody is its delegate"
+    assert page.status_code == 403 and "You do not have this application" in page.text
 
 
 def test_a_billing_firm_sees_its_client_s_payments_until_the_permission_ends(
@@ -278,7 +279,7 @@ def test_a_stranger_and_a_member_are_kept_out(app: Flask, session: Session, grou
     assert visitor.get(f"/provider/remittances/{identifier}").status_code == 404
 
 
-def make_and_commit(session: Session) -> str:
+def make_and_commit(session: Session) -> Account:
     account = make_account(session)
     session.commit()
-    return account.username
+    return account
