@@ -58,7 +58,7 @@ def search() -> ResponseReturnValue:
         given=request.form,
         results=results,
         access_url=url_for("provider_access.index"),
-    )
+    )  # fmt: skip
 
 
 @blueprint.get("/<uuid:remittance_id>")
