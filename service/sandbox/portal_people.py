@@ -21,7 +21,7 @@ class PortalPerson:
 
 MARGE = PortalPerson(
     "marge", "Marge", "Dalton", Kind.PROVIDER_DELEGATE, "marge.dalton@rivermontclinic.example",
-    "an office manager, delegate of her clinic: payments, claims, accounts of her staff", has_factor=True,
+    "an office manager, delegate of her clinic", has_factor=True,
 )  # fmt: skip
 LUIS = PortalPerson(
     "luis", "Luis", "Ferrer", Kind.PROVIDER_STAFF, "luis.ferrer@rivermontclinic.example",
@@ -45,14 +45,14 @@ PETER = PortalPerson(
 )  # fmt: skip
 NADIA = PortalPerson(
     "nadia", "Nadia", "Brooks", Kind.BILLING_DELEGATE, "nadia.brooks@summitbilling.example",
-    "a billing firm: two clients said yes, one is asked, one waits for the plan", has_factor=True,
+    "a billing firm: two clients said yes, two requests wait", has_factor=True,
 )  # fmt: skip
 OMAR = PortalPerson(
     "omar", "Omar", "Haines", Kind.BILLING_STAFF, "omar.haines@summitbilling.example", "a clerk of the billing firm"
 )
 RUTH = PortalPerson(
     "ruth", "Ruth", "Mercer", Kind.PLAN_STAFF, "ruth.mercer@meridian.example",
-    "plan staff, provider services: mailbox, letters, queues, Control Panel", has_factor=True,
+    "plan staff, provider services: mailbox, letters, users", has_factor=True,
 )  # fmt: skip
 FELIX = PortalPerson(
     "felix", "Felix", "Stone", Kind.PLAN_STAFF, "felix.stone@meridian.example",

@@ -3,8 +3,8 @@
 import pytest
 
 from service.db import make_engine, make_sessions
-from service.mail import unseal
 from service.plan.models import MailedPin
+from service.sealing import unseal
 from service.settings import Settings
 from tests.browser.conftest import Story
 from tests.browser.person import Person
@@ -136,6 +136,6 @@ def _pin(sandbox: Sandbox) -> str:
     engine = make_engine(settings.database_url)
     with make_sessions(engine)() as session:
         rows = session.query(MailedPin).filter(MailedPin.sealed != "").order_by(MailedPin.created_at.desc())
-        pin = unseal(settings.secret_key, rows.first().sealed)  # type: ignore[union-attr]
+        pin = unseal(settings.secret_key, "mailed-pin", rows.first().sealed)  # type: ignore[union-attr]
     engine.dispose()
     return pin
