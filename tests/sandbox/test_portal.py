@@ -1,6 +1,7 @@
 """The sandbox's portal: who signs in and what waits for them is there, codes are right, nothing comes twice."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -8,13 +9,14 @@ import pytest
 import time_machine
 from flask import Flask
 from rich.console import Console
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from service.accounts import second_factors
 from service.accounts.authentication import find_by_username
 from service.accounts.second_factors import Shown
+from service.app import create_app
 from service.clock import now
 from service.db import Base
 from service.plan import delegates, mailed_pins, not_listed, payment_proof, portal_staff, terms, threads
@@ -22,7 +24,7 @@ from service.plan.models import MessageThread, OrganizationKind, ThreadStatus, T
 from service.plan.payment_proof import ShownPayment
 from service.sandbox import codes, create, guide, handout, portal
 from service.sandbox.portal_people import PORTAL_PEOPLE, WANDA
-from service.settings import Settings
+from service.settings import Mode, Settings
 from tests.accounts.visitor import Visitor
 
 HandOut = dict[str, Any]
@@ -158,6 +160,23 @@ def test_a_name_without_a_code_is_told_in_plain_words(app: Flask, made: Settings
     assert "Nobody of this name has an authenticator app here" in answer.text
     told = app.test_cli_runner().invoke(args=["sandbox", "code", "luis"])
     assert told.exit_code == 1 and "The sandbox knows the codes of marge" in told.stderr
+
+
+def test_codes_are_told_by_no_production(settings: Settings, engine: Engine) -> None:
+    production = create_app(replace(settings, mode=Mode.PRODUCTION, base_url="https://health.example.org"), engine)
+
+    told = production.test_cli_runner().invoke(args=["sandbox", "code", "marge"])
+
+    assert not [rule.rule for rule in production.url_map.iter_rules() if rule.rule.startswith("/sandbox")]
+    assert told.exit_code == 1 and told.stdout == "" and "production" in told.stderr
+
+
+def test_no_two_sandboxes_share_a_secret(settings: Settings) -> None:
+    other = replace(settings, secret_key=b"another installation's key, quite as long")
+
+    assert codes.secret_of(settings, "marge") == codes.secret_of(settings, "marge")
+    secrets = {codes.secret_of(one, name) for one in (settings, other) for name in codes.with_factor()}
+    assert len(secrets) == 2 * len(codes.with_factor())
 
 
 def test_the_console_shows_the_portal(made: Settings) -> None:
