@@ -49,7 +49,7 @@ from service.provider import registration as provider_registration
 from service.provider import remittances as provider_remittances
 from service.provider import terms as provider_terms
 from service.provider import validation as provider_validation
-from service.sandbox import demo_app, mail_page
+from service.sandbox import code_page, demo_app, mail_page
 from service.settings import Settings
 from service.staff import authorizations as staff_authorizations
 from service.staff import gate as staff_gate
@@ -133,6 +133,7 @@ INSTALLERS = (
     oauth.routes.install,
     fhir.routes.install,
     # in the sandbox only
+    code_page.install,
     mail_page.install,
     demo_app.install,
 )

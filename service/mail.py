@@ -100,6 +100,11 @@ def seal(key: bytes, secret: str) -> str:
     return sealing.seal(key, _PURPOSE, secret)
 
 
+def unseal(key: bytes, sealed: str) -> str:
+    """The secret of a mail that waits in the outbox, as `seal` put it there."""
+    return sealing.unseal(key, _PURPOSE, sealed)
+
+
 def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
     """Deliver what is due, one transaction a mail; how many were sent. Raises ServerUnreachable if nobody answers."""
     sent = 0
@@ -126,7 +131,7 @@ def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
     text = (
         _environment()
         .get_template(f"{mail.template}.{mail.language}.txt")
-        .render(context, unsealed=lambda sealed: sealing.unseal(settings.secret_key, _PURPOSE, sealed))
+        .render(context, unsealed=lambda sealed: unseal(settings.secret_key, sealed))
     )
     subject, _, body = text.partition("\n")
     message = EmailMessage()

@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 from rich.console import Console
 
-from service.sandbox import create, mail_catcher, prepare, serve
+from service.sandbox import codes, create, mail_catcher, prepare, serve
 from service.web import settings
 
 group = AppGroup("sandbox")
@@ -47,3 +47,16 @@ def serve_plan(host: str, port: int) -> None:
 def catch_mail() -> None:
     """Receive every mail on SMTP_PORT and keep it under var/mail."""
     mail_catcher.run(settings())
+
+
+@group.command("code")
+@click.argument("username")
+def code(username: str) -> None:
+    """Print the 6 digits that the authenticator app of this sign-in shows now."""
+    try:
+        create.require_sandbox(settings())
+        digits, seconds = codes.current(settings(), username)
+    except (create.CannotCreate, codes.NoFactor) as refused:
+        raise click.ClickException(str(refused)) from None
+    click.echo(digits)
+    click.echo(f"Works once, for {seconds} more seconds.", err=True)

@@ -77,6 +77,8 @@ class AddressRow:
     valid_from: date | None = None
     valid_until: date | None = None
     current: bool = True
+    location_id: str = ""
+    """The id of the FHIR Location of this place, where the plan has one already."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,9 @@ def store_address(session: Session, row: AddressRow) -> Change:
     )  # fmt: skip
     found = session.scalar(select(ProviderAddress).where(*same))
     values = {name: value for name, value in vars(row).items() if name != "group_number"}
+    # Not said is not none: a place that the directory knows keeps its entry there.
+    if not row.location_id:
+        del values["location_id"]
     if found is None:
         session.add(ProviderAddress(group_id=group.id, **values))
         session.flush()

@@ -87,7 +87,8 @@ class _Reading:
         if not payee.tax_id and not payee.npi and not payee.unread:
             self._warn(head, "the payee has neither Tax ID nor NPI")
         for tag, words in _EXPECTED.items():
-            if tag not in self._seen:
+            # A payment of adjustments alone (PLB) has no claims, so nothing to head.
+            if tag not in self._seen and (tag != "LX" or made.claims):
                 self._warn(head, words)
 
     def _warn(self, segment: Segment, why: str) -> None:

@@ -12,7 +12,7 @@ from service.plan.models import AccessEntry, PortalFunction, SharingKind, StaffS
 
 FUNCTIONS: dict[PortalFunction, LazyString] = {
     PortalFunction.REMITTANCES: _("Remittance Inquiry"),
-    PortalFunction.CLAIMS: _("Claims inquiry"),
+    PortalFunction.CLAIMS: _("Claims Inquiry"),
     PortalFunction.ELIGIBILITY: _("Eligibility"),
     PortalFunction.PROFILES: _("Provider Data Profiles"),
     PortalFunction.ACCESS: _("Tax ID & NPI access"),

@@ -52,6 +52,9 @@ def _open(session: Session, sign_in: SignIn, numbers: dict[tuple[str, str], str]
 
 def _represent(session: Session, person: cast.Representative, settings: Settings) -> None:
     account = _account_of(session, person)
+    if account is None and not person.personal_representative_id:
+        # Their account comes with a larger plan; without it or a number nobody would know them again.
+        return
     representative = _find(session, person, account) or _add(session, person, account)
     # A link that was ended is not made again either.
     linked = set(session.scalars(select(RepresentativeLink.member_id).where(

@@ -15,7 +15,7 @@ from oauth import clients
 from service.db import make_engine, make_sessions
 from service.plan import roster
 from service.plan.models import Member
-from service.sandbox import accounts, gather, provider_groups, remittances, sample_apps, sample_logos, schema
+from service.sandbox import accounts, gather, portal, provider_groups, remittances, sample_apps, sample_logos, schema
 from service.sandbox.plan import stream
 from service.sandbox.plan.chart import patient_id
 from service.sandbox.plan.codes import Resource
@@ -50,6 +50,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
         _load(sessions, members, seed, settings.var / "remittances", console)
         with sessions.begin() as session:
             accounts.open_missing(session, settings, seed)
+            portal.open_missing(session, settings)
             sample_apps.register_missing(session, settings, sample_logos.draw)
     finally:
         engine.dispose()
@@ -62,7 +63,7 @@ def is_complete(settings: Settings) -> bool:
     try:
         with make_sessions(engine)() as session:
             clients.get(session, sample_apps.DEMO_ID)
-            return True
+            return portal.is_complete(session)
     except clients.NoSuchClient:
         return False
     finally:

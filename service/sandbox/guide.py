@@ -4,6 +4,9 @@ from rich.console import Console
 from rich.table import Table
 
 from service.sandbox.handout import HandOut
+from service.sandbox.portal_people import SHOWN_FIRST
+
+_SHOWN = frozenset(person.username for person in SHOWN_FIRST)
 
 
 def show(console: Console, handout: HandOut) -> None:
@@ -18,9 +21,15 @@ def _sign_ins(handout: HandOut) -> Table:
     for column in ("Username", "Password", "Acts for", "Good for"):
         table.add_column(column, no_wrap=column in {"Username", "Password"})
     for account in handout["accounts"]:
-        names = ", ".join(_as_said(member) for member in account["members"])
-        table.add_row(account["username"], account["password"], names, account["good_for"])
+        if "organization" not in account or account["username"] in _SHOWN:
+            table.add_row(account["username"], account["password"], _acts_for(account), account["good_for"])
     return table
+
+
+def _acts_for(account: HandOut) -> str:
+    if "organization" in account:
+        return str(account["organization"])
+    return ", ".join(_as_said(member) for member in account["members"])
 
 
 def _as_said(member: HandOut) -> str:
@@ -37,7 +46,8 @@ def _first_steps(handout: HandOut) -> str:
         f"  2. See it and revoke it: {base}/apps",
         f"  3. Read the mail:        {base}/sandbox/mail",
         *_registration(base, handout["registrations"]["members"]),
-        "Apps' ids and secrets are in var/sandbox.json. Ctrl-C stops everything.",
+        *_portal(base, handout["provider_proofs"]),
+        "Apps' ids and secrets, and the other sign-ins, are in var/sandbox.json. Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
 
@@ -48,3 +58,14 @@ def _registration(base: str, members: list[HandOut]) -> list[str]:
     one = members[0]
     proof = f"{one['member_number']}, {one['family_name']}, {one['birth_date']}, {one['zip_code']}"
     return [f"  4. Register:             {base}/register ({proof})"]
+
+
+def _portal(base: str, proofs: list[HandOut]) -> list[str]:
+    """Three lines: where the portal and the console are, a proof to register with, and where the codes come from."""
+    one = next(proof for proof in proofs if not proof["registered"] and "check" in proof)
+    proof = f"Tax ID {one['tax_id']}, NPI {one['npi']}, check {one['check']}"
+    return [
+        f"  5. Provider portal:      {base}/provider (plan staff: {base}/staff/)",
+        f"     Register with:        {proof}, {one['group']}",
+        f"     6-digit codes:        {base}/sandbox/code, or .venv/bin/flask sandbox code {SHOWN_FIRST[0].username}",
+    ]

@@ -14,7 +14,10 @@ from service.settings import Settings
 HandOut = dict[str, Any]
 _HERE = Path(__file__).parent
 _MIGRATIONS = _HERE.parents[1] / "migrations" / "versions"
-_SOURCES = ("gather.py", "sample_apps.py", "sign_ins.py")
+_SOURCES = (
+    "codes.py", "fresh_payments.py", "gather.py", "gather_portal.py", "portal_people.py", "sample_apps.py",
+    "sign_ins.py",
+)  # fmt: skip
 _SQLITE = "sqlite:///"
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.plan import remittance_files
-from service.plan.models import PaymentMethod, ProviderGroup, Remittance, RemittanceFile
+from service.plan.models import PaymentMethod, ProviderGroup, Remittance, RemittanceClaim, RemittanceFile
 from service.plan.numbers import shown_tax_id
 from service.sandbox.handout import HandOut
 from service.sandbox.plan import remittances
@@ -39,15 +39,16 @@ def load(sessions: sessionmaker[Session], people: Iterable[MemberBundle], seed: 
 
 
 def to_hand_out(session: Session) -> list[HandOut]:
-    """The latest payments of each kind, with the numbers that prove who was paid."""
+    """The latest payments of claims of each kind, with the numbers that prove who was paid."""
     return [_shown(*row) for method in PaymentMethod for row in _latest(session, method)]
 
 
 def _latest(session: Session, method: PaymentMethod) -> Iterable[tuple[Remittance, ProviderGroup]]:
+    of_it = RemittanceClaim.remittance_id == Remittance.id
     statement = (
         select(Remittance, ProviderGroup)
         .join(ProviderGroup, ProviderGroup.id == Remittance.group_id)
-        .where(Remittance.method == method)
+        .where(Remittance.method == method, select(RemittanceClaim.id).where(of_it).exists())
         .order_by(Remittance.paid_on.desc(), Remittance.number_key)
         .limit(_SHOWN_EACH)
     )

@@ -23,10 +23,8 @@ from service.settings import Settings, UnsafeSetting
 _ROOT = Path(__file__).parents[2]
 _SLOW_START = 60.0
 _FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
-IN_THE_BACKGROUND = (
-    Program("The mail catcher", (*_FLASK, "sandbox", "catch-mail")),
-    Program("The worker", (*_FLASK, "worker", "run")),
-)
+MAIL_CATCHER = Program("The mail catcher", (*_FLASK, "sandbox", "catch-mail"))
+WORKER = Program("The worker", (*_FLASK, "worker", "run"))
 
 
 class CannotServe(Exception):
@@ -70,9 +68,12 @@ def serve(settings: Settings, *, host: str, port: int, console: Console | None =
         supervisor.start(web_server(host, port))
         if supervisor.watch(until=_Answer(host, port, console)):
             # Only now, so that nothing slows the first page.
-            supervisor.start(*IN_THE_BACKGROUND)
+            supervisor.start(MAIL_CATCHER)
             guide.show(console, handout.read(settings))
-            supervisor.watch()
+            # A new sandbox has mail to deliver at once: the worker begins when somebody takes it.
+            if supervisor.watch(until=lambda: _listens(settings.smtp_host, settings.smtp_port)):
+                supervisor.start(WORKER)
+                supervisor.watch()
     console.print("Latchstring has stopped.")
 
 

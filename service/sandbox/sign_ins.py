@@ -13,6 +13,11 @@ class Kind(StrEnum):
     MEMBER = "member"
     FORMER_MEMBER = "former_member"
     REPRESENTATIVE = "personal_representative"
+    PROVIDER_DELEGATE = "provider_delegate"
+    PROVIDER_STAFF = "provider_staff"
+    BILLING_DELEGATE = "billing_delegate"
+    BILLING_STAFF = "billing_staff"
+    PLAN_STAFF = "plan_staff"
 
 
 @dataclass(frozen=True)

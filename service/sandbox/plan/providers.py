@@ -37,6 +37,7 @@ class Clinician:
 
     reference: str
     name: str
+    gender: str
     taxonomy: str
     """Bare code: the words of the taxonomy belong to its owner."""
 
@@ -170,9 +171,10 @@ def _group(seed: int | str, key: str, entry: _Entry) -> Group:
         Clinician(
             reference=f"Practitioner/{fhir_id(seed, f'practitioner/{key}/{place}')}",
             name=f"{given} {family}",
+            gender=gender,
             taxonomy=taxonomy,
         )
-        for place, (given, family, _gender, taxonomy) in enumerate(entry.clinicians)
+        for place, (given, family, gender, taxonomy) in enumerate(entry.clinicians)
     )
     return Group(
         reference=f"Organization/{fhir_id(seed, f'group/{key}')}",

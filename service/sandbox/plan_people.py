@@ -1,0 +1,72 @@
+"""The plan's own people in the sandbox, and what lies in their queues: messages and a form of a provider not listed."""
+
+from sqlalchemy.orm import Session
+
+from service.accounts.authentication import find_by_username
+from service.plan import messages, not_listed, plan_staff, portal_staff
+from service.plan.models import PlanStaff, ProviderStaff, StaffRole, ThreadTopic
+from service.plan.not_listed import NotListed
+from service.sandbox import portal_accounts
+from service.sandbox.portal_offices import HOSPITAL, NETWORK
+from service.sandbox.portal_people import FELIX, HUGO, MARGE, OLIVIA, RUTH, PortalPerson
+from service.sandbox.provider_groups import HOME_HEALTH, payees
+from service.settings import Settings
+
+_ROLES = {
+    RUTH: (StaffRole.PROVIDER_SERVICES,),
+    FELIX: (StaffRole.PROVIDER_SERVICES,),
+    OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR),
+}
+
+
+def appoint_missing(session: Session, settings: Settings) -> None:
+    """Give everybody of the plan their account and roles who has none yet."""
+    for person, roles in _ROLES.items():
+        if not portal_accounts.is_open(session, person):
+            account = portal_accounts.open_account(session, person, settings)
+            plan_staff.appoint(session, account, roles, by_account_id=None)
+
+
+def fill_queues(session: Session, settings: Settings) -> None:
+    """What offices have written: an *Add Facility* message that waits, one that was answered, a form."""
+    by_name = {payee.name: payee for payee in payees()}
+    _ask_and_answer(session, settings)
+    messages.open_thread(
+        session, _office(session, HUGO), ThreadTopic.ADD_FACILITY, "Add facility",
+        f"Please add {HOME_HEALTH} to my account, we bill for them since October. Vendor number "
+        f"{by_name[HOME_HEALTH].vendor_number}, same Tax ID as {HOSPITAL}.",
+        plan=settings.plan,
+    )  # fmt: skip
+    form = NotListed(
+        "Juniper Lane Podiatry", "Iris Calloway", "iris.calloway@juniperlane.example", "555-240-0133",
+        message="We joined the network this month and cannot find ourselves in the list.",
+    )  # fmt: skip
+    not_listed.ask(session, form, network=NETWORK)
+
+
+def _ask_and_answer(session: Session, settings: Settings) -> None:
+    manager, clerk = _office(session, MARGE), _clerk(session, RUTH)
+    thread = messages.open_thread(
+        session, manager, ThreadTopic.QUESTION, "Payments by EFT",
+        "How do we change from paper checks to EFT? Do all payments move at once?", plan=settings.plan,
+    )  # fmt: skip
+    answer = (
+        "Hello Marge,\n\nthe enrollment form is under Help, Electronic services. All payments move with the first "
+        "run after we have your bank's confirmation, usually within ten days.\n\nRuth Mercer\nProvider e-Services"
+    )
+    messages.answer(session, thread, clerk, answer)
+    messages.close(session, thread, by=clerk)
+
+
+def _office(session: Session, person: PortalPerson) -> ProviderStaff:
+    account = find_by_username(session, person.username)
+    staff = portal_staff.find_active(session, account) if account else None
+    assert staff is not None, "offices are opened before the queues are filled"
+    return staff
+
+
+def _clerk(session: Session, person: PortalPerson) -> PlanStaff:
+    account = find_by_username(session, person.username)
+    staff = plan_staff.find(session, account) if account else None
+    assert staff is not None, "the plan's people are appointed before the queues are filled"
+    return staff

@@ -1,0 +1,420 @@
+"""The provider portal as its people live it: register, look up, share the work, ask and allow, write and be answered.
+
+The seeds' stories, each told once on one sandbox as from `make run`; the last one moves its clock by a month.
+"""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator
+from sqlalchemy import Select, select
+
+from service.db import make_engine, make_sessions
+from service.plan.models import ProviderGroup, Remittance, RemittanceClaim
+from service.settings import Settings
+from tests.browser.conftest import Story
+from tests.browser.person import Person
+from tests.browser.portal import (
+    PASSWORD,
+    Codes,
+    accept_terms,
+    choose_application,
+    enter,
+    in_english,
+    link_of,
+    newest_mail,
+    proof_of,
+    register,
+    set_up_factor,
+)
+from tests.browser.sandbox import Sandbox
+from tests.plan.test_pin_letters import words_of
+
+pytestmark = pytest.mark.browser
+_DAY = 86_400
+_ASKED_OF = "office@larkspurwomen.example"
+
+
+@pytest.fixture(scope="module")
+def codes_by_url() -> dict[str, Codes]:
+    """Which codes were used, by sandbox."""
+    return {}
+
+
+@pytest.fixture
+def codes(sandbox: Sandbox, codes_by_url: dict[str, Codes]) -> Codes:
+    """The authenticator apps of this sandbox's people."""
+    return codes_by_url.setdefault(sandbox.url, Codes(sandbox))
+
+
+@in_english(1280)
+def test_office_registers_by_check_and_looks_up_a_payment(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Stonebrook Pediatrics")
+    person = story.browser()
+    person.open("/provider", "portal")
+    person.follow("Register your facility")
+    person.follow("I work for a health care provider")
+    person.follow("Tax ID/NPI")
+    person.fill(Tax_ID=proof["tax_id"], Type_2_NPI=proof["npi"])
+    _number_field(person).fill(proof["check"])
+    person.press("Continue")
+    person.reads("Stonebrook Pediatrics")
+    person.look("choose-your-provider")
+    person.press("Continue")
+    register(person, "Alma", "Reyes", "alma.reyes@stonebrookpediatrics.example")
+    story.step("registered by check")
+
+    person.follow("Sign in")
+    person.sign_in("alma.reyes", PASSWORD)
+    set_up_factor(person, codes)
+    accept_terms(person)
+    person.heading("Welcome, %(name)s", name="Alma")
+    person.look("home")
+    story.step("second factor and terms")
+
+    choose_application(person)
+    person.heading("Remittance Inquiry")
+    _search_payment(person, proof["check"])
+    person.follow(f"Check {proof['check']}")
+    person.heading(f"Check {proof['check']}")
+    person.look("payment")
+    paid = _paid(story.sandbox, "Stonebrook Pediatrics")
+    person.open("/provider/remittances")
+    _search_payment(person, paid.number)
+    person.look("found")
+    person.follow(paid.number)
+    person.look("payment-of-claims")
+    person.open("/provider/remittances")
+    _search_payment(person, proof_of(story.sandbox, "Fairhollow Dental")["check"])
+    person.reads("No results found")
+    person.look("no-results")
+    person.follow("Try another search or view/add your Tax ID & NPI access")
+    person.heading("Tax ID & NPI access")
+    person.look("access")
+
+
+@in_english(360)
+def test_office_registers_by_non_payment_notice(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Clearview Eye Care")
+    person = story.browser()
+    person.open("/provider/register/provider/npi")
+    person.fill(Tax_ID=proof["tax_id"], Type_2_NPI=proof["npi"])
+    _number_field(person).fill(proof["non_payment"].replace("NP", "np "))
+    person.press("Continue")
+    person.press("Continue")
+    register(person, "Ines", "Vega", "ines.vega@clearvieweye.example")
+    person.look("registered")
+
+
+@in_english(1280)
+def test_office_registers_by_vendor_number(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Rivermont Home Health")
+    person = story.browser()
+    person.open("/provider/register/provider/vendor", "vendor-number")
+    person.fill(Tax_ID=proof["tax_id"], Vendor_number=proof["vendor_number"])
+    _number_field(person).fill(proof["eft"])
+    person.press("Continue")
+    person.reads("Rivermont Home Health")
+    assert "Rivermont General Hospital" not in person.page.get_by_role("main").inner_text()
+    person.press("Continue")
+    # The hospital under the same Tax ID has a delegate: somebody with proof is asked why they cannot assist.
+    person.heading("Your organization has a delegate")
+    person.page.get_by_role("radio").first.check()
+    person.press("Continue")
+    register(person, "Olga", "Petrov", "olga.petrov@rivermonthome.example")
+    person.look("registered")
+
+
+@in_english(360)
+def test_letter_is_printed_and_its_pin_fills_the_menu(story: Story, codes: Codes) -> None:
+    peter = enter(story, codes, "peter", "/provider/home")
+    peter.reads("Your Applications menu is still empty.")
+    peter.look("empty-menu")
+    assert peter.field("Choose an application").locator("option").count() == 0
+    ruth = enter(story, codes, "ruth", "/staff/letters")
+    ruth.heading("PIN letters")
+    ruth.look("letters")
+    with ruth.page.expect_download() as download:
+        ruth.button("Print all waiting letters (PDF)").click()
+    letter = words_of(download.value.path().read_bytes())
+    pin = next(word for word in letter.split() if len(word) == 11 and word[5] == "-" and word.isupper())
+    story.step("printed")
+
+    peter.follow("Validate your account")
+    peter.fill(PIN=pin.lower())
+    peter.press("Validate")
+    peter.look("validated")
+    peter.open("/provider/home")
+    set_up_factor(peter, codes)
+    accept_terms(peter)
+    peter.heading("Welcome, %(name)s", name="Peter")
+    assert peter.field("Choose an application").locator("option").first.inner_text() == "Remittance Inquiry"
+    peter.look("menu")
+
+
+@in_english(1280)
+def test_provider_who_is_not_listed_asks_for_help(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Ashford Heart Associates")
+    person = story.browser()
+    person.open("/provider/register/provider/npi")
+    person.fill(Tax_ID=proof["tax_id"], Type_2_NPI=proof["npi"])
+    _number_field(person).fill(proof["check"])
+    person.press("Continue")
+    person.page.locator("#provider-not-listed").check()
+    person.press("Continue")
+    person.heading("My provider is not listed")
+    for name, value in {
+        "organization_name": "Willow Road Chiropractic", "contact_name": "Sid Marlow",
+        "contact_email": "sid@willowroad.example", "contact_phone": "555-240-0188",
+    }.items():  # fmt: skip
+        person.page.locator(f"#{name}").fill(value)
+    person.look("form")
+    person.press("Send")
+    person.look("sent")
+
+    ruth = enter(story, codes, "ruth", "/staff/not-listed")
+    asked = ruth.page.locator("section.ls-app", has_text="Willow Road Chiropractic")
+    asked.get_by_text("Close this request").click()
+    asked.get_by_label("Resolved: they can register now").check()
+    asked.get_by_label("What you did").fill("Called: they bill under Ashford Heart, told them how to register.")
+    ruth.look("queue")
+    with ruth.page.expect_navigation():
+        asked.get_by_role("button", name="Save").click()
+    ruth.reads("Saved.")
+    assert ruth.page.get_by_text("Willow Road Chiropractic").count() == 0
+
+
+@in_english(360)
+def test_office_whose_delegate_has_left_goes_on(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Rivermont Community Clinic")
+    person = story.browser()
+    person.open("/provider/register/provider/npi")
+    person.fill(Tax_ID=proof["tax_id"], Type_2_NPI=proof["npi"])
+    _number_field(person).fill(proof["eft"])
+    person.press("Continue")
+    person.press("Continue")
+    person.heading("Your organization has a delegate")
+    person.page.get_by_label("left", exact=False).first.check()
+    person.look("why-the-delegate-cannot-assist")
+    person.press("Continue")
+    register(person, "Cora", "Nash", "cora.nash@rivermontclinic.example")
+    person.follow("Sign in")
+    person.sign_in("cora.nash", PASSWORD)
+    accept_terms(person)
+    person.look("home")
+    choose_application(person)
+    _search_payment(person, proof["check"])
+    person.follow(f"Check {proof['check']}")
+    person.heading(f"Check {proof['check']}")
+    told = newest_mail(story.sandbox, story.sandbox.account("marge")["email"], "Cora Nash")
+    assert "waits for your word" in told["text"]
+
+
+@in_english(1280)
+def test_delegate_creates_a_colleague_and_another_delegate(story: Story, codes: Codes) -> None:
+    marge = enter(story, codes, "marge", "/provider/home")
+    marge.follow("View all accounts")
+    marge.look("all-accounts")
+    marge.follow("Create new user account")
+    _invite(marge, "Tess", "Rowan", "tess.rowan@rivermontclinic.example")
+    tess = story.browser()
+    _accept(tess, story.sandbox, "tess.rowan@rivermontclinic.example")
+    accept_terms(tess)
+    tess.heading("Welcome, %(name)s", name="Tess")
+    assert tess.page.get_by_role("link", name="Claims Inquiry").count() == 0
+    tess.look("home-of-the-colleague")
+    story.step("a colleague")
+
+    marge.follow("Create delegate")
+    _invite(marge, "Ruben", "Hart", "ruben.hart@rivermontclinic.example")
+    ruben = story.browser()
+    _accept(ruben, story.sandbox, "ruben.hart@rivermontclinic.example")
+    set_up_factor(ruben, codes)
+    accept_terms(ruben)
+    ruben.follow("View all accounts")
+    ruben.heading("View all accounts")
+
+
+@in_english(360)
+def test_firm_asks_a_client_who_says_yes(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Maple Bend Family Medicine")
+    nadia = enter(story, codes, "nadia", "/provider/home")
+    choose_application(nadia, "Tax ID & NPI access")
+    nadia.look("clients")
+    nadia.follow("Add a client")
+    nadia.page.locator("#tax_id").fill(proof["tax_id"])
+    nadia.page.locator("#number").fill(proof["check"])
+    nadia.look("numbers")
+    nadia.press("Continue")
+    nadia.look("choose-your-client")
+    nadia.press("Continue")
+    for name in ("name", "email"):
+        nadia.page.locator(f"#contact_{name}").fill(proof[f"contact_{name}"])
+    nadia.page.locator("#contact_phone").fill("555-210-0101")
+    for box in nadia.page.get_by_role("checkbox").all():
+        box.check()
+    nadia.look("contact")
+    nadia.press("Send the request")
+    nadia.look("asked")
+    story.step("asked")
+
+    contact = story.browser(scripts=False)
+    sent = newest_mail(story.sandbox, proof["contact_email"], "Maple Bend Family Medicine")
+    contact.open(link_of(story.sandbox, sent), "contact-decides")
+    contact.press("Yes, allow access")
+    contact.look("contact-has-decided")
+
+    nadia.open("/provider/remittances")
+    _search_payment(nadia, _paid(story.sandbox, "Maple Bend Family Medicine").number)
+    nadia.look("found-at-once")
+    nadia.reads("Maple Bend Family Medicine")
+    nadia.open("/provider/home")
+    nadia.page.get_by_role("link", name="unread message").first.click()
+    nadia.reads("Your request to Maple Bend Family Medicine")
+    nadia.look("message-center")
+
+
+@in_english(1280)
+def test_added_facility_is_there_at_the_next_click(story: Story, codes: Codes) -> None:
+    proof = proof_of(story.sandbox, "Cedar Point Behavioral Health")
+    claim = _claim_number(story.sandbox, "Cedar Point Behavioral Health")
+    ruth_mail = story.sandbox.account("ruth")["email"]
+    before = len([mail for mail in story.sandbox.mails_to(ruth_mail) if "essage" in mail["subject"]])
+    beth = enter(story, codes, "beth", "/provider/profile")
+    beth.look("my-profile")
+    beth.follow("Add Facility")
+    beth.heading("Registration message")
+    beth.page.locator("#body").fill(f"{proof['group']}: Tax ID {proof['tax_id']}, NPI {proof['npi']}")
+    beth.look("registration-message")
+    beth.press("Send")
+    newest_mail(story.sandbox, ruth_mail, "essage", more_than=before)
+    story.step("sent")
+
+    ruth = enter(story, codes, "ruth", "/staff/mailbox/")
+    ruth.look("staff-mailbox")
+    ruth.follow("New Add a facility to my account")
+    ruth.look("staff-thread")
+    ruth.follow("Add the provider ID")
+    ruth.page.locator("#tax_id").fill(proof["tax_id"])
+    ruth.page.locator("#npi").fill(proof["npi"])
+    ruth.look("control-panel")
+    ruth.press("Show what it reaches")
+    ruth.reads("Cedar Point Behavioral Health")
+    ruth.look("what-it-reaches")
+    ruth.press("Add to this login")
+    story.step("added")
+    beth.open("/provider/claims")
+    _search_claim(beth, claim)
+    beth.reads(claim)
+    beth.look("claims-of-the-added-facility")
+
+    ruth.follow("Answer the message now")
+    ruth.page.locator("#canned").select_option(label="Your account is updated")
+    ruth.press("Insert")
+    ruth.page.locator("#close").check()
+    ruth.press("Send answer")
+    ruth.reads("Your answer was sent")
+    beth.open("/provider/mailbox/", "answered")
+    beth.follow("New Add a facility to my account")
+    beth.page.get_by_text("your account is updated").wait_for()
+    beth.look("reply")
+
+
+@in_english(1280)
+def test_request_is_sent_again_and_lapses_after_thirty_days(story: Story, codes: Codes) -> None:
+    contact = story.browser()
+    first = newest_mail(story.sandbox, _ASKED_OF, "asks for access")
+    ruth = enter(story, codes, "ruth", "/staff/authorizations")
+    ruth.look("requests")
+    row = ruth.page.locator("tr", has_text="Larkspur Women's Health")
+    with ruth.page.expect_navigation():
+        row.get_by_role("button").click()
+    ruth.reads("Sent again with a new link.")
+    second = newest_mail(story.sandbox, _ASKED_OF, "asks for access", more_than=1)
+    contact.open(link_of(story.sandbox, first), "older-link")
+    assert contact.button("Yes, allow access").count() == 0
+    contact.open(link_of(story.sandbox, second))
+    assert contact.button("Yes, allow access").count() == 1
+    story.step("sent again")
+
+    story.sandbox.advance(29 * _DAY)
+    contact.open(link_of(story.sandbox, second))
+    assert contact.button("Yes, allow access").count() == 1
+    story.sandbox.advance(_DAY)
+    contact.open(link_of(story.sandbox, second), "lapsed")
+    assert contact.button("Yes, allow access").count() == 0
+    nadia = enter(story, codes, "nadia", "/provider/access")
+    lapsed = nadia.page.locator("tr", has_text="Larkspur Women's Health")
+    lapsed.get_by_text("No answer within 30 days").wait_for()
+    nadia.look("lapsed-for-the-firm")
+    with nadia.page.expect_navigation():
+        lapsed.get_by_role("link", name="Ask anew").click()
+    nadia.heading("Add a client")
+
+
+def _number_field(person: Person) -> Locator:
+    return person.page.get_by_label("Check, EFT or non-payment notice number")
+
+
+def _search_payment(person: Person, number: str) -> None:
+    person.page.locator("#number").fill(number)
+    person.press("Search")
+
+
+def _search_claim(person: Person, number: str) -> None:
+    person.page.locator("#claim_number").fill(number)
+    person.press("Search")
+
+
+def _invite(marge: Person, given: str, family: str, address: str) -> None:
+    marge.fill(First_name=given, Last_name=family)
+    marge.field("Work e-mail").fill(address)
+    marge.press("Continue")
+    marge.fill(Phone="555-210-0144")
+    marge.page.locator("#function-remittances").check()
+    marge.page.locator("input[name=given]").first.check()
+    marge.look("what-they-may")
+    marge.press("Send the invitation")
+    marge.heading("View all accounts")
+
+
+def _accept(person: Person, sandbox: Sandbox, address: str) -> None:
+    person.open(link_of(sandbox, newest_mail(sandbox, address, "invites you")), "invitation")
+    person.fill(Username=address.partition("@")[0], Password=PASSWORD, Confirm_password=PASSWORD)
+    person.press("Create account")
+    if person.page.get_by_role("heading", level=1, name="Sign in", exact=True).count():
+        person.sign_in(address.partition("@")[0], PASSWORD)
+
+
+def _paid(sandbox: Sandbox, group: str) -> Remittance:
+    """The latest payment of claims to the group."""
+    of_it = select(RemittanceClaim.id).where(RemittanceClaim.remittance_id == Remittance.id).exists()
+    statement = (
+        select(Remittance)
+        .join(ProviderGroup, ProviderGroup.id == Remittance.group_id)
+        .where(ProviderGroup.legal_name == group, Remittance.number_key.startswith("EFT"), of_it)
+        .order_by(Remittance.paid_on.desc())
+        .limit(1)
+    )
+    found: Remittance = _one(sandbox, statement)
+    return found
+
+
+def _claim_number(sandbox: Sandbox, group: str) -> str:
+    statement = (
+        select(RemittanceClaim)
+        .join(Remittance, Remittance.id == RemittanceClaim.remittance_id)
+        .join(ProviderGroup, ProviderGroup.id == Remittance.group_id)
+        .where(ProviderGroup.legal_name == group)
+        .order_by(Remittance.paid_on.desc())
+        .limit(1)
+    )
+    return str(_one(sandbox, statement).claim_number)
+
+
+def _one(sandbox: Sandbox, statement: Select[Any]) -> Any:
+    engine = make_engine(Settings.from_environment(sandbox.environment).database_url)
+    with make_sessions(engine)() as session:
+        found = session.scalars(statement).one()
+    engine.dispose()
+    return found
