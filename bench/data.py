@@ -25,6 +25,7 @@ from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
 from service.db import make_engine, make_sessions, new_id
+from service.plan import terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -122,6 +123,7 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
         # Families of their own: refreshing ends the access tokens of its family.
         refresh_tokens += [_refresh_token(session, _family(session, grant)) for _ in range(2)]
     offices = _offices(session, hashed, password)
+    _accept_terms(session, settings)
     return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices)
 
 
@@ -200,6 +202,13 @@ def _office(session: Session, place: int, organization_id: str, hashed: str, pas
     session.flush()
     session.add(AccessEntry(staff_id=staff.id, source=EntrySource.PLAN, office_id=f"BENCH{place}"))
     return SignIn(account.username, password)
+
+
+def _accept_terms(session: Session, settings: Settings) -> None:
+    """What the portal asks of each login before it shows a page."""
+    for staff in session.scalars(select(ProviderStaff)):
+        for text in terms.outstanding(session, staff, settings.plan.terms):
+            terms.accept(session, staff.account_id, text)
 
 
 def _describe(session: Session) -> str:
