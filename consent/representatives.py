@@ -80,6 +80,9 @@ def members_for(session: Session, account: Account) -> list[MemberChoice]:
 
 def right_for(session: Session, account: Account, member_id: str) -> MemberChoice | None:
     """The right of this account for one member, as it stands now; None when there is none."""
+    # The own record goes before any link to it, so that links need not be looked for.
+    if account.member_id == member_id and (own := session.get(Member, member_id)):
+        return MemberChoice(own, None)
     return next((choice for choice in members_for(session, account) if choice.member.id == member_id), None)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import wraps
 
 from flask import Blueprint, Flask, Response, g, request
+from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
@@ -36,7 +37,7 @@ def install(app: Flask) -> None:
 
 def capabilities() -> Response:
     """The CapabilityStatement; open, may be cached."""
-    content_type = negotiation.content_type(request)
+    content_type = negotiation.content_type(request_ctx.request)
     body = capability.statement(web.settings().fhir_base, discovery.describe(web.settings()))
     return answers.of_body(body, content_type, [("Cache-Control", "public, max-age=300")])
 
@@ -56,21 +57,21 @@ def search_by_post(resource_type: str) -> Response:
 
 def read(resource_type: str, resource_id: str) -> Response:
     """The current version of a resource."""
-    content_type = negotiation.content_type(request)
+    content_type = negotiation.content_type(request_ctx.request)
     call = _begin(resource_type, "read", resource_id)
     return _disclose(call, store.read(call.session, call.access, resource_type, resource_id), content_type)
 
 
 def vread(resource_type: str, resource_id: str, version: str) -> Response:
     """One version of a resource."""
-    content_type = negotiation.content_type(request)
+    content_type = negotiation.content_type(request_ctx.request)
     call = _begin(resource_type, "vread", resource_id)
     return _disclose(call, store.vread(call.session, call.access, resource_type, resource_id, version), content_type)
 
 
 def history(resource_type: str, resource_id: str) -> Response:
     """The versions of a resource."""
-    content_type = negotiation.content_type(request)
+    content_type = negotiation.content_type(request_ctx.request)
     call = _begin(resource_type, "history", resource_id)
     versions = store.history(call.session, call.access, resource_type, resource_id)
     disclosures.record(call.session, call.access, call.asked, versions)
@@ -104,7 +105,7 @@ def _disclose(call: _Call, resource: store.Resource, content_type: str) -> Respo
 
 
 def _search(resource_type: str, given: Sequence[tuple[str, str]]) -> Response:
-    content_type = negotiation.content_type(request)
+    content_type = negotiation.content_type(request_ctx.request)
     call = _begin(resource_type, "search")
     settings, handling = web.settings(), negotiation.handling(request)
     link = _page_link(settings, call.access, resource_type, given)
@@ -155,8 +156,9 @@ def _answering(address: Address, deed: Deed) -> Deed:
     @wraps(deed)
     def view(**named: str) -> Response:
         try:
-            _require_offered(address, named)
-            return answers.preflight(address.allowed) if request.method == "OPTIONS" else deed(**named)
+            method = request_ctx.request.method
+            _require_offered(address, named, method)
+            return answers.preflight(address.allowed) if method == "OPTIONS" else deed(**named)
         except FhirProblem as problem:
             _record_refusal(problem.status)
             return answers.of_problem(problem)
@@ -167,12 +169,11 @@ def _answering(address: Address, deed: Deed) -> Deed:
     return view
 
 
-def _require_offered(address: Address, named: dict[str, str]) -> None:
+def _require_offered(address: Address, named: dict[str, str], method: str) -> None:
     resource_type = named.get("resource_type")
     if resource_type is not None and resource_type not in TYPES:
         raise NotFound("No such resource type.")
-    method = "GET" if request.method == "HEAD" else request.method
-    if method != "OPTIONS" and method not in address.offered:
+    if method != "OPTIONS" and ("GET" if method == "HEAD" else method) not in address.offered:
         raise MethodNotAllowed(address.allowed)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from oauth.models import SigningKey
 from service import audit
 from service.clock import now
+from service.db import Statement, microseconds
 
 ALGORITHM = "RS256"
 BITS = 3072
@@ -27,6 +28,7 @@ JWKS_CACHE = timedelta(hours=1)
 ID_TOKEN_LIFE = timedelta(minutes=15)
 _NONCE = 12
 _parsed: dict[str, RSAKey] = {}
+_SIGNING_NOW = Statement("SELECT kid FROM signing_key WHERE signs_from <= %s ORDER BY number DESC LIMIT 1")
 
 
 class NextKeyWaits(Exception):
@@ -37,6 +39,9 @@ class NextKeyWaits(Exception):
 
 def signing_key(session: Session, secret_key: bytes) -> RSAKey:
     """The key that signs now, with its `kid`; the first one is made at first need."""
+    found = _SIGNING_NOW.run(session, microseconds(now())).fetchall()
+    if found and found[0][0] in _parsed:
+        return _parsed[found[0][0]]
     row = _current(session) or _add_first(session, secret_key)
     if row.kid not in _parsed:
         _parsed[row.kid] = RSAKey.import_key(json.loads(_open(row, secret_key)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from consent import grants, representatives
@@ -14,6 +15,9 @@ from oauth.models import Client, ClientStatus, TokenFamily
 from oauth.tokens import ACCESS_LIFE
 from service.accounts.models import Account, AccountStatus
 from service.clock import now
+
+_GRANT = select(Grant, Account).join(Account, Account.id == Grant.account_id).where(Grant.id == bindparam("id"))
+_AFRESH = {"populate_existing": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,12 @@ class Recipient:
 
 def find(session: Session, grant_id: str, client: Client) -> Standing | None:
     """The grant with all its legs, read afresh; None when one of them does not stand at this moment."""
-    grant = session.get(Grant, grant_id, populate_existing=True)
-    if grant is None or grant.client_id != client.id or not grants.is_live(grant):
+    found = session.execute(_GRANT, {"id": grant_id}, execution_options=_AFRESH).one_or_none()
+    if found is None:
         return None
-    account = session.get_one(Account, grant.account_id, populate_existing=True)
+    grant, account = found[0], found[1]
+    if grant.client_id != client.id or not grants.is_live(grant):
+        return None
     if account.status is not AccountStatus.ACTIVE or client.status is not ClientStatus.APPROVED:
         return None
     choice = representatives.right_for(session, account, grant.member_id)

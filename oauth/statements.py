@@ -45,6 +45,13 @@ _CALLER = Statement(
     """
 )
 
+_ADD_ACCESS = Statement(
+    "INSERT INTO access_token (hash, family_id, grant_version, scope, created_at, expires_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+)
+_ADD_REFRESH = Statement("INSERT INTO refresh_token (hash, family_id, created_at, expires_at) VALUES (%s, %s, %s, %s)")
+_END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id = %s AND ended_at IS NULL")
+
 
 class TokenFacts(NamedTuple):
     """The row: instants in microseconds since 1970, the fields in the order of the statement's columns."""
@@ -116,6 +123,23 @@ def find_caller(session: Session, client_id: str, counter: str, at: int) -> Call
     """The app with this id, and what the counter of that key holds at the instant `at`; None if there is no app."""
     rows = _CALLER.run(session, counter, at, client_id).fetchall()
     return CallerFacts._make(rows[0]) if rows else None
+
+
+def add_access_token(
+    session: Session, token_hash: str, family_id: str, grant_version: int, scope: str, created_at: int, expires_at: int
+) -> None:
+    """Keep an access token of a family that is in the database."""
+    _ADD_ACCESS.run(session, token_hash, family_id, grant_version, scope, created_at, expires_at)
+
+
+def add_refresh_token(session: Session, token_hash: str, family_id: str, created_at: int, expires_at: int) -> None:
+    """Keep a refresh token of a family that is in the database."""
+    _ADD_REFRESH.run(session, token_hash, family_id, created_at, expires_at)
+
+
+def end_tokens(session: Session, family_id: str, at: int) -> None:
+    """End the access tokens of a family that have not ended; none of them may be held by the session."""
+    _END_TOKENS.run(session, at, family_id)
 
 
 def _facts(row: tuple[Any, ...]) -> TokenFacts:

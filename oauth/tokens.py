@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from consent.models import GrantStatus
@@ -19,7 +19,14 @@ from oauth.models import (
     RefreshToken,
     TokenFamily,
 )
-from oauth.statements import TokenFacts, find_token, find_token_and_subject
+from oauth.statements import (
+    TokenFacts,
+    add_access_token,
+    add_refresh_token,
+    end_tokens,
+    find_token,
+    find_token_and_subject,
+)
 from oauth.token_problems import InvalidToken
 from service.accounts.models import AccountStatus
 from service.clock import now
@@ -30,6 +37,11 @@ REFRESH_IDLE_LIFE = timedelta(days=90)
 CODE_LIFE = timedelta(seconds=60)
 CLOCK_SKEW = timedelta(seconds=60)
 """How far the clocks of two workers may lie apart; what was made later than that is refused (a clock set back)."""
+_REFRESH_TOKEN = (
+    select(RefreshToken, TokenFamily)
+    .join(TokenFamily, TokenFamily.id == RefreshToken.family_id)
+    .where(RefreshToken.hash == bindparam("hash"))
+)
 _SKEW = CLOCK_SKEW // timedelta(microseconds=1)
 
 
@@ -123,11 +135,7 @@ def end_family(session: Session, family_id: str, reason: FamilyEnd) -> bool:
 
 def end_access_tokens(session: Session, family_id: str) -> None:
     """End the access tokens of a family that are still alive, so that a refresh leaves exactly one (case 47)."""
-    session.execute(
-        update(AccessToken)
-        .where(AccessToken.family_id == family_id, AccessToken.ended_at.is_(None))
-        .values(ended_at=now())
-    )
+    end_tokens(session, family_id, microseconds(now()))
 
 
 def end_access_token(session: Session, token: AccessToken) -> None:
@@ -151,18 +159,15 @@ def keep_access_token(
 ) -> None:
     """Keep the digest of a new access token."""
     at = now()
-    session.add(
-        AccessToken(
-            hash=digest(raw), family_id=family.id, grant_version=grant_version, scope=scope, created_at=at,
-            expires_at=at + life,
-        )
+    add_access_token(
+        session, digest(raw), family.id, grant_version, scope, microseconds(at), microseconds(at + life)
     )  # fmt: skip
 
 
 def keep_refresh_token(session: Session, raw: str, *, family: TokenFamily) -> None:
     """Keep the digest of a new refresh token: 90 days without use end it; the grant's end is absolute."""
     at = now()
-    session.add(RefreshToken(hash=digest(raw), family_id=family.id, created_at=at, expires_at=at + REFRESH_IDLE_LIFE))
+    add_refresh_token(session, digest(raw), family.id, microseconds(at), microseconds(at + REFRESH_IDLE_LIFE))
 
 
 def find_access_token(session: Session, raw: str) -> tuple[AccessToken, TokenFamily] | None:
@@ -173,8 +178,8 @@ def find_access_token(session: Session, raw: str) -> tuple[AccessToken, TokenFam
 
 def find_refresh_token(session: Session, raw: str) -> tuple[RefreshToken, TokenFamily] | None:
     """A refresh token and its family by the raw token, alive or not."""
-    token = session.get(RefreshToken, digest(raw))
-    return (token, session.get_one(TokenFamily, token.family_id)) if token else None
+    found = session.execute(_REFRESH_TOKEN, {"hash": digest(raw)}).one_or_none()
+    return (found[0], found[1]) if found else None
 
 
 def _right_stands(found: TokenFacts, at: int) -> bool:

@@ -105,7 +105,7 @@ def record(
 ) -> None:
     """Add one event to the caller's transaction. `detail` holds neither health data nor secrets."""
     where = _circumstances()
-    _INSERT.run(
+    _INSERT.write(
         session, microseconds(now()), tag, outcome.value, account_id, member_id, link_id, client_id, grant_id,
         resource_type, count, None if detail is None else orjson.dumps(detail).decode(), reason, where.ip,
         where.request_id, where.login_session_id,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
+from service.group_commit import GroupCommit
 from service.prepared import PreparedStatements
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -149,6 +150,14 @@ class ReadingSession(Session):
                 self._cursor = driver.cursor()
         return self._cursor
 
+    def write_alone(self, text: str, values: tuple[Any, ...]) -> None:
+        """Write a row that is whole by itself; it is committed when this returns."""
+        cursor = self.driver_cursor()
+        if self._keeper.engine.dialect.name == "sqlite":
+            self._keeper.together.write(cursor, text, values)
+        else:
+            cursor.execute(text, values)
+
     def commit(self) -> None:
         """Commit what went through the ORM, if anything did."""
         if self.in_transaction():
@@ -183,6 +192,7 @@ class ReadingSessions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.together = GroupCommit()
         self._idle: deque[ReadingSession] = deque()
         event.listen(engine, "engine_disposed", self._end_all)
 
@@ -226,6 +236,13 @@ class Statement:
     def run(self, session: Session, *values: Any) -> Any:
         """Run it on the driver's own cursor, in the session's transaction; the cursor, for `fetchall`."""
         return driver_cursor(session).execute(self._texts[session.get_bind().dialect.name], values)
+
+    def write(self, session: Session, *values: Any) -> None:
+        """Run it where it writes a row that is whole by itself: in the session's transaction, or committed at once."""
+        if isinstance(session, ReadingSession) and not session.in_transaction():
+            session.write_alone(self._texts[session.get_bind().dialect.name], values)
+        else:
+            self.run(session, *values)
 
 
 def _require_alive(connection: Any, *_: object) -> None:

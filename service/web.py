@@ -25,6 +25,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service import audit
 from service.browser_cookie import BrowserCookies, BrowserSession
 from service.db import ReadingSessions, digest, make_engine, make_sessions, new_id
+from service.group_commit import NotWritten
 from service.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -34,7 +35,7 @@ _POLICY = (
     "img-src 'self' data:; form-action 'self'"
 )
 # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
-_UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout)
+_UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten)
 log = structlog.get_logger("service.web")
 csrf = CSRFProtect()
 
@@ -335,7 +336,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _busy(error: Exception) -> Response:
-    log.error("database_unavailable", problem=type(error).__name__, request_id=request_id())
+    log.error("database_unavailable", problem=type(error.__cause__ or error).__name__, request_id=request_id())
     return _unavailable()
 
 

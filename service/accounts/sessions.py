@@ -300,7 +300,7 @@ def _note_sign_in(login: Login) -> None:
 
 
 def _life_of(session: Session, account: Account) -> timedelta:
-    return ABSOLUTE if plan_staff.find(session, account) is None else STAFF_ABSOLUTE
+    return STAFF_ABSOLUTE if plan_staff.stands(session, account.id) else ABSOLUTE
 
 
 def _open() -> tuple[Any, ...]:

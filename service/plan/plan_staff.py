@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from service import audit
 from service.accounts.models import Account, LoginSession
 from service.clock import now
+from service.db import Statement
 from service.plan.models import PlanStaff, ProviderStaff, StaffRole
 
 
@@ -15,6 +16,16 @@ class NotOneself(Exception):
     """Plan staff may not answer, close or change what belongs to their own portal login (security.md 143)."""
 
     sentence = "This belongs to your own portal login. Please ask a colleague to do it."
+
+
+# By hand: each sign-in asks.
+_STANDING = Statement("SELECT 1 FROM plan_staff WHERE account_id = %s AND ended_at IS NULL")
+
+
+def stands(session: Session, account_id: str) -> bool:
+    """Whether the account is of the plan's own people."""
+    session.flush()
+    return bool(_STANDING.run(session, account_id).fetchall())
 
 
 def find(session: Session, account: Account) -> PlanStaff | None:

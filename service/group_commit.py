@@ -1,0 +1,90 @@
+"""Rows of several requests in one transaction of SQLite: one wait for the disk and for the write lock instead of many.
+
+No thread of its own: the first request that has a row leads. It asks for the write lock, takes every row that waits by
+then, commits them together and wakes their requests; the first one that came too late leads next. No request goes on
+before the commit of its own row, and where the commit fails none of its requests goes on.
+"""
+
+import sqlite3
+from threading import Lock
+from typing import Any
+
+
+class NotWritten(Exception):
+    """The transaction that held the row of this request failed: none of its rows stands."""
+
+
+class _Row:
+    __slots__ = ("problem", "text", "values", "woken", "written")
+
+    def __init__(self, text: str, values: tuple[Any, ...]) -> None:
+        self.text = text
+        self.values = values
+        self.written = False
+        self.problem: BaseException | None = None
+        # Held until its request has something to do: go on, fail, or lead.
+        self.woken = Lock()
+        self.woken.acquire()
+
+
+class GroupCommit:
+    """What the requests of one process write together."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._waiting: list[_Row] = []
+        self._led = False
+
+    def write(self, cursor: sqlite3.Cursor, text: str, values: tuple[Any, ...]) -> None:
+        """Write a row, on the caller's connection or on that of another request; it is committed when this returns.
+
+        `cursor` is of a connection in autocommit. Raises NotWritten.
+        """
+        row = _Row(text, values)
+        with self._guard:
+            self._waiting.append(row)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            row.woken.acquire()
+        if row.problem is not None:
+            raise NotWritten from row.problem
+        if not row.written:
+            self._lead(cursor)
+
+    def _lead(self, cursor: sqlite3.Cursor) -> None:
+        taken: list[_Row] = []
+        try:
+            # While another process holds the lock, rows gather.
+            cursor.execute("BEGIN IMMEDIATE")
+            taken = self._take()
+            for row in taken:
+                cursor.execute(row.text, row.values)
+            cursor.execute("COMMIT")
+        except BaseException as problem:
+            _wake(taken or self._take(), problem)
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise NotWritten from problem
+        else:
+            _wake(taken)
+        finally:
+            self._hand_over()
+
+    def _take(self) -> list[_Row]:
+        with self._guard:
+            taken, self._waiting = self._waiting, []
+        return taken
+
+    def _hand_over(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting[0].woken.release()
+            else:
+                self._led = False
+
+
+def _wake(rows: list[_Row], problem: BaseException | None = None) -> None:
+    for row in rows:
+        row.problem, row.written = problem, problem is None
+        row.woken.release()
