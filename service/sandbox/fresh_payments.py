@@ -22,7 +22,8 @@ from service.sandbox.provider_groups import Payee, payees
 
 _BANK = "CCP*01*999999992*DA*0123456789*1999999901**01*999988881*DA*98765"
 _CODES = {PaymentMethod.CHECK: "CHK", PaymentMethod.EFT: "ACH", PaymentMethod.NON_PAYMENT: "NON"}
-_MARKS = {PaymentMethod.CHECK: "72", PaymentMethod.EFT: "EFT72", PaymentMethod.NON_PAYMENT: "NP72"}
+_MARKS = {PaymentMethod.CHECK: "72", PaymentMethod.EFT: "EFT73", PaymentMethod.NON_PAYMENT: "NP74"}
+"""How the numbers begin; the digits differ too, since a search forgives a missing NP."""
 _AMOUNTS = {PaymentMethod.CHECK: "18.4", PaymentMethod.EFT: "150", PaymentMethod.NON_PAYMENT: "0"}
 _ADJUSTMENTS = {
     PaymentMethod.CHECK: "L6:{number}*-18.4",

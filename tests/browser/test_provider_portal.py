@@ -206,6 +206,7 @@ def test_office_whose_delegate_has_left_goes_on(story: Story, codes: Codes) -> N
     _search_payment(person, proof["check"])
     person.follow(f"Check {proof['check']}")
     person.heading(f"Check {proof['check']}")
+    person.look("payment")
     told = newest_mail(story.sandbox, story.sandbox.account("marge")["email"], "Cora Nash")
     assert "waits for your word" in told["text"]
 
