@@ -397,6 +397,7 @@ def test_a_request_to_become_delegate_is_approved(
     session.commit()
     assert "1 person asks to become delegate" in office.get("/provider/accounts/").text
     page = office.get("/provider/delegate/requests").text
+    assert "They are on leave" in page and "on_leave" not in page
     assert "until &lt;b&gt;May" in page
     assert office.post(f"/provider/delegate/requests/{request.id}", decision="approve").status_code == 303
     session.expire_all()
