@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent import authorization_notices, named_contacts
@@ -206,6 +206,12 @@ def with_status(session: Session, status: AuthorizationStatus, *, limit: int = 2
         .limit(limit)
     )
     return list(session.scalars(statement))
+
+
+def count_to_verify(session: Session) -> int:
+    """How many requests wait until plan staff has verified the named contact."""
+    waits = (AuthorizationRequest.status == AuthorizationStatus.AWAITING_PLAN, AuthorizationRequest.expires_at > now())
+    return session.scalars(select(func.count()).select_from(AuthorizationRequest).where(*waits)).one()
 
 
 def mark_lapsed(session: Session, *, limit: int = 500) -> int:

@@ -18,6 +18,7 @@ GROUPS = {
     "providers": "Provider groups, their addresses and practitioners.",
     "remittances": "What the plan paid providers (X12 835).",
     "sandbox": "A plan of invented people to try everything with.",
+    "staff": "Who of the plan works in the staff console.",
     "worker": "What runs in the background.",
 }
 """Each name is a module beside this one whose `group` holds the commands."""

@@ -18,6 +18,8 @@ from service.web import settings
 LANGUAGES = {"en": "English", "es": "Español"}
 _COOKIE = "lang"
 _KEPT = timedelta(days=365)
+_ENGLISH_ONLY = ("/provider/", "/staff/")
+"""The portal and the staff console (decision 15)."""
 blueprint = Blueprint("language", __name__)
 
 
@@ -44,7 +46,7 @@ def install(app: Flask) -> None:
 
 def select_locale() -> str:
     """The code of the language for this request (Babel's locale selector); English outside of requests."""
-    if not has_request_context():
+    if not has_request_context() or _is_english_only():
         return "en"
     return (
         _offered(request.args.get("lang"))
@@ -64,7 +66,9 @@ def current_language() -> Language:
 
 
 def languages() -> list[Language]:
-    """Every language the header offers."""
+    """Every language the header offers; none to choose from where there is English only."""
+    if _is_english_only():
+        return []
     return [Language(code, name, _same_page(code)) for code, name in LANGUAGES.items()]
 
 
@@ -84,6 +88,11 @@ def _keep_choice(response: Response) -> Response:
 
 def _offered(code: str | None) -> str | None:
     return code if code in LANGUAGES else None
+
+
+def _is_english_only() -> bool:
+    # By path, so that an address without a page answers in the language of its neighbours.
+    return f"{request.path}/".startswith(_ENGLISH_ONLY)
 
 
 def _asked_by_app() -> str | None:

@@ -34,6 +34,15 @@ class AbsenceReason(StrEnum):
     OTHER = "other"
 
 
+REASON_WORDS = {
+    AbsenceReason.LEFT: "They have left our organization",
+    AbsenceReason.ON_LEAVE: "They are on leave",
+    AbsenceReason.UNKNOWN: "I do not know who they are, or cannot reach them",
+    AbsenceReason.OTHER: "Another reason",
+}
+"""As the registrant chooses it, and as delegates and plan staff read it."""
+
+
 class HasLogin(Exception):
     """This person has a login of the portal already; nobody gets a second one."""
 

@@ -153,6 +153,11 @@ def waiting_letters(session: Session) -> list[MailedPin]:
     return list(session.scalars(statement.limit(_MOST)))
 
 
+def count_waiting(session: Session) -> int:
+    """How many letters are to be printed."""
+    return session.scalars(select(func.count()).select_from(MailedPin).where(*_unprinted())).one()
+
+
 def recent_letters(session: Session) -> list[MailedPin]:
     """Everything else of the last sixty days, the newest first."""
     since = now() - 2 * LIFE

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from service import audit
@@ -56,6 +56,11 @@ def unassigned(session: Session, *, after: str | None = None, limit: int = _PAGE
         statement = statement.where(Remittance.id > after)
     rows = list(session.scalars(statement))
     return Waiting(rows[:limit], len(rows) > limit)
+
+
+def count_unassigned(session: Session) -> int:
+    """How many remittances belong to no group yet."""
+    return session.scalars(select(func.count()).select_from(Remittance).where(Remittance.group_id.is_(None))).one()
 
 
 def get_unassigned(session: Session, remittance_id: str) -> Remittance:

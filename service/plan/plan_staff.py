@@ -28,6 +28,10 @@ def stands(session: Session, account_id: str) -> bool:
     return bool(_STANDING.run(session, account_id).fetchall())
 
 
+class NotServing(Exception):
+    """This person has no place in the staff console any more."""
+
+
 def find(session: Session, account: Account) -> PlanStaff | None:
     """The standing of this account as plan staff; None for everybody else."""
     statement = select(PlanStaff).where(PlanStaff.account_id == account.id, PlanStaff.ended_at.is_(None))
@@ -40,17 +44,36 @@ def roles_of(staff: PlanStaff) -> frozenset[StaffRole]:
 
 
 def appoint(session: Session, account: Account, roles: Iterable[StaffRole], *, by_account_id: str | None) -> PlanStaff:
-    """Give an account its place in the staff console."""
-    made = PlanStaff(account_id=account.id, account=account, roles=sorted(role.value for role in roles))
-    session.add(made)
+    """Give an account its place in the staff console; who has or had one gets these roles in place of the older."""
+    made = session.scalar(select(PlanStaff).where(PlanStaff.account_id == account.id).with_for_update(of=PlanStaff))
+    if made is None:
+        made = PlanStaff(account_id=account.id, account=account)
+        session.add(made)
+    made.roles, made.ended_at = sorted(role.value for role in roles), None
     # A new role begins with a new sign-in (security.md 111), which then lasts the eight hours of plan staff.
-    open_sessions = (LoginSession.account_id == account.id, LoginSession.ended_at.is_(None))
-    session.execute(update(LoginSession).where(*open_sessions).values(ended_at=now()))
+    _sign_out(session, account.id)
     session.flush()
     audit.record(
         session, "plan:staff:appoint", account_id=by_account_id, detail={"appointed": account.id, "roles": made.roles}
     )
     return made
+
+
+def end(session: Session, staff: PlanStaff, *, by_account_id: str | None) -> None:
+    """Take the place in the staff console away, at once; raises NotServing."""
+    session.refresh(staff, with_for_update={"of": PlanStaff})
+    if staff.ended_at is not None:
+        raise NotServing
+    staff.ended_at = now()
+    session.flush()
+    _sign_out(session, staff.account_id)
+    audit.record(session, "plan:staff:end", account_id=by_account_id, detail={"ended": staff.account_id})
+
+
+def serving(session: Session) -> list[PlanStaff]:
+    """Everybody with a place in the staff console, by user name."""
+    statement = select(PlanStaff).join(Account, Account.id == PlanStaff.account_id)
+    return list(session.scalars(statement.where(PlanStaff.ended_at.is_(None)).order_by(Account.username)))
 
 
 def with_role(session: Session, role: StaffRole) -> list[PlanStaff]:
@@ -75,3 +98,8 @@ def name_of(session: Session, account_id: str | None) -> str:
     """The full name of the person with this account; empty for none."""
     account = session.get(Account, account_id) if account_id else None
     return account.full_name if account else ""
+
+
+def _sign_out(session: Session, account_id: str) -> None:
+    open_sessions = (LoginSession.account_id == account_id, LoginSession.ended_at.is_(None))
+    session.execute(update(LoginSession).where(*open_sessions).values(ended_at=now()))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -91,6 +91,11 @@ def open_changes(session: Session) -> list[ProfileChange]:
     """What waits for plan staff, the oldest first."""
     statement = select(ProfileChange).where(ProfileChange.status.in_(_OPEN)).order_by(ProfileChange.asked_at)
     return list(session.scalars(statement.limit(_MOST)))
+
+
+def count_open(session: Session) -> int:
+    """How many requests wait for plan staff."""
+    return session.scalars(select(func.count()).select_from(ProfileChange).where(ProfileChange.status.in_(_OPEN))).one()
 
 
 def get_change(session: Session, change_id: str, group_ids: Sequence[str] | None = None) -> ProfileChange:

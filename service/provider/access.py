@@ -1,6 +1,6 @@
 """Tax ID & NPI access: what a provider's login reaches and who bills for it; a billing firm's clients and requests."""
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from consent import billing_authorizations, billing_clients
@@ -12,7 +12,7 @@ from service.plan.payment_proof import ProofRefused, TooManyTries
 from service.provider import access_words
 from service.provider.access_schemas import NewEntry
 from service.provider.gate import current_staff, require_function, require_staff
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("provider_access", __name__, url_prefix="/provider/access")
 
@@ -40,7 +40,7 @@ def add() -> ResponseReturnValue:
     """Add a Tax ID and NPI by the number of a payment."""
     staff = current_staff()
     if staff.organization.kind is not OrganizationKind.PROVIDER:
-        raise NotFoundPage
+        return redirect(url_for("provider_access.index"), 303)
     if request.method == "GET":
         return _add_page({})
     form, errors = load_form(NewEntry())
@@ -66,10 +66,12 @@ def network() -> str:
 
 
 @blueprint.app_template_global("contact_us_url")
-def contact_us_url() -> str:
-    """Where one writes to the plan: the mailbox, or the help page where there is none."""
+def contact_us_url(topic: str | None = None) -> str:
+    """Where one writes to the plan: the mailbox, of a topic if given, or the help page where there is none."""
     endpoint = "provider_mailbox.compose"
-    return url_for(endpoint if endpoint in current_app.view_functions else "help.index")
+    return (
+        url_for(endpoint, topic=topic) if endpoint in current_app.view_functions else url_for("provider_help.contact")
+    )
 
 
 def _refused(problem: ProofRefused | EntryStands) -> ResponseReturnValue:

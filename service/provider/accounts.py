@@ -1,5 +1,6 @@
 """View all accounts: delegates find, create and maintain the logins of their organisation (product.md PV 5)."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from service.accounts.usernames import email_key
-from service.plan import delegates, invitations, portal_accounts, reach, recertification, sharing
+from service.plan import delegates, invitations, portal_accounts, portal_staff, reach, recertification, sharing
 from service.plan.delegates import LastDelegate, NotADelegate, NotYetActive, OwnLogin, UnknownLogin
 from service.plan.invitations import AlreadyHere, InvitationOver, Invitee, SameName, TooManyInvitations
 from service.plan.models import OrganizationKind, PortalFunction, ProviderStaff, StaffStatus
@@ -16,7 +17,7 @@ from service.plan.portal_accounts import BeyondOwn, LoginElsewhere
 from service.plan.recertification import Terms
 from service.provider.account_schemas import NewLogin, Person, Rights
 from service.provider.account_words import FUNCTIONS, SHARING, STATUSES, entry_words
-from service.provider.gate import current_staff, require_delegate
+from service.provider.gate import current_staff, require_delegate, require_staff
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("provider_accounts", __name__, url_prefix="/provider/accounts")
@@ -28,6 +29,21 @@ class Refused(PageError):
 
     status = 409
     title = _("That is not possible")
+
+
+class OnlyDelegates(Refused):
+    """The list is the delegates' work; everybody may know who they are."""
+
+    status = 403
+    title = _("Only delegates see the accounts of your organization")
+    sentence = _("Your organization has no delegate now. Please contact us.")
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        super().__init__()
+        if names:
+            self.sentence = _(
+                "Your delegate creates and maintains accounts. Please ask: %(names)s.", names=", ".join(names)
+            )
 
 
 class IsOwnLogin(Refused):
@@ -79,10 +95,13 @@ for _rule, _answer in _ANSWERS.items():
 
 
 @blueprint.get("/")
-@require_delegate
+@require_staff
 def index() -> ResponseReturnValue:
-    """Every login, with a search, and what waits for the delegate's word."""
+    """Every login, with a search, and what waits for the delegate's word; for others, who the delegate is."""
     actor, session = current_staff(), db_session()
+    if not actor.is_delegate or actor.status is not StaffStatus.ACTIVE:
+        found = portal_staff.delegates_of(session, actor.organization_id)
+        raise OnlyDelegates([one.account.full_name for one in found])
     query = request.args.get("q", "")[:_LONGEST_QUERY]
     terms = _terms()
     return render_template(

@@ -38,7 +38,8 @@ _Refused = ProofRefused | NoSuchClient | TooManyRequests
 @_CHANGES
 def new() -> ResponseReturnValue:
     """Ask for the client's Tax ID and a payment number; `again` names an earlier request whose Tax ID is filled in."""
-    _require_firm()
+    if not authorization_requests.is_firm(current_staff()):
+        return redirect(url_for("provider_access.index"), 303)
     again = request.args.get("again", "")
     return _numbers_page({}, {"tax_id": _get(again).tax_id} if again else {})
 
@@ -143,11 +144,6 @@ def end(authorization_id: UUID) -> ResponseReturnValue:
     except AuthorizationOver:
         pass  # ended by somebody else a moment ago: the page says so
     return redirect(url_for("provider_clients.show", request_id=found.request_id), 303)
-
-
-def _require_firm() -> None:
-    if not authorization_requests.is_firm(current_staff()):
-        raise NotFoundPage
 
 
 def _get(request_id: str) -> AuthorizationRequest:

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from service.plan import delegates, portal_staff
+from service.plan import delegates, joining, portal_staff
 from service.plan.delegates import NotADelegate, NotYetActive, OwnRequest, RequestDecided
 from service.provider.account_schemas import Decision
 from service.provider.gate import current_staff, require_delegate, require_staff
@@ -72,5 +72,5 @@ def _page(errors: object) -> str:
     staff = current_staff()
     return render_template(
         "provider/delegate_requests.html", staff=staff, errors=errors, done=request.args.get("done", ""),
-        requests=delegates.open_requests(db_session(), staff.organization_id),
+        requests=delegates.open_requests(db_session(), staff.organization_id), reasons=joining.REASON_WORDS,
     )  # fmt: skip

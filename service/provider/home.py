@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.plan import portal_staff
+from service.plan import delegates, portal_staff
 from service.plan.models import StaffStatus
 from service.provider import menu
 from service.provider.gate import application_missing, current_staff, require_staff
@@ -18,12 +18,15 @@ def index() -> ResponseReturnValue:
     """What this login can do here."""
     staff = current_staff()
     held = menu.applications_of(staff)
+    asked = delegates.open_requests(db_session(), staff.organization_id)
     return render_template(
         "provider/home.html",
         staff=staff,
         applications=held,
-        lacking=[one for one in menu.applications() if one not in held],
+        lacking=[one for one in menu.offered_to(staff) if one not in held],
         awaiting_pin=staff.status is StaffStatus.AWAITING_PIN,
+        asks_to_be_delegate=any(asker.id == staff.id for _, asker in asked),
+        to_decide=sum(asker.id != staff.id for _, asker in asked),
         delegates=portal_staff.delegates_of(db_session(), staff.organization_id),
     )
 
@@ -34,7 +37,7 @@ def go() -> ResponseReturnValue:
     """From the Applications menu to the application chosen; without one, back to the menu."""
     staff = current_staff()
     chosen = menu.find(request.args.get("application", ""))
-    if chosen is None or staff.status is StaffStatus.AWAITING_PIN:
+    if chosen is None or chosen not in menu.offered_to(staff) or staff.status is StaffStatus.AWAITING_PIN:
         return redirect(url_for("provider_home.index"), 303)
     if not staff.may(chosen.function):
         raise application_missing()

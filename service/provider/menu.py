@@ -10,6 +10,7 @@ from flask import current_app, url_for
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
+from service.plan.joining import FUNCTIONS
 from service.plan.models import PortalFunction, ProviderStaff
 
 HOME = "provider_home.index"
@@ -75,9 +76,14 @@ def applications() -> list[Application]:
     return [one for one in APPLICATIONS if exists(one.endpoint)]
 
 
+def offered_to(staff: ProviderStaff) -> list[Application]:
+    """The applications that somebody of this kind of organisation can have: billing firms have no profiles."""
+    return [one for one in applications() if one.function in FUNCTIONS[staff.organization.kind]]
+
+
 def applications_of(staff: ProviderStaff) -> list[Application]:
     """The applications of a login; none while it waits for its PIN."""
-    return [one for one in applications() if staff.may(one.function)]
+    return [one for one in offered_to(staff) if staff.may(one.function)]
 
 
 def find(function: str) -> Application | None:

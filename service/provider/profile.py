@@ -19,5 +19,5 @@ def index() -> ResponseReturnValue:
         "provider/profile.html",
         staff=staff,
         holdings=holdings.of(db_session(), staff),
-        functions=[one.name for one in menu.APPLICATIONS if staff.may(one.function)],
+        functions=[one.name for one in menu.applications_of(staff)],
     )

@@ -180,7 +180,10 @@ def _payment(form_of_path: _PaymentForm) -> ResponseReturnValue:
         registration.begin_with_payment(db_session(), shown, browser_id=browser_id(), network=network(), days=days)
     except ProofRefused as refusal:
         limited = isinstance(refusal, payment_proof.TooManyTries)
-        page = render_template("provider/register_not_proven.html", path=form_of_path.path, limited=limited, days=days)
+        page = render_template(
+            "provider/register_not_proven.html", the=form_of_path, path=form_of_path.path, limited=limited, days=days,
+            given=request.form, errors={},
+        )  # fmt: skip
         return page, refusal.status
     return redirect(url_for("provider_registration.choose"), 303)
 

@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _
 
-from service.plan.joining import AbsenceReason
+from service.plan.joining import REASON_WORDS
 
 TOO_MANY = _("There were many registrations from your network within the last hour. Please try again in an hour.")
 PROVIDERS_TAX_ID = _(
@@ -17,9 +17,4 @@ PIN_REFUSED = _(
     "That PIN did not work. It may be mistyped, older than 30 days, replaced by a newer letter, or tried too often "
     "(5 times). Check the newest letter, or ask for a new one."
 )
-REASONS = (
-    (AbsenceReason.LEFT, _("They have left our organization")),
-    (AbsenceReason.ON_LEAVE, _("They are on leave")),
-    (AbsenceReason.UNKNOWN, _("I do not know who they are, or cannot reach them")),
-    (AbsenceReason.OTHER, _("Another reason")),
-)
+REASONS = tuple(REASON_WORDS.items())

@@ -33,7 +33,8 @@ def index() -> ResponseReturnValue:
     except PinRefused:
         return _page({"pin": [PIN_REFUSED]}), 400
     following = "provider_home.index" if staff.is_delegate else "provider_validation.become_delegate"
-    return redirect(url_for(following), 303)
+    # Shown at once: from here on a delegate is asked for the second factor and the terms before any other page.
+    return render_template("provider/validated.html", following=url_for(following), delegate=staff.is_delegate)
 
 
 @blueprint.post("/validate/new-letter")

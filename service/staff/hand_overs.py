@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from service.plan import hand_overs
 from service.plan.hand_overs import HandOver, UnknownHandOver
+from service.plan.joining import REASON_WORDS
 from service.plan.models import StaffRole
 from service.plan.plan_staff import NotOneself
 from service.plan.second_looks import SecondLookRefused
@@ -65,5 +66,5 @@ def _get(request_id: UUID) -> HandOver:
 def _page(about: str, errors: dict[str, list[str]]) -> str:
     return render_template(
         "staff/hand_overs.html", hand_overs=hand_overs.list_open(db_session()), about=about, errors=errors,
-        typed=request.form, done=request.args.get("done", ""),
+        typed=request.form, done=request.args.get("done", ""), reasons=REASON_WORDS,
     )  # fmt: skip

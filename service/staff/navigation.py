@@ -8,7 +8,17 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from service.plan import hand_overs, not_listed, plan_staff, second_looks, threads
+from consent import authorization_requests
+from service.plan import (
+    hand_overs,
+    mailed_pins,
+    not_listed,
+    payees,
+    plan_staff,
+    provider_profiles,
+    second_looks,
+    threads,
+)
 from service.plan.models import PlanStaff, StaffRole
 from service.staff.gate import DECLARED
 from service.web import db_session
@@ -51,10 +61,19 @@ QUEUES = (
         "staff_second_looks.index", _("Waiting for a second person"),
         lambda session, _staff: second_looks.count_waiting(session),
     ),
-    Place("staff_letters.index", _("PIN letters")),
-    Place("staff_authorizations.index", _("Billing authorizations: resend")),
-    Place("staff_profiles.index", _("Provider data profiles")),
-    Place("staff_remittances.index", _("Remittances with an unknown payee")),
+    Place("staff_letters.index", _("PIN letters"), lambda session, _staff: mailed_pins.count_waiting(session)),
+    Place(
+        "staff_authorizations.index", _("Billing authorizations: contacts to verify, resend"),
+        lambda session, _staff: authorization_requests.count_to_verify(session),
+    ),
+    Place(
+        "staff_profiles.index", _("Provider data profiles"),
+        lambda session, _staff: provider_profiles.count_open(session),
+    ),
+    Place(
+        "staff_remittances.index", _("Remittances with an unknown payee"),
+        lambda session, _staff: payees.count_unassigned(session),
+    ),
 )  # fmt: skip
 
 

@@ -112,7 +112,8 @@ def test_case_122_whatever_is_wrong_gets_one_text_and_one_status(
             own.execute(text("DELETE FROM attempt_counter"))
             own.commit()
         answer = new_registrant(app, session, settings).show_payment(path, **numbers)
-        reference = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+        # What was typed stands in the form again, as it would after any try; all else is the same.
+        reference = re.compile(r'[0-9a-f]{8}-[0-9a-f-]{27}|value="[^"]*"')
         seen.add((answer.status_code, reference.sub("", answer.text)))
         tried += 1
     assert tried > 20
@@ -297,7 +298,7 @@ def test_case_124_a_new_pin_voids_the_old(
     visitor.get("/provider/validate")
     assert visitor.post("/provider/validate", pin=old).status_code == 400
     visitor.get("/provider/validate")
-    assert visitor.post("/provider/validate", pin=newest_pin(session, settings)).status_code == 303
+    assert "PIN accepted" in visitor.post("/provider/validate", pin=newest_pin(session, settings)).text
 
 
 def test_case_124_three_letters_in_thirty_days_for_one_office_whoever_asks(

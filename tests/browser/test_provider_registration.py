@@ -84,7 +84,9 @@ def test_office_without_a_check_waits_for_the_letter(story: Story) -> None:
     person.look("pin-refused")
     person.fill(PIN=_pin(story.sandbox))
     person.press("Validate")
+    person.page.get_by_text("PIN accepted. Your account is validated.").wait_for()
     person.look("validated")
+    person.page.get_by_role("main").get_by_role("link", name="Continue").click()
     story.step("registered by mail")
 
 

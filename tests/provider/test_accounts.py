@@ -378,13 +378,25 @@ def test_an_organisation_without_delegate_is_told_whom_to_ask(app: Flask, sessio
     assert "no delegate at the moment" in visitor.get("/provider/delegate/").text
 
 
-@pytest.mark.parametrize("path", ["", "new", "{id}", "{id}/deactivate"])
+@pytest.mark.parametrize("path", ["new", "{id}", "{id}/deactivate"])
 def test_for_others_the_pages_do_not_exist(app: Flask, delegate: ProviderStaff, session: Session, path: str) -> None:
     login = _colleague(session, delegate)
     visitor = Visitor(app)
     visitor.sign_in(login.account)
     assert visitor.get(f"/provider/accounts/{path.format(id=login.id)}").status_code == 404
     assert visitor.get("/provider/delegate/requests").status_code == 404
+
+
+def test_the_list_of_accounts_tells_others_who_their_delegate_is(
+    app: Flask, delegate: ProviderStaff, session: Session
+) -> None:
+    visitor = Visitor(app)
+    visitor.sign_in(_colleague(session, delegate, given_name="Nobody", family_name="Special").account)
+
+    answer = visitor.get("/provider/accounts/")
+
+    assert answer.status_code == 403 and 'href="/provider/delegate/"' in answer.text
+    assert f"Please ask: {delegate.account.full_name}." in answer.text and "Nobody Special (" not in answer.text
 
 
 def test_a_request_to_become_delegate_is_approved(
@@ -396,9 +408,13 @@ def test_a_request_to_become_delegate_is_approved(
     request = session.scalars(select(DelegateRequest)).one()
     session.commit()
     assert "1 person asks to become delegate" in office.get("/provider/accounts/").text
+    home = office.get("/provider/home").text
+    assert "1 person asks to become delegate" in home and 'href="/provider/delegate/requests"' in home
     page = office.get("/provider/delegate/requests").text
+    assert "They are on leave" in page and "on_leave" not in page
     assert "until &lt;b&gt;May" in page
     assert office.post(f"/provider/delegate/requests/{request.id}", decision="approve").status_code == 303
+    assert "asks to become delegate" not in office.get("/provider/home").text
     session.expire_all()
     assert session.get_one(ProviderStaff, asker.id).is_delegate
     decided = session.get_one(DelegateRequest, request.id)

@@ -195,7 +195,8 @@ def test_the_menu_is_empty_until_the_mailed_pin_is_entered(
     pin = newest_pin(session, settings)
     answer = mel.enter_pin(f"{pin[:5].lower()} - {pin[5:]}")
 
-    assert (answer.status_code, answer.location) == (303, "/provider/home")
+    assert answer.status_code == 200 and "PIN accepted. Your account is validated." in answer.text
+    assert 'href="/provider/home">Continue' in answer.text and "authenticator app" in answer.text
     mel.show_factor_if_asked()
     assert mel.get("/provider/home").location.startswith("/provider/terms")
     assert "Delegate/Site Administrator Terms of Use" in mel.get("/provider/terms").text
@@ -293,7 +294,11 @@ def test_where_the_delegate_has_left_one_says_so_and_has_own_access_at_once(
     assert second.post("/provider/register/reason", reason="nonsense").status_code == 400
     second.give_reason(reason="other", detail="Retired in May")
     second.finish()
-    second.come_in()
+    confirmed = second.get("/provider/register/done").text
+    assert "Your delegate status waits" in confirmed
+    assert "Delegate/Site Administrator" not in confirmed and "authenticator" not in confirmed
+    home = second.come_in().text
+    assert "Your request to become a delegate waits" in home
 
     login = second.login()
     assert (login.status, login.is_delegate, login.organization_id) == (
@@ -312,7 +317,9 @@ def test_by_mail_the_reason_is_asked_after_the_pin_only(
     mel = person("Mel", "Post")
     mel.register_by_mail(clinic)
     mel.come_in()
-    assert mel.enter_pin(newest_pin(session, settings)).location == "/provider/become-delegate"
+    accepted = mel.enter_pin(newest_pin(session, settings)).text
+    assert "PIN accepted" in accepted and 'href="/provider/become-delegate">Continue' in accepted
+    assert "authenticator" not in accepted
     assert (mel.login().status, mel.login().is_delegate) == (StaffStatus.ACTIVE, False)
     mel.get("/provider/become-delegate")
     assert mel.post("/provider/become-delegate", reason="on_leave").location == "/provider/home"

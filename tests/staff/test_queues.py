@@ -1,22 +1,31 @@
 """The queues of plan staff: providers not listed, hand-overs, second looks; and the tabs that lead there."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent.models import AuthorizationRequest, AuthorizationStatus
 from service.audit import AuditEvent
-from service.plan import second_looks
+from service.clock import now
+from service.plan import mailed_pins, second_looks
 from service.plan.models import (
     DelegateRequest,
     NotListedRequest,
     PendingAct,
+    ProfileChange,
+    ProfileChangeKind,
     ProviderStaff,
     RequestStatus,
     StaffRole,
     StaffStatus,
 )
+from service.settings import Settings
 from tests.factories import make_organization, make_portal_staff
+from tests.provider.registrant import make_clinic, make_payment
 from tests.staff.console import make_clerk
 
 
@@ -36,7 +45,7 @@ def hand_over(session: Session) -> DelegateRequest:
     organization = make_organization(session)
     make_portal_staff(session, organization, is_delegate=True)
     staff = make_portal_staff(session, organization)
-    made = DelegateRequest(staff_id=staff.id, reason="left_organization", detail="She retired in May.")
+    made = DelegateRequest(staff_id=staff.id, reason="left", detail="She retired in May.")
     session.add(made)
     session.flush()
     return made
@@ -65,7 +74,7 @@ def test_a_hand_over_is_refused_by_one_person(app: Flask, session: Session) -> N
     made = hand_over(session)
     clerk = make_clerk(app, session)
     page = clerk.browser.get("/staff/hand-overs/")
-    assert "Left organization: She retired in May." in page.text
+    assert "They have left our organization: She retired in May." in page.text
 
     without = clerk.browser.post(f"/staff/hand-overs/{made.id}/refuse", reason=" ")
     refused = clerk.browser.post(f"/staff/hand-overs/{made.id}/refuse", reason="She works there still.")
@@ -173,6 +182,39 @@ def test_the_home_page_counts_what_waits_and_leaves_out_what_is_not_there(app: F
     present = {rule.endpoint for rule in app.url_map.iter_rules()}
     for endpoint, words in (("staff_letters.index", "PIN letters"), ("staff_not_listed.index", "Providers not listed")):
         assert (words in queues) == (endpoint in present)
+
+
+def test_the_home_page_counts_letters_contacts_profiles_and_payments(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    clinic = make_clinic(session)
+    make_payment(session, None)
+    login = make_portal_staff(session, status=StaffStatus.AWAITING_PIN, functions=[])
+    for _ in range(2):
+        mailed_pins.send(session, login, clinic.id, key=settings.secret_key)
+    session.add(
+        ProfileChange(
+            group_id=clinic.id, kind=next(iter(ProfileChangeKind)), content={}, asked_by_account_id=login.account_id
+        )
+    )  # fmt: skip
+    for status in (AuthorizationStatus.AWAITING_PLAN, AuthorizationStatus.REFUSED):
+        session.add(
+            AuthorizationRequest(
+                organization_id=login.organization_id, group_id=clinic.id, asked_by_account_id=login.account_id,
+                contact_name="Pat Moss", contact_email="pat@clinic.example", contact_key="pat@clinic.example",
+                functions=["claims"], status=status, asked_at=now(), expires_at=now() + timedelta(days=30),
+            )
+        )  # fmt: skip
+    session.flush()
+    clerk = make_clerk(app, session)
+
+    queues = clerk.browser.get("/staff/").text.split("What waits")[1]
+
+    for words in (
+        "PIN letters", "Billing authorizations: contacts to verify, resend", "Provider data profiles",
+        "Remittances with an unknown payee",
+    ):  # fmt: skip
+        assert re.search(rf'{words}</a>\s*<span class="ls-badge">1', queues), words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""`flask staff`: who of the plan works in the staff console. The console itself appoints nobody."""
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy.orm import Session
+
+from service.accounts.authentication import find_by_username
+from service.accounts.models import Account
+from service.plan import plan_staff
+from service.plan.models import PlanStaff, StaffRole
+from service.web import latchstring
+
+group = AppGroup("staff")
+
+
+@group.command("appoint")
+@click.argument("username")
+@click.argument(
+    "roles", nargs=-1, required=True, metavar="ROLE...", type=click.Choice([role.value for role in StaffRole])
+)
+def appoint(username: str, roles: tuple[str, ...]) -> None:
+    """Give the account with this user name these roles, in place of the ones it has.
+
+    Roles: member_services, app_reviewer, provider_services, privacy_officer, administrator.
+    """
+    with latchstring().sessions.begin() as session:
+        account = _account(session, username)
+        staff = plan_staff.appoint(session, account, {StaffRole(role) for role in roles}, by_account_id=None)
+        click.echo(f"Appointed: {_line(staff)}. The person signs in anew.")
+
+
+@group.command("end")
+@click.argument("username")
+def end(username: str) -> None:
+    """Take the place in the staff console away and end the sign-ins of this person."""
+    with latchstring().sessions.begin() as session:
+        staff = plan_staff.find(session, _account(session, username))
+        if staff is None:
+            raise click.ClickException(f"{username} has no place in the staff console. Who has: flask staff list")
+        plan_staff.end(session, staff, by_account_id=None)
+        click.echo(f"Ended: {staff.account.username}.")
+
+
+@group.command("list")
+def show() -> None:
+    """Everybody with a place in the staff console, a line each."""
+    with latchstring().sessions() as session:
+        every = plan_staff.serving(session)
+        for staff in every:
+            click.echo(_line(staff))
+    if not every:
+        click.echo("Nobody yet. The first: flask staff appoint USERNAME administrator", err=True)
+
+
+def _account(session: Session, username: str) -> Account:
+    found = find_by_username(session, username)
+    if found is None:
+        raise click.ClickException(f"There is no account with the user name {username}. The person registers first.")
+    return found
+
+
+def _line(staff: PlanStaff) -> str:
+    return f"{staff.account.username} ({staff.account.full_name}): {', '.join(staff.roles)}"
