@@ -157,12 +157,13 @@ def verify_contact(session: Session, request: AuthorizationRequest, mailing: Mai
     """Plan staff have verified the contact: the mail goes out and the 30 days begin.
 
     Raises RequestClosed, and ContactRefused where the contact has become one of the firm's own, or the member of staff
-    signs in for the firm.
+    signs in for the firm or is the contact.
     """
     _lock(session, request)
     if request.status is not AuthorizationStatus.AWAITING_PLAN or is_over(request):
         raise RequestClosed
     _require_neutral(session, request, by_account_id)
+    named_contacts.require_other_mailbox(session, request.contact_email, by_account_id)
     named_contacts.require_someone_else(session, request.organization_id, request.contact_email)
     _require_room(session, request.contact_key)
     request.status = AuthorizationStatus.ASKED
