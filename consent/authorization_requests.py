@@ -88,7 +88,7 @@ class Mailing:
 def find_clients(
     session: Session, staff: ProviderStaff, *, tax_id: str, number: str | None, mailing: Mailing
 ) -> tuple[list[ProviderGroup], Remittance | None]:
-    """The providers to choose from, and the payment where a number was given.
+    """The providers to choose from, and the payment where a number was given: then its payee alone.
 
     Raises NotAFirm, NoSuchClient, TooManyRequests, `payment_proof.ProofRefused` and `TooManyTries`.
     """
@@ -96,11 +96,15 @@ def find_clients(
     payment = None
     if number is not None:
         shown = ShownPayment(tax_id, number)
-        payment = payment_proof.verify(session, shown, network=mailing.network, days=mailing.most_days).remittance
-    elif not throttling.hit(session, f"billing:looks:{staff.organization_id}", LOOKS, _DAY):
+        proof = payment_proof.verify(session, shown, network=mailing.network, days=mailing.most_days)
+        # Groups of one Tax ID may be strangers to each other: a payment speaks for its payee alone (security.md 131).
+        payment, known = proof.remittance, [proof.group]
+    elif throttling.hit(session, f"billing:looks:{staff.organization_id}", LOOKS, _DAY):
+        known = reach.groups_with(session, [(IdKind.TAX_ID, tax_id)])
+    else:
         raise TooManyRequests
     today = now().date()
-    found = [one for one in reach.groups_with(session, [(IdKind.TAX_ID, tax_id)]) if one.in_business(today)]
+    found = [one for one in known if one.in_business(today)]
     if not found:
         raise NoSuchClient
     return found, payment
@@ -153,12 +157,13 @@ def verify_contact(session: Session, request: AuthorizationRequest, mailing: Mai
     """Plan staff have verified the contact: the mail goes out and the 30 days begin.
 
     Raises RequestClosed, and ContactRefused where the contact has become one of the firm's own, or the member of staff
-    signs in for the firm.
+    signs in for the firm or is the contact.
     """
     _lock(session, request)
     if request.status is not AuthorizationStatus.AWAITING_PLAN or is_over(request):
         raise RequestClosed
     _require_neutral(session, request, by_account_id)
+    named_contacts.require_other_mailbox(session, request.contact_email, by_account_id)
     named_contacts.require_someone_else(session, request.organization_id, request.contact_email)
     _require_room(session, request.contact_key)
     request.status = AuthorizationStatus.ASKED

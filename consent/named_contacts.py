@@ -57,6 +57,16 @@ class ContactIsColleague(ContactRefused):
     """The address belongs to the organisation of one of the firm's people."""
 
 
+class ContactIsClerk(ContactRefused):
+    """The member of staff who would verify the contact is the contact."""
+
+
+def require_other_mailbox(session: Session, address: str, account_id: str) -> None:
+    """Raise ContactIsClerk where the address is this account's own mailbox."""
+    if mailbox(address) == mailbox(session.get_one(Account, account_id).email_key):
+        raise ContactIsClerk
+
+
 def require_someone_else(session: Session, organization_id: str, address: str) -> None:
     """Raise ContactIsAsker or ContactIsColleague where the address is the firm's own, whoever of it signs in or did."""
     own = [account.email_key for account in _people(session, organization_id)]

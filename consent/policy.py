@@ -1,6 +1,7 @@
 """The one gate: what this request may see or do. Only this module makes an Access."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 
@@ -148,17 +149,20 @@ def plan_system(reason: str) -> Access:
     )
 
 
-def provider_authority(session: Session, staff: ProviderStaff, function: PortalFunction, *, reason: str) -> Access:
+def provider_authority(
+    session: Session, staff: ProviderStaff, function: PortalFunction, *, reason: str, day: date | None = None
+) -> Access:
     """The Access of a login of the provider portal to one application; it reaches nothing without that function.
 
     Its groups are those of the login's own entries and, for a billing organisation, those whose contacts said yes:
-    looked up anew for each request, so that what ends is gone at the next one (security.md 134, 135).
+    looked up anew for each request, so that what ends is gone at the next one (security.md 134, 135). With a `day`
+    only those that are reached for that day.
     """
     return Access(
         basis=AccessBasis.PROVIDER_AUTHORITY,
         scopes=_PROVIDER,
         patient_ids=None,
-        groups=_reach(session, staff, function) if staff.may(function) else (),
+        groups=_reach(session, staff, function, day),
         excluded_labels=frozenset(),
         account_id=staff.account_id,
         reason=reason,
@@ -166,13 +170,15 @@ def provider_authority(session: Session, staff: ProviderStaff, function: PortalF
     )
 
 
-def provider_eligibility(session: Session, staff: ProviderStaff, member: Member, *, reason: str) -> Access:
+def provider_eligibility(
+    session: Session, staff: ProviderStaff, member: Member, *, reason: str, day: date
+) -> Access:  # fmt: skip
     """The Access of a login of the provider portal to the coverage of one member, and to nothing else of theirs.
 
     Whoever has the application asks for any member they can name (45 CFR 162.1202), so the reason is asked for and
-    kept. A login that reaches no provider at all reaches no member.
+    kept. A login that reaches no provider for the day of service reaches no member.
     """
-    groups = _reach(session, staff, PortalFunction.ELIGIBILITY) if staff.may(PortalFunction.ELIGIBILITY) else ()
+    groups = _reach(session, staff, PortalFunction.ELIGIBILITY, day)
     return Access(
         basis=AccessBasis.PROVIDER_AUTHORITY,
         scopes=_COVERAGE,
@@ -186,7 +192,16 @@ def provider_eligibility(session: Session, staff: ProviderStaff, member: Member,
     )
 
 
-def _reach(session: Session, staff: ProviderStaff, function: PortalFunction) -> tuple[GroupReach, ...]:
+def _reach(
+    session: Session, staff: ProviderStaff, function: PortalFunction, day: date | None
+) -> tuple[GroupReach, ...]:  # fmt: skip
+    if not staff.may(function):
+        return ()
+    found = _every_group(session, staff, function)
+    return found if day is None else tuple(one for one in found if one.holds_on(day))
+
+
+def _every_group(session: Session, staff: ProviderStaff, function: PortalFunction) -> tuple[GroupReach, ...]:
     if staff.organization.kind is OrganizationKind.PROVIDER:
         own = reach.groups_of_entries(session, staff.id)
         return tuple(GroupReach(group.id, group.organization_id) for group in own)

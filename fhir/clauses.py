@@ -158,7 +158,7 @@ def _of_provider(dialect: Dialect, access: Access, resource_type: str) -> Clause
     Whoever billed a claim wrote the codes in it, so no label is kept from them (docs/decisions/0029).
     """
     if resource_type == "ExplanationOfBenefit":
-        return any_of([_billed_by(dialect, since, until, ids) for (since, until), ids in _by_dates(access.groups)])
+        return _billed(dialect, _by_dates(access.groups))
     if resource_type == "Coverage" and access.patient_ids:
         return any_equal(dialect, "patient_id", sorted(access.patient_ids))
     return NOTHING
@@ -170,6 +170,17 @@ def _by_dates(groups: Iterable[GroupReach]) -> list[tuple[tuple[date | None, dat
         if group.organization_id:
             found[group.since, group.until].append(group.organization_id)
     return list(found.items())
+
+
+def _billed(dialect: Dialect, by_dates: Sequence[tuple[tuple[date | None, date | None], list[str]]]) -> Clause:
+    spans = [_billed_by(dialect, since, until, ids) for (since, until), ids in by_dates]
+    if len(spans) <= 1:
+        return any_of(spans)
+    # CASE and not OR: a firm may have many clients with dates of their own, and SQLite refuses a thousand ORs in a row.
+    # The first part is implied by the second; it is there for the index.
+    whole = any_equal(dialect, "provider_id", sorted({one for _dates, ids in by_dates for one in ids}))
+    text = f"CASE {' '.join(f'WHEN {span.text} THEN 1' for span in spans)} ELSE 0 END = 1"
+    return all_of((whole, Clause(text, tuple(value for span in spans for value in span.values))))
 
 
 def _billed_by(dialect: Dialect, since: date | None, until: date | None, organizations: list[str]) -> Clause:

@@ -21,6 +21,11 @@ def find_staff(session: Session, account: Account) -> ProviderStaff | None:
     return session.scalar(statement)
 
 
+def logins_of(session: Session, account_id: str) -> list[ProviderStaff]:
+    """Every login that the account has in the portal, or had."""
+    return list(session.scalars(select(ProviderStaff).where(ProviderStaff.account_id == account_id).limit(200)))
+
+
 def find_active(session: Session, account: Account) -> ProviderStaff | None:
     """The login of this account if it works now."""
     found = find_staff(session, account)

@@ -26,9 +26,8 @@ from service.plan.models import (
     ProviderGroup,
 )
 
-_PEOPLE = frozenset({
-    ProfileChangeKind.ADD_PRACTITIONER, ProfileChangeKind.CHANGE_PRACTITIONER, ProfileChangeKind.REMOVE_PRACTITIONER,
-})  # fmt: skip
+_PEOPLE = frozenset({ProfileChangeKind.CHANGE_PRACTITIONER, ProfileChangeKind.REMOVE_PRACTITIONER})
+_PLACES = frozenset({ProfileChangeKind.CHANGE_LOCATION, ProfileChangeKind.REMOVE_LOCATION})
 _OPEN = (ProfileChangeStatus.SUBMITTED, ProfileChangeStatus.IN_REVIEW)
 _MOST = 500
 
@@ -115,8 +114,11 @@ def ask(
     subject_id: str | None = None,
     by_account_id: str,
 ) -> ProfileChange:
-    """Ask for a change. Raises NotOfTheGroup, AlreadyOfTheGroup and numbers.UnusableNpi."""
-    _require_subject(session, group, kind, subject_id)
+    """Ask for a change. Raises NotOfTheGroup, AlreadyOfTheGroup and numbers.UnusableNpi.
+
+    `subject_id` is the practitioner or place that is changed or removed; for other kinds it is not looked at.
+    """
+    subject_id = _subject(session, group, kind, subject_id)
     if kind is ProfileChangeKind.ADD_PRACTITIONER:
         content = {**content, "npi": numbers.npi(content.get("npi", ""))}
         if any(one.person.npi == content["npi"] for one in people_of(session, group.id)):
@@ -156,15 +158,17 @@ def approve(session: Session, change: ProfileChange, *, by_account_id: str) -> N
     _record(session, change, "approve", by_account_id)
 
 
-def _require_subject(session: Session, group: ProviderGroup, kind: ProfileChangeKind, subject_id: str | None) -> None:
-    if kind in {ProfileChangeKind.ADD_PRACTITIONER, ProfileChangeKind.ADD_LOCATION, ProfileChangeKind.OUT_OF_NETWORK}:
-        return
+def _subject(session: Session, group: ProviderGroup, kind: ProfileChangeKind, subject_id: str | None) -> str | None:
+    """The row of this group that the change is about; None for kinds that are about none."""
     if kind in _PEOPLE:
         known = {one.person.id for one in people_of(session, group.id)}
-    else:
+    elif kind in _PLACES:
         known = {place.id for place in places_of(session, group.id)}
+    else:
+        return None
     if subject_id not in known:
         raise NotOfTheGroup
+    return subject_id
 
 
 def _move(

@@ -29,6 +29,10 @@ class GroupReach:
     since: date | None = None
     until: date | None = None
 
+    def holds_on(self, day: date) -> bool:
+        """Whether it is reached for what was done or paid on `day`."""
+        return (self.since is None or self.since <= day) and (self.until is None or day <= self.until)
+
 
 def entries_of(session: Session, staff_id: str) -> list[AccessEntry]:
     """The standing entries of a login, the oldest first."""

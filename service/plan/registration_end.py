@@ -10,7 +10,7 @@ from service.accounts.models import Account, EmailProof
 from service.accounts.opening import NewPerson
 from service.accounts.passwords import Rule
 from service.clock import now
-from service.plan import joining, mailed_pins
+from service.plan import joining, mailed_pins, reach
 from service.plan.joining import AbsenceReason
 from service.plan.models import (
     AccessEntry,
@@ -27,6 +27,8 @@ from service.plan.models import (
 from service.plan.registration import Answers, Path, answers_of, current_tax_id, require_personal
 from service.single_use import spend
 
+_MOST_NUMBERS = 50
+
 
 class RegistrationOver(Exception):
     """The registration has run out, was finished, or another request was faster."""
@@ -34,6 +36,10 @@ class RegistrationOver(Exception):
 
 class OrganizationRegistered(Exception):
     """The billing organisation registered before: its delegate opens accounts, nobody joins it unasked."""
+
+
+class NotToldApart(Exception):
+    """No number of the group's names it alone: plan staff open the access, lest the PIN opened others too."""
 
 
 def finish(
@@ -75,7 +81,11 @@ def finish_with_account(
 
 
 def enter_pin(session: Session, staff: ProviderStaff, given: str, *, key: bytes) -> None:
-    """Open what the mailed PIN stands for; raises PinRefused. The first of the organisation becomes its delegate."""
+    """Open what the mailed PIN stands for. The first of the organisation becomes its delegate.
+
+    Raises PinRefused, and NotToldApart for a right PIN of a group whose numbers reach others too; whoever catches the
+    latter rolls back, and the PIN stays good.
+    """
     pin = mailed_pins.verify(session, staff, given, key=key)
     group = session.get_one(ProviderGroup, pin.group_id)
     organization = staff.organization
@@ -181,18 +191,41 @@ def _add_entry(
 
 
 def _numbers_of(session: Session, group: ProviderGroup, tax_id: str) -> dict[IdKind, str]:
-    """The Tax ID and a number that is this group's own: the letter went to it, not to all under its Tax ID."""
+    """The Tax ID and as many numbers of the group as it takes to name it alone: the letter went to no other.
+
+    One number beside the Tax ID is always taken where there is one: a group that comes under the same Tax ID later
+    stays closed. Raises NotToldApart.
+    """
+    numbers = {IdKind.TAX_ID: tax_id}
     for kind in (IdKind.NPI, IdKind.VENDOR_NUMBER, IdKind.OFFICE_ID):
-        if value := _number(session, group, kind):
-            return {IdKind.TAX_ID: tax_id, kind: value}
-    return {IdKind.TAX_ID: tax_id}
+        found = _own_numbers(session, group, kind)
+        if not found:
+            continue
+        # Of several NPIs, the one that the fewest groups share.
+        numbers = min(
+            ({**numbers, kind: value} for value in found),
+            key=lambda these: len(reach.groups_with(session, these.items())),
+        )
+        if _names_alone(session, numbers, group):
+            return numbers
+    if not _names_alone(session, numbers, group):
+        raise NotToldApart
+    return numbers
 
 
-def _number(session: Session, group: ProviderGroup, kind: IdKind) -> str | None:
-    own = (ProviderIdentifier.group_id == group.id, ProviderIdentifier.kind == kind)
-    return session.scalar(
-        select(ProviderIdentifier.value).where(*own).order_by(ProviderIdentifier.value).limit(1)
+def _names_alone(session: Session, numbers: dict[IdKind, str], group: ProviderGroup) -> bool:
+    return [one.id for one in reach.groups_with(session, numbers.items())] == [group.id]
+
+
+def _own_numbers(session: Session, group: ProviderGroup, kind: IdKind) -> list[str]:
+    """The group's numbers of this kind that are valid now; of NPIs those of an organisation."""
+    today, number = now().date(), ProviderIdentifier
+    own = (
+        number.group_id == group.id, number.kind == kind, number.npi_type.is_(None) | (number.npi_type == 2),
+        number.valid_from.is_(None) | (number.valid_from <= today),
+        number.valid_until.is_(None) | (number.valid_until > today),
     )  # fmt: skip
+    return list(session.scalars(select(number.value).where(*own).order_by(number.value).limit(_MOST_NUMBERS)))
 
 
 def _welcome(session: Session, staff: ProviderStaff) -> None:

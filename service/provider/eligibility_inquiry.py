@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import policy
+from consent.policy import Access
 from fhir import store
 from fhir.search import Search
 from service import audit
@@ -75,12 +76,14 @@ class NoMatch(Exception):
 
 
 class ReachesNobody(Exception):
-    """The login has the application but no provider to ask for."""
+    """The login has the application but no provider to ask for, or none that lets it look at that day."""
 
 
 def check(session: Session, staff: ProviderStaff, asked: EligibilityAsked, settings: Settings) -> Eligibility:
     """The member's coverage on the day; raises ReachesNobody, ReasonNeeded, TooManyLookups and NoMatch."""
-    own = policy.provider_authority(session, staff, PortalFunction.ELIGIBILITY, reason=lookups.ON_FILE)
+    own = policy.provider_authority(
+        session, staff, PortalFunction.ELIGIBILITY, reason=lookups.ON_FILE, day=asked.service_date
+    )
     if not own.groups:
         raise ReachesNobody
     member = _match(session, asked)
@@ -92,7 +95,7 @@ def check(session: Session, staff: ProviderStaff, asked: EligibilityAsked, setti
     if member is None:
         audit.record(
             session, "provider:eligibility:lookup", outcome=Outcome.FAILED, account_id=staff.account_id,
-            resource_type=_COVERAGE, count=0, reason=reason,
+            resource_type=_COVERAGE, count=0, reason=reason, detail=_asked_for(own),
         )  # fmt: skip
         raise NoMatch
     return _read(session, staff, member, asked, reason)
@@ -109,15 +112,20 @@ def _match(session: Session, asked: EligibilityAsked) -> Member | None:
 def _read(
     session: Session, staff: ProviderStaff, member: Member, asked: EligibilityAsked, reason: str
 ) -> Eligibility:  # fmt: skip
-    access = policy.provider_eligibility(session, staff, member, reason=reason)
-    page = store.search(session, access, Search(_COVERAGE, count=_MOST))
     day = asked.service_date
+    access = policy.provider_eligibility(session, staff, member, reason=reason, day=day)
+    page = store.search(session, access, Search(_COVERAGE, count=_MOST))
     found = tuple(_shown(one, member) for one in map(_parse, page.matches) if _is_active(one, member, day))
     audit.record(
         session, "provider:eligibility:lookup", account_id=staff.account_id, member_id=member.id,
-        resource_type=_COVERAGE, count=len(found), reason=reason,
+        resource_type=_COVERAGE, count=len(found), reason=reason, detail=_asked_for(access),
     )  # fmt: skip
     return Eligibility(member, day, found)
+
+
+def _asked_for(access: Access) -> dict[str, Any]:
+    """The groups in whose name it was asked: providers see by them what their billing organisations looked up."""
+    return {"groups": sorted(group.group_id for group in access.groups)}
 
 
 def _parse(found: store.Resource) -> dict[str, Any]:

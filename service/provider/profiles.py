@@ -16,6 +16,7 @@ from service.provider.profile_words import FIELDS, KINDS, STATES
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("provider_profiles", __name__, url_prefix="/provider/profiles")
+_ID_AT_MOST = 36
 _ELSEWHERE = _("This change was answered meanwhile, or names somebody who is not in your group any more.")
 
 
@@ -60,7 +61,7 @@ def ask(group_id: str, kind: str) -> ResponseReturnValue:
     """The form of one kind of change."""
     found, wanted = _group(group_id), _kind(kind)
     _require_fitting(found, wanted)
-    subject_id = request.values.get("subject")
+    subject_id = _subject_id()
     if request.method == "GET":
         return _form(found, wanted, subject_id, {}, _standing(found, wanted, subject_id))
     form, errors = load_form(FORMS[wanted]())
@@ -133,6 +134,14 @@ def _kind(text: str) -> ProfileChangeKind:
         return ProfileChangeKind(text)
     except ValueError:
         raise NotFoundPage from None
+
+
+def _subject_id() -> str | None:
+    """The id that the form names, if it can be one."""
+    given = request.values.get("subject")
+    if given is not None and (len(given) > _ID_AT_MOST or not given.isprintable()):
+        raise NotFoundPage
+    return given
 
 
 def _require_fitting(found: ProviderGroup, kind: ProfileChangeKind) -> None:

@@ -7,13 +7,25 @@ from flask_babel import lazy_gettext as _
 from service.plan import joining, mailed_pins, registration_end
 from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinOver, PinRefused
 from service.plan.models import StaffStatus
+from service.plan.registration_end import NotToldApart
 from service.provider.gate import current_staff, require_staff
 from service.provider.registration_schemas import EnteredPin, Reason, load
 from service.provider.registration_words import PIN_REFUSED, REASONS
-from service.web import NotFoundPage, db_session, settings
+from service.web import NotFoundPage, PageError, db_session, settings
 
 blueprint = Blueprint("provider_validation", __name__, url_prefix="/provider")
 _NO_LETTER = _("We can send no letter now: at most 3 go to one office within 30 days. Please try later, or call us.")
+
+
+class CallUs(PageError):
+    """A right PIN that would open other offices too: rolls back, so that the PIN stays good."""
+
+    status = 409
+    title = _("Please call us to finish")
+    sentence = _(
+        "Your PIN is right. But our file has no number that tells your office from others with the same Tax ID, so we "
+        "cannot open your access by PIN. Please call us: we will open it for you. Keep the letter at hand."
+    )
 
 
 @blueprint.route("/validate", methods=["GET", "POST"])
@@ -32,6 +44,8 @@ def index() -> ResponseReturnValue:
         registration_end.enter_pin(db_session(), staff, form["pin"], key=settings().secret_key)
     except PinRefused:
         return _page({"pin": [PIN_REFUSED]}), 400
+    except NotToldApart:
+        raise CallUs from None
     following = "provider_home.index" if staff.is_delegate else "provider_validation.become_delegate"
     # Shown at once: from here on a delegate is asked for the second factor and the terms before any other page.
     return render_template("provider/validated.html", following=url_for(following), delegate=staff.is_delegate)

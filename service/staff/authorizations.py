@@ -6,13 +6,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
-from consent import authorization_requests, billing_authorizations, named_contacts
+from consent import authorization_requests, billing_authorizations, named_contacts, neutrality
 from consent.authorization_requests import Mailing, RequestClosed, TooManyRequests, UnknownRequest
 from consent.billing_authorizations import AuthorizationOver, UnknownAuthorization
 from consent.models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus
-from consent.named_contacts import ContactRefused
+from consent.named_contacts import ContactIsClerk, ContactRefused
 from service.accounts.schemas import require_storable
 from service.plan.models import StaffRole
+from service.plan.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.web import NotFoundPage, db_session, load_form, settings
 
@@ -22,6 +23,8 @@ _REFUSALS: dict[type[Exception], str] = {
     RequestClosed: "This request was answered, withdrawn or has lapsed in the meantime.",
     TooManyRequests: "That is the most that can be sent to this contact in one day. Please go on tomorrow.",
     AuthorizationOver: "This access has ended already.",
+    NotOneself: NotOneself.sentence,
+    ContactIsClerk: "You are the contact yourself. Please ask a colleague to verify it.",
 }
 _OWN = "The contact or you belong to the billing organization, so this cannot be verified. Refuse it with a reason."
 
@@ -53,8 +56,9 @@ def verify(request_id: UUID) -> ResponseReturnValue:
     """The contact was verified by phone or on file: send the request."""
     found = _get(request_id)
     try:
+        _require_stranger(found)
         authorization_requests.verify_contact(db_session(), found, _mailing(), by_account_id=_me())
-    except (RequestClosed, TooManyRequests, ContactRefused) as problem:
+    except (RequestClosed, TooManyRequests, ContactRefused, NotOneself) as problem:
         return _refused(problem)
     return _done("verified")
 
@@ -68,8 +72,9 @@ def refuse(request_id: UUID) -> ResponseReturnValue:
     if errors:
         return _page(errors), 400
     try:
+        _require_stranger(found)
         authorization_requests.refuse_contact(db_session(), found, form["reason"].strip(), by_account_id=_me())
-    except (RequestClosed, ContactRefused) as problem:
+    except (RequestClosed, ContactRefused, NotOneself) as problem:
         return _refused(problem)
     return _done("refused")
 
@@ -80,8 +85,9 @@ def resend(request_id: UUID) -> ResponseReturnValue:
     """Send the mail again; the 30 days do not begin anew."""
     found = _get(request_id)
     try:
+        _require_stranger(found)
         authorization_requests.resend(db_session(), found, _mailing(), by_account_id=_me())
-    except (RequestClosed, TooManyRequests) as problem:
+    except (RequestClosed, TooManyRequests, NotOneself) as problem:
         return _refused(problem)
     return _done("resent")
 
@@ -96,18 +102,26 @@ def end(authorization_id: UUID) -> ResponseReturnValue:
     session = db_session()
     try:
         found = billing_authorizations.get(session, str(authorization_id))
+        neutrality.require_stranger(session, _me(), group_id=found.group_id, organization_id=found.organization_id)
         billing_authorizations.end(
             session, found, AuthorizationSide.PLAN, by_account_id=_me(), reason=form["reason"].strip()
         )
     except UnknownAuthorization:
         raise NotFoundPage from None
-    except AuthorizationOver as problem:
+    except (AuthorizationOver, NotOneself) as problem:
         return _refused(problem)
     return _done("ended")
 
 
 def _me() -> str:
     return current_staff().account_id
+
+
+def _require_stranger(found: AuthorizationRequest) -> None:
+    neutrality.require_stranger(
+        db_session(), _me(), group_id=found.group_id, organization_id=found.organization_id,
+        asked_by_account_id=found.asked_by_account_id,
+    )  # fmt: skip
 
 
 def _mailing() -> Mailing:

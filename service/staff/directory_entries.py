@@ -4,7 +4,7 @@ The directory is FHIR: Practitioner and PractitionerRole for a person at a group
 is there is changed where the profile says something and kept otherwise.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy.orm import Session
@@ -21,28 +21,40 @@ from service.plan.models import (
     ProviderAddress,
     ProviderGroup,
 )
+from service.plan.provider_profiles import NotOfTheGroup
 
+_Row = TypeVar("_Row", Practitioner, ProviderAddress)
 _NPI = "http://hl7.org/fhir/sid/us-npi"
 _TAXONOMY = "http://nucc.org/provider-taxonomy"
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 _GENDERS = frozenset({"male", "female", "other", "unknown"})
 _ROLES_AT_MOST = 50
 _PEOPLE = frozenset({ProfileChangeKind.ADD_PRACTITIONER, ProfileChangeKind.CHANGE_PRACTITIONER})
+_PLACES = frozenset({
+    ProfileChangeKind.ADD_LOCATION, ProfileChangeKind.CHANGE_LOCATION, ProfileChangeKind.REMOVE_LOCATION,
+})  # fmt: skip
 
 
 def publish(session: Session, change: ProfileChange, group: ProviderGroup) -> None:
     """Bring the directory in step with an approved change, in the same transaction. A group without a FHIR id has no
-    entry of its own; its people and places then stand without one."""
+    entry of its own; its people and places then stand without one. Raises NotOfTheGroup: the row is gone meanwhile."""
     access = plan_system("provider profile change")
     if change.kind in _PEOPLE:
-        person = session.get_one(Practitioner, change.subject_id)
+        person = _row(session, Practitioner, change)
         _put_practitioner(session, access, person)
         if change.kind is ProfileChangeKind.ADD_PRACTITIONER:
             _put_role(session, access, person, group, active=True)
     elif change.kind is ProfileChangeKind.REMOVE_PRACTITIONER:
-        _put_role(session, access, session.get_one(Practitioner, change.subject_id), group, active=False)
-    elif change.subject_id is not None:
-        _put_location(session, access, session.get_one(ProviderAddress, change.subject_id), group)
+        _put_role(session, access, _row(session, Practitioner, change), group, active=False)
+    elif change.kind in _PLACES:
+        _put_location(session, access, _row(session, ProviderAddress, change), group)
+
+
+def _row(session: Session, kind: type[_Row], change: ProfileChange) -> _Row:
+    found = session.get(kind, change.subject_id) if change.subject_id else None
+    if found is None:
+        raise NotOfTheGroup
+    return found
 
 
 def _put_practitioner(session: Session, access: Access, person: Practitioner) -> None:

@@ -4,10 +4,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from consent import neutrality
 from service.plan import provider_groups, provider_profiles
 from service.plan.models import ProfileChange, StaffRole
+from service.plan.plan_staff import NotOneself
 from service.staff import directory_entries
 from service.staff.gate import current_staff, require_role
+from service.staff.refusals import NothingChanged
 from service.web import NotFoundPage, PageError, db_session
 
 blueprint = Blueprint("staff_profiles", __name__, url_prefix="/staff/provider-profiles")
@@ -45,7 +48,7 @@ def index() -> ResponseReturnValue:
 def take_up(change_id: str) -> ResponseReturnValue:
     """Tell the group that somebody looks at it."""
     try:
-        provider_profiles.take_up(db_session(), _change(change_id), by_account_id=current_staff().account_id)
+        provider_profiles.take_up(db_session(), _change_of_others(change_id), by_account_id=current_staff().account_id)
     except provider_profiles.ChangeOver:
         raise AnsweredMeanwhile from None
     return redirect(url_for(".index"), 303)
@@ -55,12 +58,12 @@ def take_up(change_id: str) -> ResponseReturnValue:
 @require_role(StaffRole.PROVIDER_SERVICES)
 def approve(change_id: str) -> ResponseReturnValue:
     """Yes: the plan's records and the provider directory change in one transaction."""
-    session, change = db_session(), _change(change_id)
+    session, change = db_session(), _change_of_others(change_id)
     try:
         provider_profiles.approve(session, change, by_account_id=current_staff().account_id)
+        directory_entries.publish(session, change, provider_groups.get(session, change.group_id))
     except (provider_profiles.ChangeOver, provider_profiles.NotOfTheGroup):
         raise AnsweredMeanwhile from None
-    directory_entries.publish(session, change, provider_groups.get(session, change.group_id))
     return redirect(url_for(".index"), 303)
 
 
@@ -73,15 +76,22 @@ def decline(change_id: str) -> ResponseReturnValue:
         raise ReasonMissing
     try:
         provider_profiles.decline(
-            db_session(), _change(change_id), reason=reason, by_account_id=current_staff().account_id
+            db_session(), _change_of_others(change_id), reason=reason, by_account_id=current_staff().account_id
         )
     except provider_profiles.ChangeOver:
         raise AnsweredMeanwhile from None
     return redirect(url_for(".index"), 303)
 
 
-def _change(change_id: str) -> ProfileChange:
+def _change_of_others(change_id: str) -> ProfileChange:
+    session = db_session()
     try:
-        return provider_profiles.get_change(db_session(), change_id)
+        found = provider_profiles.get_change(session, change_id)
+        neutrality.require_stranger(
+            session, current_staff().account_id, group_id=found.group_id, asked_by_account_id=found.asked_by_account_id
+        )
     except provider_profiles.NoSuchChange:
         raise NotFoundPage from None
+    except NotOneself as refusal:
+        raise NothingChanged(refusal.sentence) from None
+    return found

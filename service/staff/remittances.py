@@ -7,8 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from marshmallow import Schema, fields, validate
 
+from consent import neutrality
 from service.plan import payees
 from service.plan.models import ProviderGroup, Remittance, StaffRole
+from service.plan.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.web import NotFoundPage, PageError, db_session, load_form
 
@@ -56,10 +58,13 @@ def assign(remittance_id: UUID) -> ResponseReturnValue:
     chosen, errors = load_form(Choice())
     group = None if errors else session.get(ProviderGroup, chosen["group"])
     if group is None:
-        page = _page(remittance, request.form.get("number", "")[:60], errors or {"group": [str(_MISSING)]})
-        return Response(page, 400)
+        return _refused(remittance, errors or {"group": [str(_MISSING)]})
+    account_id = current_staff().account_id
     try:
-        payees.assign(session, remittance, group, by_account_id=current_staff().account_id)
+        neutrality.require_stranger(session, account_id, group_id=group.id)
+        payees.assign(session, remittance, group, by_account_id=account_id)
+    except NotOneself as refusal:
+        return _refused(remittance, {"group": [refusal.sentence]})
     except payees.AlreadyAssigned:
         raise AssignedAlready from None
     return redirect(url_for("staff_remittances.index"), 303)
@@ -70,6 +75,10 @@ def _get(remittance_id: UUID) -> Remittance:
         return payees.get_unassigned(db_session(), str(remittance_id))
     except payees.UnknownRemittance:
         raise NotFoundPage from None
+
+
+def _refused(remittance: Remittance, errors: dict[str, list[str]]) -> Response:
+    return Response(_page(remittance, request.form.get("number", "")[:60], errors), 400)
 
 
 def _page(remittance: Remittance, number: str, errors: dict[str, list[str]]) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_answers, authorization_requests, billing_authorizations, policy
 from consent.authorization_answers import Limits, RequestOver
+from consent.authorization_requests import NoSuchClient
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from consent.named_contacts import ContactIsAsker, ContactIsColleague, ContactRefused, NamedContact
 from service.audit import AuditEvent
@@ -207,6 +208,47 @@ def test_case_131_a_contact_changed_within_a_week_waits_for_plan_staff(
         assert firm.ask(number="7000002" if number else None).status is AuthorizationStatus.ASKED
 
 
+@pytest.mark.parametrize("mine", ["7000001", "7000003"], ids=["the sibling has no payment", "both have one"])
+def test_case_131_134_a_payment_to_one_group_vouches_for_no_other_of_its_tax_id(
+    firm: Firm, session: Session, settings: Settings, mine: str
+) -> None:
+    sibling = make_group(session, tax_id="071234501")
+    theirs = make_payment(session, sibling, "7000002")
+    make_payment(session, firm.client, "7000003")
+    session.commit()
+    crony = NamedContact("Al Park", "al@crony.example", "555-555-0199")
+
+    with pytest.raises(NoSuchClient):
+        firm.ask(number=mine, group_id=sibling.id, contact=crony)
+    session.commit()
+    found = authorization_requests.find_clients(
+        session, firm.staff, tax_id="071234501", number="7000002", mailing=firm.mailing
+    )
+    assert found == ([sibling], theirs)
+    session.commit()
+    assert letters(session, settings, crony.email) == []
+    asked = firm.ask(number=None, group_id=sibling.id, contact=crony)
+    assert asked.status is AuthorizationStatus.AWAITING_PLAN, "without a payment of its own, plan staff look first"
+    assert reached(session, firm.staff) == set()
+
+
+def test_case_131_134_the_pages_offer_the_payee_alone(firm: Firm, app: Flask, session: Session) -> None:
+    sibling = make_group(session, tax_id="071234501", legal_name="Birch Street Clinic")
+    session.commit()
+    desk = Visitor(app)
+    desk.enter(firm.staff.account)
+    desk.get("/provider/access/clients/new")
+
+    offered = desk.post("/provider/access/clients/new", tax_id="071234501", number="7000001").text
+    chosen = desk.post(
+        "/provider/access/clients/new/contact", tax_id="071234501", number="7000001", group_id=sibling.id
+    )
+
+    assert firm.client.legal_name in offered
+    assert "Birch Street Clinic" not in offered
+    assert (chosen.status_code, "Birch Street Clinic" in chosen.text) == (400, False)
+
+
 def test_case_131_a_contact_with_the_name_of_the_firm_s_own_people_waits_too(firm: Firm) -> None:
     asked = firm.ask(contact=NamedContact("ROBIN  VANCE", "rv@clinic.example", "555-555-0101"))
     assert asked.status is AuthorizationStatus.AWAITING_PLAN
@@ -249,7 +291,8 @@ def test_case_132_no_secret_of_another_purpose_and_no_bare_digest_fits(
     firm.ask()
     # A token whose plain digest is what is stored here: the look-up is by purpose and secret together.
     secret = secrets.token_urlsafe(32)
-    other = firm.ask(group_id=_second_group(session).id)
+    second = _second_group(session)
+    other = firm.ask(group_id=second.id, number=make_payment(session, second).number)
     other.secret_hash = digest(secret)
     session.commit()
     assert contact.get(f"/provider/authorize/{secret}").status_code == 400

@@ -160,6 +160,36 @@ def test_case_134_a_billing_firm_sees_what_was_approved_and_nothing_else(office:
     assert numbers(office.browser(remittances_only).get(CLAIMS).text) == []
 
 
+def test_case_134_eligibility_keeps_to_the_dates_that_a_client_allowed(office: Office) -> None:
+    client, later = office.group("client"), office.group("later")
+    office.member("ann")
+    office.load(coverage("ann"), billed("a1", "ann", client, "2025-03-01"))
+    staff, _ = office.client_of(client, covers_from=date(2025, 1, 1), covers_until=date(2025, 12, 31))
+    desk = office.browser(staff)
+
+    def check(day: str, **why: str) -> str:
+        desk.get(ELIGIBILITY)
+        return desk.post(
+            ELIGIBILITY, member_number="M-ANN", birth_date="1956-04-30", service_date=day, **why
+        ).text  # fmt: skip
+
+    for day in ("2025-01-01", "2025-12-31"):
+        assert "Canary-ann" in check(day)
+    office.events()
+    for day in ("2024-12-31", "2026-01-01"):
+        for page in (check(day), check(day, **WHY)):
+            assert "Your account reaches no provider yet" in page
+            assert "Canary-ann" not in page
+    assert len(office.events()) == 2, "nobody was looked up"
+    # A second client that allows the day lets in for itself, and the first's claims are no relation then.
+    _, second = office.client_of(later, functions=["eligibility"], covers_from=date(2026, 1, 1))
+    second.organization_id = staff.organization_id
+    office.session.commit()
+    assert "Please tell us why you ask" in check("2026-01-01")
+    assert "Canary-ann" in check("2026-01-01", **WHY)
+    assert office.events()[-1].detail == {"groups": [later.id]}
+
+
 def test_case_134_a_shared_tax_id_is_split_by_npi_for_offices_too(desks: dict[str, Visitor], office: Office) -> None:
     both = office.browser(office.login(entries=({"tax_id": "082234502"},)))
 

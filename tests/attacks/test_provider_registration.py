@@ -17,16 +17,19 @@ from structlog.testing import capture_logs
 
 from service.accounts.models import Account
 from service.audit import AuditEvent, Outcome
+from service.clock import now
 from service.db import Base, make_sessions
-from service.plan import joining, mailed_pins, payment_proof, registration_end
+from service.plan import joining, mailed_pins, payment_proof, reach, registration_end
 from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinRefused
 from service.plan.models import (
     AccessEntry,
     DelegateRequest,
+    IdKind,
     MailedPin,
     OrganizationKind,
     PortalOrganization,
     ProviderGroup,
+    ProviderIdentifier,
     ProviderStaff,
     StaffStatus,
 )
@@ -406,6 +409,72 @@ def test_case_125_the_right_pin_of_another_tax_id_is_refused(
         registration_end.enter_pin(session, nobody, pin, key=settings.secret_key)
     assert stranger.status is StaffStatus.AWAITING_PIN
     registration_end.enter_pin(session, waiting, pin, key=settings.secret_key)
+
+
+@pytest.mark.parametrize(
+    ("sibling", "own"),
+    [
+        ({"npi": NPI, "vendor_number": "V100009"}, {"npi": NPI, "vendor_number": VENDOR, "office_id": None}),
+        ({"npi": NPI, "vendor_number": VENDOR, "office_id": "10001"},
+         {"npi": NPI, "vendor_number": VENDOR, "office_id": "10002"}),
+        ({"vendor_number": "V100009"}, {"npi": NPI, "vendor_number": None, "office_id": None}),
+    ],
+    ids=["one NPI", "one NPI and vendor number", "one Tax ID"],
+)  # fmt: skip
+def test_case_134_a_mailed_pin_opens_no_sibling_with_the_same_numbers(
+    session: Session, settings: Settings, waiting: ProviderStaff, clinic: ProviderGroup,
+    sibling: dict[str, str], own: dict[str, str | None],
+) -> None:  # fmt: skip
+    make_group(session, tax_id=TAX_ID, **sibling)
+    session.add(ProviderIdentifier(group_id=clinic.id, kind=IdKind.OFFICE_ID, value="10002"))
+    mailed_pins.send(session, waiting, clinic.id, key=settings.secret_key)
+    session.commit()
+
+    registration_end.enter_pin(session, waiting, newest_pin(session, settings), key=settings.secret_key)
+
+    assert reach.groups_of_entries(session, waiting.id) == [clinic]
+    (entry,) = reach.entries_of(session, waiting.id)
+    assert {name: getattr(entry, name) for name in own} == own
+
+
+def test_case_134_a_pin_that_would_open_a_sibling_is_left_to_plan_staff_and_stays_good(
+    app: Flask, session: Session, settings: Settings, waiting: ProviderStaff, clinic: ProviderGroup
+) -> None:
+    make_group(session, tax_id=TAX_ID, npi=NPI, vendor_number=VENDOR)
+    mailed_pins.send(session, waiting, clinic.id, key=settings.secret_key)
+    session.commit()
+    pin = newest_pin(session, settings)
+    visitor = Visitor(app)
+    visitor.enter(waiting.account)
+    visitor.get("/provider/validate")
+
+    refused = visitor.post("/provider/validate", pin=pin)
+
+    assert refused.status_code == 409
+    assert "Please call us" in refused.text
+    session.refresh(waiting)
+    assert (waiting.status, reach.entries_of(session, waiting.id)) == (StaffStatus.AWAITING_PIN, [])
+    session.add(ProviderIdentifier(group_id=clinic.id, kind=IdKind.OFFICE_ID, value="10002"))
+    session.commit()
+    visitor.get("/provider/validate")
+    assert visitor.post("/provider/validate", pin=pin).status_code == 303
+    assert reach.groups_of_entries(session, waiting.id) == [clinic]
+
+
+def test_case_134_a_pin_takes_the_numbers_that_are_valid_now(
+    session: Session, settings: Settings, waiting: ProviderStaff, clinic: ProviderGroup
+) -> None:
+    npis = {"2900000000": (2, now().date()), "2900000001": (1, None)}
+    session.add_all(
+        ProviderIdentifier(group_id=clinic.id, kind=IdKind.NPI, value=value, npi_type=kind, valid_until=until)
+        for value, (kind, until) in npis.items()
+    )
+    mailed_pins.send(session, waiting, clinic.id, key=settings.secret_key)
+    session.commit()
+
+    registration_end.enter_pin(session, waiting, newest_pin(session, settings), key=settings.secret_key)
+
+    assert [entry.npi for entry in reach.entries_of(session, waiting.id)] == [NPI]
 
 
 def test_case_127_the_second_has_access_at_once_and_delegate_status_on_a_word_only(

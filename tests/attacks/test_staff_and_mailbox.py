@@ -5,20 +5,28 @@ from datetime import timedelta
 from threading import Barrier, Thread
 from uuid import uuid4
 
+import pytest
 from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from consent import authorization_answers
+from consent.authorization_answers import Limits
+from consent.models import AuthorizationStatus
+from consent.named_contacts import NamedContact
 from service.app import create_app
 from service.audit import AuditEvent
 from service.clock import now
 from service.mail import OutboxMail
-from service.plan import hand_overs
+from service.plan import hand_overs, provider_profiles
 from service.plan.models import (
     DelegateRequest,
     PendingAct,
     PlanStaff,
+    ProfileChangeKind,
+    ProfileChangeStatus,
+    ProviderGroup,
     ProviderStaff,
     RequestStatus,
     SecureMessage,
@@ -28,15 +36,18 @@ from service.settings import Settings
 from service.staff.gate import DECLARED
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
+from tests.consent.firm import ALL, Firm, tax_id_of
 from tests.factories import (
     make_account,
     make_entry,
     make_group,
+    make_payment,
     make_plan_staff,
     make_portal_staff,
 )
 from tests.plan.mailbox import file_of, write
-from tests.staff.console import make_clerk, make_office, sign_in_clerk
+from tests.provider.office import Office as ProviderOffice
+from tests.staff.console import Clerk, make_clerk, make_office, sign_in_clerk
 from tests.staff.test_queues import hand_over, not_listed
 
 ROLES = (
@@ -166,6 +177,114 @@ def test_case_143_nobody_changes_their_own_portal_login(app: Flask, session: Ses
     assert [answer.status_code for answer in answers] == [400, 400, 400, 400, 409, 409]
     assert all("your own portal login" in answer.text for answer in answers)
     assert session.scalars(select(PendingAct)).all() == []
+
+
+def insider(app: Flask, session: Session, group: ProviderGroup, way: str) -> tuple[Clerk, ProviderStaff]:
+    """A person of provider services who signs in for an office of the group, or for a firm that it let in."""
+    clerk = make_clerk(app, session)
+    if way == "office":
+        own = make_portal_staff(session, account=clerk.account)
+        make_entry(session, own, tax_id=tax_id_of(session, group))
+    else:
+        office = ProviderOffice(app, session)
+        staff, _permission = office.client_of(group)
+        own = make_portal_staff(session, staff.organization, account=clerk.account)
+    session.commit()
+    return clerk, own
+
+
+@pytest.mark.parametrize("way", ["office", "firm"])
+def test_case_143_nobody_assigns_a_payment_to_a_group_that_their_own_login_reaches(
+    app: Flask, session: Session, way: str
+) -> None:
+    group = make_group(session)
+    payment = make_payment(session, group)
+    payment.group_id = None
+    clerk, _own = insider(app, session, group, way)
+    colleague = make_clerk(app, session)
+    address = f"/staff/remittances/{payment.id}"
+    clerk.browser.get(address)
+
+    refused = clerk.browser.post(address, group=group.id)
+
+    assert refused.status_code == 400
+    assert "your own portal login" in refused.text
+    session.refresh(payment)
+    assert payment.group_id is None
+    session.commit()
+    colleague.browser.get(address)
+    assert colleague.browser.post(address, group=group.id).status_code == 303
+
+
+@pytest.mark.parametrize("way", ["asker", "co-worker", "office"])
+def test_case_143_nobody_answers_a_profile_change_of_their_own_office(app: Flask, session: Session, way: str) -> None:
+    group, clerk = make_group(session), make_clerk(app, session)
+    asker = make_portal_staff(session)
+    if way == "co-worker":
+        make_portal_staff(session, asker.organization, account=clerk.account)
+    if way == "office":
+        make_entry(session, make_portal_staff(session, account=clerk.account), tax_id=tax_id_of(session, group))
+    place = {"name": "", "line": "1 Sample St", "city": "Lowell", "state": "MA", "zip_code": "01852", "phone": ""}
+    by = clerk.account if way == "asker" else asker.account
+    change = provider_profiles.ask(session, group, ProfileChangeKind.ADD_LOCATION, place, by_account_id=by.id)
+    session.commit()
+    clerk.browser.get("/staff/provider-profiles/")
+
+    answers = [
+        clerk.browser.post(f"/staff/provider-profiles/{change.id}/take-up"),
+        clerk.browser.post(f"/staff/provider-profiles/{change.id}/approve"),
+        clerk.browser.post(f"/staff/provider-profiles/{change.id}/decline", reason="No"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409] * 3
+    assert all("your own portal login" in answer.text for answer in answers)
+    session.refresh(change)
+    assert change.status is ProfileChangeStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("way", ["firm", "office"])
+def test_case_143_nobody_sends_or_ends_what_belongs_to_their_own_firm_or_office(
+    app: Flask, session: Session, settings: Settings, way: str
+) -> None:
+    firm = Firm(session, settings)
+    clerk = make_clerk(app, session)
+    own = make_portal_staff(session, firm.organization if way == "firm" else None, account=clerk.account)
+    if way == "office":
+        make_entry(session, own, tax_id="071234501")
+    sent = firm.ask()
+    given = authorization_answers.allow(session, firm.secret(), Limits(ALL), account_id=None)
+    session.commit()
+    waiting = firm.ask(number=None)
+    open_one = firm.ask(group_id=make_group(session, tax_id="071234501").id, number=None)
+    page = "/staff/authorizations"
+    clerk.browser.get(page)
+
+    answers = [
+        clerk.browser.post(f"{page}/{waiting.id}/verify"),
+        clerk.browser.post(f"{page}/{waiting.id}/refuse", reason="No"),
+        clerk.browser.post(f"{page}/{open_one.id}/resend"),
+        clerk.browser.post(f"{page}/permissions/{given.id}/end", reason="No"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400] * 4
+    assert all("your own portal login" in answer.text for answer in answers)
+    for one in (sent, waiting, given):
+        session.refresh(one)
+    assert (waiting.status, given.ended_at) == (AuthorizationStatus.AWAITING_PLAN, None)
+
+
+def test_case_143_nobody_verifies_a_contact_who_is_themselves(app: Flask, session: Session, settings: Settings) -> None:
+    firm = Firm(session, settings)
+    clerk = make_clerk(app, session, email="clerk@plan.example")
+    asked = firm.ask(number=None, contact=NamedContact("Al Park", "Clerk+x@plan.example", "555-555-0199"))
+    clerk.browser.get("/staff/authorizations")
+
+    refused = clerk.browser.post(f"/staff/authorizations/{asked.id}/verify")
+
+    assert refused.status_code == 400
+    assert "You are the contact yourself" in refused.text
+    session.refresh(asked)
+    assert asked.status is AuthorizationStatus.AWAITING_PLAN
 
 
 # --- 145

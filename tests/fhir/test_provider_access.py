@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from oauth.token_problems import InsufficientScope
 from service.clock import now
 from service.db import make_engine, make_sessions
 from service.plan.models import OrganizationKind, PortalFunction, ProviderGroup, ProviderStaff
+from service.plan.reach import GroupReach
 from service.sandbox import schema
 from service.settings import Settings
 from tests.conftest import ROOT, SHARED, require
@@ -189,6 +191,28 @@ def test_dates_of_an_authorization_are_both_included(session: Session) -> None:
     assert claims_of(session, unlimited) == ["2026-02-01", "2026-01-31", "2026-01-01", "2025-12-31", "undated"]
 
 
+def test_fifteen_hundred_clients_with_dates_of_their_own_are_searched_at_once(session: Session) -> None:
+    first, last = make_group(session), make_group(session)
+    load(
+        session, *records.record_of("one"), records.claim("first", "one", "2026-03-01", **of(first)),
+        records.claim("early", "one", "2026-02-28", **of(first)), records.claim("last", "one", **of(last)),
+        records.claim("undated", "one", billablePeriod={}, **of(last)),
+    )  # fmt: skip
+    staff, _ = authorize(session, first)
+    made = policy.provider_authority(session, staff, PortalFunction.CLAIMS, reason="tests")
+    many = [GroupReach(f"g{one}", f"o{one}", date(2020, 1, 1) + timedelta(days=one)) for one in range(1_498)]
+    dated = GroupReach(first.id, first.organization_id, date(2026, 3, 1), date(2026, 3, 1))
+    access = replace(made, groups=(dated, *many, GroupReach(last.id, last.organization_id)))
+
+    found = store.search(session, access, Search(CLAIM, count=100)).matches
+
+    assert {one.id for one in found} == {"first", "last", "undated"}
+    assert store.counts(session, access) == {CLAIM: 3}
+    assert store.read(session, access, CLAIM, "first").id == "first"
+    with pytest.raises(NotFound):
+        store.read(session, access, CLAIM, "early")
+
+
 def test_an_authorization_that_ends_is_gone_at_the_next_request(session: Session) -> None:
     group = make_group(session)
     load(session, *records.record_of("one"), records.claim("mine", "one", **of(group)))
@@ -252,7 +276,7 @@ def test_eligibility_reaches_the_coverage_of_one_member_only(session: Session) -
     load(
         session, *records.record_of("one"), *records.record_of("two"), records.claim("mine", "one", **of(group))
     )  # fmt: skip
-    access = policy.provider_eligibility(session, staff, member, reason="payment: tests")
+    access = policy.provider_eligibility(session, staff, member, reason="payment: tests", day=date(2026, 3, 1))
 
     assert [one.id for one in store.search(session, access, Search("Coverage")).matches] == ["cov-one"]
     with pytest.raises(NotFound):
@@ -272,7 +296,7 @@ def test_eligibility_reaches_nobody_without_entry_or_application(session: Sessio
     if missing == "application":
         make_entry(session, staff, tax_id=tax_id_of(session, group))
 
-    access = policy.provider_eligibility(session, staff, member, reason="payment: tests")
+    access = policy.provider_eligibility(session, staff, member, reason="payment: tests", day=date(2026, 3, 1))
 
     assert store.search(session, access, Search("Coverage")).matches == ()
 

@@ -2,10 +2,12 @@
 
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from werkzeug.test import TestResponse
 
+from consent import billing_authorizations
 from service.audit import Outcome
 from service.plan.lookups import ON_FILE
 from service.plan.models import PortalFunction
@@ -199,6 +201,28 @@ def test_a_billing_firm_checks_for_clients_that_allow_it(office: Office) -> None
     desk.get(ELIGIBILITY)
 
     assert "Your account reaches no provider yet" in check(desk, **WHY).text
+
+
+def test_a_provider_reads_how_often_its_billing_firm_checked(office: Office) -> None:
+    client, other = office.group("client"), office.group("other")
+    office.member("ann")
+    office.load(coverage("ann"), billed("a1", "ann", client))
+    staff, permission = office.client_of(client)
+    desk = office.browser(staff)
+    desk.get(ELIGIBILITY)
+
+    assert "Covered on" in check(desk).text
+    desk.get(ELIGIBILITY)
+    assert NOT_FOUND in check(desk, "M-NOBODY", **WHY).text
+
+    assert [event.detail for event in office.events()] == [{"groups": [client.id]}] * 2
+    seen = billing_authorizations.lookups(office.session, permission, ZoneInfo("America/New_York"))
+    assert [one.count for one in seen] == [1], "a look-up that told nothing is in the audit stream, and not counted"
+    both = office.login(client, other)
+    desk = office.browser(both)
+    desk.get(ELIGIBILITY)
+    check(desk)
+    assert office.events()[-1].detail == {"groups": sorted([client.id, other.id])}
 
 
 def test_without_the_application_there_is_no_page(office: Office) -> None:

@@ -27,6 +27,7 @@ from service.plan.models import (
     StaffRole,
 )
 from service.plan.models.portal import EntrySource
+from service.staff import directory_entries
 from tests.accounts.visitor import Visitor
 from tests.factories import make_group, make_npi, make_plan_staff, make_portal_staff
 from tests.member.pages import form_to
@@ -256,3 +257,62 @@ def test_a_change_that_is_looked_at_says_so(clinic: Office) -> None:
     with clinic.desk.session() as session:
         assert session.scalars(select(ProfileChange.status)).one() is ProfileChangeStatus.IN_REVIEW
     assert "looking at it" in clinic.browser.get(f"/provider/profiles/{clinic.group.id}").text
+
+
+@pytest.mark.parametrize("subject", ["a\0b", "x" * 37], ids=["NUL", "too long"])
+def test_an_id_that_cannot_be_one_is_not_found(clinic: Office, subject: str) -> None:
+    address = f"/provider/profiles/{clinic.group.id}/ask/add_practitioner"
+    page = clinic.browser.get(address)
+    form = form_to(page.text, address).changed(npi=make_npi(7), **NEW)
+
+    assert clinic.browser.post(address, data={**form, "subject": subject}).status_code == 404
+
+
+def test_case_143_a_change_that_is_about_no_row_takes_none_from_the_form(desk: Desk) -> None:
+    with desk.session() as session:
+        victim = make_group(session, legal_name="Victim Clinic")
+        place = ProviderAddress(
+            group_id=victim.id, use="practice", line="1 Sample St", city="Lowell", state="MA", zip_code="01852"
+        )
+        session.add(place)
+        session.flush()
+        place_id = place.id
+    outside = office(desk, contracted=False)
+    for subject in (place_id, "nobody"):
+        address = f"/provider/profiles/{outside.group.id}/ask/out_of_network"
+        form = form_to(outside.browser.get(address).text, address).changed(text="Please call")
+        assert outside.browser.post(address, data={**form, "subject": subject}).status_code == 303
+        with desk.session() as session:
+            (change,) = provider_profiles.open_changes(session)
+            assert change.subject_id is None
+        assert outside.answer("approve").status_code == 303
+    with desk.session() as session:
+        assert session.get_one(ProviderAddress, place_id).location_id is None, "nothing of the victim's was published"
+
+
+def test_an_approval_whose_row_vanished_says_so_and_changes_nothing(clinic: Office) -> None:
+    with clinic.desk.session() as session:
+        place = ProviderAddress(
+            group_id=clinic.group.id, use="practice", line="1 Sample St", city="Lowell", state="MA", zip_code="01852"
+        )
+        session.add(place)
+        session.flush()
+        place_id = place.id
+    assert clinic.ask("change_location", subject=place_id, city="Dracut").status_code == 303
+    with clinic.desk.session() as session:
+        session.delete(session.get_one(ProviderAddress, place_id))
+
+    answer = clinic.answer("approve")
+
+    assert answer.status_code == 409
+    with clinic.desk.session() as session:
+        (change,) = provider_profiles.open_changes(session)
+        assert change.status is ProfileChangeStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("kind", sorted(set(ProfileChangeKind) - {ProfileChangeKind.OUT_OF_NETWORK}))
+def test_the_directory_is_not_written_for_a_row_that_is_gone(session: Session, kind: ProfileChangeKind) -> None:
+    change = ProfileChange(group_id="g", kind=kind, subject_id="nobody", content={})
+
+    with pytest.raises(provider_profiles.NotOfTheGroup):
+        directory_entries.publish(session, change, make_group(session))
