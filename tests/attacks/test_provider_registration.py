@@ -28,13 +28,21 @@ from service.plan.models import (
     PortalOrganization,
     ProviderGroup,
     ProviderStaff,
+    StaffRole,
     StaffStatus,
 )
 from service.plan.payment_proof import ProofRefused, ShownPayment, TooManyTries
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
-from tests.factories import make_account, make_group, make_npi, make_organization, make_portal_staff
+from tests.factories import (
+    make_account,
+    make_group,
+    make_npi,
+    make_organization,
+    make_plan_staff,
+    make_portal_staff,
+)
 from tests.provider.registrant import (
     CHECK,
     NPI,
@@ -234,12 +242,13 @@ def test_case_124_a_pin_has_40_bits_and_is_kept_as_digest_and_sealed(
     with Session(session.get_bind()) as own:
         stored = repr([own.execute(text(f'SELECT * FROM "{name}"')).all() for name in Base.metadata.tables])
     assert pin not in stored
-    mailed_pins.take_for_printing(session, key=settings.secret_key, by_account_id=waiting.account_id)
+    clerk = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    mailed_pins.take_for_printing(session, key=settings.secret_key, by=clerk)
     session.commit()
     row = session.scalars(select(MailedPin)).one()
     session.refresh(row)
     assert (row.sealed, row.printed_at is not None) == ("", True)
-    assert mailed_pins.take_for_printing(session, key=settings.secret_key, by_account_id=waiting.account_id) == []
+    assert mailed_pins.take_for_printing(session, key=settings.secret_key, by=clerk) == []
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,17 @@ from service.app import create_app
 from service.audit import AuditEvent
 from service.clock import now
 from service.mail import OutboxMail
-from service.plan import hand_overs
+from service.plan import hand_overs, mailed_pins, pin_letters
 from service.plan.models import (
     DelegateRequest,
+    MailedPin,
     PendingAct,
     PlanStaff,
     ProviderStaff,
     RequestStatus,
     SecureMessage,
     StaffRole,
+    StaffStatus,
 )
 from service.settings import Settings
 from service.staff.gate import DECLARED
@@ -36,6 +38,8 @@ from tests.factories import (
     make_portal_staff,
 )
 from tests.plan.mailbox import file_of, write
+from tests.plan.test_pin_letters import words_of
+from tests.provider.registrant import make_clinic, newest_pin
 from tests.staff.console import make_clerk, make_office, sign_in_clerk
 from tests.staff.test_queues import hand_over, not_listed
 
@@ -336,3 +340,31 @@ def test_case_150_an_answer_reaches_one_login_and_the_mails_say_nothing(
             assert "message" in letter
             for words in ("Maria", "1956", "A question", "member-list", office.organization.name, thread.id, "Dana"):
                 assert words not in letter
+
+
+def test_case_145_a_clerk_neither_prints_nor_voids_nor_resends_the_pin_of_their_own_login(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    clinic, account = make_clinic(session), make_account(session)
+    own = make_portal_staff(session, account=account, status=StaffStatus.AWAITING_PIN, functions=[])
+    pin_id = mailed_pins.send(session, own, clinic.id, key=settings.secret_key).id
+    make_plan_staff(session, StaffRole.PROVIDER_SERVICES, account=account)
+    session.commit()
+    colleague = make_clerk(app, session)
+    clerk = sign_in_clerk(app, account)
+    page = clerk.get("/staff/letters")
+    assert "for your own portal login" in page.text and "Print all waiting" not in page.text
+    assert f"/staff/letters/{pin_id}/void" not in page.text
+    printed = clerk.post("/staff/letters/print")
+    assert (printed.status_code, printed.mimetype) == (303, "text/html")
+    for act in ("void", "resend"):
+        refused = clerk.post(f"/staff/letters/{pin_id}/{act}")
+        assert refused.status_code == 403 and "ask a colleague" in refused.text
+    with Session(session.get_bind()) as fresh:
+        row = fresh.scalars(select(MailedPin)).one()
+        assert (row.printed_at, row.voided_at, bool(row.sealed)) == (None, None, True)
+    # A colleague prints it, once.
+    pin = newest_pin(session, settings)
+    colleague.browser.get("/staff/letters")
+    assert pin_letters.grouped(pin) in words_of(colleague.browser.post("/staff/letters/print").data)
+    assert "Send a new letter" not in clerk.get("/staff/letters").text
