@@ -18,13 +18,15 @@ def index() -> ResponseReturnValue:
     """What this login can do here."""
     staff = current_staff()
     held = menu.applications_of(staff)
+    # Before the PIN nothing is proven: the delegates are named to nobody from outside (security.md 127).
+    awaiting_pin = staff.status is not StaffStatus.ACTIVE
     return render_template(
         "provider/home.html",
         staff=staff,
         applications=held,
         lacking=[one for one in menu.applications() if one not in held],
-        awaiting_pin=staff.status is StaffStatus.AWAITING_PIN,
-        delegates=portal_staff.delegates_of(db_session(), staff.organization_id),
+        awaiting_pin=awaiting_pin,
+        delegates=[] if awaiting_pin else portal_staff.delegates_of(db_session(), staff.organization_id),
     )
 
 

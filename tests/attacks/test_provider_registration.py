@@ -416,6 +416,25 @@ def test_case_125_the_right_pin_of_another_tax_id_is_refused(
     registration_end.enter_pin(session, waiting, pin, key=settings.secret_key)
 
 
+def test_case_127_before_the_pin_no_delegate_is_named(app: Flask, session: Session, waiting: ProviderStaff) -> None:
+    dora = make_account(session, given_name="Dora", family_name="Dell", email="dora@victim.example")
+    make_portal_staff(session, waiting.organization, account=dora, is_delegate=True, phone="555-555-7777")
+    session.commit()
+    stranger = Visitor(app)
+    stranger.enter(waiting.account)
+    pages = {path: stranger.get(path) for path in ("/provider/delegate/", "/provider/home", "/provider/remittances")}
+    for page in pages.values():
+        assert not re.search("Dora|Dell|dora@victim.example|555-555-7777", page.text)
+    assert pages["/provider/delegate/"].location == "/provider/validate"
+    assert pages["/provider/remittances"].status_code == 403
+    assert "enter your PIN first" in pages["/provider/remittances"].text
+    assert 'href="/provider/validate"' in pages["/provider/remittances"].text
+    waiting.status = StaffStatus.ACTIVE
+    session.commit()
+    assert "dora@victim.example" in stranger.get("/provider/delegate/").text
+    assert "Dora Dell" in stranger.get("/provider/home").text
+
+
 def test_case_127_the_second_has_access_at_once_and_delegate_status_on_a_word_only(
     app: Flask, session: Session, settings: Settings, clinic: ProviderGroup
 ) -> None:
