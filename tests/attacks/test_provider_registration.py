@@ -545,3 +545,23 @@ def test_case_137_a_field_name_that_is_none_is_counted_and_not_written_down(
         new_registrant(app, session, settings).show_payment(**{"Maria Alvarez 123-45-6789": "x"})
     (warned,) = [line for line in logged if line["event"] == "unknown_form_fields"]
     assert (warned["fields"], warned["count"]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["Refund http://evil.example/x", "Refund at evil.example/x", "A\r\n\r\nURGENT", "www.evil"]
+)
+def test_case_154_no_link_or_second_line_becomes_the_name_of_an_organisation(
+    app: Flask, session: Session, name: str
+) -> None:
+    firm = Visitor(app)
+    firm.get("/provider/register/billing")
+    refused = firm.post("/provider/register/billing", name=name, tax_id="991234567")
+    assert refused.status_code == 400 and "Please enter the name in one line" in refused.text
+    told = {"contact_name": "Al Ford", "contact_email": "al@ford.example", "contact_phone": "555-555-0101"}
+    firm.get("/provider/not-listed")
+    assert firm.post("/provider/not-listed", organization_name=name, **told).status_code == 400
+    firm.get("/provider/not-listed")
+    good = {"organization_name": "Alder & Birch (North) #2, Inc."}
+    assert firm.post("/provider/not-listed", **good, **told | {"contact_name": name}).status_code == 400
+    firm.get("/provider/not-listed")
+    assert firm.post("/provider/not-listed", **good, **told).status_code == 303
