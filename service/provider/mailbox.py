@@ -162,6 +162,7 @@ def _compose_page(topic: ThreadTopic, typed: Any, errors: dict[str, list[str]]) 
 
 def _thread_page(found: MessageThread, typed: Any, errors: dict[str, list[str]]) -> str:
     page = _page()
+    messages.record_reading(db_session(), found, current_staff().account_id, source="provider")
     written, has_earlier = threads.messages_of(db_session(), found, page=page)
     return render_template(
         "provider/mailbox/thread.html", thread=found, subject=shown_line(found.subject), messages=written,

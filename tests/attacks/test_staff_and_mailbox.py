@@ -368,3 +368,43 @@ def test_case_145_a_clerk_neither_prints_nor_voids_nor_resends_the_pin_of_their_
     colleague.browser.get("/staff/letters")
     assert pin_letters.grouped(pin) in words_of(colleague.browser.post("/staff/letters/print").data)
     assert "Send a new letter" not in clerk.get("/staff/letters").text
+
+
+def test_a_null_character_in_any_form_of_a_page_is_refused_in_words(app: Flask, session: Session) -> None:
+    clerk, office = make_clerk(app, session), make_office(app, session)
+    clerk.browser.get("/staff/letters")
+    office.browser.get("/provider/remittances")
+    forms = [
+        rule for rule in app.url_map.iter_rules()
+        if rule.methods and "POST" in rule.methods and not rule.rule.startswith(("/oauth", "/fhir"))
+    ]  # fmt: skip
+    assert len(forms) > 80
+    for rule in forms:
+        someone = office if rule.rule.startswith("/provider") else clerk
+        path = re.sub("<uuid:[^>]+>", str(uuid4()), rule.rule)
+        path = re.sub("<[^>]+>", "x", path)
+        for field in ({"to": "a\0b"}, {"a\0b": "to"}):
+            answer = someone.browser.post(path, **field)
+            assert answer.status_code == 400, (path, answer.text)
+            assert "Something is not right" in answer.text, path
+
+
+def test_case_166_reading_a_thread_leaves_its_row_on_either_side_without_its_content(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    clerk, office = make_clerk(app, session), make_office(app, session)
+    thread = write(session, settings, office.staff)
+    assert "Private words" in clerk.browser.get(f"/staff/mailbox/{thread.id}").text
+    assert "Private words" in office.browser.get(f"/provider/mailbox/{thread.id}").text
+    # A refused answer shows the thread again.
+    assert clerk.browser.post(f"/staff/mailbox/{thread.id}/answer", body="").status_code == 400
+    assert clerk.browser.get(f"/staff/mailbox/{uuid4()}").status_code == 404
+    with Session(session.get_bind()) as fresh:
+        rows = fresh.scalars(
+            select(AuditEvent).where(AuditEvent.tag.endswith(":message_thread:read")).order_by(AuditEvent.id)
+        ).all()
+        assert [(row.tag, row.account_id, row.detail) for row in rows] == [
+            ("plan:message_thread:read", clerk.account.id, {"thread": thread.id}),
+            ("provider:message_thread:read", office.account.id, {"thread": thread.id}),
+            ("plan:message_thread:read", clerk.account.id, {"thread": thread.id}),
+        ]
