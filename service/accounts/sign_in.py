@@ -12,7 +12,8 @@ from service.accounts.passwords import HashingBusy
 from service.accounts.schemas import SignIn
 from service.accounts.sessions import Step, current_login, half_login, require_login
 from service.accounts.wording import SIGN_IN_REFUSED, FormTooLong, VeryBusy
-from service.web import db_session, load_form
+from service.plan import registration
+from service.web import browser_id, db_session, load_form
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -49,6 +50,7 @@ def sign_in() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """End this session on the server; the cookie names nothing afterwards. An app's request waits in `next`."""
+    registration.end_open(db_session(), browser_id())
     sessions.end_current(db_session())
     return redirect(local_path(request.form.get("next")) or url_for("home.index"), 303)
 

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from service.accounts.models import Account
+from service.accounts.models import Account, LoginSession
 from service.audit import AuditEvent, Outcome
+from service.clock import now
 from service.db import Base, make_sessions
 from service.plan import joining, mailed_pins, payment_proof, registration_end
 from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinRefused
@@ -565,3 +566,42 @@ def test_case_154_no_link_or_second_line_becomes_the_name_of_an_organisation(
     assert firm.post("/provider/not-listed", **good, **told | {"contact_name": name}).status_code == 400
     firm.get("/provider/not-listed")
     assert firm.post("/provider/not-listed", **good, **told).status_code == 303
+
+
+def test_a_proof_under_way_ends_when_somebody_signs_out_of_that_browser(
+    app: Flask, session: Session, settings: Settings, clinic: ProviderGroup
+) -> None:
+    other = make_account(session, given_name="Mallory", family_name="Bee")
+    session.commit()
+    pat = new_registrant(app, session, settings)
+    pat.show_payment()
+    assert pat.choose(clinic).location == "/provider/register/contact"
+    pat.sign_in(other)
+    pat.get("/settings")
+    assert pat.post("/sign-out").status_code == 303
+    assert pat.get("/provider/register/contact").status_code == 401
+    pat.sign_in(other)
+    assert pat.get("/provider/register/contact").status_code == 401
+
+
+def test_a_proof_that_a_signed_in_person_went_on_with_is_nobody_elses(
+    app: Flask, session: Session, settings: Settings, clinic: ProviderGroup
+) -> None:
+    owner, other = make_account(session), make_account(session, given_name="Mallory", family_name="Bee")
+    session.commit()
+    pat = new_registrant(app, session, settings)
+    pat.sign_in(owner)
+    pat.show_payment()
+    assert pat.choose(clinic).location == "/provider/register/contact"
+    # They walk away: their session ends by itself.
+    session.execute(update(LoginSession).values(ended_at=now()))
+    session.commit()
+    assert pat.get("/provider/register/contact").status_code == 401
+    pat.sign_in(other)
+    assert pat.get("/provider/register/contact").status_code == 401
+    assert pat.post("/provider/register/contact", phone="555-555-0101").status_code == 401
+    session.execute(update(LoginSession).values(ended_at=now()))
+    session.commit()
+    pat.sign_in(owner)
+    assert pat.get("/provider/register/contact").status_code == 200
+    assert pat.post("/provider/register/contact", phone="555-555-0101").location == "/provider/register/done"
