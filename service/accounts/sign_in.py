@@ -38,9 +38,13 @@ def sign_in() -> ResponseReturnValue:
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
         return _refuse(_sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
-    sessions.start(session, account, device_id=_welcome_device(account))
+    known = devices.find(session, account)
+    if known is None:
+        _tell_of_new_device(account)
+    begun = sessions.start(session, account, device_id=known)
     half = half_login()
     if half is None:
+        begun.device_id = known or devices.remember(session, account)
         return redirect(_following(), 303)
     if half.missing_step is Step.EMAIL_CODE:
         sign_in_code.send(session, account)
@@ -92,14 +96,10 @@ def _busy(_error: Exception) -> Response:
     return answer
 
 
-def _welcome_device(account: Account) -> str:
-    session = db_session()
-    known = devices.find(session, account)
-    if known is not None:
-        return known
-    if devices.any_known(session, account):
-        notifications.new_device(session, account)
-    return devices.remember(session, account)
+def _tell_of_new_device(account: Account) -> None:
+    """Whoever gives the right password on a new browser is told of, though they may not have the second factor."""
+    if devices.any_known(db_session(), account):
+        notifications.new_device(db_session(), account)
 
 
 def _following() -> str:
