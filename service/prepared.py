@@ -5,10 +5,10 @@ A cursor of the driver waits for each answer in Python; one blocking call withou
 
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 
 _MOST = 200
 _SUCCESS = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
@@ -25,6 +25,9 @@ class PreparedStatements:
 
     def execute(self, text: str, values: tuple[Any, ...] = ()) -> "PreparedStatements":
         """Run the statement; raises the driver's errors. `text` marks its values by %s and has no other percent."""
+        # On a connection that is gone libpq makes no answer at all.
+        if self._libpq.status != ConnStatus.OK:
+            raise OperationalError("the connection is lost")
         # Sent as texts without a type: the server takes each for what the statement needs.
         given = self._values.dump_sequence(values, [PyFormat.TEXT] * len(values))
         name = self._names.get(text) or self._prepare(text)
@@ -51,6 +54,9 @@ class PreparedStatements:
 
 def _good(answer: Any) -> Any:
     if answer.status not in _SUCCESS:
+        # An answer without a code is libpq's own: the server ended, or the line is cut.
+        if not answer.error_field(DiagnosticField.SQLSTATE):
+            raise OperationalError(answer.error_message.decode("utf-8", "replace"))
         raise error_from_result(answer)
     return answer
 

@@ -255,6 +255,13 @@ def _refuse_null_character() -> None:
         raise BadRequest
 
 
+def _refuse_null_character_in_form() -> None:
+    """Refuse it in the fields of a page's form too, after the form was read for its token; files are left alone."""
+    fields = request.form.items(multi=True) if request.mimetype == "application/x-www-form-urlencoded" else ()
+    if any("\0" in name or "\0" in value for name, value in fields):
+        raise BadRequest
+
+
 def _refuse_foreign_origin() -> None:
     """Refuse a form posted from another site, or from an opaque origin, before anything reads it (OA-14)."""
     origin = request.headers.get("Origin")
@@ -268,6 +275,7 @@ def _refuse_forged_forms() -> None:
         return
     _refuse_foreign_origin()
     csrf.protect()
+    _refuse_null_character_in_form()
 
 
 def _set_headers(response: Response) -> Response:

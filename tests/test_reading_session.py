@@ -1,16 +1,21 @@
 """Sessions that read without a transaction: what they write stands at once, the ORM still has its transaction."""
 
+import os
+import socket
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from service import audit, prepared
 from service.db import ReadingSession, ReadingSessions, driver_cursor
 from service.plan.models import Member
+from service.prepared import PreparedStatements
 from tests.factories import make_member
 
 EVENTS = "SELECT count(*) FROM audit_event"
@@ -91,6 +96,51 @@ def test_a_connection_that_the_server_ended_is_replaced(engine: Engine, sessions
         other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
     with sessions.open() as second:
         assert driver_cursor(second).execute(EVENTS).fetchall() == [(0,)]
+
+
+@of_a_server
+@pytest.mark.parametrize("how", ["ended by the server", "cut on the way"])
+def test_case_182_a_connection_lost_between_two_statements_is_the_drivers_operational_error(
+    reading: ReadingSession, session: Session, how: str
+) -> None:
+    cursor = driver_cursor(reading)
+    _lose(cursor, session, how)
+    # The second try finds a connection that is known to be gone.
+    for _ in range(2):
+        with pytest.raises(psycopg.OperationalError):
+            cursor.execute(EVENTS).fetchall()
+
+
+@of_a_server
+@pytest.mark.parametrize("how", ["ended by the server", "cut on the way"])
+def test_case_182_a_connection_lost_within_a_request_is_answered_503_and_the_next_one_is_served(
+    app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    execute = PreparedStatements.execute
+
+    def lose_first(cursor: PreparedStatements, *given: Any) -> PreparedStatements:
+        monkeypatch.undo()
+        _lose(cursor, session, how)
+        return execute(cursor, *given)
+
+    browser, bearer = app.test_client(), {"Authorization": "Bearer of-nobody"}
+    for path in ("/oauth/userinfo", "/fhir/r4/Patient"):
+        monkeypatch.setattr(PreparedStatements, "execute", lose_first)
+        answer = browser.get(path, headers=bearer)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert browser.get(path, headers=bearer).status_code == 401
+
+
+def _lose(cursor: Any, session: Session, how: str) -> None:
+    """Take the connection behind a hand-kept statement away: between its two statements."""
+    ((process,),) = cursor.execute("SELECT pg_backend_pid()").fetchall()
+    if how == "ended by the server":
+        session.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+        session.commit()
+        return
+    line = socket.socket(fileno=os.dup(cursor._libpq.socket))
+    line.shutdown(socket.SHUT_RDWR)
+    line.close()
 
 
 def test_a_fault_of_a_statement_is_the_drivers_and_the_next_one_runs(reading: ReadingSession) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import CursorResult, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.accounts import second_factors
+from service.accounts import devices, second_factors
 from service.accounts.models import Account, AccountStatus, LoginSession, Totp
 from service.accounts.next_page import here
 from service.clock import now
@@ -130,6 +130,8 @@ def complete(session: Session, login: Login, *, factor: bool) -> None:
     whole = Login(login.account, login.session, factor or login.has_factor)
     if was_half:
         _note_sign_in(whole)
+        # Not before: on a known device wrong passwords are counted apart, and half a login has shown no more than one.
+        login.session.device_id = devices.find(session, login.account) or devices.remember(session, login.account)
     session.flush()
     _remember(session, whole)
     audit.record(session, "accounts:login_session:complete", account_id=login.account.id)

@@ -12,7 +12,8 @@ from service.accounts.passwords import HashingBusy
 from service.accounts.schemas import SignIn
 from service.accounts.sessions import Step, current_login, half_login, require_login
 from service.accounts.wording import SIGN_IN_REFUSED, FormTooLong, VeryBusy
-from service.web import db_session, load_form
+from service.plan import registration
+from service.web import browser_id, db_session, load_form
 
 blueprint = Blueprint("sign_in", __name__)
 
@@ -37,9 +38,13 @@ def sign_in() -> ResponseReturnValue:
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
         return _refuse(_sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
-    sessions.start(session, account, device_id=_welcome_device(account))
+    known = devices.find(session, account)
+    if known is None:
+        _tell_of_new_device(account)
+    begun = sessions.start(session, account, device_id=known)
     half = half_login()
     if half is None:
+        begun.device_id = known or devices.remember(session, account)
         return redirect(_following(), 303)
     if half.missing_step is Step.EMAIL_CODE:
         sign_in_code.send(session, account)
@@ -49,6 +54,7 @@ def sign_in() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """End this session on the server; the cookie names nothing afterwards. An app's request waits in `next`."""
+    registration.end_open(db_session(), browser_id())
     sessions.end_current(db_session())
     return redirect(local_path(request.form.get("next")) or url_for("home.index"), 303)
 
@@ -90,14 +96,10 @@ def _busy(_error: Exception) -> Response:
     return answer
 
 
-def _welcome_device(account: Account) -> str:
-    session = db_session()
-    known = devices.find(session, account)
-    if known is not None:
-        return known
-    if devices.any_known(session, account):
-        notifications.new_device(session, account)
-    return devices.remember(session, account)
+def _tell_of_new_device(account: Account) -> None:
+    """Whoever gives the right password on a new browser is told of, though they may not have the second factor."""
+    if devices.any_known(db_session(), account):
+        notifications.new_device(db_session(), account)
 
 
 def _following() -> str:

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 from service import audit, sealing
 from service.clock import now
 from service.db import keyed_digest, new_id
-from service.plan.models import MailedPin, ProviderAddress, ProviderGroup, ProviderStaff, StaffStatus
+from service.plan import plan_staff
+from service.plan.models import MailedPin, PlanStaff, ProviderAddress, ProviderGroup, ProviderStaff, StaffStatus
 from service.single_use import spend
 
 LIFE = timedelta(days=30)
@@ -118,20 +119,26 @@ def newest(session: Session, staff: ProviderStaff) -> MailedPin | None:
     )
 
 
-def void(session: Session, pin_id: str, *, by_account_id: str) -> None:
-    """Make a PIN useless before its time, by plan staff; raises PinOver."""
+def void(session: Session, pin_id: str, *, by: PlanStaff) -> None:
+    """Make a PIN useless before its time, by plan staff; raises PinOver, or NotOneself for their own login's."""
     row = get_usable(session, pin_id)
+    plan_staff.require_other(by, session.get_one(ProviderStaff, row.staff_id))
     _void(session, MailedPin.id == row.id)
-    _record(session, "void", row, by_account_id)
+    _record(session, "void", row, by.account_id)
 
 
-def resend(session: Session, pin_id: str, *, key: bytes, by_account_id: str) -> MailedPin:
-    """Send a new letter in place of one that was lost; raises PinOver, NoAddress or LettersUsedUp."""
+def resend(session: Session, pin_id: str, *, key: bytes, by: PlanStaff | None = None) -> MailedPin:
+    """Send a new letter in place of one that was lost: by plan staff for others, or (None) by the login's own person.
+
+    Raises PinOver, NotOneself, NoAddress or LettersUsedUp.
+    """
     row = session.get(MailedPin, pin_id)
     staff = session.get(ProviderStaff, row.staff_id) if row is not None else None
     if row is None or staff is None or staff.status is not StaffStatus.AWAITING_PIN:
         raise PinOver
-    return send(session, staff, row.group_id, key=key, by_account_id=by_account_id)
+    if by is not None:
+        plan_staff.require_other(by, staff)
+    return send(session, staff, row.group_id, key=key, by_account_id=by.account_id if by else None)
 
 
 def void_all(session: Session, staff: ProviderStaff) -> None:
@@ -149,8 +156,7 @@ def get_usable(session: Session, pin_id: str) -> MailedPin:
 
 def waiting_letters(session: Session) -> list[MailedPin]:
     """The letters to print, the oldest first."""
-    statement = select(MailedPin).where(*_unprinted()).order_by(MailedPin.created_at, MailedPin.id)
-    return list(session.scalars(statement.limit(_MOST)))
+    return _waiting(session, _unprinted())
 
 
 def count_waiting(session: Session) -> int:
@@ -167,12 +173,16 @@ def recent_letters(session: Session) -> list[MailedPin]:
     return list(session.scalars(statement.limit(_MOST)))
 
 
-def take_for_printing(session: Session, *, key: bytes, by_account_id: str) -> list[PinLetter]:
-    """Take every waiting letter out of the queue: each is printed once, and its PIN is sealed nowhere any more."""
+def take_for_printing(session: Session, *, key: bytes, by: PlanStaff) -> list[PinLetter]:
+    """Take the waiting letters out of the queue: each is printed once, and its PIN is sealed nowhere any more.
+
+    Those to the clerk's own logins stay: who prints a PIN could enter it, and has shown nothing (security.md 145).
+    """
+    own = select(ProviderStaff.id).where(ProviderStaff.account_id == by.account_id)
     return [
         _open(session, row, sealed, key)
-        for row in waiting_letters(session)
-        if (sealed := row.sealed) and _take(session, row, by_account_id)
+        for row in _waiting(session, (*_unprinted(), MailedPin.staff_id.not_in(own)))
+        if (sealed := row.sealed) and _take(session, row, by.account_id)
     ]
 
 
@@ -184,6 +194,11 @@ def normal(given: str) -> str:
 def grouped(pin: str) -> str:
     """A PIN as people read it."""
     return "-".join(pin[start : start + _GROUP] for start in range(0, len(pin), _GROUP))
+
+
+def _waiting(session: Session, which: tuple[ColumnElement[bool], ...]) -> list[MailedPin]:
+    statement = select(MailedPin).where(*which).order_by(MailedPin.created_at, MailedPin.id)
+    return list(session.scalars(statement.limit(_MOST)))
 
 
 def _take(session: Session, row: MailedPin, by_account_id: str) -> bool:

@@ -137,6 +137,11 @@ def mark_read(session: Session, thread: MessageThread, account_id: str) -> None:
     session.execute(statement)
 
 
+def record_reading(session: Session, thread: MessageThread, account_id: str, *, source: str) -> None:
+    """Write down who was shown the thread: `source` is plan or provider, whichever side they read it on."""
+    _record(session, f"{source}:message_thread:read", thread, account_id)
+
+
 def owner_of(session: Session, thread: MessageThread) -> ProviderStaff:
     """The login of the portal whose thread it is."""
     return session.get_one(ProviderStaff, thread.staff_id)

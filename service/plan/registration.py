@@ -9,11 +9,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service import audit
 from service.accounts import throttling
+from service.accounts.models import Account
 from service.clock import now
 from service.plan import joining, mailed_pins, numbers, payment_proof, personal_names, reach
 from service.plan.joining import AbsenceReason
@@ -75,6 +76,7 @@ class Answers:
     given_name: str = ""
     family_name: str = ""
     phone: str = ""
+    account_id: str = ""
 
     @property
     def numbers(self) -> list[tuple[IdKind, str]]:
@@ -145,6 +147,30 @@ def find(session: Session, browser_id: str) -> PortalRegistration | None:
     mine = (PortalRegistration.browser_id == browser_id, PortalRegistration.expires_at > now())
     statement = select(PortalRegistration).where(*mine, PortalRegistration.spent_at.is_(None))
     return session.scalar(statement.order_by(PortalRegistration.created_at.desc()).limit(1))
+
+
+def continue_as(session: Session, registration: PortalRegistration, account: Account | None) -> bool:
+    """Whether this person may go on: a proof begun or continued by a signed-in account is nobody else's from then on.
+
+    None is somebody who is not signed in.
+    """
+    owner = answers_of(registration).account_id
+    if not owner and account is not None:
+        _write(session, registration, account_id=account.id)
+        return True
+    return owner == (account.id if account else "")
+
+
+def end_open(session: Session, browser_id: str) -> None:
+    """End what is under way in this browser, at sign-out: whoever sits there next has proven nothing."""
+    session.execute(
+        update(PortalRegistration)
+        .where(
+            PortalRegistration.browser_id == browser_id, PortalRegistration.spent_at.is_(None),
+            PortalRegistration.expires_at > now(),
+        )
+        .values(expires_at=now())
+    )  # fmt: skip
 
 
 def find_finished(session: Session, browser_id: str) -> PortalRegistration | None:

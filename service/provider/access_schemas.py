@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from service.accounts.schemas import require_storable
 from service.accounts.usernames import is_email
 from service.plan import numbers
+from service.provider import plain_names
 from service.provider.marking import N_
 
 _FILL_IN = N_("Please fill this in.")
@@ -20,7 +21,6 @@ _DATE = N_("Please enter the date as month/day/year, for instance 04/30/2026.")
 _REASON = N_("Please give a reason, in up to 500 letters.")
 _ONE_MORE = N_("Please enter the Type 2 NPI or the vendor number of that payment.")
 _WHICH = N_("Please choose your client.")
-_MARKS = frozenset(" .,'\u2019-")
 
 
 class Number(fields.Field[str]):
@@ -81,7 +81,7 @@ def _filled(most: int, sentence: str) -> Callable[[str], None]:
 def _require_name(text: str) -> None:
     # It greets somebody in a mail of the plan: no link and no second line can be smuggled in.
     name = text.strip()
-    if not all(letter.isalpha() or letter in _MARKS for letter in name) or sum(map(str.isalpha, name)) < 2:
+    if not plain_names.is_of_person(name) or sum(map(str.isalpha, name)) < 2:
         raise ValidationError(_NAME)
 
 

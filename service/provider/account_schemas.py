@@ -10,16 +10,22 @@ from service.accounts import usernames
 from service.accounts.schemas import require_storable
 from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
 from service.plan.models import PortalFunction
+from service.provider import plain_names
 
 _UNKNOWN = _("That choice is not on the list.")
 _PHONE = _("Please enter a phone number with area code, like 555-010-0123.")
 
 
-def _text(most: int) -> fields.String:
+def _name() -> fields.String:
     return fields.String(
-        required=True, validate=[_require_filled, validate.Length(1, most, error=FILL_IN), require_storable],
+        required=True, validate=[_require_filled, validate.Length(1, 100, error=FILL_IN), _require_name],
         error_messages={"required": FILL_IN, "invalid": FILL_IN, "invalid_utf8": FILL_IN},
     )  # fmt: skip
+
+
+def _require_name(text: str) -> None:
+    if text.strip() and not plain_names.is_of_person(text):
+        raise ValidationError(str(plain_names.NOT_A_NAME))
 
 
 def _require_filled(text: str) -> None:
@@ -58,8 +64,8 @@ class _FormLists(Schema):
 class Person(Schema):
     """Who is looked for, before an account is made."""
 
-    given_name = _text(100)
-    family_name = _text(100)
+    given_name = _name()
+    family_name = _name()
     email = fields.String(required=True, validate=_require_email, error_messages={"required": NOT_AN_ADDRESS})
 
 
@@ -74,8 +80,8 @@ class Rights(_FormLists):
 class NewLogin(Rights):
     """Everything about a person who is invited."""
 
-    given_name = _text(100)
-    family_name = _text(100)
+    given_name = _name()
+    family_name = _name()
     email = fields.String(required=True, validate=_require_email, error_messages={"required": NOT_AN_ADDRESS})
     phone = fields.String(
         required=True, validate=_require_phone,

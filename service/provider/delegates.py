@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from service.plan import delegates, joining, portal_staff
 from service.plan.delegates import NotADelegate, NotYetActive, OwnRequest, RequestDecided
+from service.plan.models import StaffStatus
 from service.provider.account_schemas import Decision
 from service.provider.gate import current_staff, require_delegate, require_staff
 from service.web import NotFoundPage, PageError, db_session, load_form
@@ -36,6 +37,9 @@ class CannotBeDelegate(PageError):
 def index() -> ResponseReturnValue:
     """Name, e-mail and phone of the organisation's delegates."""
     staff = current_staff()
+    if staff.status is not StaffStatus.ACTIVE:
+        # Nothing is proven yet: whoever registered by a Tax ID would read names, e-mails and phones (security.md 127).
+        return redirect(url_for("provider_validation.index"), 303)
     found = portal_staff.delegates_of(db_session(), staff.organization_id)
     return render_template("provider/delegate.html", staff=staff, delegates=found)
 

@@ -34,6 +34,14 @@ class ApplicationMissing(PageError):
             self.sentence = gettext("Ask your delegate to add it to your account: %(names)s.", names=names)
 
 
+class PinFirst(PageError):
+    """The login still waits for its mailed PIN: nothing of the organisation is shown to it."""
+
+    status = 403
+    title = _("Please enter your PIN first")
+    sentence = _("This page opens when you have entered the PIN that we mailed to your office.")
+
+
 def require_registered(view: Page[P]) -> Page[P]:
     """Only for logins of the portal, whatever they have accepted yet: for the pages on which they accept it."""
 
@@ -107,8 +115,13 @@ def _ask_for_terms() -> ResponseReturnValue | None:
     return redirect(url_for("provider_terms.index", next=here()), 303)
 
 
-def application_missing() -> ApplicationMissing:
-    """The refusal of an application to the login in front of us, with the delegates' names."""
+def application_missing() -> PageError:
+    """The refusal of an application to the login in front of us, with the delegates' names.
+
+    Who still awaits the PIN has not shown to belong to the office, and is told nobody's name (security.md 127).
+    """
+    if current_staff().status is not StaffStatus.ACTIVE:
+        return PinFirst()
     every = portal_staff.delegates_of(db_session(), current_staff().organization_id)
     return ApplicationMissing([one.account.full_name for one in every])
 

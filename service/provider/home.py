@@ -19,15 +19,17 @@ def index() -> ResponseReturnValue:
     staff = current_staff()
     held = menu.applications_of(staff)
     asked = delegates.open_requests(db_session(), staff.organization_id)
+    # Before the PIN nothing is proven: the delegates are named to nobody from outside (security.md 127).
+    awaiting_pin = staff.status is not StaffStatus.ACTIVE
     return render_template(
         "provider/home.html",
         staff=staff,
         applications=held,
         lacking=[one for one in menu.offered_to(staff) if one not in held],
-        awaiting_pin=staff.status is StaffStatus.AWAITING_PIN,
+        awaiting_pin=awaiting_pin,
         asks_to_be_delegate=any(asker.id == staff.id for _, asker in asked),
         to_decide=sum(asker.id != staff.id for _, asker in asked),
-        delegates=portal_staff.delegates_of(db_session(), staff.organization_id),
+        delegates=[] if awaiting_pin else portal_staff.delegates_of(db_session(), staff.organization_id),
     )
 
 

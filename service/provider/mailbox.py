@@ -16,7 +16,7 @@ from service.plan.models import MessageThread, OrganizationKind, StaffStatus, Th
 from service.plan.numbers import shown_tax_id
 from service.plan.office_files import UnusableFile
 from service.plan.plain_text import shown_line
-from service.provider.gate import current_staff, require_staff
+from service.provider.gate import PinFirst, current_staff, require_staff
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("provider_mailbox", __name__, url_prefix="/provider/mailbox")
@@ -27,14 +27,6 @@ accept_files(
 TOPICS = (ThreadTopic.QUESTION, ThreadTopic.ADD_FACILITY)
 """What an office may begin a thread about."""
 forbid_scripts(blueprint)
-
-
-class PinFirst(PageError):
-    """The login still waits for its mailed PIN."""
-
-    status = 403
-    title = _("Please enter your PIN first")
-    sentence = _("The mailbox opens when you have entered the PIN that we mailed to your office.")
 
 
 class MessageTooLong(PageError):
@@ -170,6 +162,7 @@ def _compose_page(topic: ThreadTopic, typed: Any, errors: dict[str, list[str]]) 
 
 def _thread_page(found: MessageThread, typed: Any, errors: dict[str, list[str]]) -> str:
     page = _page()
+    messages.record_reading(db_session(), found, current_staff().account_id, source="provider")
     written, has_earlier = threads.messages_of(db_session(), found, page=page)
     return render_template(
         "provider/mailbox/thread.html", thread=found, subject=shown_line(found.subject), messages=written,

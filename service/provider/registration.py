@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from marshmallow import Schema
 
 from service.accounts import throttling
+from service.accounts.sessions import current_login
 from service.plan import payment_proof, registration
 from service.plan.mailed_pins import LettersUsedUp, NoAddress
 from service.plan.models import PortalRegistration
@@ -154,8 +155,12 @@ def reason() -> ResponseReturnValue:
 
 
 def find_under_way() -> PortalRegistration | None:
-    """The registration under way in this browser."""
-    return registration.find(db_session(), browser_id())
+    """The registration under way in this browser, of the person in front of it; None where it is another's."""
+    session, login = db_session(), current_login()
+    found = registration.find(session, browser_id())
+    if found is None or not registration.continue_as(session, found, login.account if login else None):
+        return None
+    return found
 
 
 def begin_again() -> ResponseReturnValue:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from unicodedata import combining
 
 import structlog
 from flask import request
@@ -16,18 +15,20 @@ from service.accounts.schemas import require_storable
 from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
 from service.plan import numbers
 from service.plan.joining import AbsenceReason
+from service.provider import plain_names
 from service.web import db_session, load_form
 
 _ALWAYS = frozenset({"csrf_token", "check"})
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,40}")
 _PHONE_FORM = re.compile(r"[0-9+()\-.\s]{7,30}(x\s?[0-9]{1,6})?", re.IGNORECASE)
 _FEWEST_DIGITS = 7
-_NAME_MARKS = " .,'-\u2018\u2019"
 _PHONE = _("Please enter a phone number with its area code, for instance 555-555-0100.")
 _TOO_LONG = _("This is too long. Please shorten it.")
 _CHOOSE = _("Please choose one.")
 _SAY_WHICH = _("Please say in a few words what the reason is.")
-_MARKS = _("A name has letters, and may have spaces, dots, dashes and apostrophes.")
+_ORGANIZATION_MARKS = _(
+    "Please enter the name in one line: letters, digits and the marks & . , ' - / ( ) #, no web address."
+)
 log = structlog.get_logger("service.provider.registration")
 
 
@@ -72,8 +73,13 @@ def _require_text(most: int) -> Callable[[str], None]:
 
 
 def _require_name(text: str) -> None:
-    if text.strip() and not all(letter.isalpha() or letter in _NAME_MARKS or combining(letter) for letter in text):
-        raise ValidationError(str(_MARKS))
+    if text.strip() and not plain_names.is_of_person(text):
+        raise ValidationError(str(plain_names.NOT_A_NAME))
+
+
+def _require_organization(text: str) -> None:
+    if text.strip() and not plain_names.is_of_organization(text):
+        raise ValidationError(str(_ORGANIZATION_MARKS))
 
 
 def _require_phone(text: str) -> None:
@@ -148,17 +154,17 @@ class OnlyPhone(Schema):
 class BillingOrganization(Schema):
     """A billing organisation's name and Tax ID."""
 
-    name = _text(200)
+    name = _text(200, _require_organization)
     tax_id = Number(numbers.tax_id, required=True)
 
 
 class NotListedForm(Schema):
     """My provider is not listed."""
 
-    organization_name = _text(200)
+    organization_name = _text(200, _require_organization)
     tax_id = Number(numbers.tax_id, load_default="")
     npi = Number(numbers.npi, load_default="")
-    contact_name = _text(200)
+    contact_name = _text(200, _require_name)
     contact_email = _text(254, _require_email)
     contact_phone = _text(40, _require_phone)
     message = _optional(2_000)

@@ -59,9 +59,7 @@ def new_letter() -> ResponseReturnValue:
     if newest is None:
         raise NotFoundPage
     try:
-        mailed_pins.resend(
-            db_session(), newest.id, key=settings().secret_key, by_account_id=current_staff().account_id
-        )  # fmt: skip
+        mailed_pins.resend(db_session(), newest.id, key=settings().secret_key)
     except PinOver:
         raise NotFoundPage from None
     except (LettersUsedUp, NoAddress):

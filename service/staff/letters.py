@@ -10,6 +10,7 @@ from service.clock import now
 from service.plan import mailed_pins, pin_letters
 from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinOver
 from service.plan.models import MailedPin, ProviderStaff, StaffRole, StaffStatus
+from service.plan.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.web import db_session, settings
 
@@ -29,8 +30,8 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/print")
 @require_role(StaffRole.PROVIDER_SERVICES)
 def print_all() -> ResponseReturnValue:
-    """Every waiting letter as one PDF; each is printed once, afterwards its PIN is nowhere but on paper."""
-    letters = mailed_pins.take_for_printing(db_session(), key=settings().secret_key, by_account_id=_me())
+    """The waiting letters to others as one PDF; each is printed once, afterwards its PIN is nowhere but on paper."""
+    letters = mailed_pins.take_for_printing(db_session(), key=settings().secret_key, by=current_staff())
     if not letters:
         return redirect(url_for("staff_letters.index"), 303)
     made = pin_letters.make(letters, settings().plan, settings().base_url)
@@ -43,7 +44,9 @@ def print_all() -> ResponseReturnValue:
 def void(pin_id: UUID) -> ResponseReturnValue:
     """End a PIN before its time."""
     try:
-        mailed_pins.void(db_session(), str(pin_id), by_account_id=_me())
+        mailed_pins.void(db_session(), str(pin_id), by=current_staff())
+    except NotOneself as refusal:
+        return _page({"_schema": [refusal.sentence]}), 403
     except PinOver:
         return _page({"_schema": [_OVER]}), 409
     return redirect(url_for("staff_letters.index", saved="void"), 303)
@@ -54,7 +57,9 @@ def void(pin_id: UUID) -> ResponseReturnValue:
 def resend(pin_id: UUID) -> ResponseReturnValue:
     """Put a new letter in place of a lost one; the older PIN ends."""
     try:
-        mailed_pins.resend(db_session(), str(pin_id), key=settings().secret_key, by_account_id=_me())
+        mailed_pins.resend(db_session(), str(pin_id), key=settings().secret_key, by=current_staff())
+    except NotOneself as refusal:
+        return _page({"_schema": [refusal.sentence]}), 403
     except PinOver:
         return _page({"_schema": [_OVER]}), 409
     except LettersUsedUp:
@@ -64,17 +69,15 @@ def resend(pin_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("staff_letters.index", saved="resend"), 303)
 
 
-def _me() -> str:
-    return current_staff().account_id
-
-
 def _page(errors: object) -> str:
     session = db_session()
     waiting, earlier = mailed_pins.waiting_letters(session), mailed_pins.recent_letters(session)
     logins = {pin.staff_id: session.get_one(ProviderStaff, pin.staff_id) for pin in (*waiting, *earlier)}
+    me = current_staff().account_id
+    own = {staff_id for staff_id, login in logins.items() if login.account_id == me}
     return render_template(
-        "staff/letters.html", waiting=waiting, earlier=earlier, logins=logins, state_of=_state_of,
-        may_resend=lambda pin: logins[pin.staff_id].status is StaffStatus.AWAITING_PIN,
+        "staff/letters.html", waiting=waiting, earlier=earlier, logins=logins, own=own, state_of=_state_of,
+        may_resend=lambda pin: pin.staff_id not in own and logins[pin.staff_id].status is StaffStatus.AWAITING_PIN,
         saved=request.args.get("saved", ""), errors=errors,
     )  # fmt: skip
 

@@ -171,6 +171,7 @@ def _with_canned(found: MessageThread, form: dict[str, Any]) -> str:
 
 def _thread_page(found: MessageThread, typed: Any, errors: dict[str, list[str]]) -> str:
     session, page = db_session(), _page()
+    messages.record_reading(session, found, current_staff().account_id, source="plan")
     written, has_earlier = threads.messages_of(session, found, page=page)
     return render_template(
         "staff/thread.html", thread=found, subject=shown_line(found.subject), messages=written, page=page,

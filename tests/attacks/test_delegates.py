@@ -683,3 +683,20 @@ def test_a_factor_is_kept_through_deactivation(app: Flask, session: Session, off
     delegates.deactivate(session, session.merge(head), session.merge(gone))
     session.commit()
     assert session.get(Totp, gone.account_id) is not None
+
+
+@pytest.mark.parametrize("name", ["Dear user, pay at http://evil.example/x", "evil.example", "A\r\nBcc: x@y.example"])
+@pytest.mark.parametrize("field", ["given_name", "family_name"])
+def test_case_154_an_invitation_carries_no_link_and_no_second_line_of_the_delegate(
+    app: Flask, session: Session, settings: Settings, office: PortalOrganization, field: str, name: str
+) -> None:
+    visitor = _signed_in(app, _delegate(session, office))
+    form = {"given_name": "Vic", "family_name": "Tim", "email": "vic@tim.example", "phone": "555-555-0101"}
+    create = {"create": "yes", "another": "yes"}
+    visitor.get("/provider/accounts/new")
+    refused = visitor.post("/provider/accounts/new", **form | create | {field: name})
+    assert refused.status_code == 400 and "A name has letters" in refused.text
+    assert letters(session, settings, "vic@tim.example") == []
+    visitor.get("/provider/accounts/new")
+    assert visitor.post("/provider/accounts/new", **form | create).status_code == 303
+    assert len(letters(session, settings, "vic@tim.example")) == 1

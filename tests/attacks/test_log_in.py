@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.accounts import authentication, passwords, throttling
-from service.accounts.models import Account, AccountStatus, EmailCode, EmailProof
+from service.accounts.models import Account, AccountStatus, EmailCode, EmailProof, KnownDevice, LoginSession
 from service.audit import AuditEvent
 from service.db import Base
 from service.mail import OutboxMail
@@ -177,6 +177,33 @@ def test_case_098_a_planted_device_cookie_is_not_a_known_device(app: Flask, acco
     forger = Visitor(app, address="192.0.2.1")
     forger.browser.set_cookie("device", "A" * 43)
     assert forger.sign_in(account).status_code == 429
+
+
+def test_case_098_a_browser_is_known_when_the_second_factor_was_shown_and_not_before(
+    app: Flask, account: Account, session: Session, settings: Settings
+) -> None:
+    owner = Visitor(app, address="192.0.2.1")
+    owner.sign_in_with_factor(account)
+    assert session.scalar(select(func.count()).select_from(KnownDevice)) == 1
+    session.commit()
+    thief = Visitor(app, address="198.51.100.99")
+    assert thief.sign_in(account).location == "/sign-in/factor?next=/start"
+    assert thief.browser.get_cookie("device") is None
+    assert session.scalar(select(func.count()).select_from(KnownDevice)) == 1
+    session.commit()
+    assert "had not seen before" in letters(session, settings, account.email)[0]
+    for number in range(12):
+        Visitor(app, address=f"198.51.100.{number}").sign_in(account, "wrong")
+    assert Visitor(app, address="192.0.2.2").sign_in(account).status_code == 429
+    assert thief.browser.post("/sign-out").status_code in {303, 403}
+    stranger = Visitor(app, address="198.51.100.99")
+    stranger.browser = thief.browser
+    stranger.browser.delete_cookie("sid")
+    assert stranger.sign_in(account).status_code == 429
+    assert owner.sign_in_with_factor(account).status_code == 303
+    with Session(session.get_bind()) as fresh:
+        whole = fresh.scalars(select(LoginSession).where(LoginSession.factor_at.is_not(None))).all()
+        assert {row.device_id for row in whole} == {fresh.scalars(select(KnownDevice.id)).one()}
 
 
 def test_case_098_a_right_password_does_not_reset_the_networks_counter(

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
-from service.accounts.models import Account
+from service.accounts.models import Account, LoginSession
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.db import Base, make_sessions
@@ -31,13 +31,21 @@ from service.plan.models import (
     ProviderGroup,
     ProviderIdentifier,
     ProviderStaff,
+    StaffRole,
     StaffStatus,
 )
 from service.plan.payment_proof import ProofRefused, ShownPayment, TooManyTries
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
-from tests.factories import make_account, make_group, make_npi, make_organization, make_portal_staff
+from tests.factories import (
+    make_account,
+    make_group,
+    make_npi,
+    make_organization,
+    make_plan_staff,
+    make_portal_staff,
+)
 from tests.provider.registrant import (
     CHECK,
     NPI,
@@ -238,12 +246,13 @@ def test_case_124_a_pin_has_40_bits_and_is_kept_as_digest_and_sealed(
     with Session(session.get_bind()) as own:
         stored = repr([own.execute(text(f'SELECT * FROM "{name}"')).all() for name in Base.metadata.tables])
     assert pin not in stored
-    mailed_pins.take_for_printing(session, key=settings.secret_key, by_account_id=waiting.account_id)
+    clerk = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    mailed_pins.take_for_printing(session, key=settings.secret_key, by=clerk)
     session.commit()
     row = session.scalars(select(MailedPin)).one()
     session.refresh(row)
     assert (row.sealed, row.printed_at is not None) == ("", True)
-    assert mailed_pins.take_for_printing(session, key=settings.secret_key, by_account_id=waiting.account_id) == []
+    assert mailed_pins.take_for_printing(session, key=settings.secret_key, by=clerk) == []
 
 
 @pytest.mark.parametrize(
@@ -477,6 +486,25 @@ def test_case_134_a_pin_takes_the_numbers_that_are_valid_now(
     assert [entry.npi for entry in reach.entries_of(session, waiting.id)] == [NPI]
 
 
+def test_case_127_before_the_pin_no_delegate_is_named(app: Flask, session: Session, waiting: ProviderStaff) -> None:
+    dora = make_account(session, given_name="Dora", family_name="Dell", email="dora@victim.example")
+    make_portal_staff(session, waiting.organization, account=dora, is_delegate=True, phone="555-555-7777")
+    session.commit()
+    stranger = Visitor(app)
+    stranger.enter(waiting.account)
+    pages = {path: stranger.get(path) for path in ("/provider/delegate/", "/provider/home", "/provider/remittances")}
+    for page in pages.values():
+        assert not re.search("Dora|Dell|dora@victim.example|555-555-7777", page.text)
+    assert pages["/provider/delegate/"].location == "/provider/validate"
+    assert pages["/provider/remittances"].status_code == 403
+    assert "enter your PIN first" in pages["/provider/remittances"].text
+    assert 'href="/provider/validate"' in pages["/provider/remittances"].text
+    waiting.status = StaffStatus.ACTIVE
+    session.commit()
+    assert "dora@victim.example" in stranger.get("/provider/delegate/").text
+    assert "Dora Dell" in stranger.get("/provider/home").text
+
+
 def test_case_127_the_second_has_access_at_once_and_delegate_status_on_a_word_only(
     app: Flask, session: Session, settings: Settings, clinic: ProviderGroup
 ) -> None:
@@ -587,3 +615,62 @@ def test_case_137_a_field_name_that_is_none_is_counted_and_not_written_down(
         new_registrant(app, session, settings).show_payment(**{"Maria Alvarez 123-45-6789": "x"})
     (warned,) = [line for line in logged if line["event"] == "unknown_form_fields"]
     assert (warned["fields"], warned["count"]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["Refund http://evil.example/x", "Refund at evil.example/x", "A\r\n\r\nURGENT", "www.evil"]
+)
+def test_case_154_no_link_or_second_line_becomes_the_name_of_an_organisation(
+    app: Flask, session: Session, name: str
+) -> None:
+    firm = Visitor(app)
+    firm.get("/provider/register/billing")
+    refused = firm.post("/provider/register/billing", name=name, tax_id="991234567")
+    assert refused.status_code == 400 and "Please enter the name in one line" in refused.text
+    told = {"contact_name": "Al Ford", "contact_email": "al@ford.example", "contact_phone": "555-555-0101"}
+    firm.get("/provider/not-listed")
+    assert firm.post("/provider/not-listed", organization_name=name, **told).status_code == 400
+    firm.get("/provider/not-listed")
+    good = {"organization_name": "Alder & Birch (North) #2, Inc."}
+    assert firm.post("/provider/not-listed", **good, **told | {"contact_name": name}).status_code == 400
+    firm.get("/provider/not-listed")
+    assert firm.post("/provider/not-listed", **good, **told).status_code == 303
+
+
+def test_a_proof_under_way_ends_when_somebody_signs_out_of_that_browser(
+    app: Flask, session: Session, settings: Settings, clinic: ProviderGroup
+) -> None:
+    other = make_account(session, given_name="Mallory", family_name="Bee")
+    session.commit()
+    pat = new_registrant(app, session, settings)
+    pat.show_payment()
+    assert pat.choose(clinic).location == "/provider/register/contact"
+    pat.sign_in(other)
+    pat.get("/settings")
+    assert pat.post("/sign-out").status_code == 303
+    assert pat.get("/provider/register/contact").status_code == 401
+    pat.sign_in(other)
+    assert pat.get("/provider/register/contact").status_code == 401
+
+
+def test_a_proof_that_a_signed_in_person_went_on_with_is_nobody_elses(
+    app: Flask, session: Session, settings: Settings, clinic: ProviderGroup
+) -> None:
+    owner, other = make_account(session), make_account(session, given_name="Mallory", family_name="Bee")
+    session.commit()
+    pat = new_registrant(app, session, settings)
+    pat.sign_in(owner)
+    pat.show_payment()
+    assert pat.choose(clinic).location == "/provider/register/contact"
+    # They walk away: their session ends by itself.
+    session.execute(update(LoginSession).values(ended_at=now()))
+    session.commit()
+    assert pat.get("/provider/register/contact").status_code == 401
+    pat.sign_in(other)
+    assert pat.get("/provider/register/contact").status_code == 401
+    assert pat.post("/provider/register/contact", phone="555-555-0101").status_code == 401
+    session.execute(update(LoginSession).values(ended_at=now()))
+    session.commit()
+    pat.sign_in(owner)
+    assert pat.get("/provider/register/contact").status_code == 200
+    assert pat.post("/provider/register/contact", phone="555-555-0101").location == "/provider/register/done"

@@ -19,9 +19,10 @@ from service.app import create_app
 from service.audit import AuditEvent
 from service.clock import now
 from service.mail import OutboxMail
-from service.plan import hand_overs, provider_profiles
+from service.plan import hand_overs, mailed_pins, pin_letters, provider_profiles
 from service.plan.models import (
     DelegateRequest,
+    MailedPin,
     PendingAct,
     PlanStaff,
     ProfileChangeKind,
@@ -31,6 +32,7 @@ from service.plan.models import (
     RequestStatus,
     SecureMessage,
     StaffRole,
+    StaffStatus,
 )
 from service.settings import Settings
 from service.staff.gate import DECLARED
@@ -46,7 +48,9 @@ from tests.factories import (
     make_portal_staff,
 )
 from tests.plan.mailbox import file_of, write
+from tests.plan.test_pin_letters import words_of
 from tests.provider.office import Office as ProviderOffice
+from tests.provider.registrant import make_clinic, newest_pin
 from tests.staff.console import Clerk, make_clerk, make_office, sign_in_clerk
 from tests.staff.test_queues import hand_over, not_listed
 
@@ -455,3 +459,71 @@ def test_case_150_an_answer_reaches_one_login_and_the_mails_say_nothing(
             assert "message" in letter
             for words in ("Maria", "1956", "A question", "member-list", office.organization.name, thread.id, "Dana"):
                 assert words not in letter
+
+
+def test_case_145_a_clerk_neither_prints_nor_voids_nor_resends_the_pin_of_their_own_login(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    clinic, account = make_clinic(session), make_account(session)
+    own = make_portal_staff(session, account=account, status=StaffStatus.AWAITING_PIN, functions=[])
+    pin_id = mailed_pins.send(session, own, clinic.id, key=settings.secret_key).id
+    make_plan_staff(session, StaffRole.PROVIDER_SERVICES, account=account)
+    session.commit()
+    colleague = make_clerk(app, session)
+    clerk = sign_in_clerk(app, account)
+    page = clerk.get("/staff/letters")
+    assert "for your own portal login" in page.text and "Print all waiting" not in page.text
+    assert f"/staff/letters/{pin_id}/void" not in page.text
+    printed = clerk.post("/staff/letters/print")
+    assert (printed.status_code, printed.mimetype) == (303, "text/html")
+    for act in ("void", "resend"):
+        refused = clerk.post(f"/staff/letters/{pin_id}/{act}")
+        assert refused.status_code == 403 and "ask a colleague" in refused.text
+    with Session(session.get_bind()) as fresh:
+        row = fresh.scalars(select(MailedPin)).one()
+        assert (row.printed_at, row.voided_at, bool(row.sealed)) == (None, None, True)
+    # A colleague prints it, once.
+    pin = newest_pin(session, settings)
+    colleague.browser.get("/staff/letters")
+    assert pin_letters.grouped(pin) in words_of(colleague.browser.post("/staff/letters/print").data)
+    assert "Send a new letter" not in clerk.get("/staff/letters").text
+
+
+def test_a_null_character_in_any_form_of_a_page_is_refused_in_words(app: Flask, session: Session) -> None:
+    clerk, office = make_clerk(app, session), make_office(app, session)
+    clerk.browser.get("/staff/letters")
+    office.browser.get("/provider/remittances")
+    forms = [
+        rule for rule in app.url_map.iter_rules()
+        if rule.methods and "POST" in rule.methods and not rule.rule.startswith(("/oauth", "/fhir"))
+    ]  # fmt: skip
+    assert len(forms) > 80
+    for rule in forms:
+        someone = office if rule.rule.startswith("/provider") else clerk
+        path = re.sub("<uuid:[^>]+>", str(uuid4()), rule.rule)
+        path = re.sub("<[^>]+>", "x", path)
+        for field in ({"to": "a\0b"}, {"a\0b": "to"}):
+            answer = someone.browser.post(path, **field)
+            assert answer.status_code == 400, (path, answer.text)
+            assert "Something is not right" in answer.text, path
+
+
+def test_case_166_reading_a_thread_leaves_its_row_on_either_side_without_its_content(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    clerk, office = make_clerk(app, session), make_office(app, session)
+    thread = write(session, settings, office.staff)
+    assert "Private words" in clerk.browser.get(f"/staff/mailbox/{thread.id}").text
+    assert "Private words" in office.browser.get(f"/provider/mailbox/{thread.id}").text
+    # A refused answer shows the thread again.
+    assert clerk.browser.post(f"/staff/mailbox/{thread.id}/answer", body="").status_code == 400
+    assert clerk.browser.get(f"/staff/mailbox/{uuid4()}").status_code == 404
+    with Session(session.get_bind()) as fresh:
+        rows = fresh.scalars(
+            select(AuditEvent).where(AuditEvent.tag.endswith(":message_thread:read")).order_by(AuditEvent.id)
+        ).all()
+        assert [(row.tag, row.account_id, row.detail) for row in rows] == [
+            ("plan:message_thread:read", clerk.account.id, {"thread": thread.id}),
+            ("provider:message_thread:read", office.account.id, {"thread": thread.id}),
+            ("plan:message_thread:read", clerk.account.id, {"thread": thread.id}),
+        ]

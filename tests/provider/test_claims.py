@@ -73,7 +73,6 @@ SENSELESS: list[tuple[dict[str, str], str]] = [
     ({"served_to": "9999-12-31"}, "Please enter the date as month/day/year"),
     ({"status": "' OR 1=1"}, "Please choose one."),
     ({"claim_number": "9" * 51}, "This is longer than we can read."),
-    ({"member_number": "M\0"}, "Please fill this in."),
     ({"member_number": "M-FAR", "purpose": "curiosity", "reason_text": "because"}, "Please choose one."),
     ({"member_number": "M-FAR", "purpose": "treatment"}, "Please say in a few words why you ask."),
     ({"member_number": "M-FAR", "reason_text": "new patient"}, "Please choose one."),

@@ -129,7 +129,6 @@ def test_nothing_found_offers_another_search_and_the_access_page(visitor: Visito
         ({"number": "  "}, "Please fill in at least one of the fields."),
         ({"number": "12/34"}, "Please enter the number as it stands on the check"),
         ({"number": "9" * 61}, "Please shorten this."),
-        ({"claim_number": "a\x00b"}, "Please shorten this."),
         ({"paid_from": "yesterday"}, "Please enter the date as month/day/year"),
         ({"paid_from": "2026-02-30"}, "Please enter the date as month/day/year"),
         ({"paid_from": "2026-02-02", "paid_to": "02/01/2026"}, "The last day is before the first."),
