@@ -17,6 +17,12 @@ def adjustment(group: str, reason: str) -> str:
     return f"{_of('reasons', reason)} ({bearer})" if bearer else _of("reasons", reason)
 
 
+def reason(code: str) -> str | None:
+    """What a reason means (CARC) where we have words for it, as the beginning of a sentence."""
+    words = _words()["reasons"].get(code)
+    return words and words[0].upper() + words[1:]
+
+
 def remark(code: str) -> str:
     """What a remark code means."""
     return _of("remarks", code)
