@@ -128,7 +128,7 @@ def _status(eob: Mapping[str, Any], amounts: Amounts) -> LazyString:
     if kind == "denied" or (not amounts.allowed and not amounts.paid):
         return words.DENIED
     if not amounts.paid:
-        return words.MEMBER_SHARE
+        return words.MEMBER_SHARE if amounts.owed else words.NOTHING_TO_PAY
     return words.PARTLY_PAID if kind == "partiallypaid" else words.PAID
 
 

@@ -102,7 +102,7 @@ def test_the_list_shows_status_applications_and_last_sign_in(
     page = office.get("/provider/accounts/").text
     assert "Create new user account" in page
     assert page.index("Ana Berg</a>") < page.index("Lee Moss</a>")
-    assert "Claims inquiry" in page
+    assert "Claims Inquiry" in page
     assert "Never" in page
 
 
