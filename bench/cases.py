@@ -16,6 +16,8 @@ PAGE = 20
 FHIR = "/fhir/r4"
 SLOTS = 8
 _INQUIRY = "/provider/remittances"
+_LONG_AGO = "2000-01-01"
+"""A number alone leads on to its remittance; with a date beside it the results are a page."""
 _COOKIE = re.compile(rb"\r\nset-cookie:\s*([^;\r]+)", re.IGNORECASE)
 _CSRF = re.compile(rb'name="csrf_token"[^>]*value="([^"]+)"')
 
@@ -135,7 +137,10 @@ def _remittance_inquiries(material: Material, ask: Ask) -> Work:
     _require(signed_in, 303)
     cookies = _cookies(signed_in)
     token = _token_of(ask(_get(_INQUIRY, headers=cookies)))
-    posts = [_post(_INQUIRY, {"csrf_token": token, "number": number}, cookies) for number in office.numbers]
+    posts = [
+        _post(_INQUIRY, {"csrf_token": token, "number": number, "paid_from": _LONG_AGO}, cookies)
+        for number in office.numbers
+    ]
     turns = cycle(posts)
     return Work(lambda _slot: next(turns), lambda _slot, reply: _require_found(reply))
 

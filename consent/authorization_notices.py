@@ -24,7 +24,7 @@ def ask_contact(session: Session, request: AuthorizationRequest, secret: str, *,
         contact=request.contact_name, firm=request.organization.name,
         firm_tax_id=last_four(request.organization.tax_id),
         asker=asker.full_name, group=request.group.name, functions=" ".join(request.functions),
-        until=request.expires_at.strftime("%Y-%m-%d %H:%M UTC"), sealed_secret=mail.seal(key, secret),
+        until=request.expires_at, sealed_secret=mail.seal(key, secret),
     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def tell_contact(session: Session, request: AuthorizationRequest) -> None:
     mail.enqueue(
         session, to=request.contact_email, template="billing_authorization_receipt", contact=request.contact_name,
         firm=request.organization.name, group=request.group.name, outcome=request.status.value,
-        at=now().strftime("%Y-%m-%d %H:%M UTC"),
+        at=now(),
     )  # fmt: skip
 
 

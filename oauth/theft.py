@@ -26,5 +26,5 @@ def report(session: Session, family_id: str, reason: FamilyEnd, *, client_id: st
 def _tell(session: Session, account: Account, client: Client) -> None:
     mail.enqueue(
         session, to=account.email, template="app_disconnected", language=account.language, app=client.name,
-        given_name=account.given_name, at=now().strftime("%Y-%m-%d %H:%M UTC"),
+        given_name=account.given_name, at=now(),
     )  # fmt: skip

@@ -16,8 +16,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import structlog
+from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 from sqlalchemy import JSON, BigInteger, CursorResult, Index, Integer, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, sessionmaker
@@ -34,6 +36,7 @@ _PARK_AFTER = 5
 _LONGEST_PAUSE = timedelta(minutes=5)
 _BATCH = 50
 _PURPOSE = "outbox-mail"
+_MOMENT = "moment"
 log = structlog.get_logger("service.mail")
 
 
@@ -80,16 +83,18 @@ def enqueue(
     template: str,
     language: str = "en",
     expires_at: datetime | None = None,
-    **context: str,
+    **context: str | datetime,
 ) -> OutboxMail:
     """Put a mail into the outbox of the caller's transaction.
 
     `template` names files of templates/email (`<template>.<language>.txt`); `context` fills them, without health data.
+    A moment in it is told in the mail's language and the plan's time zone, as the pages tell it.
     """
     moment = now()
     mail = OutboxMail(
         recipient=to.strip(), template=template, language=language if language in LANGUAGES else LANGUAGES[0],
-        context=context, created_at=moment, expires_at=expires_at, due_at=moment,
+        context={name: _kept(value) for name, value in context.items()},
+        created_at=moment, expires_at=expires_at, due_at=moment,
     )  # fmt: skip
     session.add(mail)
     return mail
@@ -126,7 +131,8 @@ def delete_old(session: Session, *, keep: timedelta = timedelta(days=7), limit: 
 
 def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
     """The message of `mail`; the first line of the template is the subject, which never holds a code."""
-    context: dict[str, object] = {name: str(value) for name, value in mail.context.items()}
+    zone = settings.plan.timezone
+    context: dict[str, object] = {name: _told(value, mail.language, zone) for name, value in mail.context.items()}
     context |= {"plan": settings.plan, "base_url": settings.base_url}
     text = (
         _environment()
@@ -144,6 +150,19 @@ def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
     message.set_content(body.strip() + "\n")
     message["Content-Language"] = mail.language
     return message
+
+
+def _kept(value: str | datetime) -> str | dict[str, str]:
+    return {_MOMENT: value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _told(value: object, language: str, zone: ZoneInfo) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    local = datetime.fromisoformat(value[_MOMENT]).astimezone(zone)
+    text = f"{format_date(local, 'long', language)}, {format_time(local, 'short', locale=language)} {local.tzname()}"
+    # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
+    return text.replace("\u202f", " ")
 
 
 class _Connection:

@@ -60,5 +60,5 @@ def recovery_code_used(session: Session, account: Account, *, left: int) -> None
 def _tell(session: Session, account: Account, template: str, left: str = "") -> None:
     mail.enqueue(
         session, to=account.email, template=template, language=account.language, given_name=account.given_name,
-        at=now().strftime("%Y-%m-%d %H:%M UTC"), left=left,
+        at=now(), left=left,
     )  # fmt: skip

@@ -161,7 +161,7 @@ def _mail(session: Session, delegate: ProviderStaff, template: str, *, name: str
     mail.enqueue(
         session, to=delegate.account.email, template=template, language=delegate.account.language,
         given_name=delegate.account.given_name, organization=delegate.organization.name,
-        at=now().strftime("%Y-%m-%d %H:%M UTC"), name=name, email=email,
+        at=now(), name=name, email=email,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from service import audit, mail
 from service.accounts import throttling
 from service.audit import Outcome
+from service.clock import now
 from service.plan import plan_staff
 from service.plan.models import ProviderStaff, StaffRole
 from service.settings import Settings
@@ -74,5 +75,5 @@ def _alert(session: Session, staff: ProviderStaff, settings: Settings) -> None:
     for account in people.values():
         mail.enqueue(
             session, to=account.email, template="lookup_alert", language=account.language or "en",
-            given_name=account.given_name, username=staff.account.username, norm=str(norm),
+            given_name=account.given_name, username=staff.account.username, norm=str(norm), at=now(),
         )  # fmt: skip

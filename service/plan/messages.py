@@ -220,5 +220,4 @@ def _tell(session: Session, account: Account) -> None:
 
 
 def _mail(session: Session, address: str, language: str) -> None:
-    at = now().strftime("%Y-%m-%d %H:%M UTC")
-    mail.enqueue(session, to=address, template="new_message", language=language, at=at)
+    mail.enqueue(session, to=address, template="new_message", language=language, at=now())

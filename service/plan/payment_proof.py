@@ -140,5 +140,5 @@ def _alert(session: Session, passed: list[tuple[str, int]]) -> None:
         if throttling.hit(session, f"proof:told:{staff.id}", 1, _HOUR):
             mail.enqueue(
                 session, to=staff.account.email, template="payment_guessing", language=staff.account.language,
-                given_name=staff.account.given_name, at=now().strftime("%Y-%m-%d %H:%M UTC"),
+                given_name=staff.account.given_name, at=now(),
             )  # fmt: skip

@@ -1,5 +1,6 @@
 """Whether a contact is named as the person they are, not as a facility or a doctor of it (product.md PV 3)."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -9,6 +10,11 @@ from sqlalchemy.orm import Session
 from service.plan.models import Practitioner, PractitionerAffiliation, ProviderGroup
 
 _TITLES = frozenset({"dr", "doctor", "md", "do", "dds", "dmd", "np", "pa", "phd", "rn", "drs"})
+_INSTITUTIONS = frozenset({
+    "clinic", "hospital", "medical", "center", "centre", "group", "billing", "health", "care", "associates", "dental",
+    "pharmacy", "services", "office", "department",
+})  # fmt: skip
+_BETWEEN_WORDS = re.compile(r"[\s,/&()-]+")
 _MOST = 5_000
 
 
@@ -21,9 +27,10 @@ def require_personal(
 ) -> None:
     """Raise NotYourName for a name of the `groups` (by id), their practitioners, or the `organizations` (by name)."""
     ids = list(groups)
-    taken = {key(name) for name in (*organizations, *_names_of_groups(session, ids), *_practitioners(session, ids))}
+    facilities = [*organizations, *_names_of_groups(session, ids)]
+    taken = {key(name) for name in (*facilities, *_practitioners(session, ids))}
     shown = {key(part) for part in _spellings(given_name, family_name)}
-    if shown & (taken - {""}):
+    if shown & (taken - {""}) or _is_part_of_a_facility(f"{given_name} {family_name}", facilities):
         raise NotYourName
 
 
@@ -32,6 +39,16 @@ def key(name: str) -> str:
     words = unicodedata.normalize("NFKD", name).casefold().replace(".", "").split()
     kept = ["".join(letter for letter in word if letter.isalnum()) for word in words]
     return "".join(word for word in kept if word not in _TITLES)
+
+
+def _is_part_of_a_facility(name: str, facilities: Iterable[str]) -> bool:
+    """Whether every word is one of a facility's name, and one says what kind of place it is ("Rivermont Clinic")."""
+    words = _words(name)
+    return bool(words & _INSTITUTIONS) and any(words <= _words(facility) for facility in facilities)
+
+
+def _words(name: str) -> set[str]:
+    return {key(word) for word in _BETWEEN_WORDS.split(name)} - {""}
 
 
 def _spellings(given_name: str, family_name: str) -> Iterator[str]:

@@ -71,5 +71,5 @@ def _tell(
     mail.enqueue(
         session, to=account.email, template=template, language=account.language, given_name=account.given_name,
         organization=organization, person=person, reason=reason, count=count,
-        at=now().strftime("%Y-%m-%d %H:%M UTC"),
+        at=now(),
     )  # fmt: skip

@@ -232,5 +232,5 @@ def _welcome(session: Session, staff: ProviderStaff) -> None:
     mail.enqueue(
         session, to=staff.account.email, template="portal_welcome", language=staff.account.language,
         given_name=staff.account.given_name, organization=staff.organization.name,
-        at=now().strftime("%Y-%m-%d %H:%M UTC"),
+        at=now(),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from consent import billing_authorizations, billing_clients
 from service.accounts import throttling
 from service.plan import payment_entries, reach
+from service.plan.entry_words import SOURCES
 from service.plan.models import OrganizationKind, PortalFunction
 from service.plan.payment_entries import EntryStands
 from service.plan.payment_proof import ProofRefused, TooManyTries
@@ -31,6 +32,7 @@ def index() -> ResponseReturnValue:
         "provider/access_entries.html", staff=staff, entries=reach.entries_of(session, staff.id),
         groups=reach.groups_of_entries(session, staff.id), added=request.args.get("added"),
         permissions=billing_authorizations.for_provider(session, staff), words=access_words, may_change=may_change(),
+        sources=SOURCES,
     )  # fmt: skip
 
 

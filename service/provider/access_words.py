@@ -12,7 +12,7 @@ from consent.authorization_requests import (
 from consent.billing_clients import ClientState
 from consent.models import AuthorizationSide
 from consent.named_contacts import ContactIsAsker, ContactIsColleague
-from service.plan.models import EntrySource, PortalFunction
+from service.plan.models import PortalFunction
 from service.plan.payment_proof import ProofRefused, TooManyTries
 
 FUNCTIONS: dict[PortalFunction, LazyString] = {
@@ -45,12 +45,6 @@ SIDES: dict[AuthorizationSide, LazyString] = {
     AuthorizationSide.PROVIDER: _("by the provider"),
     AuthorizationSide.PLAN: _("by the plan"),
     AuthorizationSide.NEWER_ANSWER: _("by a newer answer of the provider"),
-}
-SOURCES: dict[EntrySource, LazyString] = {
-    EntrySource.PROOF: _("Payment number"),
-    EntrySource.MAILED_PIN: _("PIN by US Mail"),
-    EntrySource.DELEGATE: _("Your delegate"),
-    EntrySource.PLAN: _("The plan"),
 }
 
 REFUSALS: dict[type[Exception], LazyString] = {

@@ -9,14 +9,9 @@ from sqlalchemy.orm import Session
 
 from service.plan import reach
 from service.plan.models import AccessEntry, PortalFunction, SharingKind, StaffStatus
+from service.provider import menu
 
-FUNCTIONS: dict[PortalFunction, LazyString] = {
-    PortalFunction.REMITTANCES: _("Remittance Inquiry"),
-    PortalFunction.CLAIMS: _("Claims Inquiry"),
-    PortalFunction.ELIGIBILITY: _("Eligibility"),
-    PortalFunction.PROFILES: _("Provider Data Profiles"),
-    PortalFunction.ACCESS: _("Tax ID & NPI access"),
-}
+FUNCTIONS: dict[PortalFunction, LazyString] = {one.function: one.name for one in menu.APPLICATIONS}
 STATUSES: dict[StaffStatus, LazyString] = {
     StaffStatus.ACTIVE: _("Active"),
     StaffStatus.AWAITING_PIN: _("Waiting for the mailed PIN"),

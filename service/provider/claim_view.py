@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from flask_babel import LazyString
 
+from service.plan import adjustment_words
 from service.provider import claim_words as words
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -85,7 +86,7 @@ def read(body: bytes, *, in_full: bool = True) -> Claim:
     eob: dict[str, Any] = _decoder.decode(body)
     payment = _dict(eob.get("payment"))
     totals = list(_dicts(eob.get("total")))
-    notes = {note.get("number"): str(note.get("text", "")) for note in _dicts(eob.get("processNote"))}
+    notes = _notes(eob)
     served_from, served_to = _span(eob.get("billablePeriod"))
     # Most of a claim is its lines: a list reads them only where the claim itself has no dates.
     wanted = in_full or served_from is None
@@ -127,7 +128,7 @@ def _status(eob: Mapping[str, Any], amounts: Amounts) -> LazyString:
     if kind == "denied" or (not amounts.allowed and not amounts.paid):
         return words.DENIED
     if not amounts.paid:
-        return words.MEMBER_SHARE
+        return words.MEMBER_SHARE if amounts.owed else words.NOTHING_TO_PAY
     return words.PARTLY_PAID if kind == "partiallypaid" else words.PAID
 
 
@@ -169,9 +170,15 @@ def _by_reason(node: Mapping[str, Any]) -> Iterator[Adjustment]:
         for coding in _dicts(_dict(one.get("reason")).get("coding")):
             code = str(coding.get("code", ""))
             if coding.get("system") == words.REASON_SYSTEM:
-                yield Adjustment(words.REASONS.get(code, words.OTHER_REASON), code=code)
+                yield Adjustment(adjustment_words.reason(code) or words.OTHER_REASON, code=code)
             elif category == "rejectreason":
                 yield Adjustment(words.REJECTED, code=code)
+
+
+def _notes(eob: Mapping[str, Any]) -> dict[Any, str]:
+    """The notes by number. Those of type *print* are for the form that the member gets, and speak to the member."""
+    every = (note for note in _dicts(eob.get("processNote")) if note.get("type") != "print")
+    return {note.get("number"): str(note.get("text", "")) for note in every}
 
 
 def _claim_number(eob: Mapping[str, Any]) -> str:

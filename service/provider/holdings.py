@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from consent import billing_authorizations
 from consent.models import BillingAuthorization
 from service.plan import numbers, reach
+from service.plan.entry_words import SOURCES
 from service.plan.models import (
     AccessEntry,
-    EntrySource,
     IdKind,
     OrganizationKind,
     PortalFunction,
@@ -28,12 +28,6 @@ _KINDS: Mapping[IdKind, LazyString] = {
     IdKind.VENDOR_NUMBER: _("Vendor number"),
     IdKind.OFFICE_ID: _("Office ID"),
 }
-_SOURCES: Mapping[EntrySource, LazyString] = {
-    EntrySource.PROOF: _("by a check or payment"),
-    EntrySource.MAILED_PIN: _("by the PIN we mailed"),
-    EntrySource.DELEGATE: _("by your delegate"),
-    EntrySource.PLAN: _("by the plan"),
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,7 @@ class HeldEntry:
     entry: AccessEntry
     numbers: tuple[tuple[LazyString, str], ...]
     groups: tuple[ProviderGroup, ...]
-    source: LazyString
+    source: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ def _held(session: Session, entry: AccessEntry) -> HeldEntry:
     shown = tuple(
         (_KINDS[kind], numbers.shown_tax_id(value) if kind is IdKind.TAX_ID else value) for kind, value in asked
     )
-    return HeldEntry(entry, shown, tuple(reach.groups_with(session, asked)), _SOURCES[entry.source])
+    return HeldEntry(entry, shown, tuple(reach.groups_with(session, asked)), SOURCES[entry.source])
 
 
 def _clients(session: Session, staff: ProviderStaff) -> tuple[HeldClient, ...]:

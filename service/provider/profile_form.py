@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from service.plan.models import ProfileChange, ProviderGroup
-from service.provider.profile_words import FIELDS, KINDS, STATES
+from service.plan.profile_words import KINDS, STATES, content
 from service.settings import Plan
 
 if TYPE_CHECKING:
@@ -23,12 +23,11 @@ def render(change: ProfileChange, group: ProviderGroup, plan: Plan) -> bytes:
     page.set_font("helvetica", "B", 16)
     page.cell(0, 10, "Practitioner and location change form", new_x="LMARGIN", new_y="NEXT")
     _row(page, "Group", group.legal_name)
-    _row(page, "Change", str(KINDS[change.kind]))
-    _row(page, "Asked on", str(change.asked_at.date()))
-    for name, value in change.content.items():
-        if value:
-            _row(page, str(FIELDS[name][0]), str(value))
-    _row(page, f"At {plan.name}", str(STATES[change.status]))
+    _row(page, "Change", KINDS[change.kind])
+    _row(page, "Asked on", f"{change.asked_at.astimezone(plan.timezone):%m/%d/%Y}")
+    for label, value in content(change):
+        _row(page, label, value if isinstance(value, str) else f"{value:%m/%d/%Y}")
+    _row(page, f"At {plan.name}", STATES[change.status])
     page.ln(8)
     _row(page, "Signature", "")
     _row(page, "Date", "")

@@ -9,10 +9,10 @@ from flask_babel import lazy_gettext as _
 from consent import policy
 from service.plan import numbers, provider_groups, provider_profiles
 from service.plan.models import PortalFunction, ProfileChange, ProfileChangeKind, ProviderGroup
+from service.plan.profile_words import FIELDS, GENDERS, KINDS, STATES, content
 from service.provider import profile_form
 from service.provider.gate import current_staff, require_function
 from service.provider.profile_schemas import FORMS
-from service.provider.profile_words import FIELDS, KINDS, STATES
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("provider_profiles", __name__, url_prefix="/provider/profiles")
@@ -51,6 +51,7 @@ def group(group_id: str) -> ResponseReturnValue:
         changes=provider_profiles.changes_of(session, [found.id]),
         kinds=KINDS,
         states=STATES,
+        content=content,
         dental=found.kind == "dental",
     )
 
@@ -166,5 +167,6 @@ def _form(
 ) -> str:
     return render_template(
         "provider/profile_change.html", group=found, kind=kind, words=KINDS[kind], fields=FIELDS,
-        names=list(FORMS[kind]().fields), subject_id=subject_id, errors=errors, given=given,
+        genders=list(GENDERS.items()), names=list(FORMS[kind]().fields), subject_id=subject_id, errors=errors,
+        given=given,
     )  # fmt: skip

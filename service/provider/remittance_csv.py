@@ -53,7 +53,7 @@ def _row(
     return [
         kind, *_payment(remittance), plain_cell(claim.claim_number), plain_cell(claim.patient_control_number),
         plain_cell(claim.member_number), plain_cell(f"{claim.patient_given_name} {claim.patient_family_name}".strip()),
-        plain_cell(adjustment_words.claim_status(claim.status)),
+        plain_cell(adjustment_words.claim_status(claim.status, claim.paid_cents)),
         _day(line.service_from if line and line.service_from else claim.service_from),
         _day(line.service_to if line and line.service_to else claim.service_to),
         plain_cell(line.procedure if line else ""), plain_cell(line.revenue_code if line else ""),

@@ -91,7 +91,7 @@ def _write_claim(paper: _Paper, detail: ClaimDetail) -> None:
         ("Patient", f"{claim.patient_given_name} {claim.patient_family_name}, member {claim.member_number}"),
         ("Patient control number", claim.patient_control_number),
         ("Service", _days(claim.service_from, claim.service_to)),
-        ("Status", adjustment_words.claim_status(claim.status)),
+        ("Status", adjustment_words.claim_status(claim.status, claim.paid_cents)),
         ("Charged, paid, patient's part",
          f"{money(claim.charge_cents)}, {money(claim.paid_cents)}, {money(claim.patient_cents)}"),
         *(("Adjustment", text) for text in _adjustments(claim.adjustments)),
@@ -127,8 +127,9 @@ def _facts(found: Detail) -> Iterable[tuple[str, str]]:
 
 def _totals(found: Detail) -> list[tuple[str, str]]:
     totals = found.totals
+    claims = "1 claim" if totals.claims == 1 else f"{totals.claims} claims"
     return [
-        (f"Charged in {totals.claims} claims", money(totals.charge)), ("Paid for claims", money(totals.paid)),
+        (f"Charged in {claims}", money(totals.charge)), ("Paid for claims", money(totals.paid)),
         ("Adjustments of the whole payment", money(-totals.adjusted)),
         ("Amount of this payment", money(found.remittance.amount_cents)),
         ("Patients' part", money(totals.patient)),

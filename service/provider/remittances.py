@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -12,7 +12,7 @@ from fhir.payment_reconciliation import payment_reconciliation
 from service.plan import adjustment_words
 from service.plan.models import PortalFunction
 from service.plan.remittance_balance import dollars
-from service.plan.remittances import Detail, UnknownRemittance
+from service.plan.remittances import Detail, UnknownRemittance, Wanted
 from service.provider import remittance_csv, remittance_inquiry, remittance_pdf
 from service.provider.gate import current_staff, require_function
 from service.provider.remittance_schemas import Inquiry
@@ -21,9 +21,9 @@ from service.web import NotFoundPage, PageError, db_session, load_form, settings
 blueprint = Blueprint("provider_remittances", __name__, url_prefix="/provider/remittances")
 blueprint.add_app_template_filter(dollars, "dollars")
 blueprint.add_app_template_filter(adjustment_words.remark, "remark_words")
-blueprint.add_app_template_filter(adjustment_words.claim_status, "claim_status_words")
 blueprint.add_app_template_filter(adjustment_words.provider_adjustment, "provider_adjustment_words")
 blueprint.add_app_template_global(adjustment_words.adjustment, "adjustment_words")
+blueprint.add_app_template_global(adjustment_words.claim_status, "claim_status_words")
 PAYMENT = "payment"
 """Why an office looks: its own payment (45 CFR 164.506(c)(3))."""
 
@@ -51,7 +51,11 @@ def search() -> ResponseReturnValue:
     if errors:
         page = render_template("provider/remittances.html", errors=errors, given=request.form, results=None)
         return Response(page, 400)
-    results = remittance_inquiry.find(db_session(), _access(), asked["wanted"], after=asked["after"])
+    wanted = asked["wanted"]
+    results = remittance_inquiry.find(db_session(), _access(), wanted, after=asked["after"])
+    if wanted == Wanted(number=wanted.number) and len(results.found) == 1 and not asked["after"]:
+        # The search told that there is one, the page will tell what is in it: each leaves its own row.
+        return redirect(url_for(".show", remittance_id=results.found[0].remittance.id), 303)
     return render_template(
         "provider/remittances.html",
         errors={},

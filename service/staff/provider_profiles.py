@@ -8,6 +8,7 @@ from consent import neutrality
 from service.plan import provider_groups, provider_profiles
 from service.plan.models import ProfileChange, StaffRole
 from service.plan.plan_staff import NotOneself
+from service.plan.profile_words import KINDS, STATES, content
 from service.staff import directory_entries
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
@@ -40,7 +41,9 @@ def index() -> ResponseReturnValue:
     session = db_session()
     changes = provider_profiles.open_changes(session)
     groups = {one.group_id: provider_groups.get(session, one.group_id) for one in changes}
-    return render_template("staff/provider_profiles.html", changes=changes, groups=groups)
+    return render_template(
+        "staff/provider_profiles.html", changes=changes, groups=groups, kinds=KINDS, states=STATES, content=content
+    )
 
 
 @blueprint.post("/<change_id>/take-up")

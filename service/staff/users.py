@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 from service import audit
 from service.plan import access_entries, hand_overs, login_search, plan_staff, portal_staff, threads
 from service.plan.access_entries import EntryOver, EntryRefused, UnusableNumbers
+from service.plan.entry_words import SOURCES
 from service.plan.login_search import MOST, TooLittle
 from service.plan.models import EntrySource, IdKind, ProviderGroup, ProviderStaff, StaffRole
 from service.plan.numbers import shown_tax_id
@@ -28,12 +29,6 @@ KINDS: dict[IdKind, LazyString] = {
     IdKind.NPI: _("NPI"),
     IdKind.VENDOR_NUMBER: _("Vendor number"),
     IdKind.OFFICE_ID: _("Office ID"),
-}
-SOURCES: dict[EntrySource, LazyString] = {
-    EntrySource.PROOF: _("Proven with a check, EFT or notice"),
-    EntrySource.MAILED_PIN: _("Proven with a mailed PIN"),
-    EntrySource.DELEGATE: _("Given by the delegate"),
-    EntrySource.PLAN: _("Given by the plan"),
 }
 
 

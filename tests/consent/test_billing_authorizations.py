@@ -14,7 +14,7 @@ from consent.billing_authorizations import AuthorizationOver, NothingLeft, Unkno
 from consent.billing_clients import ClientState
 from consent.models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus, BillingAuthorization
 from consent.named_contacts import ContactIsColleague, NamedContact, mailbox, registered_domain
-from service import audit, jobs
+from service import audit, jobs, mail
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.db import make_sessions
@@ -65,15 +65,48 @@ def test_with_a_check_the_contact_is_asked_at_once_and_a_yes_gives_access(sessio
 
 def test_the_mail_names_who_asks_for_what_and_nobody_s_health(session: Session, firm: Firm, settings: Settings) -> None:
     firm.ask(functions=frozenset({PortalFunction.REMITTANCES}))
-    mail = letters(session, settings, CONTACT.email)[0]
+    text = letters(session, settings, CONTACT.email)[0]
     for expected in ("Keystone Billing LLC", f"•••••{firm.organization.tax_id[-4:]}", "Robin Vance", firm.client.name):
-        assert expected in mail
-    assert "payments (remittances)" in mail
-    assert "eligibility" not in mail
-    assert firm.organization.tax_id not in mail
-    subject = next(line for line in mail.splitlines() if line.startswith("Subject:"))
+        assert expected in text
+    assert "payments (remittances)" in text
+    assert "eligibility" not in text
+    assert firm.organization.tax_id not in text
+    subject = next(line for line in text.splitlines() if line.startswith("Subject:"))
     assert firm.secret() not in subject
     assert firm.client.name not in subject
+
+
+@time_machine.travel(datetime(2026, 7, 2, 1, 30, tzinfo=UTC), tick=False)
+def test_the_mail_lists_what_is_asked_line_by_line_and_tells_the_plan_s_own_day(
+    session: Session, firm: Firm, settings: Settings
+) -> None:
+    firm.ask()
+
+    text = letters(session, settings, CONTACT.email)[0]
+
+    asked = "They ask to see:\n\n  - payments (remittances)\n  - claims\n  - patients' eligibility\n\nTo say yes or no"
+    assert asked in text
+    # In New York it is still the evening before.
+    assert "Please answer by July 31, 2026, 9:30 PM EDT." in text
+
+
+@time_machine.travel(datetime(2026, 7, 2, 1, 30, tzinfo=UTC), tick=False)
+def test_the_receipt_tells_when_and_whom_to_call(session: Session, firm: Firm, settings: Settings) -> None:
+    firm.ask()
+    allow(session, firm)
+
+    text = letters(session, settings, CONTACT.email)[-1]
+
+    assert f"Hello {CONTACT.name},\n\non July 1, 2026, 9:30 PM EDT you allowed" in text
+    assert f"at once: {settings.plan.provider.phone}\n" in text
+
+
+def test_a_moment_is_told_in_the_mail_s_language(session: Session, settings: Settings) -> None:
+    at = datetime(2026, 7, 2, 1, 30, tzinfo=UTC)
+    mail.enqueue(session, to="ana@office.example", template="new_message", language="es", at=at)
+    session.commit()
+
+    assert "(1 de julio de 2026, 21:30 EDT)" in letters(session, settings, "ana@office.example")[0]
 
 
 def test_a_yes_is_told_to_the_contact_and_to_the_asker_by_mail_and_message(

@@ -119,7 +119,7 @@ def test_a_provider_adds_a_tax_id_and_npi_with_a_check_in_hand(
     listed = words(office.get("/provider/access").text)
     assert "09-3334504" in listed
     assert "2900416761" in listed
-    assert "Payment number" in listed
+    assert "Proven with a check, EFT or notice" in listed
 
 
 def test_the_vendor_number_and_a_non_payment_notice_prove_too(
@@ -273,7 +273,7 @@ def test_the_contact_may_limit_functions_and_dates(app: Flask, firm: Firm, bille
     assert given.functions == ["claims"]
     assert str(given.covers_from) == "2026-01-15"
     shown = words(biller.get(f"/provider/access/clients/{given.request_id}").text)
-    assert "from 01/15/2026 on" in shown
+    assert "from January 15, 2026 on" in shown
 
 
 def test_without_a_check_the_firm_is_told_that_the_plan_looks_first(firm: Firm, biller: Visitor) -> None:

@@ -97,8 +97,9 @@ def test_a_claim_tells_amounts_lines_reasons_and_payment(desk: Visitor) -> None:
     page = desk.get(f"{CLAIMS}/a1").text
 
     for told in ("CLM-A1", "$120.50", "$90.00", "$70.00", "$20.00", "Paid", "01/05/2026", "T1015",
-                 "Above the price agreed with the plan", "code 45", "Taken off under the plan's price: $30.50",
-                 "Copay, owed by the member", "Note of a1", "EFT-a1", "04/01/2026", "M-ANN", "Group mine"):  # fmt: skip
+                 "Above the price agreed or allowed", "code 45", "Taken off under the plan's price: $30.50",
+                 "Copay, owed by the member", "Note of a1", "EFT-a1", "April 1, 2026", "M-ANN",
+                 "Group mine"):  # fmt: skip
         assert told in page, told
     assert "F10" not in page
 
@@ -278,3 +279,21 @@ def test_a_billing_firm_finds_its_clients_claims_within_the_dates(office: Office
     office.session.commit()
 
     assert numbers(desk.get(CLAIMS).text) == []
+
+
+def test_a_denied_claim_tells_the_reason_and_not_what_is_written_to_the_member(office: Office) -> None:
+    mine = office.group("mine")
+    office.member("ann")
+    to_member = {"number": 1, "type": "print", "text": "The provider may not bill you for it."}
+    to_office = {"number": 2, "type": "display", "text": "Send the operative report."}
+    claim = billed("d1", "ann", mine, processNote=[to_member, to_office])
+    for one in claim["item"][0]["adjudication"]:
+        if "reason" in one:
+            one["reason"]["coding"][0]["code"] = "21"
+    office.load(claim)
+
+    page = office.browser(office.login(mine)).get(f"{CLAIMS}/d1").text
+
+    assert "Another insurer is responsible, such as no-fault" in page and "code 21" in page
+    assert "Send the operative report." in page
+    assert "bill you" not in page

@@ -105,6 +105,28 @@ def test_an_approved_practitioner_stands_in_the_records_and_in_the_directory(cli
     assert role["active"] is True
 
 
+def test_office_and_plan_read_a_request_in_the_words_of_its_form(clinic: Office) -> None:
+    clinic.ask("add_practitioner", npi=make_npi(77), gender="female", **NEW)
+
+    for page in (
+        clinic.browser.get(f"/provider/profiles/{clinic.group.id}").text,
+        clinic.plan.get("/staff/provider-profiles/").text,
+    ):
+        for told in ("Add a practitioner", "NPI of the practitioner", "First name", "Female", "October 1, 2026",
+                     "Sent to the plan"):  # fmt: skip
+            assert told in page, told
+        assert "Given name" not in page and "2026-10-01" not in page and "Submitted" not in page
+
+
+def test_a_place_without_a_name_shows_its_street_once(clinic: Office) -> None:
+    clinic.ask("add_location", line="100 Mill Rd", city="Lowell", state="MA", zip_code="01852")
+    clinic.answer("approve")
+
+    page = clinic.browser.get(f"/provider/profiles/{clinic.group.id}").text
+
+    assert "<h3>100 Mill Rd</h3>" in page and "<p>Lowell, MA 01852" in page
+
+
 def test_a_practitioner_who_leaves_is_no_longer_active_there(clinic: Office) -> None:
     clinic.ask("add_practitioner", npi=make_npi(77), **NEW)
     clinic.answer("approve")

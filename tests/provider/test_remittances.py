@@ -17,7 +17,7 @@ from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAut
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.clock import now
-from service.plan import remittance_files
+from service.plan import adjustment_words, remittance_files
 from service.plan.models import OrganizationKind, PortalFunction, ProviderGroup, ProviderStaff, Remittance
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_entry, make_group, make_organization, make_portal_staff
@@ -78,7 +78,7 @@ def events(session: Session) -> list[AuditEvent]:
 
 
 def test_a_check_is_found_and_opened_with_the_reasons_in_words(session: Session, visitor: Visitor) -> None:
-    found = visitor.post("/provider/remittances", number="eft 1")
+    found = visitor.post("/provider/remittances", number="eft 1", paid_from="2020-01-01")
     assert found.status_code == 200 and "EFT1" in found.text and "Alder Creek" in found.text
     link = re.search(r'href="(/provider/remittances/[0-9a-f-]{36})"', found.text)
     assert link
@@ -87,6 +87,23 @@ def test_a_check_is_found_and_opened_with_the_reasons_in_words(session: Session,
 
     assert "CO-45" in page and "above the price agreed or allowed" in page and "PR-1" in page and "deductible" in page
     assert "CLAIM1" in page and "ANN LEE" in page and "June 15, 2026" in page and "$72.50" in page
+
+
+def test_a_number_of_one_payment_leads_straight_to_it(session: Session, visitor: Visitor) -> None:
+    found = visitor.post("/provider/remittances", number="eft 1")
+
+    assert (found.status_code, found.location) == (303, f"/provider/remittances/{id_of(session, 'EFT1')}")
+    page = visitor.get(found.location).text
+    assert '<li><a href="/provider/remittances">Remittance Inquiry</a></li>' in page
+    assert [(row.tag.rpartition(":")[2], row.count) for row in events(session)] == [("search", 1), ("read", 1)]
+
+
+def test_a_claim_s_status_says_whether_it_was_paid(session: Session, visitor: Visitor) -> None:
+    page = visitor.get(f"/provider/remittances/{id_of(session, 'EFT1')}").text
+
+    assert "Processed as first payer: paid" in page
+    assert adjustment_words.claim_status("1", 0) == "Processed as first payer: not paid"
+    assert adjustment_words.claim_status("4", 0) == "Denied"
 
 
 def test_reversal_correction_provider_adjustment_and_unknown_code_are_shown(session: Session, visitor: Visitor) -> None:
@@ -258,7 +275,7 @@ def test_a_billing_firm_sees_its_client_s_payments_until_the_permission_ends(
     visitor.get("/provider/remittances")
     reached, earlier = id_of(session, "EFT1"), id_of(session, "5551")
 
-    assert "EFT1" in visitor.post("/provider/remittances", number="EFT1").text
+    assert visitor.post("/provider/remittances", number="EFT1").status_code == 303
     assert visitor.get(f"/provider/remittances/{reached}").status_code == 200
     assert visitor.get(f"/provider/remittances/{earlier}").status_code == 404
     given.ended_at = now()
