@@ -22,6 +22,7 @@ from service.plan.models import (
     StaffRole,
     ThreadTopic,
 )
+from tests.accounts.factors import code_of
 from tests.accounts.visitor import Visitor
 from tests.conftest import LiveServer, require
 from tests.factories import (
@@ -30,6 +31,7 @@ from tests.factories import (
     make_organization,
     make_plan_staff,
     make_portal_staff,
+    make_totp,
 )
 from tests.plan.files import EICAR, EXE, PDF, picture, word
 from tests.plan.mailbox import file_of
@@ -81,6 +83,7 @@ def test_case_148_no_script_runs_in_a_browser(live_server: LiveServer, session: 
     account = make_account(session, given_name=PAYLOADS[1], family_name=PAYLOADS[4])
     office = make_portal_staff(session, mean, account=account)
     clerk = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
+    secret = make_totp(session, settings, clerk.account)
     files = attachments.check_all([(f"{payload}.txt", b"words") for payload in PAYLOADS[:5]])
     thread = messages.open_thread(
         session, office, ThreadTopic.ADD_FACILITY, PAYLOADS[2], PAYLOADS[3], files, plan=settings.plan
@@ -115,6 +118,9 @@ def test_case_148_no_script_runs_in_a_browser(live_server: LiveServer, session: 
         page.fill("#username", who.username)
         page.fill("#password", PASSWORD)
         page.click("main button[type=submit]")
+        if who is clerk.account:
+            page.fill("#code", code_of(secret))
+            page.click("main button[type=submit]")
         for path in paths:
             look(path)
     page.goto(f"{live_server.url}/staff/mailbox/{thread.id}")
