@@ -27,7 +27,6 @@ from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
 from service.db import make_engine, make_sessions, new_id
-from service.plan import terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -40,6 +39,7 @@ from service.plan.models import (
     ProviderIdentifier,
     ProviderStaff,
 )
+from service.plan.registering import terms
 from service.sandbox import create
 from service.settings import Settings
 

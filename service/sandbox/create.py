@@ -13,7 +13,7 @@ from consent.policy import plan_system
 from fhir import ingest
 from oauth import clients
 from service.db import make_engine, make_sessions
-from service.plan import roster
+from service.plan.members import roster
 from service.plan.models import Member
 from service.sandbox import accounts, gather, portal, provider_groups, remittances, sample_apps, sample_logos, schema
 from service.sandbox.plan import stream

@@ -25,8 +25,8 @@ from fhir.search import Include, Search, Sort
 from oauth.token_problems import InsufficientScope
 from service.clock import now
 from service.db import make_engine, make_sessions
+from service.plan.logins.reach import GroupReach
 from service.plan.models import OrganizationKind, PortalFunction, ProviderGroup, ProviderStaff
-from service.plan.reach import GroupReach
 from service.sandbox import schema
 from service.settings import Settings
 from tests.conftest import ROOT, SHARED, require
