@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.models import PersonalRepresentative
-from oauth import registration
-from oauth.registration import Registration
+from oauth.apps import registration
+from oauth.apps.registration import Registration
 from service.accounts import second_factors
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash

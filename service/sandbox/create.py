@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from consent.policy import plan_system
 from fhir import ingest
-from oauth import clients
+from oauth.apps import clients
 from service.db import make_engine, make_sessions
 from service.plan.members import roster
 from service.plan.models import Member

@@ -22,7 +22,7 @@ from fhir.index import index
 from fhir.models import StoredResource, StoredVersion
 from fhir.outcomes import NotFound
 from fhir.search import Include, Search, Sort
-from oauth.token_problems import InsufficientScope
+from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.db import make_engine, make_sessions
 from service.plan.logins.reach import GroupReach

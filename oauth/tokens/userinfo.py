@@ -4,14 +4,14 @@ from sqlalchemy.orm import Session
 
 from consent import grants
 from consent.policy import Access, access_for_grant
-from oauth import tokens
-from oauth.token_problems import InsufficientScope
+from oauth.tokens import token_rows
+from oauth.tokens.token_problems import InsufficientScope
 from service.settings import Settings
 
 
 def claims_of(session: Session, raw_access_token: str, settings: Settings) -> dict[str, str]:
     """`sub`, and `fhirUser` where granted; raises a TokenProblem, 403 without the scope openid."""
-    token, subject = tokens.check_with_subject(session, raw_access_token)
+    token, subject = token_rows.check_with_subject(session, raw_access_token)
     access = access_for_grant(token.facts)
     if "openid" not in access.scopes:
         raise InsufficientScope("openid")

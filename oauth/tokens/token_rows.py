@@ -27,7 +27,7 @@ from oauth.statements import (
     find_token,
     find_token_and_subject,
 )
-from oauth.token_problems import InvalidToken
+from oauth.tokens.token_problems import InvalidToken
 from service.accounts.models import AccountStatus
 from service.clock import now
 from service.db import digest, from_microseconds, microseconds

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from oauth import redirects
+from oauth.apps import redirects
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
 from oauth.statements import CallerFacts
 from service import audit

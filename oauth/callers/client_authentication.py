@@ -9,11 +9,12 @@ from urllib.parse import unquote_to_bytes
 from flask import request as flask_request
 from sqlalchemy.orm import Session
 
-from oauth import clients, tokens
+from oauth.apps import clients
 from oauth.errors import InvalidClient, InvalidRequest, TooManyAttempts
 from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
 from oauth.statements import CallerFacts, find_caller
+from oauth.tokens import token_rows
 from service import audit
 from service.accounts import throttling
 from service.clock import now
@@ -77,7 +78,7 @@ def _name_by_token(session: Session, request: OAuthRequest, presented: Presented
     given = request.form.get("refresh_token")
     if presented.client_id or presented.method is not AuthMethod.NONE or not given:
         return presented
-    found = tokens.find_refresh_token(session, given)
+    found = token_rows.find_refresh_token(session, given)
     return replace(presented, client_id=found[1].client_id) if found else presented
 
 

@@ -1,7 +1,7 @@
 """Logos of apps, kept under the digest of their bytes: an address never shows another picture than it was made for.
 
-`oauth.logo_reading` makes them of what a developer sends. It stands apart, so that a web server that only shows logos
-does not load what reads pictures.
+`logo_reading` beside it makes them of what a developer sends. It stands apart, so that a web server that only shows
+logos does not load what reads pictures.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from oauth.models import AppLogo
 
 @dataclass(frozen=True, slots=True)
 class Logo:
-    """A picture fit to be shown: a small PNG that was drawn here. Made by `oauth.logo_reading` only."""
+    """A picture fit to be shown: a small PNG that was drawn here. Made by `oauth.apps.logo_reading` only."""
 
     png: bytes
 

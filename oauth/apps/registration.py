@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
-from oauth import clients, logos, names, redirects
-from oauth.clients import ClientRefused, ClientView
-from oauth.logos import Logo
+from oauth.apps import clients, logos, names, redirects
+from oauth.apps.clients import ClientRefused, ClientView
+from oauth.apps.logos import Logo
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
 from service import audit, web
 from service.clock import now

@@ -15,11 +15,13 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 
-from oauth import redirects, standing, theft, tokens
+from oauth.apps import redirects
 from oauth.errors import InvalidGrant, InvalidRequest, UntrustedClient, UntrustedRedirect
+from oauth.exchanges import standing, theft
+from oauth.exchanges.standing import Recipient, Standing
 from oauth.models import AuthMethod, AuthorizationCode, Client, ClientStatus, FamilyEnd, PendingAuthorization
 from oauth.requests import OAuthRequest
-from oauth.standing import Recipient, Standing
+from oauth.tokens import token_rows
 from service import audit, web
 from service.clock import now
 from service.db import digest, new_id
@@ -60,7 +62,7 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
 
     def create_authorization_response(self, redirect_uri: str, grant_user: "Approval") -> tuple[int, str, Headers]:
         """The answer to the app: code, state and `iss` (RFC 9207) added to its address, whose own bytes stay."""
-        raw = tokens.new_secret()
+        raw = token_rows.new_secret()
         pending, found, at = _pending(self.request), grant_user.standing, now()
         web.db_session().add(
             AuthorizationCode(
@@ -68,7 +70,7 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
                 grant_version=found.grant.version, account_id=found.account.id,
                 credentials_version=found.account.credentials_version, redirect_uri=redirect_uri, scope=pending.scope,
                 nonce=pending.nonce, code_challenge=pending.code_challenge,
-                authenticated_at=grant_user.authenticated_at, created_at=at, expires_at=at + tokens.CODE_LIFE,
+                authenticated_at=grant_user.authenticated_at, created_at=at, expires_at=at + token_rows.CODE_LIFE,
             )
         )  # fmt: skip
         location = redirects.with_parameters(redirect_uri, code=raw, state=pending.state, iss=web.settings().base_url)
@@ -101,7 +103,7 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
         scopes = found.scopes(authorization_code.scope)
         if not scopes:
             raise InvalidGrant()
-        family = tokens.found_family(session, authorization_code, family_id)
+        family = token_rows.found_family(session, authorization_code, family_id)
         return Recipient(found, family, scopes, first=True)
 
     def create_token_response(self) -> Any:
@@ -148,7 +150,7 @@ def _pending(request: OAuthRequest) -> PendingAuthorization:
 
 def _in_time(code: AuthorizationCode) -> bool:
     at = now()
-    if code.created_at - tokens.CLOCK_SKEW <= at < code.expires_at:
+    if code.created_at - token_rows.CLOCK_SKEW <= at < code.expires_at:
         return True
     # Spent for good, so that a clock set back afterwards revives nothing (case 26).
     code.spent_at = at

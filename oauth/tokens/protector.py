@@ -4,8 +4,8 @@ from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, access_for_grant
-from oauth import tokens
-from oauth.token_problems import InsufficientScope, InvalidToken, MissingToken, TokenInQuery, TokenProblem
+from oauth.tokens import token_rows
+from oauth.tokens.token_problems import InsufficientScope, InvalidToken, MissingToken, TokenInQuery, TokenProblem
 
 __all__ = [
     "Access", "InsufficientScope", "InvalidToken", "MissingToken", "TokenInQuery", "TokenProblem", "access_for_request",
@@ -15,7 +15,7 @@ _MAX_TOKEN = 512
 
 def access_for_request(session: Session) -> Access:
     """The Access of the current request; raises a TokenProblem (401) without a live token in the right place."""
-    return access_for_grant(tokens.check(session, bearer_token()).facts)
+    return access_for_grant(token_rows.check(session, bearer_token()).facts)
 
 
 def bearer_token() -> str:

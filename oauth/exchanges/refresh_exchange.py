@@ -9,12 +9,13 @@ from typing import Any
 from authlib.oauth2.rfc6749 import grants
 
 from consent.scopes import ScopeSet, parse
-from oauth import standing, theft, tokens
-from oauth.code_exchange import SpentAlready
 from oauth.errors import InvalidGrant, InvalidScope
+from oauth.exchanges import standing, theft
+from oauth.exchanges.code_exchange import SpentAlready
+from oauth.exchanges.standing import Recipient
 from oauth.models import AuthMethod, Client, FamilyEnd, RefreshToken, TokenFamily
 from oauth.requests import OAuthRequest
-from oauth.standing import Recipient
+from oauth.tokens import token_rows
 from service import audit, web
 from service.clock import now
 from service.single_use import spend
@@ -45,7 +46,7 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
 
     def authenticate_refresh_token(self, refresh_token: str) -> Presented | None:
         """The token, if it is this app's, unspent and in time, and its family lives."""
-        found = tokens.find_refresh_token(web.db_session(), refresh_token)
+        found = token_rows.find_refresh_token(web.db_session(), refresh_token)
         if found is None:
             return None
         presented = Presented(*found)
@@ -57,7 +58,7 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
             _report_reuse(presented.family)
             return None
         at = now()
-        in_time = presented.token.created_at - tokens.CLOCK_SKEW <= at < presented.token.expires_at
+        in_time = presented.token.created_at - token_rows.CLOCK_SKEW <= at < presented.token.expires_at
         return presented if in_time and presented.family.ended_at is None else None
 
     def _validate_token_scope(self, token: Presented) -> None:
@@ -81,7 +82,7 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
             scopes = parse(self.request.payload.scope).meet(scopes)
         if not scopes:
             raise InvalidScope()
-        tokens.end_access_tokens(session, refresh_token.family.id)
+        token_rows.end_access_tokens(session, refresh_token.family.id)
         return Recipient(found, refresh_token.family, scopes, first=False)
 
     def create_token_response(self) -> Any:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
-from oauth import tokens
 from oauth.errors import InvalidRequest
 from oauth.models import AccessToken, AuthMethod, Client, FamilyEnd, RefreshToken, TokenFamily
 from oauth.requests import OAuthRequest
+from oauth.tokens import token_rows
 from service import audit, web
 
 
@@ -30,16 +30,16 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no 
         if not raw:
             raise InvalidRequest()
         session = web.db_session()
-        found = tokens.find_refresh_token(session, raw) or tokens.find_access_token(session, raw)
+        found = token_rows.find_refresh_token(session, raw) or token_rows.find_access_token(session, raw)
         return Found(*found) if found and found[1].client_id == client.id else None
 
     def revoke_token(self, token: Found, request: OAuthRequest) -> None:
         """End it."""
         session = web.db_session()
         if isinstance(token.token, RefreshToken):
-            tokens.end_family(session, token.family.id, FamilyEnd.REVOKED_BY_APP)
+            token_rows.end_family(session, token.family.id, FamilyEnd.REVOKED_BY_APP)
         else:
-            tokens.end_access_token(session, token.token)
+            token_rows.end_access_token(session, token.token)
         audit.record(
             session, "oauth:token:revoke", client_id=token.family.client_id, grant_id=token.family.grant_id,
             detail={"family": token.family.id, "kind": token.token.__tablename__},

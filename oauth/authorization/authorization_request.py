@@ -12,7 +12,7 @@ from authlib.oauth2 import OAuth2Error
 from sqlalchemy.orm import Session
 
 from consent.policy import effective_scopes
-from oauth import clients, redirects
+from oauth.apps import clients, redirects
 from oauth.errors import (
     InvalidRequest,
     InvalidScope,

@@ -15,15 +15,15 @@ from consent import grants
 from consent.models import Grant
 from consent.representatives import MemberChoice, right_for
 from consent.scopes import ScopeSet, parse
-from oauth import clients, redirects
-from oauth.authorization_request import AuthorizationRequest, Refusal
-from oauth.clients import ClientView
-from oauth.code_exchange import Approval
+from oauth.apps import clients, redirects
+from oauth.apps.clients import ClientView
+from oauth.authorization.authorization_request import AuthorizationRequest, Refusal
 from oauth.errors import AccessDenied, ConsentRequired, InvalidRequest, RequestOver
+from oauth.exchanges.code_exchange import Approval
+from oauth.exchanges.standing import Standing
 from oauth.models import AuthorizationCode, PendingAuthorization
 from oauth.requests import OAuthRequest
 from oauth.server import refusal_url, server
-from oauth.standing import Standing
 from service import audit, single_use, web
 from service.accounts.models import Account
 from service.accounts.sessions import Login

@@ -12,7 +12,7 @@ from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.models import Client, ClientStatus, TokenFamily
-from oauth.tokens import ACCESS_LIFE
+from oauth.tokens.token_rows import ACCESS_LIFE
 from service.accounts.models import Account, AccountStatus
 from service.clock import now
 

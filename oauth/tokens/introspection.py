@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, access_for_grant
-from oauth import client_authentication, tokens
+from oauth.callers import client_authentication
 from oauth.errors import InvalidRequest
 from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
-from oauth.token_problems import InvalidToken
-from oauth.tokens import TokenRow
-from oauth.userinfo import fhir_user, new_subject
+from oauth.tokens import token_rows
+from oauth.tokens.token_problems import InvalidToken
+from oauth.tokens.token_rows import TokenRow
+from oauth.tokens.userinfo import fhir_user, new_subject
 from service.settings import Settings
 
 _METHODS = (AuthMethod.BASIC, AuthMethod.POST)
@@ -31,7 +32,7 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     if not raw:
         raise InvalidRequest()
     try:
-        row, subject = tokens.check_with_subject(session, raw)
+        row, subject = token_rows.check_with_subject(session, raw)
     except InvalidToken:
         return {"active": False}
     if not caller.may_introspect and row.facts.client_id != caller.id:

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
-from oauth.logos import Logo
+from oauth.apps.logos import Logo
 
 MOST_BYTES = 1024 * 1024
 MOST_PIXELS = 2048 * 2048

@@ -3,8 +3,8 @@
 from sqlalchemy.orm import Session
 
 from consent.models import Grant
-from oauth import tokens
 from oauth.models import Client, FamilyEnd
+from oauth.tokens import token_rows
 from service import audit, mail
 from service.accounts.models import Account
 from service.clock import now
@@ -13,7 +13,7 @@ from service.clock import now
 def report(session: Session, family_id: str, reason: FamilyEnd, *, client_id: str, grant_id: str) -> None:
     """End the family, leave a security event, and tell whoever connected the app (OA-22, OA-30)."""
     grant = session.get_one(Grant, grant_id)
-    ended = tokens.end_family(session, family_id, reason)
+    ended = token_rows.end_family(session, family_id, reason)
     audit.record(
         session, f"oauth:token_family:{reason}", outcome=audit.Outcome.REFUSED, account_id=grant.account_id,
         member_id=grant.member_id, link_id=grant.link_id, client_id=client_id, grant_id=grant_id,

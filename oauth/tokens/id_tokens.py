@@ -8,8 +8,8 @@ from joserfc import jwt
 
 from consent import grants
 from oauth import keys
+from oauth.exchanges.standing import Recipient, Standing
 from oauth.requests import OAuthRequest
-from oauth.standing import Recipient, Standing
 from service import web
 from service.clock import now
 
