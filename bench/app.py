@@ -9,7 +9,7 @@ from flask import Flask, Response
 from sqlalchemy import event
 
 from bench import BARE, EMPTY_FLASK, TOKEN_CHECK, WITHOUT_FSYNC
-from oauth.protector import access_for_request
+from oauth.tokens.protector import access_for_request
 from service.app import create_app
 from service.web import csrf, reading_session
 

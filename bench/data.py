@@ -17,17 +17,17 @@ from consent.models import Answer, Grant
 from consent.representatives import MemberChoice
 from consent.scopes import parse
 from fhir.models import StoredResource
-from oauth import registration, tokens
-from oauth.clients import ClientKind, ClientView
+from oauth.apps import registration
+from oauth.apps.clients import ClientKind, ClientView
+from oauth.apps.registration import Registration
 from oauth.models import AuthorizationCode, TokenFamily
-from oauth.registration import Registration
+from oauth.tokens import token_rows
 from service.accounts import opening
 from service.accounts.models import Account
 from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
 from service.db import make_engine, make_sessions, new_id
-from service.plan import terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -40,6 +40,7 @@ from service.plan.models import (
     ProviderIdentifier,
     ProviderStaff,
 )
+from service.plan.registering import terms
 from service.sandbox import create
 from service.settings import Settings
 
@@ -163,18 +164,18 @@ def _grant(session: Session, client: ClientView, account: Account, choice: Membe
 def _family(session: Session, grant: Grant) -> TokenFamily:
     # The code itself is not kept: nobody exchanges it over HTTP.
     code = AuthorizationCode(grant_id=grant.id, client_id=grant.client_id, scope=SCOPES, authenticated_at=now())
-    return tokens.found_family(session, code, new_id())
+    return token_rows.found_family(session, code, new_id())
 
 
 def _access_token(session: Session, grant: Grant, family: TokenFamily) -> str:
-    raw = tokens.new_secret()
-    tokens.keep_access_token(session, raw, family=family, grant_version=grant.version, scope=SCOPES, life=LIFE)
+    raw = token_rows.new_secret()
+    token_rows.keep_access_token(session, raw, family=family, grant_version=grant.version, scope=SCOPES, life=LIFE)
     return raw
 
 
 def _refresh_token(session: Session, family: TokenFamily) -> str:
-    raw = tokens.new_secret()
-    tokens.keep_refresh_token(session, raw, family=family)
+    raw = token_rows.new_secret()
+    token_rows.keep_refresh_token(session, raw, family=family)
     return raw
 
 

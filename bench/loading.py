@@ -8,7 +8,7 @@ from pathlib import Path
 from pyx12.x12file import X12Reader
 
 from service.db import make_engine, make_sessions
-from service.plan import remittance_files
+from service.plan.remittances import remittance_files
 from service.sandbox.plan import remittances, stream
 from service.sandbox.plan.payments import RUN
 from service.sandbox.plan.remittance_claims import Patient

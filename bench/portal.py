@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from service.accounts import opening
 from service.accounts.opening import NewPerson
-from service.plan import terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -18,6 +17,7 @@ from service.plan.models import (
     ProviderStaff,
     Remittance,
 )
+from service.plan.registering import terms
 from service.settings import Settings
 
 NUMBERS = 200

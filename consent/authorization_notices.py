@@ -8,9 +8,10 @@ from consent.models import AuthorizationRequest, AuthorizationSide, Authorizatio
 from service import mail
 from service.accounts.models import Account
 from service.clock import now
-from service.plan import messages, portal_staff
+from service.plan.logins import portal_staff
+from service.plan.mailbox import messages
 from service.plan.models import ProviderStaff, ThreadTopic
-from service.plan.numbers import last_four
+from service.plan.providers.numbers import last_four
 
 _MOST_DELEGATES = 20
 _WHERE = "See Tax ID & NPI access for details."

@@ -19,7 +19,7 @@ from service import audit
 from service.accounts import throttling
 from service.clock import now
 from service.db import digest
-from service.plan import payment_proof, reach
+from service.plan.logins import reach
 from service.plan.models import (
     IdKind,
     OrganizationKind,
@@ -30,7 +30,8 @@ from service.plan.models import (
     Remittance,
     StaffStatus,
 )
-from service.plan.payment_proof import ShownPayment
+from service.plan.registering import payment_proof
+from service.plan.registering.payment_proof import ShownPayment
 from service.single_use import spend
 
 LIFE = timedelta(days=30)

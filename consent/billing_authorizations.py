@@ -16,7 +16,7 @@ from consent.models import AuthorizationRequest, AuthorizationSide, BillingAutho
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
-from service.plan import portal_staff, reach
+from service.plan.logins import portal_staff, reach
 from service.plan.models import (
     OrganizationKind,
     PortalFunction,

@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.models import BillingAuthorization
-from service.plan import portal_staff, reach
+from service.plan.logins import portal_staff, reach
 from service.plan.models import ProviderStaff
-from service.plan.plan_staff import NotOneself
+from service.plan.staff.plan_staff import NotOneself
 
 
 def require_stranger(

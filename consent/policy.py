@@ -12,9 +12,9 @@ from consent.models import LinkScope, SensitiveClass
 from consent.representatives import MemberChoice
 from consent.scopes import READ_LETTERS, REMEMBERED, ScopeSet, parse
 from service.accounts.models import Account
-from service.plan import reach
+from service.plan.logins import reach
+from service.plan.logins.reach import GroupReach
 from service.plan.models import Member, OrganizationKind, PortalFunction, ProviderStaff
-from service.plan.reach import GroupReach
 
 CLAIMS_TYPES = frozenset({
     "Patient", "RelatedPerson", "Coverage", "ExplanationOfBenefit", "Organization", "Practitioner", "PractitionerRole",

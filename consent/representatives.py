@@ -13,8 +13,8 @@ from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, Re
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
+from service.plan.members.roster import same_name
 from service.plan.models import Member
-from service.plan.roster import same_name
 
 _AGE_OF_MAJORITY = 18
 

@@ -15,7 +15,7 @@ from werkzeug.http import http_date, parse_accept_header
 
 from fhir.outcomes import FhirProblem, Issue, outcome_bytes
 from fhir.store import Resource
-from oauth.token_problems import MissingToken, TokenProblem
+from oauth.tokens.token_problems import MissingToken, TokenProblem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

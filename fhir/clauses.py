@@ -19,7 +19,7 @@ from fhir.dates import DAWN, DUSK, Prefix, Span, span
 from fhir.declared import ARRAYS, DATES, Column
 from fhir.models import SEPARATOR
 from fhir.search import Sort
-from service.plan.reach import GroupReach
+from service.plan.logins.reach import GroupReach
 
 
 class Dialect(StrEnum):

@@ -16,8 +16,8 @@ from fhir.interactions import ADDRESSES, METHODS, Address
 from fhir.negotiation import Handling
 from fhir.outcomes import BadRequest, FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
 from oauth import discovery
-from oauth.protector import access_for_request
-from oauth.token_problems import TokenProblem
+from oauth.tokens.protector import access_for_request
+from oauth.tokens.token_problems import TokenProblem
 from service import web
 from service.settings import Settings
 

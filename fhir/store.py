@@ -21,7 +21,7 @@ from fhir.outcomes import Gone, NotFound, OtherPatient
 from fhir.preparation import Rejected, prepare_resource
 from fhir.search import Search, Total
 from fhir.statements import Row
-from oauth.token_problems import InsufficientScope
+from oauth.tokens.token_problems import InsufficientScope
 
 
 class Resource(NamedTuple):

@@ -8,13 +8,16 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from consent.representatives import members_for
-from oauth import authorization_request, flows, introspection, keys, logos
-from oauth.authorization_request import Refusal
+from oauth import keys
+from oauth.apps import logos
+from oauth.authorization import authorization_request, flows
+from oauth.authorization.authorization_request import Refusal
 from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
-from oauth.protector import TokenInQuery, TokenProblem, bearer_token
 from oauth.requests import Duplicated, body_parameters, current_request, query_parameters
 from oauth.server import refusal_url, server
-from oauth.userinfo import claims_of
+from oauth.tokens import introspection
+from oauth.tokens.protector import TokenInQuery, TokenProblem, bearer_token
+from oauth.tokens.userinfo import claims_of
 from service import web
 from service.accounts.sessions import Login, current_login
 

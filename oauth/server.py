@@ -8,15 +8,17 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from flask import Request, Response, json
 from flask import request as flask_request
 
-from oauth import client_authentication, redirects, tokens
-from oauth.code_exchange import S256, CodeExchange
+from oauth.apps import redirects
+from oauth.callers import client_authentication
 from oauth.errors import JSON, NO_STORE, InvalidRequest, as_json, description_of
-from oauth.id_tokens import SignedIdToken
+from oauth.exchanges.code_exchange import S256, CodeExchange
+from oauth.exchanges.refresh_exchange import RefreshExchange
+from oauth.exchanges.standing import Recipient
 from oauth.models import Client
-from oauth.refresh_exchange import RefreshExchange
 from oauth.requests import OAuthRequest, current_request
-from oauth.revocation import Revocation
-from oauth.standing import Recipient
+from oauth.tokens import token_rows
+from oauth.tokens.id_tokens import SignedIdToken
+from oauth.tokens.revocation import Revocation
 from service import audit, web
 
 # At DEBUG Authlib logs whole tokens.
@@ -39,12 +41,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         """Keep digests only, in the transaction that spent the code or refresh token."""
         recipient: Recipient = request.user
         session = web.db_session()
-        tokens.keep_access_token(
+        token_rows.keep_access_token(
             session, token["access_token"], family=recipient.family, grant_version=recipient.standing.grant.version,
             scope=token["scope"], life=timedelta(seconds=token["expires_in"]),
         )  # fmt: skip
         if "refresh_token" in token:
-            tokens.keep_refresh_token(session, token["refresh_token"], family=recipient.family)
+            token_rows.keep_refresh_token(session, token["refresh_token"], family=recipient.family)
         session.flush()
         grant = recipient.standing.grant
         audit.record(
@@ -109,7 +111,7 @@ def _mint(
     """The token response (SMART 2.2, §4): context again on each refresh, `scope` always, v1 echoed in kind."""
     life = user.standing.access_life()
     token: dict[str, Any] = {
-        "access_token": tokens.new_secret(),
+        "access_token": token_rows.new_secret(),
         "token_type": "Bearer",
         "expires_in": int(life.total_seconds()),
         "scope": str(user.scopes),
@@ -118,7 +120,7 @@ def _mint(
     }
     # Asked of the whole grant, not of a narrowed refresh: narrowing an access token keeps the refresh token.
     if "offline_access" in user.standing.scopes(user.family.scope):
-        token["refresh_token"] = tokens.new_secret()
+        token["refresh_token"] = token_rows.new_secret()
     return token
 
 

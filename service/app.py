@@ -26,29 +26,29 @@ from service.member import (
     settings_page,
 )
 from service.plan import expiry as plan_expiry
-from service.plan import recertification, sharing
-from service.provider import access as provider_access
-from service.provider import accounts as provider_accounts
-from service.provider import authorization_answer
-from service.provider import claims as provider_claims
-from service.provider import clients as provider_clients
-from service.provider import contact as provider_contact
-from service.provider import delegates as provider_delegates
-from service.provider import eligibility as provider_eligibility
+from service.plan.logins import recertification, sharing
 from service.provider import help as provider_help
 from service.provider import home as provider_home
-from service.provider import invitations as provider_invitations
 from service.provider import layout as provider_layout
-from service.provider import mailbox as provider_mailbox
-from service.provider import not_listed as provider_not_listed
-from service.provider import permissions as provider_permissions
-from service.provider import profile as provider_profile
-from service.provider import profiles as provider_profiles
 from service.provider import public_home as provider_public
-from service.provider import registration as provider_registration
-from service.provider import remittances as provider_remittances
-from service.provider import terms as provider_terms
-from service.provider import validation as provider_validation
+from service.provider.access import access_pages as provider_access
+from service.provider.access import authorization_answer
+from service.provider.access import clients as provider_clients
+from service.provider.access import permissions as provider_permissions
+from service.provider.accounts import account_pages as provider_accounts
+from service.provider.accounts import delegates as provider_delegates
+from service.provider.accounts import invitations as provider_invitations
+from service.provider.accounts import profile as provider_profile
+from service.provider.claims import claim_pages as provider_claims
+from service.provider.claims import eligibility as provider_eligibility
+from service.provider.mailbox import mailbox_pages as provider_mailbox
+from service.provider.profiles import profile_pages as provider_profiles
+from service.provider.registering import contact as provider_contact
+from service.provider.registering import not_listed as provider_not_listed
+from service.provider.registering import registration as provider_registration
+from service.provider.registering import terms as provider_terms
+from service.provider.registering import validation as provider_validation
+from service.provider.remittances import remittance_pages as provider_remittances
 from service.sandbox import code_page, demo_app, mail_page
 from service.settings import Settings
 from service.staff import authorizations as staff_authorizations

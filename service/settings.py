@@ -122,7 +122,7 @@ class Plan:
     privacy_policy_url: str
     out_of_scope_lines: tuple[str, ...] = ()
     terms: tuple[TermsText, ...] = ()
-    """What people of the provider portal accept: the documents of `service.plan.terms`."""
+    """What people of the provider portal accept: the documents of `service.plan.registering.terms`."""
     provider: ProviderServices = ProviderServices()
     recertify_after_days: int = 180
     """After how many days a delegate says anew that a person still needs their login of the provider portal."""

@@ -8,13 +8,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.models import PersonalRepresentative
-from oauth import registration
-from oauth.registration import Registration
+from oauth.apps import registration
+from oauth.apps.registration import Registration
 from service.accounts import second_factors
 from service.accounts.models import Account
 from service.accounts.passwords import make_hash
 from service.clock import now
-from service.plan import numbers, plan_staff, terms
 from service.plan.models import (
     AccessEntry,
     EntrySource,
@@ -33,6 +32,9 @@ from service.plan.models import (
     RemittanceFile,
     StaffRole,
 )
+from service.plan.providers import numbers
+from service.plan.registering import terms
+from service.plan.staff import plan_staff
 from service.settings import Plan, Settings
 
 _numbers = count(1)

@@ -65,7 +65,8 @@ def test_the_ban_on_the_fhir_library_and_on_authlib_jose_is_seen(tmp_path: Path)
 
 def test_a_web_server_loads_nothing_that_only_others_need() -> None:
     others = "PIL", "aiosmtpd", "alembic", "fhir.resources", "service.sandbox.create"
-    asked = f"import sys, wsgi; print('oauth.logos' in sys.modules, [name for name in {others} if name in sys.modules])"
+    loaded = f"[name for name in {others} if name in sys.modules]"
+    asked = f"import sys, wsgi; print('oauth.apps.logos' in sys.modules, {loaded})"
     told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True)
 
     assert told.stdout == "True []\n", told.stdout + told.stderr[-2000:]

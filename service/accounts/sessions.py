@@ -26,7 +26,7 @@ from service.accounts.models import Account, AccountStatus, LoginSession, Totp
 from service.accounts.next_page import here
 from service.clock import now
 from service.db import Statement, microseconds
-from service.plan import plan_staff
+from service.plan.staff import plan_staff
 from service.web import PageError, browser_token, db_session, rotate_browser_token
 
 IDLE = timedelta(minutes=15)

@@ -12,7 +12,7 @@ from service.accounts.passwords import HashingBusy
 from service.accounts.schemas import SignIn
 from service.accounts.sessions import Step, current_login, half_login, require_login
 from service.accounts.wording import SIGN_IN_REFUSED, FormTooLong, VeryBusy
-from service.plan import registration
+from service.plan.registering import registration
 from service.web import browser_id, db_session, load_form
 
 blueprint = Blueprint("sign_in", __name__)

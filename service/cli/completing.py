@@ -6,8 +6,8 @@ import orjson
 from consent.policy import plan_system
 from fhir import store
 from fhir.outcomes import Gone, NotFound
-from service.plan import contact_details
-from service.plan.contact_details import ContactDetails
+from service.plan.members import contact_details
+from service.plan.members.contact_details import ContactDetails
 from service.web import latchstring
 
 

@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from service.cli.completing import complete_roster
-from service.plan import roster
+from service.plan.members import roster
 from service.web import latchstring
 
 group = AppGroup("members")

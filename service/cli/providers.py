@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from service.plan import provider_files
-from service.plan.provider_groups import Change
+from service.plan.providers import provider_files
+from service.plan.providers.provider_groups import Change
 from service.web import latchstring
 
 group = AppGroup("providers")

@@ -7,8 +7,8 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from service.plan import remittance_files
-from service.plan.remittance_files import FileSummary
+from service.plan.remittances import remittance_files
+from service.plan.remittances.remittance_files import FileSummary
 from service.web import latchstring
 
 group = AppGroup("remittances")

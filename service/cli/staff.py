@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
-from service.plan import plan_staff
 from service.plan.models import PlanStaff, StaffRole
+from service.plan.staff import plan_staff
 from service.web import latchstring
 
 group = AppGroup("staff")

@@ -12,8 +12,8 @@ from consent import grants
 from consent.models import EndedBy, Grant, RepresentativeLink
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
-from oauth import clients
-from oauth.clients import ClientView
+from oauth.apps import clients
+from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.clock import now
 from service.member import consent_words, data_types

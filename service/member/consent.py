@@ -15,8 +15,8 @@ from consent.models import Answer, ConsentDecision, Duration
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
-from oauth import flows
-from oauth.flows import PendingView
+from oauth.authorization import flows
+from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
 from service.member import acting, consent_words, data_types
 from service.member.acting import Actor, Person

@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _
 from consent.models import Basis, Duration, LinkScope
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
-from oauth.clients import Attestation, ClientView
+from oauth.apps.clients import Attestation, ClientView
 from service.accounts.models import Account
 from service.member import data_types
 from service.settings import Plan

@@ -11,8 +11,9 @@ from consent import representatives
 from service.accounts.models import Account
 from service.accounts.sessions import require_login
 from service.member.acting import get_person
-from service.plan import plan_staff, portal_staff
+from service.plan.logins import portal_staff
 from service.plan.models import StaffStatus
+from service.plan.staff import plan_staff
 from service.web import db_session
 
 blueprint = Blueprint("landing", __name__)

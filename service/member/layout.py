@@ -11,7 +11,7 @@ from service.member import acting
 from service.member.browsers import name_of
 from service.member.language import current_language, languages
 from service.member.waiting import find_waiting
-from service.plan.numbers import last_four
+from service.plan.providers.numbers import last_four
 from service.web import allow_form_redirect, request_id, settings
 
 blueprint = Blueprint("layout", __name__)

@@ -21,7 +21,7 @@ from service.accounts.opening import NewPerson
 from service.accounts.password_reset import ProofOver
 from service.accounts.passwords import Rule
 from service.clock import now
-from service.plan import roster
+from service.plan.members import roster
 from service.plan.models import Member
 from service.single_use import spend
 

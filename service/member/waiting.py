@@ -6,9 +6,9 @@ from flask import g, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from oauth import flows
+from oauth.authorization import flows
+from oauth.authorization.flows import PendingView
 from oauth.errors import RequestOver
-from oauth.flows import PendingView
 from service.accounts.next_page import local_path
 from service.web import browser_id, db_session
 

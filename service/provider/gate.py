@@ -12,8 +12,9 @@ from flask_babel import lazy_gettext as _
 from service.accounts.factor_gate import ask_for_factor
 from service.accounts.next_page import here
 from service.accounts.sessions import current_login, require_login
-from service.plan import portal_staff, terms
+from service.plan.logins import portal_staff
 from service.plan.models import PortalFunction, ProviderStaff, StaffStatus
+from service.plan.registering import terms
 from service.web import NotFoundPage, PageError, db_session, settings
 
 P = ParamSpec("P")

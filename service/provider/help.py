@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from service.accounts.sessions import current_login
 from service.plan.models import ProviderGroup
-from service.provider import holdings
+from service.provider.access import holdings
 from service.provider.gate import find_current
 from service.web import db_session
 

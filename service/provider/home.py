@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.plan import delegates, portal_staff
+from service.plan.logins import delegates, portal_staff
 from service.plan.models import StaffStatus
 from service.provider import menu
 from service.provider.gate import application_missing, current_staff, require_staff

@@ -8,8 +8,9 @@ from flask import Blueprint
 
 from service.accounts.sessions import current_login
 from service.plan.models import ProviderStaff
-from service.provider import menu, message_centre
+from service.provider import menu
 from service.provider.gate import find_current
+from service.provider.mailbox import message_centre
 from service.web import db_session, settings
 
 blueprint = Blueprint("provider_layout", __name__)

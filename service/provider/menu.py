@@ -10,8 +10,8 @@ from flask import current_app, url_for
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from service.plan.joining import FUNCTIONS
 from service.plan.models import PortalFunction, ProviderStaff
+from service.plan.registering.joining import FUNCTIONS
 
 HOME = "provider_home.index"
 MAILBOX = "provider_mailbox.index"

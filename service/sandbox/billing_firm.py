@@ -13,10 +13,12 @@ from consent.named_contacts import NamedContact, contacts_on_file
 from service import mail
 from service.clock import now
 from service.mail import OutboxMail
-from service.plan import invitations, numbers, registration, registration_end
-from service.plan.invitations import Invitee
+from service.plan.logins import invitations
+from service.plan.logins.invitations import Invitee
 from service.plan.models import PaymentMethod, PortalFunction, ProviderGroup, ProviderStaff
-from service.plan.registration import Contact
+from service.plan.providers import numbers
+from service.plan.registering import registration, registration_end
+from service.plan.registering.registration import Contact
 from service.sandbox import fresh_payments, portal_accounts
 from service.sandbox.plan import identifiers
 from service.sandbox.portal_offices import NETWORK

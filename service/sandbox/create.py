@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from consent.policy import plan_system
 from fhir import ingest
-from oauth import clients
+from oauth.apps import clients
 from service.db import make_engine, make_sessions
-from service.plan import roster
+from service.plan.members import roster
 from service.plan.models import Member
 from service.sandbox import accounts, gather, portal, provider_groups, remittances, sample_apps, sample_logos, schema
 from service.sandbox.plan import stream

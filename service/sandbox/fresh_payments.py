@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.clock import now
-from service.plan import remittance_files
 from service.plan.models import PaymentMethod, ProviderGroup, Remittance, RemittanceFile
-from service.plan.numbers import shown_tax_id
+from service.plan.providers.numbers import shown_tax_id
+from service.plan.remittances import remittance_files
 from service.sandbox.handout import HandOut
 from service.sandbox.plan.people import STATE
 from service.sandbox.plan.providers import PAYER_CODE, PAYER_NAME

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from consent.models import PersonalRepresentative
 from consent.representatives import MemberChoice, members_for
-from oauth import clients
-from oauth.clients import ClientView
+from oauth.apps import clients
+from oauth.apps.clients import ClientView
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.db import make_engine, make_sessions

@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session
 from consent.models import BillingAuthorization
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
-from service.plan import plan_staff, portal_staff, reach
+from service.plan.logins import portal_staff, reach
 from service.plan.models import AccessEntry, OrganizationKind, ProviderStaff
-from service.plan.numbers import shown_tax_id
+from service.plan.providers.numbers import shown_tax_id
+from service.plan.staff import plan_staff
 from service.sandbox import codes, fresh_payments
 from service.sandbox.handout import HandOut
 from service.sandbox.portal_offices import REGISTERED

@@ -3,9 +3,12 @@
 from sqlalchemy.orm import Session
 
 from service.accounts.authentication import find_by_username
-from service.plan import messages, not_listed, plan_staff, portal_staff
+from service.plan.logins import portal_staff
+from service.plan.mailbox import messages
 from service.plan.models import PlanStaff, ProviderStaff, StaffRole, ThreadTopic
-from service.plan.not_listed import NotListed
+from service.plan.registering import not_listed
+from service.plan.registering.not_listed import NotListed
+from service.plan.staff import plan_staff
 from service.sandbox import portal_accounts
 from service.sandbox.portal_offices import HOSPITAL, NETWORK
 from service.sandbox.portal_people import FELIX, HUGO, MARGE, OLIVIA, RUTH, PortalPerson

@@ -5,8 +5,8 @@ from sqlalchemy.orm import Session
 from service.accounts import opening, passwords, second_factors
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
-from service.plan import terms
 from service.plan.models import ProviderStaff
+from service.plan.registering import terms
 from service.sandbox import codes
 from service.sandbox.portal_people import PortalPerson
 from service.sandbox.sign_ins import PASSWORD

@@ -2,12 +2,13 @@
 
 from sqlalchemy.orm import Session
 
-from service.plan import invitations, reach, registration, registration_end
-from service.plan.invitations import Invitee
-from service.plan.joining import AbsenceReason
+from service.plan.logins import invitations, reach
+from service.plan.logins.invitations import Invitee
 from service.plan.models import PaymentMethod, PortalFunction, PortalRegistration, ProviderStaff
-from service.plan.payment_proof import ShownPayment
-from service.plan.registration import Contact
+from service.plan.registering import registration, registration_end
+from service.plan.registering.joining import AbsenceReason
+from service.plan.registering.payment_proof import ShownPayment
+from service.plan.registering.registration import Contact
 from service.sandbox import fresh_payments, portal_accounts
 from service.sandbox.portal_people import BETH, HUGO, LUIS, MARGE, PETER, WANDA, PortalPerson
 from service.sandbox.provider_groups import Payee, payees

@@ -10,8 +10,8 @@ from functools import cache
 
 from sqlalchemy.orm import Session
 
-from service.plan import numbers, provider_groups
-from service.plan.provider_groups import AddressRow, AffiliationRow, GroupRow, PractitionerRow
+from service.plan.providers import numbers, provider_groups
+from service.plan.providers.provider_groups import AddressRow, AffiliationRow, GroupRow, PractitionerRow
 from service.sandbox.plan import identifiers
 from service.sandbox.plan.people import STATE
 from service.sandbox.plan.providers import Practice, clinician_npis, practices

@@ -7,9 +7,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.plan import remittance_files
 from service.plan.models import PaymentMethod, ProviderGroup, Remittance, RemittanceClaim, RemittanceFile
-from service.plan.numbers import shown_tax_id
+from service.plan.providers.numbers import shown_tax_id
+from service.plan.remittances import remittance_files
 from service.sandbox.handout import HandOut
 from service.sandbox.plan import remittances
 from service.sandbox.plan.payments import RUN

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sqlalchemy.orm import Session
 
-from oauth import clients, registration
-from oauth.clients import Attestation, AuthMethod, ClientKind
-from oauth.logos import Logo
-from oauth.registration import Registration
+from oauth.apps import clients, registration
+from oauth.apps.clients import Attestation, AuthMethod, ClientKind
+from oauth.apps.logos import Logo
+from oauth.apps.registration import Registration
 from service.db import keyed_digest
 from service.settings import Settings
 

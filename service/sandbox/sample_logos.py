@@ -5,8 +5,8 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw
 
-from oauth import logo_reading
-from oauth.logos import Logo
+from oauth.apps import logo_reading
+from oauth.apps.logos import Logo
 
 _SIDE = 512
 _PAPER = "#fffdf8"

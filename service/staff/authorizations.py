@@ -13,7 +13,7 @@ from consent.models import AuthorizationRequest, AuthorizationSide, Authorizatio
 from consent.named_contacts import ContactIsClerk, ContactRefused
 from service.accounts.schemas import require_storable
 from service.plan.models import StaffRole
-from service.plan.plan_staff import NotOneself
+from service.plan.staff.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.web import NotFoundPage, db_session, load_form, settings
 

@@ -21,7 +21,7 @@ from service.plan.models import (
     ProviderAddress,
     ProviderGroup,
 )
-from service.plan.provider_profiles import NotOfTheGroup
+from service.plan.providers.provider_profiles import NotOfTheGroup
 
 _Row = TypeVar("_Row", Practitioner, ProviderAddress)
 _NPI = "http://hl7.org/fhir/sid/us-npi"

@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from service.accounts.factor_gate import ask_for_factor
 from service.accounts.sessions import current_login, require_login
-from service.plan import plan_staff
 from service.plan.models import PlanStaff, StaffRole
+from service.plan.staff import plan_staff
 from service.web import NotFoundPage, db_session
 
 P = ParamSpec("P")

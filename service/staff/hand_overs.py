@@ -5,12 +5,12 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.plan import hand_overs
-from service.plan.hand_overs import HandOver, UnknownHandOver
-from service.plan.joining import REASON_WORDS
+from service.plan.logins import hand_overs
+from service.plan.logins.hand_overs import HandOver, UnknownHandOver
 from service.plan.models import StaffRole
-from service.plan.plan_staff import NotOneself
-from service.plan.second_looks import SecondLookRefused
+from service.plan.registering.joining import REASON_WORDS
+from service.plan.staff.plan_staff import NotOneself
+from service.plan.staff.second_looks import SecondLookRefused
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import NewDelegate, Reason

@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from service.plan.mailbox.plain_text import shown, shown_line
 from service.plan.models import StaffRole
-from service.plan.plain_text import shown, shown_line
 from service.staff import navigation
 from service.staff.gate import current_staff, require_role
 

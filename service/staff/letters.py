@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from service.clock import now
-from service.plan import mailed_pins, pin_letters
-from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinOver
 from service.plan.models import MailedPin, ProviderStaff, StaffRole, StaffStatus
-from service.plan.plan_staff import NotOneself
+from service.plan.registering import mailed_pins, pin_letters
+from service.plan.registering.mailed_pins import LettersUsedUp, NoAddress, PinOver
+from service.plan.staff.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.web import db_session, settings
 

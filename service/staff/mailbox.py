@@ -9,14 +9,15 @@ from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
-from service.plan import attachments, message_schemas, messages, plan_staff, threads
-from service.plan.attachments import CheckedFile
-from service.plan.messages import MAILBOX_ROLE, NotOnTheTeam, TooManyMessages
+from service.plan.mailbox import attachments, message_schemas, messages, threads
+from service.plan.mailbox.attachments import CheckedFile
+from service.plan.mailbox.messages import MAILBOX_ROLE, NotOnTheTeam, TooManyMessages
+from service.plan.mailbox.office_files import UnusableFile
+from service.plan.mailbox.plain_text import shown_line
+from service.plan.mailbox.threads import Queue
 from service.plan.models import MessageThread
-from service.plan.office_files import UnusableFile
-from service.plan.plain_text import shown_line
-from service.plan.plan_staff import NotOneself
-from service.plan.threads import Queue
+from service.plan.staff import plan_staff
+from service.plan.staff.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.staff.schemas import Answer, Assignment
 from service.web import NotFoundPage, PageError, db_session, load_form, settings

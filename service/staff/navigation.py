@@ -9,17 +9,13 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import authorization_requests
-from service.plan import (
-    hand_overs,
-    mailed_pins,
-    not_listed,
-    payees,
-    plan_staff,
-    provider_profiles,
-    second_looks,
-    threads,
-)
+from service.plan.logins import hand_overs
+from service.plan.mailbox import threads
 from service.plan.models import PlanStaff, StaffRole
+from service.plan.providers import provider_profiles
+from service.plan.registering import mailed_pins, not_listed
+from service.plan.remittances import payees
+from service.plan.staff import plan_staff, second_looks
 from service.staff.gate import DECLARED
 from service.web import db_session
 

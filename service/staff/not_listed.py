@@ -5,10 +5,10 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.plan import not_listed
 from service.plan.models import StaffRole
-from service.plan.not_listed import HandledAlready
-from service.plan.numbers import shown_tax_id
+from service.plan.providers.numbers import shown_tax_id
+from service.plan.registering import not_listed
+from service.plan.registering.not_listed import HandledAlready
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Resolution

@@ -5,10 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from consent import neutrality
-from service.plan import provider_groups, provider_profiles
 from service.plan.models import ProfileChange, StaffRole
-from service.plan.plan_staff import NotOneself
-from service.plan.profile_words import KINDS, STATES, content
+from service.plan.providers import provider_groups, provider_profiles
+from service.plan.providers.profile_words import KINDS, STATES, content
+from service.plan.staff.plan_staff import NotOneself
 from service.staff import directory_entries
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged

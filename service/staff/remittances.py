@@ -8,9 +8,9 @@ from flask_babel import lazy_gettext as _
 from marshmallow import Schema, fields, validate
 
 from consent import neutrality
-from service.plan import payees
 from service.plan.models import ProviderGroup, Remittance, StaffRole
-from service.plan.plan_staff import NotOneself
+from service.plan.remittances import payees
+from service.plan.staff.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.web import NotFoundPage, PageError, db_session, load_form
 

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from service.plan.message_schemas import Words
+from service.plan.mailbox.message_schemas import Words
 from service.plan.models import RequestStatus
 
 _CHOOSE = "Please choose one."

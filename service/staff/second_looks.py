@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from service.plan import hand_overs, plan_staff, second_looks
+from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, StaffRole
-from service.plan.plan_staff import NotOneself
-from service.plan.second_looks import ActOver, SecondLookRefused
+from service.plan.staff import plan_staff, second_looks
+from service.plan.staff.plan_staff import NotOneself
+from service.plan.staff.second_looks import ActOver, SecondLookRefused
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason

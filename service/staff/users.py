@@ -9,14 +9,16 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from service import audit
-from service.plan import access_entries, hand_overs, login_search, plan_staff, portal_staff, threads
-from service.plan.access_entries import EntryOver, EntryRefused, UnusableNumbers
-from service.plan.entry_words import SOURCES
-from service.plan.login_search import MOST, TooLittle
+from service.plan.logins import access_entries, hand_overs, login_search, portal_staff
+from service.plan.logins.access_entries import EntryOver, EntryRefused, UnusableNumbers
+from service.plan.logins.entry_words import SOURCES
+from service.plan.logins.login_search import MOST, TooLittle
+from service.plan.mailbox import threads
 from service.plan.models import EntrySource, IdKind, ProviderGroup, ProviderStaff, StaffRole
-from service.plan.numbers import shown_tax_id
-from service.plan.plan_staff import NotOneself
-from service.plan.second_looks import SecondLookRefused
+from service.plan.providers.numbers import shown_tax_id
+from service.plan.staff import plan_staff
+from service.plan.staff.plan_staff import NotOneself
+from service.plan.staff.second_looks import SecondLookRefused
 from service.staff.gate import current_staff, require_role
 from service.staff.schemas import EndEntry, NewDelegate, ProviderIds
 from service.web import NotFoundPage, db_session, load_form

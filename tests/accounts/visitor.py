@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 
 from service.accounts.models import Account
 from service.mail import OutboxMail, compose
-from service.plan import plan_staff, portal_staff
+from service.plan.logins import portal_staff
+from service.plan.staff import plan_staff
 from service.settings import Settings
 from service.web import Latchstring
 from tests.accounts.factors import sign_in_with_factor

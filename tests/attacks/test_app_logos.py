@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import func, select
 
-from oauth import logo_reading
+from oauth.apps import logo_reading
 from oauth.models import AppLogo
 from service.sandbox import sample_apps, sample_logos
 from tests.member.pages import Reader, revoke_forms

@@ -10,8 +10,9 @@ from werkzeug.test import TestResponse
 
 from consent import grants
 from consent.models import Duration, EndedBy
-from oauth import clients, flows
-from oauth.clients import ClientRefused
+from oauth.apps import clients
+from oauth.apps.clients import ClientRefused
+from oauth.authorization import flows
 from oauth.errors import RequestOver
 from service.clock import now
 from tests.conftest import MovableClock

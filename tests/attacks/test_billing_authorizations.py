@@ -21,7 +21,6 @@ from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAut
 from consent.named_contacts import ContactIsAsker, ContactIsColleague, ContactRefused, NamedContact
 from service.audit import AuditEvent
 from service.db import Base, digest, make_sessions
-from service.plan import payment_proof
 from service.plan.models import (
     GroupStatus,
     OrganizationKind,
@@ -31,7 +30,8 @@ from service.plan.models import (
     ProviderStaff,
     StaffRole,
 )
-from service.plan.payment_proof import ProofRefused, TooManyTries
+from service.plan.registering import payment_proof
+from service.plan.registering.payment_proof import ProofRefused, TooManyTries
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import LiveServer

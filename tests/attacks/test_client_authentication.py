@@ -6,8 +6,8 @@ from urllib.parse import quote_plus
 
 from werkzeug.test import TestResponse
 
-from oauth import clients
-from oauth.clients import AuthMethod
+from oauth.apps import clients
+from oauth.apps.clients import AuthMethod
 from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
 from tests.oauth.desk import App, Desk

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from consent import grants, representatives
 from consent.models import ConsentDecision, EndedBy, Grant, RepresentativeLink
 from consent.scopes import parse
-from oauth import clients
+from oauth.apps import clients
 from oauth.models import Client
 from service.accounts.models import Account
 from service.member import connections

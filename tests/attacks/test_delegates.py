@@ -15,9 +15,11 @@ from service.accounts.models import Account, KnownDevice, LoginSession, Totp
 from service.audit import AuditEvent
 from service.clock import now
 from service.db import digest, make_sessions, new_id
-from service.plan import delegates, invitations, portal_accounts, portal_staff, recertification, sharing
-from service.plan.delegates import LastDelegate, NotADelegate, NotYetActive, OwnLogin, UnknownLogin
-from service.plan.invitations import InvitationOver, Invitee
+from service.plan.logins import delegates, invitations, portal_accounts, portal_staff, recertification, sharing
+from service.plan.logins.delegates import LastDelegate, NotADelegate, NotYetActive, OwnLogin, UnknownLogin
+from service.plan.logins.invitations import InvitationOver, Invitee
+from service.plan.logins.portal_accounts import BeyondOwn
+from service.plan.logins.recertification import Terms
 from service.plan.models import (
     AccessEntry,
     DelegateRequest,
@@ -30,8 +32,6 @@ from service.plan.models import (
     SharingSign,
     StaffStatus,
 )
-from service.plan.portal_accounts import BeyondOwn
-from service.plan.recertification import Terms
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, another, letters, newest_code
 from tests.factories import PASSWORD, make_account, make_entry, make_organization, make_portal_staff

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from service.mail import OutboxMail
-from service.plan import attachments, messages
+from service.plan.mailbox import attachments, messages
 from service.plan.models import (
     MessageAttachment,
     MessageThread,

@@ -19,8 +19,7 @@ from service.accounts.models import Account, LoginSession
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.db import Base, make_sessions
-from service.plan import joining, mailed_pins, payment_proof, reach, registration_end
-from service.plan.mailed_pins import LettersUsedUp, NoAddress, PinRefused
+from service.plan.logins import reach
 from service.plan.models import (
     AccessEntry,
     DelegateRequest,
@@ -34,7 +33,9 @@ from service.plan.models import (
     StaffRole,
     StaffStatus,
 )
-from service.plan.payment_proof import ProofRefused, ShownPayment, TooManyTries
+from service.plan.registering import joining, mailed_pins, payment_proof, registration_end
+from service.plan.registering.mailed_pins import LettersUsedUp, NoAddress, PinRefused
+from service.plan.registering.payment_proof import ProofRefused, ShownPayment, TooManyTries
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, func, select
 
 from consent import grants
 from consent.models import EndedBy, Grant
-from oauth import clients, keys
+from oauth import keys
+from oauth.apps import clients
 from oauth.models import RefreshToken
 from service.accounts.models import Account, AccountStatus
 from service.app import create_app

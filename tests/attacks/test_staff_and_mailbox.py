@@ -19,7 +19,7 @@ from service.app import create_app
 from service.audit import AuditEvent
 from service.clock import now
 from service.mail import OutboxMail
-from service.plan import hand_overs, mailed_pins, pin_letters, provider_profiles
+from service.plan.logins import hand_overs
 from service.plan.models import (
     DelegateRequest,
     MailedPin,
@@ -34,6 +34,8 @@ from service.plan.models import (
     StaffRole,
     StaffStatus,
 )
+from service.plan.providers import provider_profiles
+from service.plan.registering import mailed_pins, pin_letters
 from service.settings import Settings
 from service.staff.gate import DECLARED
 from tests.accounts.visitor import Visitor, letters

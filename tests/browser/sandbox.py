@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oauth import clients, registration
-from oauth.registration import Registration
+from oauth.apps import clients, registration
+from oauth.apps.registration import Registration
 from service.db import digest, make_engine, make_sessions
 from service.settings import Settings
 from tests.conftest import ROOT, answers, free_port, wait_until

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.plan import roster
+from service.plan.members import roster
 from service.plan.models import Member
 from tests.fhir.records import patient
 

@@ -5,8 +5,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
-from service.plan import plan_staff
 from service.plan.models import StaffRole
+from service.plan.staff import plan_staff
 from tests.factories import make_account
 from tests.staff.console import sign_in_clerk
 

@@ -18,7 +18,7 @@ from service import audit, jobs, mail
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.db import make_sessions
-from service.plan import threads
+from service.plan.mailbox import threads
 from service.plan.models import (
     MessageThread,
     OrganizationKind,
@@ -28,7 +28,7 @@ from service.plan.models import (
     StaffStatus,
     ThreadTopic,
 )
-from service.plan.payment_proof import ProofRefused
+from service.plan.registering.payment_proof import ProofRefused
 from service.settings import Settings
 from tests.accounts.visitor import letters
 from tests.consent.firm import ALL, CONTACT, Firm

@@ -9,15 +9,15 @@ from sqlalchemy.orm import Session
 
 from fhir.payment_reconciliation import payment_reconciliation
 from fhir.r4 import find_problem
-from service.plan import remittance_files, remittances
+from service.plan.logins.reach import GroupReach
 from service.plan.models import Remittance
-from service.plan.reach import GroupReach
+from service.plan.remittances import remittance_files, remittance_search
 from tests.factories import make_group
 from tests.plan.era import Interchange, load_shared_groups, shared, transaction
 
 
 def rendered(session: Session, row: Remittance) -> bytes:
-    found = remittances.detail(session, [GroupReach(str(row.group_id), None)], row.id, limit=1_000)
+    found = remittance_search.detail(session, [GroupReach(str(row.group_id), None)], row.id, limit=1_000)
     return payment_reconciliation(row, found.group, [one.claim for one in found.claims])
 
 

@@ -22,11 +22,11 @@ from fhir.index import index
 from fhir.models import StoredResource, StoredVersion
 from fhir.outcomes import NotFound
 from fhir.search import Include, Search, Sort
-from oauth.token_problems import InsufficientScope
+from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.db import make_engine, make_sessions
+from service.plan.logins.reach import GroupReach
 from service.plan.models import OrganizationKind, PortalFunction, ProviderGroup, ProviderStaff
-from service.plan.reach import GroupReach
 from service.sandbox import schema
 from service.settings import Settings
 from tests.conftest import ROOT, SHARED, require

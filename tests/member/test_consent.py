@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus, LinkScope
 from consent.scopes import parse
-from oauth.clients import Attestation
+from oauth.apps.clients import Attestation
 from service.clock import now
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader, form_to, forms_of, represent

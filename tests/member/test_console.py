@@ -6,7 +6,7 @@ import pytest
 
 from consent import grants, representatives
 from consent.models import EndedBy, RepresentativeLink
-from oauth import clients
+from oauth.apps import clients
 from service import audit
 from service.plan.models import Member
 from tests.factories import PASSWORD, make_account

@@ -17,9 +17,10 @@ from consent.decisions import Asked, Chosen
 from consent.models import Answer, Duration, Grant
 from consent.representatives import right_for
 from consent.scopes import parse
-from oauth import flows, registration
-from oauth.clients import AuthMethod, ClientKind, ClientView
-from oauth.registration import Registration
+from oauth.apps import registration
+from oauth.apps.clients import AuthMethod, ClientKind, ClientView
+from oauth.apps.registration import Registration
+from oauth.authorization import flows
 from service import web
 from service.accounts.models import Account, LoginSession
 from service.accounts.sessions import Login
@@ -184,12 +185,12 @@ class Desk:
 
     def works(self, access_token: str) -> bool:
         """Whether the access token lets anybody in at this moment."""
-        from oauth import tokens
-        from oauth.token_problems import InvalidToken
+        from oauth.tokens import token_rows
+        from oauth.tokens.token_problems import InvalidToken
 
         with self.session() as session:
             try:
-                tokens.check(session, access_token)
+                token_rows.check(session, access_token)
             except InvalidToken:
                 return False
             return True

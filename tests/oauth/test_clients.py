@@ -4,10 +4,10 @@
 import pytest
 from sqlalchemy import select
 
-from oauth import clients, names
-from oauth.clients import AuthMethod, ClientKind, ClientRefused, ClientStatus, NoSuchClient
+from oauth.apps import clients, names
+from oauth.apps.clients import AuthMethod, ClientKind, ClientRefused, ClientStatus, NoSuchClient
+from oauth.apps.redirects import RedirectRefused, require_registrable
 from oauth.models import Client
-from oauth.redirects import RedirectRefused, require_registrable
 from tests.oauth.desk import Desk
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from oauth.authorization_request import validate
+from oauth.authorization.authorization_request import validate
 from tests.oauth.desk import Desk, answer_of, new_verifier
 
 SMART = "/fhir/r4/.well-known/smart-configuration"

@@ -4,7 +4,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from consent.models import Duration
-from oauth.clients import AuthMethod
+from oauth.apps.clients import AuthMethod
 from tests.oauth.desk import SCOPE, Desk
 
 

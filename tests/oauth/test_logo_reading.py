@@ -9,8 +9,8 @@ from io import BytesIO
 import pytest
 from PIL import Image, PngImagePlugin
 
-from oauth import logo_reading
-from oauth.logo_reading import LogoRefused, read
+from oauth.apps import logo_reading
+from oauth.apps.logo_reading import LogoRefused, read
 from tests.conftest import ROOT
 from tests.oauth.pictures import chunks, jpeg_of_many_scans, picture, png_head, saved, webp_head
 

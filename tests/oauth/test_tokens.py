@@ -6,9 +6,11 @@ import pytest
 
 from consent import representatives
 from consent.models import Basis, EndedBy, GrantStatus, LinkScope, RepresentativeLink
-from oauth import statements, tokens
+from oauth import statements
 from oauth.models import ClientStatus
-from oauth.protector import (
+from oauth.statements import TokenFacts, find_token
+from oauth.tokens import token_rows
+from oauth.tokens.protector import (
     InsufficientScope,
     InvalidToken,
     MissingToken,
@@ -16,7 +18,6 @@ from oauth.protector import (
     TokenProblem,
     access_for_request,
 )
-from oauth.statements import TokenFacts, find_token
 from service import web
 from service.accounts.models import AccountStatus
 from service.clock import now
@@ -51,7 +52,7 @@ def connect_representative(desk: Desk) -> tuple[str, str]:
 
 def test_each_leg_of_a_token_matters(desk: Desk) -> None:
     found, at = facts_of(desk, desk.connect(desk.register())["access_token"]), microseconds(now())
-    assert tokens.stands(found, at)
+    assert token_rows.stands(found, at)
     fallen = {
         "expires_at": at, "ended_at": at, "grant_version": found.grant_version + 1, "created_at": at + HOUR,
         "family_ended_at": at, "grant_current_version": 9, "grant_status": GrantStatus.PAUSED.value,
@@ -59,18 +60,18 @@ def test_each_leg_of_a_token_matters(desk: Desk) -> None:
         "account_member_id": None, "client_status": ClientStatus.SUSPENDED.value,
     }  # fmt: skip
     for name, value in fallen.items():
-        assert not tokens.stands(found._replace(**{name: value}), at), name
+        assert not token_rows.stands(found._replace(**{name: value}), at), name
 
 
 def test_each_leg_of_a_representatives_right_matters(desk: Desk) -> None:
     found, at = facts_of(desk, connect_representative(desk)[0]), microseconds(now())
-    assert tokens.stands(found, at)
+    assert token_rows.stands(found, at)
     fallen = {
         "representative_account_id": None, "link_version": 9, "link_ended_at": at, "link_safety_block": True,
         "link_valid_from": at + 1, "link_valid_until": at,
     }  # fmt: skip
     for name, value in fallen.items():
-        assert not tokens.stands(found._replace(**{name: value}), at), name
+        assert not token_rows.stands(found._replace(**{name: value}), at), name
 
 
 def test_ending_or_limiting_a_link_ends_its_tokens_at_once(desk: Desk) -> None:

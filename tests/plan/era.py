@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from service.plan import numbers
 from service.plan.models import GroupStatus, IdKind, ProviderGroup, ProviderIdentifier
+from service.plan.providers import numbers
 from tests.conftest import SHARED, require
 
 PAYEE_TAX_ID, PAYEE_NPI, PAYEE_VENDOR = "071234501", "2900179195", "V100001"

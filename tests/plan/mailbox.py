@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.plan import attachments, messages
+from service.plan.mailbox import attachments, messages
 from service.plan.models import MessageAttachment, MessageThread, ProviderStaff, SecureMessage, ThreadTopic
 from service.settings import Settings
 

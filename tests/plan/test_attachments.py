@@ -8,8 +8,8 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from service.plan import attachments, office_files
-from service.plan.attachments import (
+from service.plan.mailbox import attachments, office_files
+from service.plan.mailbox.attachments import (
     ActivePdf,
     BrokenImage,
     EmptyFile,
@@ -21,7 +21,7 @@ from service.plan.attachments import (
     check_all,
     clean_name,
 )
-from service.plan.office_files import HasMacros, LockedFile, NotAnOfficeFile, Overfull, UnusableFile
+from service.plan.mailbox.office_files import HasMacros, LockedFile, NotAnOfficeFile, Overfull, UnusableFile
 from tests.plan.files import EICAR, EXE, PDF, picture, word, zipped
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.plan import numbers
+from service.plan.providers import numbers
 from tests.factories import make_npi
 
 

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
 from service.db import make_sessions
-from service.plan import payees, remittance_files, remittances
+from service.plan.logins.reach import GroupReach
 from service.plan.models import ProviderGroup, Remittance
-from service.plan.reach import GroupReach
-from service.plan.remittances import Wanted
+from service.plan.remittances import payees, remittance_files, remittance_search
+from service.plan.remittances.remittance_search import Wanted
 from tests.factories import make_account, make_group
 from tests.plan.era import Interchange, transaction
 
@@ -41,7 +41,7 @@ def test_an_assigned_payment_is_its_group_s_and_leaves_the_queue(session: Sessio
     payees.assign(session, waiting, group, by_account_id=clerk.id)
 
     def hits(one: ProviderGroup) -> int:
-        return len(remittances.search(session, [GroupReach(one.id, None)], Wanted(number="EFT1")).found)
+        return len(remittance_search.search(session, [GroupReach(one.id, None)], Wanted(number="EFT1")).found)
 
     assert (hits(group), hits(other)) == (1, 0)
     assert payees.unassigned(session).rows == []

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from service.plan.models import ProviderGroup
-from service.plan.personal_names import NotYourName, require_personal
+from service.plan.registering.personal_names import NotYourName, require_personal
 from tests.factories import make_group
 
 

@@ -4,8 +4,8 @@ import re
 import zlib
 from datetime import UTC, datetime
 
-from service.plan import pin_letters
-from service.plan.mailed_pins import PinLetter, grouped, normal
+from service.plan.registering import pin_letters
+from service.plan.registering.mailed_pins import PinLetter, grouped, normal
 from service.settings import Plan
 from tests.conftest import ROOT
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.plan import provider_files, provider_groups, reach
+from service.plan.logins import reach
 from service.plan.models import (
     GroupStatus,
     IdKind,
@@ -17,8 +17,9 @@ from service.plan.models import (
     ProviderGroup,
     ProviderGroupVersion,
 )
-from service.plan.provider_files import UnreadableProviders
-from service.plan.provider_groups import Change
+from service.plan.providers import provider_files, provider_groups
+from service.plan.providers.provider_files import UnreadableProviders
+from service.plan.providers.provider_groups import Change
 from tests.conftest import SHARED
 
 HEADER = "group_id,legal_name,dba_name,tax_id,prior_tax_id,npi,vendor_number,status,phone,email,fhir_organization_id\n"

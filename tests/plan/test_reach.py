@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from consent import policy
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from service.clock import now
-from service.plan import reach
+from service.plan.logins import reach
 from service.plan.models import IdKind, OrganizationKind, PortalFunction, ProviderIdentifier
 from tests.factories import make_entry, make_group, make_organization, make_portal_staff
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
 from service.db import make_sessions
-from service.plan import remittance_files
 from service.plan.models import PaymentMethod, Remittance, RemittanceClaim, RemittanceFile, RemittanceLine
-from service.plan.remittance_files import FileSummary
+from service.plan.remittances import remittance_files
+from service.plan.remittances.remittance_files import FileSummary
 from tests.factories import make_group
 from tests.plan.era import CLAIM, Interchange, load_shared_groups, payee, rows, shared, transaction
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.plan import remittance_files, remittances
+from service.plan.logins.reach import GroupReach
 from service.plan.models import ProviderGroup, Remittance
-from service.plan.numbers import UnusablePaymentNumber
-from service.plan.reach import GroupReach
-from service.plan.remittances import UnknownRemittance, Wanted
+from service.plan.providers.numbers import UnusablePaymentNumber
+from service.plan.remittances import remittance_files, remittance_search
+from service.plan.remittances.remittance_search import UnknownRemittance, Wanted
 from tests.factories import make_group
 from tests.plan.era import CLAIM, Interchange, load_shared_groups, rows, shared, transaction
 
@@ -37,7 +37,7 @@ def reach(*groups: ProviderGroup, since: date | None = None, until: date | None 
 
 
 def found(session: Session, groups: Sequence[GroupReach], **wanted: object) -> list[str]:
-    results = remittances.search(session, groups, Wanted(**wanted))  # type: ignore[arg-type]
+    results = remittance_search.search(session, groups, Wanted(**wanted))  # type: ignore[arg-type]
     return [one.remittance.number for one in results.found]
 
 
@@ -80,11 +80,11 @@ def test_another_group_and_no_group_find_nothing(session: Session, group: Provid
     for groups in ([], reach(other)):
         assert found(session, groups, number="EFT1") == []
         with pytest.raises(UnknownRemittance):
-            remittances.get(session, groups, identifier)
+            remittance_search.get(session, groups, identifier)
         with pytest.raises(UnknownRemittance):
-            remittances.detail(session, groups, identifier)
+            remittance_search.detail(session, groups, identifier)
     with pytest.raises(UnknownRemittance):
-        remittances.get(session, reach(group), "no such id")
+        remittance_search.get(session, reach(group), "no such id")
 
 
 def test_dates_of_a_permission_limit_what_is_there(session: Session, group: ProviderGroup) -> None:
@@ -93,8 +93,8 @@ def test_dates_of_a_permission_limit_what_is_there(session: Session, group: Prov
     assert found(session, reach(group, since=date(2026, 3, 1)), paid_from=date(2000, 1, 1)) == ["EFT1", "NP7"]
     assert found(session, reach(group, until=date(2026, 2, 28)), paid_from=date(2000, 1, 1)) == ["0012345"]
     with pytest.raises(UnknownRemittance):
-        remittances.get(session, reach(group, since=date(2026, 1, 6)), check)
-    assert remittances.get(session, reach(group, since=date(2026, 1, 5), until=date(2026, 1, 5)), check)
+        remittance_search.get(session, reach(group, since=date(2026, 1, 6)), check)
+    assert remittance_search.get(session, reach(group, since=date(2026, 1, 5), until=date(2026, 1, 5)), check)
 
 
 def test_two_permissions_for_one_group_reach_both_spans_and_not_what_lies_between(
@@ -125,7 +125,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(session: Session, tmp_pat
     seen, after, pages = [], None, 0
 
     while True:
-        page = remittances.search(session, reach(group), Wanted(amount_cents=7250), after=after, limit=5)
+        page = remittance_search.search(session, reach(group), Wanted(amount_cents=7250), after=after, limit=5)
         seen += [one.remittance for one in page.found]
         pages, after = pages + 1, page.after
         if after is None:
@@ -137,7 +137,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(session: Session, tmp_pat
 
 @pytest.mark.parametrize("after", ["", "x", "2026-01-01.x", "9999-99-99.5f3b0000-0000-4000-8000-000000000000", "'; --"])
 def test_a_place_that_is_none_gives_the_first_page(session: Session, group: ProviderGroup, after: str) -> None:
-    page = remittances.search(session, reach(group), Wanted(number="EFT1"), after=after)
+    page = remittance_search.search(session, reach(group), Wanted(number="EFT1"), after=after)
 
     assert len(page.found) == 1
 
@@ -148,8 +148,8 @@ def test_the_detail_tells_claims_lines_and_totals_page_by_page(session: Session,
     remittance_files.load_file(session, Interchange([transaction(*claims, amount="507.5")]).write(tmp_path))
     identifier = session.scalars(select(Remittance.id)).one()
 
-    first = remittances.detail(session, reach(group), identifier, limit=5)
-    second = remittances.detail(session, reach(group), identifier, limit=5, after=first.after or 0)
+    first = remittance_search.detail(session, reach(group), identifier, limit=5)
+    second = remittance_search.detail(session, reach(group), identifier, limit=5, after=first.after or 0)
 
     assert [one.claim.claim_number for one in first.claims] == [f"CLAIM{place}" for place in range(1, 6)]
     assert [one.claim.claim_number for one in second.claims] == ["CLAIM6", "CLAIM7"]
@@ -169,7 +169,8 @@ def test_every_claim_that_is_not_a_pharmacy_s_is_found_for_its_group_and_for_nob
 
     assert len(claims) > 100
     for row in claims:
-        own = remittances.search(session, reaches[row["group_id"]], Wanted(claim_number=row["claim_number"])).found
+        wanted = Wanted(claim_number=row["claim_number"])
+        own = remittance_search.search(session, reaches[row["group_id"]], wanted).found
         assert own, row["claim_number"]
         assert {one.group.number for one in own} == {row["group_id"]}
         trace = row["trace_number"].replace("NON", "NP")
@@ -188,11 +189,11 @@ def test_isolation_matrix_of_groups_and_checks(session: Session) -> None:
         own = reach(group)
         reached = {row.id for row in every if row.group_id == group.id}
         for row in every:
-            hit = [one.remittance.id for one in remittances.search(session, own, Wanted(number=row.number)).found]
+            hit = [one.remittance.id for one in remittance_search.search(session, own, Wanted(number=row.number)).found]
             if row.id in reached:
                 assert row.id in hit
-                assert remittances.get(session, own, row.id) is row
+                assert remittance_search.get(session, own, row.id) is row
             else:
                 assert row.id not in hit
                 with pytest.raises(UnknownRemittance):
-                    remittances.get(session, own, row.id)
+                    remittance_search.get(session, own, row.id)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from service.plan import roster
+from service.plan.members import roster
 from service.plan.models import Member
 
 HEADER = "patient,member_id,subscriber_id,given,family,birth_date,zip\n"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
-from service.plan import reach
+from service.plan.logins import reach
 from service.plan.models import (
     AccessEntry,
     PortalFunction,

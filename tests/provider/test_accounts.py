@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.accounts.models import Account
 from service.audit import AuditEvent
-from service.plan import reach
+from service.plan.logins import reach
 from service.plan.models import (
     AccessEntry,
     DelegateRequest,

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from service.audit import Outcome
-from service.plan.lookups import ON_FILE
+from service.plan.logins.lookups import ON_FILE
 from service.plan.models import PortalFunction, ProviderGroup
 from tests.accounts.visitor import Visitor
 from tests.factories import make_entry

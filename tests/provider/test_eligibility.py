@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from consent import billing_authorizations
 from service.audit import Outcome
-from service.plan.lookups import ON_FILE
+from service.plan.logins.lookups import ON_FILE
 from service.plan.models import PortalFunction
 from tests.accounts.visitor import Visitor
 from tests.fhir import records

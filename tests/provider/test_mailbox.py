@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
 from service.mail import OutboxMail
-from service.plan import messages, reach, threads
+from service.plan.logins import reach
+from service.plan.mailbox import messages, threads
 from service.plan.models import (
     MessageThread,
     OrganizationKind,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.provider import plain_names
+from service.provider.registering import plain_names
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 from consent.policy import plan_system
 from fhir import search, store
 from service.accounts.models import Account
-from service.plan import provider_profiles
 from service.plan.models import (
     AccessEntry,
     PortalFunction,
@@ -27,6 +26,7 @@ from service.plan.models import (
     StaffRole,
 )
 from service.plan.models.portal import EntrySource
+from service.plan.providers import provider_profiles
 from service.staff import directory_entries
 from tests.accounts.visitor import Visitor
 from tests.factories import make_group, make_npi, make_plan_staff, make_portal_staff

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.accounts.models import Account
-from service.plan import expiry, not_listed, reach
+from service.plan import expiry
+from service.plan.logins import reach
 from service.plan.models import (
     AccessEntry,
     DelegateRequest,
@@ -31,6 +32,7 @@ from service.plan.models import (
     StaffStatus,
     TermsAcceptance,
 )
+from service.plan.registering import not_listed
 from service.settings import Plan, Settings
 from tests.accounts.visitor import letters
 from tests.conftest import ROOT, MovableClock

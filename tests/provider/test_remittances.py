@@ -17,8 +17,8 @@ from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAut
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.clock import now
-from service.plan import adjustment_words, remittance_files
 from service.plan.models import OrganizationKind, PortalFunction, ProviderGroup, ProviderStaff, Remittance
+from service.plan.remittances import adjustment_words, remittance_files
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_entry, make_group, make_organization, make_portal_staff
 from tests.plan.era import CLAIM, Interchange, transaction

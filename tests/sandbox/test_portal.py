@@ -19,9 +19,11 @@ from service.accounts.second_factors import Shown
 from service.app import create_app
 from service.clock import now
 from service.db import Base
-from service.plan import delegates, mailed_pins, not_listed, payment_proof, portal_staff, terms, threads
+from service.plan.logins import delegates, portal_staff
+from service.plan.mailbox import threads
 from service.plan.models import MessageThread, OrganizationKind, ThreadStatus, ThreadTopic
-from service.plan.payment_proof import ShownPayment
+from service.plan.registering import mailed_pins, not_listed, payment_proof, terms
+from service.plan.registering.payment_proof import ShownPayment
 from service.sandbox import codes, create, guide, handout, portal
 from service.sandbox.portal_people import PORTAL_PEOPLE, WANDA
 from service.settings import Mode, Settings

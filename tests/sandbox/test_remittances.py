@@ -10,8 +10,9 @@ from rich.console import Console
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.plan import reach, remittance_files
+from service.plan.logins import reach
 from service.plan.models import IdKind, PaymentMethod, ProviderGroup, Remittance, RemittanceClaim
+from service.plan.remittances import remittance_files
 from service.sandbox import create, handout
 from service.sandbox.plan import stream
 from service.settings import Settings

@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
-from service.plan import mailed_pins
 from service.plan.models import MailedPin, ProviderStaff, StaffRole, StaffStatus
+from service.plan.registering import mailed_pins
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_organization, make_plan_staff, make_portal_staff

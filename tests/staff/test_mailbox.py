@@ -4,9 +4,9 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.plan import messages, threads
+from service.plan.mailbox import messages, threads
+from service.plan.mailbox.threads import Queue
 from service.plan.models import MessageThread, ProviderStaff, SecureMessage, StaffRole, ThreadStatus, ThreadTopic
-from service.plan.threads import Queue
 from service.settings import Settings
 from tests.factories import make_plan_staff, make_portal_staff
 from tests.staff.console import make_clerk

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from consent.models import AuthorizationRequest, AuthorizationStatus
 from service.audit import AuditEvent
 from service.clock import now
-from service.plan import mailed_pins, second_looks
 from service.plan.models import (
     DelegateRequest,
     NotListedRequest,
@@ -23,6 +22,8 @@ from service.plan.models import (
     StaffRole,
     StaffStatus,
 )
+from service.plan.registering import mailed_pins
+from service.plan.staff import second_looks
 from service.settings import Settings
 from tests.factories import make_organization, make_portal_staff
 from tests.provider.registrant import make_clinic, make_payment

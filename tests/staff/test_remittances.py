@@ -7,8 +7,8 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.plan import remittance_files
 from service.plan.models import ProviderGroup, Remittance, StaffRole
+from service.plan.remittances import remittance_files
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_group, make_plan_staff, make_portal_staff
 from tests.plan.era import Interchange

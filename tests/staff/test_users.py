@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from service.audit import AuditEvent
 from service.db import make_sessions
-from service.plan import access_entries, reach
-from service.plan.access_entries import AlreadyHeld
-from service.plan.messages import open_thread
+from service.plan.logins import access_entries, reach
+from service.plan.logins.access_entries import AlreadyHeld
+from service.plan.mailbox.messages import open_thread
 from service.plan.models import (
     AccessEntry,
     EntrySource,

@@ -77,7 +77,7 @@ class ProviderGroupVersion(Base):
 
 
 class ProviderIdentifier(Base):
-    """A number of a group, normalised as `service.plan.numbers` does, with the dates it was valid (end not in it)."""
+    """A number of a group, normalised as `providers.numbers` does, with the dates it was valid (end not in it)."""
 
     __tablename__ = "provider_identifier"
     __table_args__ = (

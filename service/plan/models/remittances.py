@@ -36,7 +36,7 @@ class Remittance(Base):
     """One transaction set (ST to SE): one check, EFT or non-payment notice to one payee.
 
     `number` is the trace number (TRN02) as people read it on the check, `number_key` as it is looked up
-    (`service.plan.numbers.payment_number`). `group_id` is None while the payee is unknown: staff assign it.
+    (`service.plan.providers.numbers.payment_number`). `group_id` is None while the payee is unknown: staff assign it.
     `document` is the transaction set as a whole interchange, to hand out again.
     """
 

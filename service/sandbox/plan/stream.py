@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from random import Random
 
-from service.plan.roster import RosterRow
+from service.plan.members.roster import RosterRow
 from service.sandbox.plan import cast, families, providers
 from service.sandbox.plan.cast import Representative
 from service.sandbox.plan.chart import Chart, patient_id

@@ -1,0 +1,188 @@
+"""Apps: the view that others read, their secrets, and what changes an app's standing."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from oauth.apps import redirects
+from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
+from oauth.statements import CallerFacts
+from service import audit
+from service.clock import now
+from service.db import digest
+
+__all__ = [
+    "Attestation", "AuthMethod", "ClientKind", "ClientRefused", "ClientStatus", "ClientView", "NoSuchClient", "find",
+    "get", "list_clients", "reinstate", "retire", "rotate_secret", "set_scopes", "suspend",
+]  # fmt: skip
+_NO_SECRET = secrets.token_hex(32)
+
+
+class NoSuchClient(Exception):
+    """There is no app with this id."""
+
+
+class ClientRefused(Exception):
+    """This is not accepted of an app. `reason` is a sentence for the developer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """What pages and other packages may know of an app; no secrets."""
+
+    id: str
+    name: str
+    kind: ClientKind
+    token_endpoint_auth_method: AuthMethod
+    redirect_uris: tuple[str, ...]
+    launch_uris: tuple[str, ...]
+    scopes: str
+    status: ClientStatus
+    developer_name: str
+    developer_domain: str | None
+    website: str | None
+    policy_uri: str | None
+    terms_uri: str | None
+    contact: str | None
+    logo_digest: str | None
+    attestation: Attestation
+    attested_on: datetime | None
+    attestation_version: str | None
+    version: int
+    created_at: datetime
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether members may connect it and its tokens work."""
+        return self.status is ClientStatus.APPROVED
+
+    @property
+    def identity_assured(self) -> bool:
+        """Whether somebody else could not pose as this app: it holds a secret or receives on a claimed https address.
+
+        Others are asked for consent each time (RFC 8252 §8.6).
+        """
+        return self.kind is ClientKind.CONFIDENTIAL or all(map(redirects.is_claimed_https, self.redirect_uris))
+
+
+def view(client: Client) -> ClientView:
+    """The read view of a row."""
+    return ClientView(
+        id=client.id,
+        name=client.name,
+        kind=client.kind,
+        token_endpoint_auth_method=client.token_endpoint_auth_method,
+        redirect_uris=tuple(client.redirect_uris),
+        launch_uris=tuple(client.launch_uris),
+        scopes=client.scopes,
+        status=client.status,
+        developer_name=client.developer_name,
+        developer_domain=client.developer_domain,
+        website=client.website,
+        policy_uri=client.policy_uri,
+        terms_uri=client.terms_uri,
+        contact=client.contact,
+        logo_digest=client.logo_digest,
+        attestation=client.attestation,
+        attested_on=client.attested_on,
+        attestation_version=client.attestation_version,
+        version=client.version,
+        created_at=client.created_at,
+    )
+
+
+def find(session: Session, client_id: str) -> Client | None:
+    """The row of an app, for this package only; None for an unknown or impossible id."""
+    return session.get(Client, client_id) if is_possible(client_id) else None
+
+
+def is_possible(client_id: str) -> bool:
+    """Whether an app could have this id; others are not looked up."""
+    return 0 < len(client_id) <= 64 and client_id.isascii() and client_id.isprintable()
+
+
+def get(session: Session, client_id: str) -> ClientView:
+    """The app with this id; raises NoSuchClient."""
+    client = find(session, client_id)
+    if client is None:
+        raise NoSuchClient
+    return view(client)
+
+
+def list_clients(session: Session, *, limit: int = 500) -> list[ClientView]:
+    """Apps by name."""
+    return [view(client) for client in session.scalars(select(Client).order_by(Client.name).limit(limit))]
+
+
+def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = timedelta(days=1)) -> str:
+    """Give a confidential app a new secret; the old one works on for `overlap` (case 41)."""
+    client = _row(session, client_id)
+    if client.secret_hash is None:
+        raise ClientRefused("A public app has no secret.")
+    secret = secrets.token_urlsafe(32)
+    client.previous_secret_hash = client.secret_hash
+    client.previous_secret_expires_at = min(filter(None, (now() + overlap, client.secret_expires_at)))
+    client.secret_hash, client.secret_expires_at = digest(secret), None
+    audit.record(session, "oauth:client:rotate-secret", client_id=client.id)
+    return secret
+
+
+def suspend(session: Session, client_id: str, *, reason: str) -> None:
+    """Shut an app out at once: requests, exchanges, refreshes and reads fail from the next one on."""
+    _move(session, client_id, ClientStatus.SUSPENDED, "oauth:client:suspend", reason)
+
+
+def reinstate(session: Session, client_id: str, *, reason: str) -> None:
+    """Let a suspended app in again; its grants live on."""
+    _move(session, client_id, ClientStatus.APPROVED, "oauth:client:reinstate", reason)
+
+
+def retire(session: Session, client_id: str, *, reason: str) -> None:
+    """Close an app for good."""
+    _move(session, client_id, ClientStatus.RETIRED, "oauth:client:retire", reason)
+
+
+def set_scopes(session: Session, client_id: str, scopes: str) -> None:
+    """Change what an app may ask for; tokens in use are limited from their next use on (case 54)."""
+    client = _row(session, client_id)
+    client.scopes = scopes
+    client.version += 1
+    audit.record(session, "oauth:client:set-scopes", client_id=client.id)
+
+
+def secret_fits(client: CallerFacts | None, given: str, at: int) -> bool:
+    """Whether `given` is a secret of the app, valid at that instant. Apps that do not exist take the same way."""
+    found = digest(given)
+    current = hmac.compare_digest(found, (client and client.secret_hash) or _NO_SECRET)
+    previous = hmac.compare_digest(found, (client and client.previous_secret_hash) or _NO_SECRET)
+    if client is None:
+        return False
+    current = current and not _over(client.secret_expires_at, at)
+    return current or (previous and not _over(client.previous_secret_expires_at, at))
+
+
+def _over(end: int | None, at: int) -> bool:
+    return end is not None and end <= at
+
+
+def _row(session: Session, client_id: str) -> Client:
+    client = find(session, client_id)
+    if client is None:
+        raise NoSuchClient
+    return client
+
+
+def _move(session: Session, client_id: str, status: ClientStatus, tag: str, reason: str) -> None:
+    client = _row(session, client_id)
+    if client.status is ClientStatus.RETIRED:
+        raise ClientRefused("A retired app stays retired.")
+    client.status = status
+    audit.record(session, tag, client_id=client.id, reason=reason)

@@ -1,0 +1,1 @@
+"""The authorization request: checked, kept while its person decides, answered."""

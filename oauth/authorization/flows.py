@@ -1,0 +1,197 @@
+"""The way of an authorization request: begun, kept, shown to its person, answered once.
+
+`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `standing_grant` whether the same was
+agreed before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser to.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from authlib.oauth2 import OAuth2Error
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from consent import grants
+from consent.models import Grant
+from consent.representatives import MemberChoice, right_for
+from consent.scopes import ScopeSet, parse
+from oauth.apps import clients, redirects
+from oauth.apps.clients import ClientView
+from oauth.authorization.authorization_request import AuthorizationRequest, Refusal
+from oauth.errors import AccessDenied, ConsentRequired, InvalidRequest, RequestOver
+from oauth.exchanges.code_exchange import Approval
+from oauth.exchanges.standing import Standing
+from oauth.models import AuthorizationCode, PendingAuthorization
+from oauth.requests import OAuthRequest
+from oauth.server import refusal_url, server
+from service import audit, single_use, web
+from service.accounts.models import Account
+from service.accounts.sessions import Login
+from service.clock import now
+from service.db import new_id
+
+__all__ = [
+    "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
+    "refuse", "standing_grant",
+]  # fmt: skip
+LIFE = timedelta(minutes=10)
+_CHALLENGE_MEMORY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingView:
+    """A kept request as pages may know it."""
+
+    id: str
+    client: ClientView
+    scopes: ScopeSet
+    redirect_uri: str
+    prompts: frozenset[str]
+    login_hint: str | None
+    ui_locales: str | None
+    authenticate_after: datetime | None
+    expires_at: datetime
+
+    @property
+    def form_action(self) -> str:
+        """What the consent page's Content-Security-Policy must allow as target of its form."""
+        return redirects.form_action(self.redirect_uri)
+
+    @property
+    def must_ask(self) -> bool:
+        """Whether consent is asked even if the same was agreed before (OA-16; prompt=consent)."""
+        assured = self.client.identity_assured and not redirects.is_loopback(self.redirect_uri)
+        return "consent" in self.prompts or not assured
+
+    def needs_sign_in(self, login: Login | None) -> bool:
+        """Whether the person has to give the password first: not signed in, or too long ago for this request."""
+        if login is None:
+            return True
+        return self.authenticate_after is not None and login.session.authenticated_at < self.authenticate_after
+
+
+def begin(session: Session, asked: AuthorizationRequest) -> str:
+    """Keep a validated request for ten minutes; returns its id. Raises Refusal when its challenge was seen just now."""
+    if _challenge_seen(session, asked):
+        raise Refusal(asked.redirect_uri, asked.state, InvalidRequest())
+    at = now()
+    kept = PendingAuthorization(
+        id=new_id(), client_id=asked.client.id, redirect_uri=asked.redirect_uri, scope=asked.scope, state=asked.state,
+        nonce=asked.nonce, code_challenge=asked.code_challenge, prompt=" ".join(sorted(asked.prompts)),
+        login_hint=asked.login_hint, ui_locales=asked.ui_locales, authenticate_after=asked.authenticate_after(at),
+        created_at=at, expires_at=at + LIFE,
+    )  # fmt: skip
+    session.add(kept)
+    session.flush()
+    return kept.id
+
+
+def bind(session: Session, request_id: str, browser_id: str) -> None:
+    """Bind a kept request to the first browser that opens it.
+
+    Not done at the POST that begins it: a foreign site's POST comes without our SameSite cookie.
+    """
+    session.execute(
+        update(PendingAuthorization)
+        .where(PendingAuthorization.id == request_id, PendingAuthorization.browser.is_(None))
+        .values(browser=browser_id)
+    )
+
+
+def get_pending(session: Session, request_id: str, browser_id: str) -> PendingView:
+    """The kept request; raises RequestOver when it is unknown, answered, over, or another browser's."""
+    return _view(_row(session, request_id, browser_id))
+
+
+def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:
+    """The live grant by which this request may go straight through; None when consent has to be asked (OA-16)."""
+    if pending.must_ask:
+        return None
+    grant = grants.live_grant(session, account.id, choice.member.id, pending.client.id)
+    return grant if grant and grants.already_agreed(grant, pending.scopes, choice.link) else None
+
+
+def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login) -> str:
+    """Spend the request and make a code under `grant`; returns where to send the browser.
+
+    Raises RequestOver when it was answered already, or the sign-in does not meet what the app asked for.
+    """
+    kept = _spend(session, pending)
+    choice = _right(session, login.account, grant)
+    if grant.client_id != kept.client_id or grant.account_id != login.account.id or pending.needs_sign_in(login):
+        raise RequestOver
+    standing = Standing(grant, login.account, choice, kept.client)
+    settings = web.settings()
+    request = OAuthRequest(
+        "GET", f"{settings.base_url}/oauth/authorize", {"response_type": "code", "client_id": kept.client_id}
+    )
+    request.pending = kept
+    approval = Approval(standing, login.session.authenticated_at)
+    response = server.create_authorization_response(
+        request, grant_user=approval, grant=server.get_authorization_grant(request)
+    )
+    audit.record(
+        session, "oauth:authorization:answer", account_id=grant.account_id, member_id=grant.member_id,
+        link_id=grant.link_id, client_id=grant.client_id, grant_id=grant.id,
+    )  # fmt: skip
+    return str(response.headers["Location"])
+
+
+def refuse(session: Session, pending: PendingView, error: OAuth2Error | None = None) -> str:
+    """Spend the request without a code (the person said no, unless another error is given); returns where to go."""
+    kept = _spend(session, pending)
+    reason = error or AccessDenied()
+    audit.record(
+        session, "oauth:authorization:refuse", outcome=audit.Outcome.REFUSED, client_id=kept.client_id,
+        detail={"error": str(reason.error)},
+    )  # fmt: skip
+    return refusal_url(kept.redirect_uri, kept.state, reason)
+
+
+def _challenge_seen(session: Session, asked: AuthorizationRequest) -> bool:
+    # An app that always sends one challenge has no PKCE (OA-8).
+    seen = exists().where(
+        AuthorizationCode.client_id == asked.client.id,
+        AuthorizationCode.code_challenge == asked.code_challenge,
+        AuthorizationCode.created_at > now() - _CHALLENGE_MEMORY,
+    )
+    return bool(session.scalar(select(seen)))
+
+
+def _row(session: Session, request_id: str, browser_id: str) -> PendingAuthorization:
+    possible = len(request_id) <= 36 and request_id.isprintable()
+    row = session.get(PendingAuthorization, request_id, populate_existing=True) if possible else None
+    at = now()
+    if row is None or row.browser != browser_id or row.spent_at is not None:
+        raise RequestOver
+    if not row.created_at <= at < row.expires_at:
+        raise RequestOver
+    return row
+
+
+def _view(row: PendingAuthorization) -> PendingView:
+    return PendingView(
+        id=row.id,
+        client=clients.view(row.client),
+        scopes=parse(row.scope),
+        redirect_uri=row.redirect_uri,
+        prompts=frozenset(row.prompt.split()),
+        login_hint=row.login_hint,
+        ui_locales=row.ui_locales,
+        authenticate_after=row.authenticate_after,
+        expires_at=row.expires_at,
+    )
+
+
+def _spend(session: Session, pending: PendingView) -> PendingAuthorization:
+    mine = PendingAuthorization.id == pending.id
+    if not single_use.spend(session, PendingAuthorization, mine, PendingAuthorization.expires_at > now()):
+        raise RequestOver
+    return session.get_one(PendingAuthorization, pending.id, populate_existing=True)
+
+
+def _right(session: Session, account: Account, grant: Grant) -> MemberChoice:
+    choice = right_for(session, account, grant.member_id)
+    if choice is None:
+        raise RequestOver
+    return choice

@@ -1,0 +1,1 @@
+"""Which app is calling an endpoint."""

@@ -1,0 +1,71 @@
+"""Whether everything that a code or a refresh token hangs from still stands, and what it then allows."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from consent import grants, representatives
+from consent.models import Grant
+from consent.policy import effective_scopes
+from consent.representatives import MemberChoice
+from consent.scopes import ScopeSet
+from oauth.models import Client, ClientStatus, TokenFamily
+from oauth.tokens.token_rows import ACCESS_LIFE
+from service.accounts.models import Account, AccountStatus
+from service.clock import now
+
+_GRANT = select(Grant, Account).join(Account, Account.id == Grant.account_id).where(Grant.id == bindparam("id"))
+_AFRESH = {"populate_existing": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A live grant with the people and the app it joins."""
+
+    grant: Grant
+    account: Account
+    choice: MemberChoice
+    client: Client
+
+    def scopes(self, asked: str) -> ScopeSet:
+        """What of `asked` may be given now: met with the ticks, the app's scopes and the representative's right."""
+        link = self.choice.link
+        met = effective_scopes(asked, self.grant.scopes, self.client.scopes, link.scope if link else None)
+        return met if self.grant.offline else met.without("offline_access")
+
+    def access_life(self) -> timedelta:
+        """How long an access token given now lives: an hour, or to the end of the grant."""
+        return min(ACCESS_LIFE, self.grant.expires_at - now())
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """For whom tokens are being made: Authlib's "user" on our paths."""
+
+    standing: Standing
+    family: TokenFamily
+    scopes: ScopeSet
+    first: bool
+    """Whether this is the exchange of a code (the ID token then carries the nonce) and not a refresh."""
+
+
+def find(session: Session, grant_id: str, client: Client) -> Standing | None:
+    """The grant with all its legs, read afresh; None when one of them does not stand at this moment."""
+    found = session.execute(_GRANT, {"id": grant_id}, execution_options=_AFRESH).one_or_none()
+    if found is None:
+        return None
+    grant, account = found[0], found[1]
+    if grant.client_id != client.id or not grants.is_live(grant):
+        return None
+    if account.status is not AccountStatus.ACTIVE or client.status is not ClientStatus.APPROVED:
+        return None
+    choice = representatives.right_for(session, account, grant.member_id)
+    if choice is None or _right(choice) != (grant.link_id, grant.link_version):
+        return None
+    return Standing(grant, account, choice, client)
+
+
+def _right(choice: MemberChoice) -> tuple[str | None, int | None]:
+    return (choice.link.id, choice.link.version) if choice.link else (None, None)

@@ -1,0 +1,30 @@
+"""A spent code or refresh token came again: two parties hold it, and nobody can tell which one is the app."""
+
+from sqlalchemy.orm import Session
+
+from consent.models import Grant
+from oauth.models import Client, FamilyEnd
+from oauth.tokens import token_rows
+from service import audit, mail
+from service.accounts.models import Account
+from service.clock import now
+
+
+def report(session: Session, family_id: str, reason: FamilyEnd, *, client_id: str, grant_id: str) -> None:
+    """End the family, leave a security event, and tell whoever connected the app (OA-22, OA-30)."""
+    grant = session.get_one(Grant, grant_id)
+    ended = token_rows.end_family(session, family_id, reason)
+    audit.record(
+        session, f"oauth:token_family:{reason}", outcome=audit.Outcome.REFUSED, account_id=grant.account_id,
+        member_id=grant.member_id, link_id=grant.link_id, client_id=client_id, grant_id=grant_id,
+        detail={"family": family_id},
+    )  # fmt: skip
+    if ended:
+        _tell(session, session.get_one(Account, grant.account_id), session.get_one(Client, client_id))
+
+
+def _tell(session: Session, account: Account, client: Client) -> None:
+    mail.enqueue(
+        session, to=account.email, template="app_disconnected", language=account.language, app=client.name,
+        given_name=account.given_name, at=now(),
+    )  # fmt: skip

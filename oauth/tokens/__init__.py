@@ -1,0 +1,1 @@
+"""Tokens in use: kept, read at the API, told of, revoked."""

@@ -1,0 +1,61 @@
+"""Introspection for registered resource servers, and for apps about their own access tokens (RFC 7662; SMART 2.2).
+
+A resource server asks on each of its own requests, so this endpoint reads like the API: by hand-kept statements alone.
+"""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consent.policy import Access, access_for_grant
+from oauth.callers import client_authentication
+from oauth.errors import InvalidRequest
+from oauth.models import AuthMethod
+from oauth.requests import OAuthRequest
+from oauth.tokens import token_rows
+from oauth.tokens.token_problems import InvalidToken
+from oauth.tokens.token_rows import TokenRow
+from oauth.tokens.userinfo import fhir_user, new_subject
+from service.settings import Settings
+
+_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
+
+
+def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[str, Any]:
+    """What is told about the token; raises InvalidRequest, InvalidClient or TooManyAttempts.
+
+    Anything that is not a live access token, or not the caller's to ask about, is `{"active": false}` alone.
+    Refresh tokens are inactive here for everybody: only the token endpoint judges them.
+    """
+    caller = client_authentication.authenticate(session, request, _METHODS)
+    raw = request.form.get("token")
+    if not raw:
+        raise InvalidRequest()
+    try:
+        row, subject = token_rows.check_with_subject(session, raw)
+    except InvalidToken:
+        return {"active": False}
+    if not caller.may_introspect and row.facts.client_id != caller.id:
+        return {"active": False}
+    access = access_for_grant(row.facts)
+    described = _describe(row, access, settings)
+    if "openid" in access.scopes:
+        described |= {"iss": settings.base_url, "sub": subject or new_subject(session, access)}
+    return described
+
+
+def _describe(token: TokenRow, access: Access, settings: Settings) -> dict[str, Any]:
+    """What the token response said, as it stands now (SMART-47, SMART-74)."""
+    described: dict[str, Any] = {
+        "active": True,
+        "scope": str(access.scopes),
+        "client_id": token.facts.client_id,
+        "token_type": "Bearer",
+        "exp": int(token.expires_at.timestamp()),
+        "iat": int(token.created_at.timestamp()),
+        "patient": token.facts.patient_id,
+        "need_patient_banner": True,
+    }
+    if "fhirUser" in access.scopes:
+        described["fhirUser"] = fhir_user(access, settings.fhir_base)
+    return described

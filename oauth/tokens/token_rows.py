@@ -1,0 +1,197 @@
+"""Tokens: random, kept as digests, compared on every use with all that they hang from."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from consent.models import GrantStatus
+from consent.policy import GrantFacts
+from oauth.models import (
+    AccessToken,
+    AuthorizationCode,
+    ClientStatus,
+    FamilyEnd,
+    RefreshToken,
+    TokenFamily,
+)
+from oauth.statements import (
+    TokenFacts,
+    add_access_token,
+    add_refresh_token,
+    end_tokens,
+    find_token,
+    find_token_and_subject,
+)
+from oauth.tokens.token_problems import InvalidToken
+from service.accounts.models import AccountStatus
+from service.clock import now
+from service.db import digest, from_microseconds, microseconds
+
+ACCESS_LIFE = timedelta(hours=1)
+REFRESH_IDLE_LIFE = timedelta(days=90)
+CODE_LIFE = timedelta(seconds=60)
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far the clocks of two workers may lie apart; what was made later than that is refused (a clock set back)."""
+_REFRESH_TOKEN = (
+    select(RefreshToken, TokenFamily)
+    .join(TokenFamily, TokenFamily.id == RefreshToken.family_id)
+    .where(RefreshToken.hash == bindparam("hash"))
+)
+_SKEW = CLOCK_SKEW // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A live access token: what the policy needs of it, and what introspection tells."""
+
+    facts: GrantFacts
+    family_id: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def new_secret() -> str:
+    """A fresh secret of 256 random bits, as text for URLs."""
+    return secrets.token_urlsafe(32)
+
+
+def check(session: Session, raw_access_token: str) -> TokenRow:
+    """The live token; raises InvalidToken when it, or anything it hangs from, does not stand at this moment.
+
+    Nothing is cached: what was revoked a moment ago is refused now, on every worker.
+    """
+    return _require_standing(find_token(session, digest(raw_access_token)))
+
+
+def check_with_subject(session: Session, raw_access_token: str) -> tuple[TokenRow, str | None]:
+    """The same, and the `sub` of its person where one is made already."""
+    found, subject = find_token_and_subject(session, digest(raw_access_token))
+    return _require_standing(found), subject
+
+
+def _require_standing(found: TokenFacts | None) -> TokenRow:
+    if found is None or not stands(found, microseconds(now())):
+        raise InvalidToken
+    return _row(found)
+
+
+@lru_cache(maxsize=4096)
+def _row(found: TokenFacts) -> TokenRow:
+    # The same facts always make the same row: only the making of it is spared, the facts were read just now.
+    return TokenRow(
+        facts=GrantFacts(
+            grant_id=found.grant_id,
+            account_id=found.account_id,
+            client_id=found.client_id,
+            member_id=found.member_id,
+            patient_id=found.patient_id,
+            token_scopes=found.scope,
+            grant_scopes=found.grant_scopes,
+            client_scopes=found.client_scopes,
+            sensitive_classes=frozenset(found.sensitive_classes),
+            link_id=found.link_id,
+            link_scope=found.link_scope,
+            related_person_id=found.related_person_id,
+        ),
+        family_id=found.family_id,
+        scope=found.scope,
+        created_at=from_microseconds(found.created_at),
+        expires_at=from_microseconds(min(found.expires_at, found.grant_expires_at)),
+    )
+
+
+def stands(found: TokenFacts, at: int) -> bool:
+    """Whether the token and each thing it hangs from stand at the instant `at` (microseconds)."""
+    return (
+        found.created_at <= at + _SKEW
+        and at < found.expires_at
+        and found.ended_at is None
+        and found.family_ended_at is None
+        and found.grant_version == found.grant_current_version
+        and found.grant_status == GrantStatus.ACTIVE
+        and found.grant_ended_at is None
+        and at < found.grant_expires_at
+        and found.account_status == AccountStatus.ACTIVE
+        and found.client_status == ClientStatus.APPROVED
+        and _right_stands(found, at)
+    )
+
+
+def end_family(session: Session, family_id: str, reason: FamilyEnd) -> bool:
+    """End a family: every token of it is refused from the next use on. False when it had ended before."""
+    statement = (
+        update(TokenFamily)
+        .where(TokenFamily.id == family_id, TokenFamily.ended_at.is_(None))
+        .values(ended_at=now(), end_reason=reason)
+    )
+    return cast(CursorResult[Any], session.execute(statement)).rowcount == 1
+
+
+def end_access_tokens(session: Session, family_id: str) -> None:
+    """End the access tokens of a family that are still alive, so that a refresh leaves exactly one (case 47)."""
+    end_tokens(session, family_id, microseconds(now()))
+
+
+def end_access_token(session: Session, token: AccessToken) -> None:
+    """End this one token."""
+    token.ended_at = token.ended_at or now()
+
+
+def found_family(session: Session, code: AuthorizationCode, family_id: str) -> TokenFamily:
+    """The new family that grows from the exchange of `code`."""
+    family = TokenFamily(
+        id=family_id, grant_id=code.grant_id, client_id=code.client_id, scope=code.scope, nonce=code.nonce,
+        authenticated_at=code.authenticated_at, created_at=now(),
+    )  # fmt: skip
+    session.add(family)
+    session.flush()
+    return family
+
+
+def keep_access_token(
+    session: Session, raw: str, *, family: TokenFamily, grant_version: int, scope: str, life: timedelta
+) -> None:
+    """Keep the digest of a new access token."""
+    at = now()
+    add_access_token(
+        session, digest(raw), family.id, grant_version, scope, microseconds(at), microseconds(at + life)
+    )  # fmt: skip
+
+
+def keep_refresh_token(session: Session, raw: str, *, family: TokenFamily) -> None:
+    """Keep the digest of a new refresh token: 90 days without use end it; the grant's end is absolute."""
+    at = now()
+    add_refresh_token(session, digest(raw), family.id, microseconds(at), microseconds(at + REFRESH_IDLE_LIFE))
+
+
+def find_access_token(session: Session, raw: str) -> tuple[AccessToken, TokenFamily] | None:
+    """An access token and its family by the raw token, alive or not."""
+    token = session.get(AccessToken, digest(raw))
+    return (token, session.get_one(TokenFamily, token.family_id)) if token else None
+
+
+def find_refresh_token(session: Session, raw: str) -> tuple[RefreshToken, TokenFamily] | None:
+    """A refresh token and its family by the raw token, alive or not."""
+    found = session.execute(_REFRESH_TOKEN, {"hash": digest(raw)}).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def _right_stands(found: TokenFacts, at: int) -> bool:
+    """Whether the account may still act for the member: as the member, or by the link as it was when agreed."""
+    if found.link_id is None:
+        return found.account_member_id == found.member_id
+    return (
+        found.representative_account_id == found.account_id
+        and found.link_version == found.grant_link_version
+        and found.link_ended_at is None
+        and not found.link_safety_block
+        and found.link_valid_from is not None
+        and found.link_valid_from <= at
+        and (found.link_valid_until is None or at < found.link_valid_until)
+    )

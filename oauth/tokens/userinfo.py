@@ -1,0 +1,34 @@
+"""UserInfo (OpenID Connect Core §5.3): who the token's person is, in the words of the ID token."""
+
+from sqlalchemy.orm import Session
+
+from consent import grants
+from consent.policy import Access, access_for_grant
+from oauth.tokens import token_rows
+from oauth.tokens.token_problems import InsufficientScope
+from service.settings import Settings
+
+
+def claims_of(session: Session, raw_access_token: str, settings: Settings) -> dict[str, str]:
+    """`sub`, and `fhirUser` where granted; raises a TokenProblem, 403 without the scope openid."""
+    token, subject = token_rows.check_with_subject(session, raw_access_token)
+    access = access_for_grant(token.facts)
+    if "openid" not in access.scopes:
+        raise InsufficientScope("openid")
+    claims = {"sub": subject or new_subject(session, access)}
+    if "fhirUser" in access.scopes:
+        claims["fhirUser"] = fhir_user(access, settings.fhir_base)
+    return claims
+
+
+def new_subject(session: Session, access: Access) -> str:
+    """The `sub` of the person behind an Access, made now at the latest."""
+    assert access.account_id is not None and access.member_id is not None, "an app's token has both"
+    return grants.subject_for(session, access.account_id, access.member_id)
+
+
+def fhir_user(access: Access, fhir_base: str) -> str:
+    """The absolute URL of the person behind an Access: a Patient, or the RelatedPerson who represents one."""
+    if access.related_person_id is not None:
+        return f"{fhir_base}/RelatedPerson/{access.related_person_id}"
+    return f"{fhir_base}/Patient/{access.patient_id}"

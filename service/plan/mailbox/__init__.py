@@ -1,0 +1,1 @@
+"""The secure mailbox between offices and the plan."""

@@ -1,0 +1,1 @@
+"""Provider groups, their numbers, addresses and people, and changes they ask for."""

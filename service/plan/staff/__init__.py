@@ -1,0 +1,1 @@
+"""The plan's own people: their roles, and acts that two of them do."""

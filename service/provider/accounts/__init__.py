@@ -1,0 +1,1 @@
+"""Logins of an organisation: all accounts, delegates, invitations, one's own profile."""

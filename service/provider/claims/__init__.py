@@ -1,0 +1,1 @@
+"""Claims Inquiry and Eligibility."""

@@ -1,0 +1,1 @@
+"""The pages of registration for the portal, up to its validation."""

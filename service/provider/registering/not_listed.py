@@ -1,0 +1,38 @@
+"""*My provider is not listed*: the form for the plan's e-Services (product.md PV 3)."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service.plan.registering import not_listed
+from service.plan.registering.not_listed import NotListed, TooManyForms
+from service.provider.registering.registration import network
+from service.provider.registering.registration_schemas import NotListedForm, load
+from service.provider.registering.registration_words import TOO_MANY
+from service.web import db_session
+
+blueprint = Blueprint("provider_not_listed", __name__, url_prefix="/provider/not-listed")
+
+
+@blueprint.route("", methods=["GET", "POST"])
+def index() -> ResponseReturnValue:
+    """The form; on POST it waits in the queue of plan staff."""
+    if request.method == "GET":
+        return _page({})
+    form, errors = load(NotListedForm())
+    if errors:
+        return _page(errors), 400
+    try:
+        not_listed.ask(db_session(), NotListed(**form), network=network())
+    except TooManyForms:
+        return _page({"_schema": [TOO_MANY]}), 429
+    return redirect(url_for("provider_not_listed.sent"), 303)
+
+
+@blueprint.get("/sent")
+def sent() -> ResponseReturnValue:
+    """That somebody will be in touch."""
+    return render_template("provider/not_listed_sent.html")
+
+
+def _page(errors: object) -> str:
+    return render_template("provider/not_listed.html", errors=errors, given=request.form)

@@ -1,0 +1,1 @@
+"""Remittance Inquiry: pages, PDF, CSV."""
