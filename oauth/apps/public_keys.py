@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import base64_to_int
 
 from oauth.models import FetchedKeySet
 from service import outbound
@@ -101,16 +101,14 @@ def _import(key: dict[str, Any]) -> Key:
         raise KeysRefused("Keys are RSA for RS384, or EC for ES384, and for signatures (use: sig).")
     try:
         return _import_rsa(key) if algorithm == "RS384" else _import_ec(key)
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         raise KeysRefused("A key cannot be read.") from None
 
 
 def _import_rsa(key: dict[str, Any]) -> RSAKey:
-    made = RSAKey.import_key(key)
-    assert isinstance(made.raw_value, RSAPublicKey), "private parts were refused before"
-    if made.raw_value.key_size not in _BITS:
+    if base64_to_int(key["n"]).bit_length() not in _BITS:
         raise KeysRefused(f"RSA keys have {_BITS.start} to {_BITS.stop - 1} bits.")
-    return made
+    return RSAKey.import_key(key)
 
 
 def _import_ec(key: dict[str, Any]) -> ECKey:
