@@ -1,4 +1,4 @@
-"""The hot statements of this package, kept by hand for both databases: a token with all it hangs from, and a caller.
+"""The statements of this package kept by hand for both databases: a token with all it hangs from, a caller, its keys.
 
 They run on the driver's own cursor (binary on PostgreSQL), inside the session's transaction.
 """
@@ -42,6 +42,31 @@ _CALLER = Statement(
         c.previous_secret_expires_at, c.may_introspect,
         coalesce((SELECT n.count FROM attempt_counter n WHERE n.key = %s AND n.expires_at > %s), 0)
     FROM client c WHERE c.id = %s
+    """
+)
+_KEYS = Statement(
+    """
+    SELECT c.jwks, c.jwks_uri, k.jwks, coalesce(k.fetched_at, 0), coalesce(k.fresh_until, 0), coalesce(k.tried_at, 0)
+    FROM client c LEFT JOIN fetched_key_set k ON k.client_id = c.id WHERE c.id = %s
+    """
+)
+_KEEP_KEYS = Statement(
+    """
+    INSERT INTO fetched_key_set (client_id, jwks, fetched_at, fresh_until, tried_at) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (client_id) DO UPDATE SET jwks = excluded.jwks, fetched_at = excluded.fetched_at,
+        fresh_until = excluded.fresh_until, tried_at = excluded.tried_at
+    """
+)
+_TRIED = Statement("UPDATE fetched_key_set SET tried_at = %s WHERE client_id = %s")
+_CLAIM_FETCH = Statement(
+    "UPDATE fetched_key_set SET tried_at = %s WHERE client_id = %s AND (tried_at <= %s OR tried_at > %s)"
+    " RETURNING client_id"
+)
+_SYSTEM_TOKEN = Statement(
+    """
+    SELECT a.scope, a.created_at, a.expires_at, a.ended_at, c.id, c.status, c.scopes, c.backend_basis,
+        c.provider_organization_id
+    FROM system_token a JOIN client c ON c.id = a.client_id WHERE a.hash = %s
     """
 )
 
@@ -104,6 +129,31 @@ class CallerFacts(NamedTuple):
     failures: int
 
 
+class KeyFacts(NamedTuple):
+    """Where an app's keys are: those it registered, or those last read at its address and when (0: never)."""
+
+    registered: dict[str, Any] | None
+    jwks_uri: str | None
+    fetched: dict[str, Any] | None
+    fetched_at: int
+    fresh_until: int
+    tried_at: int
+
+
+class SystemTokenFacts(NamedTuple):
+    """A backend client's token with its client: instants in microseconds since 1970."""
+
+    scope: str
+    created_at: int
+    expires_at: int
+    ended_at: int | None
+    client_id: str
+    client_status: str
+    client_scopes: str
+    backend_basis: str
+    organization_id: str | None
+
+
 _CLASSES = TokenFacts._fields.index("sensitive_classes")
 
 
@@ -125,6 +175,36 @@ def find_caller(session: Session, client_id: str, counter: str, at: int) -> Call
     return CallerFacts._make(rows[0]) if rows else None
 
 
+def find_keys(session: Session, client_id: str) -> KeyFacts | None:
+    """Where the keys of the app with this id are; None if there is no app."""
+    rows = _KEYS.run(session, client_id).fetchall()
+    if not rows:
+        return None
+    registered, uri, fetched, *instants = rows[0]
+    return KeyFacts(_document(registered), uri, _document(fetched), *instants)
+
+
+def keep_fetched_keys(session: Session, client_id: str, jwks: str, at: int, fresh_until: int) -> None:
+    """Keep a key set (JSON) that was read at its address at that instant."""
+    _KEEP_KEYS.run(session, client_id, jwks, at, fresh_until, at)
+
+
+def note_failed_fetch(session: Session, client_id: str, at: int) -> None:
+    """Note that the address was asked at that instant and gave nothing."""
+    _TRIED.run(session, at, client_id)
+
+
+def claim_key_fetch(session: Session, client_id: str, at: int, before: int) -> bool:
+    """Be the one who asks the address now, if nobody did since `before`; False for everybody else."""
+    return bool(_CLAIM_FETCH.run(session, at, client_id, before, at).fetchall())
+
+
+def find_system_token(session: Session, token_hash: str) -> SystemTokenFacts | None:
+    """What is known now of the backend client's token with this digest and of its client; None if unknown."""
+    rows = _SYSTEM_TOKEN.run(session, token_hash).fetchall()
+    return SystemTokenFacts._make(rows[0]) if rows else None
+
+
 def add_access_token(
     session: Session, token_hash: str, family_id: str, grant_version: int, scope: str, created_at: int, expires_at: int
 ) -> None:
@@ -142,7 +222,11 @@ def end_tokens(session: Session, family_id: str, at: int) -> None:
     _END_TOKENS.run(session, at, family_id)
 
 
+def _document(json: Any) -> Any:
+    # PostgreSQL's driver reads JSON itself, SQLite's gives the text.
+    return orjson.loads(json) if isinstance(json, str) else json
+
+
 def _facts(row: tuple[Any, ...]) -> TokenFacts:
-    classes = row[_CLASSES]
-    found = tuple(orjson.loads(classes) if isinstance(classes, str) else classes)
+    found = tuple(_document(row[_CLASSES]))
     return TokenFacts._make((*row[:_CLASSES], found, *row[_CLASSES + 1 :]))

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
@@ -10,12 +11,14 @@ from flask import request as flask_request
 from sqlalchemy.orm import Session
 
 from oauth.apps import clients
+from oauth.callers import assertions
+from oauth.callers.assertions import Proof
 from oauth.errors import InvalidClient, InvalidRequest, TooManyAttempts
 from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
 from oauth.statements import CallerFacts, find_caller
 from oauth.tokens import token_rows
-from service import audit
+from service import audit, web
 from service.accounts import throttling
 from service.clock import now
 from service.db import microseconds
@@ -28,11 +31,12 @@ _MAX_HEADER = 4096
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What the request shows of the app: the method, the id it claims, and the secret if any."""
+    """What the request shows of the app: the method, the id it claims, and the secret or the assertion if any."""
 
     method: AuthMethod
     client_id: str
-    secret: str
+    secret: str = ""
+    assertion: str = ""
 
 
 def authenticate(session: Session, request: OAuthRequest, methods: Collection[str]) -> CallerFacts:
@@ -44,8 +48,9 @@ def authenticate(session: Session, request: OAuthRequest, methods: Collection[st
     presented = _name_by_token(session, request, read(request))
     here, at = _counter_here(presented.client_id), microseconds(now())
     possible = clients.is_possible(presented.client_id)
+    proof = _prove(presented, here, at) if presented.assertion and possible else None
     client = find_caller(session, presented.client_id, here, at) if possible else None
-    fits = _fits(client, presented, at)
+    fits = _fits(session, client, presented, proof, at)
     if presented.method is not AuthMethod.NONE:
         _throttle(session, presented.client_id, here, client.failures if client and fits else None)
     if client is None or not fits:
@@ -65,11 +70,11 @@ def read(request: OAuthRequest) -> Presented:
     if sum(methods) > 1:
         raise InvalidRequest()
     if "client_assertion" in form or "client_assertion_type" in form:
-        raise InvalidClient()
+        return _read_assertion(form)
     if header is not None:
         return _read_basic(header, form.get("client_id"))
     method = AuthMethod.POST if "client_secret" in form else AuthMethod.NONE
-    return Presented(method, form.get("client_id", ""), form.get("client_secret", ""))
+    return Presented(method, form.get("client_id", ""), secret=form.get("client_secret", ""))
 
 
 def _name_by_token(session: Session, request: OAuthRequest, presented: Presented) -> Presented:
@@ -97,17 +102,46 @@ def _read_basic(header: str, in_body: str | None) -> Presented:
     return presented
 
 
+def _read_assertion(form: Mapping[str, str]) -> Presented:
+    if form.get("client_assertion_type") != assertions.TYPE or "client_assertion" not in form:
+        raise InvalidRequest()
+    named = assertions.claimed_client(form["client_assertion"])
+    # RFC 7521 §4.2: a client_id beside it must name the same app.
+    if named is None or form.get("client_id", named) != named:
+        raise InvalidClient()
+    return Presented(AuthMethod.PRIVATE_KEY, named, assertion=form["client_assertion"])
+
+
 def _form_decode(raw: bytes) -> str:
     return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
 
 
-def _fits(client: CallerFacts | None, presented: Presented, at: int) -> bool:
+def _prove(presented: Presented, here: str, at: int) -> Proof | None:
+    """The proof of an assertion, worked out before the request's transaction begins: the app's server may be slow.
+
+    Nothing is fetched for whoever would be refused anyway, or has failed too often from here.
+    """
+    with closing(web.latchstring().reading.open()) as session:
+        client = find_caller(session, presented.client_id, here, at)
+        if client is None or not _is_registered_so(client, presented) or client.failures >= PER_CLIENT_AND_NETWORK:
+            return None
+        return assertions.prove(session, client.id, presented.assertion, web.settings())
+
+
+def _fits(
+    session: Session, client: CallerFacts | None, presented: Presented, proof: Proof | None, at: int
+) -> bool:  # fmt: skip
     right_secret = clients.secret_fits(client, presented.secret, at)
-    if client is None or client.status != ClientStatus.APPROVED:
+    if client is None or not _is_registered_so(client, presented):
         return False
-    if client.token_endpoint_auth_method != presented.method:
-        return False
+    if presented.method is AuthMethod.PRIVATE_KEY:
+        return proof is not None and assertions.spend(session, proof)
     return presented.method is AuthMethod.NONE or right_secret
+
+
+def _is_registered_so(client: CallerFacts, presented: Presented) -> bool:
+    approved = client.status == ClientStatus.APPROVED
+    return approved and client.token_endpoint_auth_method == presented.method
 
 
 def _counter_here(client_id: str) -> str:

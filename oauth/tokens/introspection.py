@@ -18,7 +18,7 @@ from oauth.tokens.token_rows import TokenRow
 from oauth.tokens.userinfo import fhir_user, new_subject
 from service.settings import Settings
 
-_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
+_METHODS = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY)
 
 
 def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[str, Any]:

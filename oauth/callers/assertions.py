@@ -1,0 +1,131 @@
+"""Client assertions (private_key_jwt): a JWT that the app signed a moment ago, good once (SMART-60…68; RFC 7523 §3).
+
+Every failure is one answer, which the caller of this module gives: nobody learns which check an assertion met.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import url_for
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jws import JWSRegistry
+from sqlalchemy.orm import Session
+
+from oauth.apps.public_keys import ALGORITHMS
+from oauth.callers import key_sets
+from service import single_use
+from service.clock import now
+from service.db import digest
+from service.settings import Settings
+
+TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+SKEW = 60
+"""How far an app's clock may be ahead of ours, for `nbf` and `iat`; here and below in seconds."""
+FURTHEST = 310
+"""How far ahead `exp` may lie: five minutes, and a little for clocks that differ."""
+OLDEST = 300
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_LONGEST_TEXT = 8_000
+_LONGEST_NAME = 255
+# Keys come from the registration alone: nothing in the header says where else they might be, or changes its meaning.
+_FOREIGN = frozenset({"jwk", "x5u", "x5c", "crit", "b64"})
+_UNREADABLE = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+
+
+class _Registry(JWSRegistry):
+    # The address of a key set may be longer than the library's limit on headers.
+    max_header_length = _LONGEST_TEXT
+
+
+_REGISTRY = _Registry(algorithms=list(ALGORITHMS.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An assertion that holds, unless it was used before."""
+
+    client_id: str
+    jti: str
+    expires_at: datetime
+
+
+def claimed_client(assertion: str) -> str | None:
+    """Whom the assertion says it is from, before anything of it is believed; None for what is no assertion."""
+    if len(assertion) > _LONGEST_TEXT or not _COMPACT.fullmatch(assertion):
+        return None
+    try:
+        claims = json.loads(jws.extract_compact(assertion.encode(), registry=_REGISTRY).payload or b"")
+    except _UNREADABLE:
+        return None
+    named = claims.get("iss") if isinstance(claims, dict) else None
+    return named if isinstance(named, str) else None
+
+
+def prove(session: Session, client_id: str, assertion: str, settings: Settings) -> Proof | None:
+    """The proof that the app of this id signed the assertion for us a moment ago; None when anything does not hold.
+
+    `session` is in autocommit: the app's own server may be asked for its keys meanwhile.
+    """
+    try:
+        header = jws.extract_compact(assertion.encode(), registry=_REGISTRY).headers()
+        if not _header_holds(header):
+            return None
+        key = key_sets.find_key(session, client_id, header["kid"], header.get("jku"), settings)
+        if key is None or ALGORITHMS[key.key_type] != header["alg"]:
+            return None
+        claims = jwt.decode(assertion, key, registry=_REGISTRY).claims
+    except _UNREADABLE:
+        return None
+    return _proof(claims, client_id, settings)
+
+
+def spend(session: Session, proof: Proof) -> bool:
+    """Use the assertion up; False when it was used before, on whichever worker. Kept until it is over by any clock."""
+    named = digest(f"{proof.client_id}\0{proof.jti}")
+    return single_use.claim(session, "client_assertion", named, expires_at=proof.expires_at + timedelta(seconds=SKEW))
+
+
+def _header_holds(header: dict[str, Any]) -> bool:
+    return (
+        header.get("alg") in ALGORITHMS.values()
+        and header.get("typ") == "JWT"
+        and isinstance(header.get("kid"), str)
+        and _FOREIGN.isdisjoint(header)
+    )
+
+
+def _proof(claims: dict[str, Any], client_id: str, settings: Settings) -> Proof | None:
+    at, jti = now(), claims.get("jti")
+    named = claims.get("iss") == claims.get("sub") == client_id
+    if not named or not _is_for_us(claims.get("aud"), settings) or not _is_of_now(claims, at.timestamp()):
+        return None
+    if not isinstance(jti, str) or not 1 <= len(jti) <= _LONGEST_NAME:
+        return None
+    return Proof(client_id, jti, at + timedelta(seconds=claims["exp"] - at.timestamp()))
+
+
+def _is_for_us(audience: object, settings: Settings) -> bool:
+    """Whether the audience is the token endpoint (SMART), or the issuer as newer drafts ask: one text, no list."""
+    return isinstance(audience, str) and audience in {settings.base_url + url_for("oauth.token"), settings.base_url}
+
+
+def _is_of_now(claims: dict[str, Any], at: float) -> bool:
+    ends, made, begins = (_instant(claims.get(name)) for name in ("exp", "iat", "nbf"))
+    if ends is None or not at < ends <= at + FURTHEST:
+        return False
+    if "iat" in claims and (made is None or not at - OLDEST <= made <= at + SKEW):
+        return False
+    return "nbf" not in claims or (begins is not None and begins <= at + SKEW)
+
+
+def _instant(value: object) -> float | None:
+    """A NumericDate (RFC 7519 §2) in seconds since 1970; None for what is none."""
+    # An int stays one: it may be larger than any float.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if isinstance(value, int) or math.isfinite(value) else None

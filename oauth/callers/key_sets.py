@@ -1,0 +1,72 @@
+"""The keys of the app that calls: those it registered, or those at its address, kept for all workers (SMART-65).
+
+A set from an address is used as long as its server allows, five minutes at most, and so a key that is taken out there
+is refused here soon after. A key that the kept set does not name is looked for once more, at most every 30 seconds. The
+session is one in autocommit: nothing is locked while somebody else's server thinks.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy.orm import Session
+
+from oauth.apps import public_keys
+from oauth.apps.public_keys import Key, KeysRefused
+from oauth.statements import KeyFacts, claim_key_fetch, find_keys, keep_fetched_keys, note_failed_fetch
+from service.clock import now
+from service.db import microseconds
+from service.settings import Settings
+
+APART = timedelta(seconds=30)
+"""Between two tries to find a key that is not in the kept set, and after a server that failed."""
+_APART = APART // timedelta(microseconds=1)
+log = structlog.get_logger("oauth.key_sets")
+
+
+def find_key(session: Session, client_id: str, kid: str, jku: object, settings: Settings) -> Key | None:
+    """The one key of the app with this `kid`; None where there is none, or where its server does not tell.
+
+    An assertion may repeat where its keys are (`jku`), but nothing is ever fetched from there unless it is the
+    registered address to the letter (SMART-63).
+    """
+    facts = find_keys(session, client_id)
+    if facts is None or (jku is not None and jku != facts.jwks_uri):
+        return None
+    jwks = facts.registered if facts.jwks_uri is None else _fetched(session, client_id, kid, facts, settings)
+    return public_keys.read(jwks).get(kid) if jwks else None
+
+
+def _fetched(
+    session: Session, client_id: str, kid: str, facts: KeyFacts, settings: Settings
+) -> dict[str, Any] | None:  # fmt: skip
+    at = microseconds(now())
+    if not _is_fresh(facts, at):
+        failed_lately = facts.tried_at > facts.fetched_at and at - _APART < facts.tried_at <= at
+        return None if failed_lately else _fetch(session, client_id, facts, settings)
+    if _names(facts.fetched, kid) or not claim_key_fetch(session, client_id, at, at - _APART):
+        return facts.fetched
+    return _fetch(session, client_id, facts, settings)
+
+
+def _is_fresh(facts: KeyFacts, at: int) -> bool:
+    # What was read in the future of this moment was read before a clock was set back.
+    return facts.fetched is not None and facts.fetched_at <= at < facts.fresh_until
+
+
+def _names(jwks: dict[str, Any] | None, kid: str) -> bool:
+    return any(key["kid"] == kid for key in (jwks or {}).get("keys", ()))
+
+
+def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings) -> dict[str, Any] | None:
+    at = microseconds(now())
+    try:
+        published = public_keys.fetch(facts.jwks_uri or "", sandbox=settings.sandbox)
+    except KeysRefused as refused:
+        log.warning("key_set_refused", client=client_id, reason=refused.reason)
+        note_failed_fetch(session, client_id, at)
+        return None
+    fresh_until = at + published.fresh_for // timedelta(microseconds=1)
+    keep_fetched_keys(session, client_id, orjson.dumps(published.jwks).decode(), at, fresh_until)
+    return published.jwks
