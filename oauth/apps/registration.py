@@ -18,7 +18,7 @@ from service.clock import now
 from service.db import digest, new_id
 from service.settings import Settings
 
-DEFAULT_SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs user/*.rs"
+DEFAULT_SCOPES = "openid fhirUser launch launch/patient online_access offline_access patient/*.rs user/*.rs"
 """What a registered app may ask for unless the plan narrows it: reading only."""
 
 
@@ -36,6 +36,7 @@ class Registration:
     kind: ClientKind = ClientKind.PUBLIC
     token_endpoint_auth_method: AuthMethod | None = None
     launch_uris: Sequence[str] = ()
+    post_logout_redirect_uris: Sequence[str] = ()
     scopes: str = DEFAULT_SCOPES
     developer_domain: str | None = None
     website: str | None = None
@@ -47,6 +48,8 @@ class Registration:
     attested_on: datetime | None = None
     attestation_version: str | None = None
     may_introspect: bool = False
+    require_pushed_authorization_requests: bool = False
+    dpop_bound_access_tokens: bool = False
     secret_lifetime: timedelta | None = None
     client_id: str | None = None
     client_secret: str | None = None
@@ -81,7 +84,8 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
     if (app.method is AuthMethod.NONE) != app.is_public:
         raise ClientRefused("A public app has no secret, and a confidential app needs one.")
     _require_name(session, app.name, settings)
-    _require_addresses(app.redirect_uris, app.launch_uris, sandbox=settings.sandbox)
+    others = (*app.launch_uris, *app.post_logout_redirect_uris)
+    _require_addresses(app.redirect_uris, others, sandbox=settings.sandbox)
     _require_pages(app.website, app.policy_uri, app.terms_uri)
     if not smart.parse(app.scopes):
         raise ClientRefused("The app names no scope that we know.")
@@ -98,8 +102,11 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         secret_expires_at=at + app.secret_lifetime if secret and app.secret_lifetime else None,
         redirect_uris=list(app.redirect_uris),
         launch_uris=list(app.launch_uris),
+        post_logout_redirect_uris=list(app.post_logout_redirect_uris),
         scopes=app.scopes,
         may_introspect=app.may_introspect and secret is not None,
+        require_pushed_authorization_requests=app.require_pushed_authorization_requests,
+        dpop_bound_access_tokens=app.dpop_bound_access_tokens,
         status=ClientStatus.APPROVED,
         developer_name=app.developer_name,
         developer_domain=app.developer_domain,
@@ -127,11 +134,11 @@ def _require_name(session: Session, name: str, settings: Settings) -> None:
         raise ClientRefused("The name looks like that of an app that is registered already.")
 
 
-def _require_addresses(redirect_uris: Sequence[str], launch_uris: Sequence[str], *, sandbox: bool) -> None:
+def _require_addresses(redirect_uris: Sequence[str], others: Sequence[str], *, sandbox: bool) -> None:
     if not 1 <= len(redirect_uris) <= 20:
         raise ClientRefused("An app has 1 to 20 redirect addresses.")
     try:
-        for uri in (*redirect_uris, *launch_uris):
+        for uri in (*redirect_uris, *others):
             redirects.require_registrable(uri, sandbox=sandbox)
     except redirects.RedirectRefused as refused:
         raise ClientRefused(refused.reason) from None
