@@ -47,7 +47,10 @@ class ClientView:
     provider_organization_id: str | None
     redirect_uris: tuple[str, ...]
     launch_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
     scopes: str
+    require_pushed_authorization_requests: bool
+    dpop_bound_access_tokens: bool
     status: ClientStatus
     developer_name: str
     developer_domain: str | None
@@ -88,7 +91,10 @@ def view(client: Client) -> ClientView:
         provider_organization_id=client.provider_organization_id,
         redirect_uris=tuple(client.redirect_uris),
         launch_uris=tuple(client.launch_uris),
+        post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
         scopes=client.scopes,
+        require_pushed_authorization_requests=client.require_pushed_authorization_requests,
+        dpop_bound_access_tokens=client.dpop_bound_access_tokens,
         status=client.status,
         developer_name=client.developer_name,
         developer_domain=client.developer_domain,

@@ -21,7 +21,7 @@ from service.db import digest, new_id
 from service.plan.models import OrganizationKind, PortalOrganization
 from service.settings import Settings
 
-DEFAULT_SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs user/*.rs"
+DEFAULT_SCOPES = "openid fhirUser launch launch/patient online_access offline_access patient/*.rs user/*.rs"
 """What a registered app may ask for unless the plan narrows it: reading only."""
 PLAN_SCOPES = "system/*.rs"
 PROVIDER_SCOPES = "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
@@ -62,6 +62,7 @@ class Registration:
     backend_basis: BackendBasis | None = None
     provider_organization_id: str | None = None
     launch_uris: Sequence[str] = ()
+    post_logout_redirect_uris: Sequence[str] = ()
     scopes: str = DEFAULT_SCOPES
     developer_domain: str | None = None
     website: str | None = None
@@ -73,6 +74,8 @@ class Registration:
     attested_on: datetime | None = None
     attestation_version: str | None = None
     may_introspect: bool = False
+    require_pushed_authorization_requests: bool = False
+    dpop_bound_access_tokens: bool = False
     secret_lifetime: timedelta | None = None
     client_id: str | None = None
     client_secret: str | None = None
@@ -176,8 +179,11 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         secret_expires_at=at + app.secret_lifetime if secret and app.secret_lifetime else None,
         redirect_uris=list(app.redirect_uris),
         launch_uris=list(app.launch_uris),
+        post_logout_redirect_uris=list(app.post_logout_redirect_uris),
         scopes=app.scopes,
         may_introspect=app.may_introspect and app.kind is not ClientKind.PUBLIC,
+        require_pushed_authorization_requests=app.require_pushed_authorization_requests,
+        dpop_bound_access_tokens=app.dpop_bound_access_tokens,
         status=ClientStatus.APPROVED,
         developer_name=app.developer_name,
         developer_domain=app.developer_domain,
@@ -206,12 +212,13 @@ def _require_name(session: Session, name: str, settings: Settings) -> None:
 
 
 def _require_addresses(app: Registration, *, sandbox: bool) -> None:
-    if app.is_backend and (app.redirect_uris or app.launch_uris):
+    others = (*app.launch_uris, *app.post_logout_redirect_uris)
+    if app.is_backend and (app.redirect_uris or others):
         raise ClientRefused("A backend service sends nobody anywhere: it has no redirect addresses.")
     if not app.is_backend and not 1 <= len(app.redirect_uris) <= 20:
         raise ClientRefused("An app has 1 to 20 redirect addresses.")
     try:
-        for uri in (*app.redirect_uris, *app.launch_uris):
+        for uri in (*app.redirect_uris, *others):
             redirects.require_registrable(uri, sandbox=sandbox)
     except redirects.RedirectRefused as refused:
         raise ClientRefused(refused.reason) from None
