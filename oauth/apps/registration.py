@@ -1,17 +1,19 @@
-"""Registration of apps: what is told of one, what is refused, and the row that comes of it."""
+"""Registration of apps: what is told of one, what is refused, the row that comes of it, and what it says later."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
-from oauth.apps import clients, logos, names, redirects
+from oauth.apps import clients, logos, names, redirects, reviews
+from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused, ClientView
 from oauth.apps.logos import Logo
+from oauth.apps.models import ReviewState
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
 from service import audit, web
 from service.clock import now
@@ -20,6 +22,8 @@ from service.settings import Settings
 
 DEFAULT_SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs user/*.rs"
 """What a registered app may ask for unless the plan narrows it: reading only."""
+SIGNING_ALG = "RS256"
+"""What signs ID tokens; nothing else can be asked for (case 61)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,14 @@ class Registration:
     attestation: Attestation = Attestation.UNANSWERED
     attested_on: datetime | None = None
     attestation_version: str | None = None
+    organization_id: str | None = None
+    description: str = ""
+    platforms: Sequence[str] = ()
+    scope_reasons: Mapping[str, str] = field(default_factory=dict)
+    id_token_signed_response_alg: str = SIGNING_ALG
+    state: ReviewState = ReviewState.APPROVED
+    """Where its review begins: what the plan's own tools register needs none."""
+    by_account_id: str | None = None
     may_introspect: bool = False
     secret_lifetime: timedelta | None = None
     client_id: str | None = None
@@ -63,28 +75,51 @@ class Registration:
 
 
 def register(session: Session, app: Registration, *, settings: Settings | None = None) -> tuple[ClientView, str | None]:
-    """Register an approved app; its secret is returned here and never again. Raises ClientRefused with a sentence.
+    """Register an app; its secret is returned here and never again. Raises ClientRefused with a sentence.
 
     `settings` is taken from the running application when not given.
     """
-    _require_acceptable(session, app, settings or web.settings())
+    settings = settings or web.settings()
+    _require_acceptable(session, app, settings)
     secret = None if app.is_public else app.client_secret or secrets.token_urlsafe(32)
     client = _row(app, secret, now())
     client.logo_digest = logos.keep(session, app.logo) if app.logo else None
     session.add(client)
     session.flush()
-    audit.record(session, "oauth:client:register", client_id=client.id)
+    audit.record(session, "oauth:client:register", client_id=client.id, account_id=app.by_account_id)
+    reviews.open_first(session, client, app.state, settings=settings, by_account_id=app.by_account_id)
     return clients.view(client), secret
+
+
+def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
+    """Let an app say `content` of itself from now on; requests obey from the next one on. Raises ClientRefused."""
+    require_content(session, content, settings, own_id=client.id)
+    for name, value in content.to_keep().items():
+        setattr(client, name, value)
+    client.name_skeleton = names.skeleton(content.name)
+    client.version += 1
+    session.flush()
+
+
+def require_content(session: Session, content: AppContent, settings: Settings, *, own_id: str | None = None) -> None:
+    """Raise ClientRefused unless an app may say this of itself; the app of `own_id` may keep its name."""
+    _require_name(session, content.name, settings, own_id)
+    _require_addresses(content.redirect_uris, content.launch_uris, sandbox=settings.sandbox)
+    _require_pages(content.website, content.policy_uri, content.terms_uri)
+    if not smart.parse(content.scopes):
+        raise ClientRefused("The app names no scope that we know.")
 
 
 def _require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
     if (app.method is AuthMethod.NONE) != app.is_public:
         raise ClientRefused("A public app has no secret, and a confidential app needs one.")
-    _require_name(session, app.name, settings)
-    _require_addresses(app.redirect_uris, app.launch_uris, sandbox=settings.sandbox)
-    _require_pages(app.website, app.policy_uri, app.terms_uri)
-    if not smart.parse(app.scopes):
-        raise ClientRefused("The app names no scope that we know.")
+    if app.id_token_signed_response_alg != SIGNING_ALG:
+        raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
+    content = AppContent(
+        name=app.name, redirect_uris=tuple(app.redirect_uris), launch_uris=tuple(app.launch_uris), scopes=app.scopes,
+        website=app.website, policy_uri=app.policy_uri, terms_uri=app.terms_uri,
+    )  # fmt: skip
+    require_content(session, content, settings)
 
 
 def _row(app: Registration, secret: str | None, at: datetime) -> Client:
@@ -100,7 +135,11 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         launch_uris=list(app.launch_uris),
         scopes=app.scopes,
         may_introspect=app.may_introspect and secret is not None,
-        status=ClientStatus.APPROVED,
+        status=ClientStatus.PENDING,
+        organization_id=app.organization_id,
+        description=app.description,
+        platforms=list(app.platforms),
+        scope_reasons=dict(app.scope_reasons),
         developer_name=app.developer_name,
         developer_domain=app.developer_domain,
         website=app.website,
@@ -115,7 +154,7 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
     )
 
 
-def _require_name(session: Session, name: str, settings: Settings) -> None:
+def _require_name(session: Session, name: str, settings: Settings, own_id: str | None) -> None:
     try:
         names.require_plain(name)
     except names.NameRefused as refused:
@@ -123,7 +162,8 @@ def _require_name(session: Session, name: str, settings: Settings) -> None:
     looks = names.skeleton(name)
     if names.skeleton(settings.plan.name) in looks:
         raise ClientRefused("The name looks like the plan's own name.")
-    if session.scalar(select(Client.id).where(Client.name_skeleton == looks)) is not None:
+    holder = session.scalar(select(Client.id).where(Client.name_skeleton == looks))
+    if holder not in {None, own_id}:
         raise ClientRefused("The name looks like that of an app that is registered already.")
 
 
