@@ -6,6 +6,7 @@ Secrets are random and stored as digests only.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -15,10 +16,12 @@ from service.single_use import SpentOnce
 
 
 class ClientKind(StrEnum):
-    """Whether the app can keep a secret (RFC 6749 §2.1)."""
+    """Whether the app can keep a secret (RFC 6749 §2.1), and whether there is a person in it at all."""
 
     PUBLIC = "public"
     CONFIDENTIAL = "confidential"
+    BACKEND = "backend"
+    """A program of the plan's, or of a provider's office, that asks for itself (SMART Backend Services)."""
 
 
 class AuthMethod(StrEnum):
@@ -27,6 +30,14 @@ class AuthMethod(StrEnum):
     NONE = "none"
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    PRIVATE_KEY = "private_key_jwt"
+
+
+class BackendBasis(StrEnum):
+    """Whose program a backend client is, and so what it reaches (`consent.policy`)."""
+
+    PLAN = "plan"
+    PROVIDER = "provider"
 
 
 class ClientStatus(StrEnum):
@@ -69,6 +80,11 @@ class Client(Base):
     secret_expires_at: Mapped[datetime | None] = mapped_column(Instant)
     previous_secret_hash: Mapped[str | None] = mapped_column(String(64))
     previous_secret_expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Its public keys, told at registration; an app that proves itself by a key has these or `jwks_uri`."""
+    jwks_uri: Mapped[str | None] = mapped_column(String(2000))
+    backend_basis: Mapped[BackendBasis | None] = mapped_column(words(BackendBasis))
+    provider_organization_id: Mapped[str | None] = mapped_column(ForeignKey("portal_organization.id"))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     launch_uris: Mapped[list[str]] = mapped_column(JSON)
     scopes: Mapped[str] = mapped_column(Text)
@@ -93,8 +109,9 @@ class Client(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Authlib asks whether this app may use a grant type: every app may use the ones of people."""
-        return grant_type in {"authorization_code", "refresh_token"}
+        """Authlib asks whether this app may use a grant type: those of people, or the one without a person."""
+        of_people = grant_type in {"authorization_code", "refresh_token"}
+        return grant_type == "client_credentials" if self.kind is ClientKind.BACKEND else of_people
 
 
 class PendingAuthorization(Base, SpentOnce):
@@ -197,6 +214,32 @@ class RefreshToken(Base, SpentOnce):
     family_id: Mapped[str] = mapped_column(ForeignKey("token_family.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class SystemToken(Base):
+    """A bearer token of a backend client, of five minutes at most; it hangs from its client alone."""
+
+    __tablename__ = "system_token"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), index=True)
+    scope: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class FetchedKeySet(Base):
+    """The key set last read from a client's `jwks_uri`, shared by all workers; five minutes old at most when used."""
+
+    __tablename__ = "fetched_key_set"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    jwks: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fetched_at: Mapped[datetime] = mapped_column(Instant)
+    fresh_until: Mapped[datetime] = mapped_column(Instant)
+    tried_at: Mapped[datetime] = mapped_column(Instant)
+    """When it was last asked for: later than `fetched_at` when that failed."""
 
 
 class SigningKey(Base):

@@ -10,15 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from oauth.apps import redirects
-from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
+from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus
 from oauth.statements import CallerFacts
 from service import audit
 from service.clock import now
 from service.db import digest
 
 __all__ = [
-    "Attestation", "AuthMethod", "ClientKind", "ClientRefused", "ClientStatus", "ClientView", "NoSuchClient", "find",
-    "get", "list_clients", "lock", "rotate_secret", "set_scopes", "view",
+    "Attestation", "AuthMethod", "BackendBasis", "ClientKind", "ClientRefused", "ClientStatus", "ClientView",
+    "NoSuchClient", "find", "get", "list_clients", "lock", "rotate_secret", "set_scopes", "view",
 ]  # fmt: skip
 _NO_SECRET = secrets.token_hex(32)
 
@@ -43,6 +43,9 @@ class ClientView:
     name: str
     kind: ClientKind
     token_endpoint_auth_method: AuthMethod
+    jwks_uri: str | None
+    backend_basis: BackendBasis | None
+    provider_organization_id: str | None
     redirect_uris: tuple[str, ...]
     launch_uris: tuple[str, ...]
     scopes: str
@@ -71,11 +74,11 @@ class ClientView:
 
     @property
     def identity_assured(self) -> bool:
-        """Whether somebody else could not pose as this app: it holds a secret or receives on a claimed https address.
+        """Whether nobody else could pose as this app: it holds a secret or key, or receives on a claimed https address.
 
         Others are asked for consent each time (RFC 8252 §8.6).
         """
-        return self.kind is ClientKind.CONFIDENTIAL or all(map(redirects.is_claimed_https, self.redirect_uris))
+        return self.kind is not ClientKind.PUBLIC or all(map(redirects.is_claimed_https, self.redirect_uris))
 
 
 def view(client: Client) -> ClientView:
@@ -85,6 +88,9 @@ def view(client: Client) -> ClientView:
         name=client.name,
         kind=client.kind,
         token_endpoint_auth_method=client.token_endpoint_auth_method,
+        jwks_uri=client.jwks_uri,
+        backend_basis=client.backend_basis,
+        provider_organization_id=client.provider_organization_id,
         redirect_uris=tuple(client.redirect_uris),
         launch_uris=tuple(client.launch_uris),
         scopes=client.scopes,
@@ -148,7 +154,7 @@ def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = time
     """Give a confidential app a new secret; the old one works on for `overlap` (case 41)."""
     client = _row(session, client_id)
     if client.secret_hash is None:
-        raise ClientRefused("A public app has no secret.")
+        raise ClientRefused("This app has no secret: it keeps none, or proves itself by a key.")
     secret = secrets.token_urlsafe(32)
     client.previous_secret_hash = client.secret_hash
     client.previous_secret_expires_at = min(filter(None, (now() + overlap, client.secret_expires_at)))

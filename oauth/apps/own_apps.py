@@ -81,7 +81,7 @@ def propose(
     client = _own(session, developer, client_id)
     versions = admission.versions_of(session, client_id)
     _require_editable(versions)
-    registration.require_content(session, content, settings, own_id=client_id)
+    registration.require_content(session, content, client.kind, settings, own_id=client_id)
     review = _open_version(session, versions, content)
     if versions.standing is None:
         registration.write_content(session, client, content, settings)

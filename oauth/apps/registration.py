@@ -4,41 +4,67 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
-from oauth.apps import clients, logos, names, redirects, reviews
+from oauth.apps import clients, logos, names, public_keys, redirects, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused, ClientView
 from oauth.apps.logos import Logo
 from oauth.apps.models import ReviewState
-from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
+from oauth.apps.public_keys import KeysRefused, Published
+from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus
 from service import audit, web
 from service.clock import now
 from service.db import digest, new_id
+from service.plan.models import OrganizationKind, PortalOrganization
 from service.settings import Settings
 
 DEFAULT_SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs user/*.rs"
 """What a registered app may ask for unless the plan narrows it: reading only."""
 SIGNING_ALG = "RS256"
 """What signs ID tokens; nothing else can be asked for (case 61)."""
+PLAN_SCOPES = "system/*.rs"
+PROVIDER_SCOPES = "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
+"""The same for a backend client, by whose it is."""
+_METHODS = {
+    ClientKind.PUBLIC: {AuthMethod.NONE},
+    ClientKind.CONFIDENTIAL: {AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY},
+    ClientKind.BACKEND: {AuthMethod.PRIVATE_KEY},
+}
+_SIMPLEST = {
+    ClientKind.PUBLIC: AuthMethod.NONE,
+    ClientKind.CONFIDENTIAL: AuthMethod.BASIC,
+    ClientKind.BACKEND: AuthMethod.PRIVATE_KEY,
+}
+_METHOD_REFUSED = {
+    ClientKind.PUBLIC: "A public app has no secret, and a confidential app needs one.",
+    ClientKind.CONFIDENTIAL: "A confidential app proves itself by a secret or a key.",
+    ClientKind.BACKEND: "A backend service proves itself by a key (private_key_jwt).",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:
     """An app as its developer describes it.
 
+    An app that proves itself by a key gives its public keys (`jwks`) or their address (`jwks_uri`), one of the two.
     `client_id` and `client_secret` are for the plan's own tools that must be repeatable (the sandbox); developers
     never choose them (OA-43).
     """
 
     name: str
-    redirect_uris: Sequence[str]
     developer_name: str
+    redirect_uris: Sequence[str] = ()
     kind: ClientKind = ClientKind.PUBLIC
     token_endpoint_auth_method: AuthMethod | None = None
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
+    backend_basis: BackendBasis | None = None
+    provider_organization_id: str | None = None
     launch_uris: Sequence[str] = ()
     scopes: str = DEFAULT_SCOPES
     developer_domain: str | None = None
@@ -64,28 +90,37 @@ class Registration:
     client_secret: str | None = None
 
     @property
-    def is_public(self) -> bool:
-        """Whether it keeps no secret."""
-        return self.kind is ClientKind.PUBLIC
+    def is_backend(self) -> bool:
+        """Whether it has no person, and so nowhere to send one back to."""
+        return self.kind is ClientKind.BACKEND
 
     @property
     def method(self) -> AuthMethod:
         """How it proves itself: as it says, else as its kind does most simply."""
-        return self.token_endpoint_auth_method or (AuthMethod.NONE if self.is_public else AuthMethod.BASIC)
+        return self.token_endpoint_auth_method or _SIMPLEST[self.kind]
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it proves itself by a secret that we give it."""
+        return self.method in {AuthMethod.BASIC, AuthMethod.POST}
 
 
 def register(session: Session, app: Registration, *, settings: Settings | None = None) -> tuple[ClientView, str | None]:
     """Register an app; its secret is returned here and never again. Raises ClientRefused with a sentence.
 
-    `settings` is taken from the running application when not given.
+    `settings` is taken from the running application when not given. An address of keys is tried at once (three seconds
+    at most), before the session is used.
     """
     settings = settings or web.settings()
+    published = _require_keys(app, settings)
     _require_acceptable(session, app, settings)
-    secret = None if app.is_public else app.client_secret or secrets.token_urlsafe(32)
+    secret = (app.client_secret or secrets.token_urlsafe(32)) if app.has_secret else None
     client = _row(app, secret, now())
     client.logo_digest = logos.keep(session, app.logo) if app.logo else None
     session.add(client)
     session.flush()
+    if published is not None:
+        session.add(public_keys.row(client.id, published))
     audit.record(session, "oauth:client:register", client_id=client.id, account_id=app.by_account_id)
     reviews.open_first(session, client, app.state, settings=settings, by_account_id=app.by_account_id)
     return clients.view(client), secret
@@ -93,7 +128,7 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
 
 def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
     """Let an app say `content` of itself from now on; requests obey from the next one on. Raises ClientRefused."""
-    require_content(session, content, settings, own_id=client.id)
+    require_content(session, content, client.kind, settings, own_id=client.id)
     for name, value in content.to_keep().items():
         setattr(client, name, value)
     client.name_skeleton = names.skeleton(content.name)
@@ -101,25 +136,65 @@ def write_content(session: Session, client: Client, content: AppContent, setting
     session.flush()
 
 
-def require_content(session: Session, content: AppContent, settings: Settings, *, own_id: str | None = None) -> None:
-    """Raise ClientRefused unless an app may say this of itself; the app of `own_id` may keep its name."""
+def require_content(
+    session: Session, content: AppContent, kind: ClientKind, settings: Settings, *, own_id: str | None = None
+) -> None:
+    """Raise ClientRefused unless an app of this kind may say this of itself; the app of `own_id` may keep its name."""
     _require_name(session, content.name, settings, own_id)
-    _require_addresses(content.redirect_uris, content.launch_uris, sandbox=settings.sandbox)
+    _require_addresses(content.redirect_uris, content.launch_uris, kind, sandbox=settings.sandbox)
     _require_pages(content.website, content.policy_uri, content.terms_uri)
-    if not smart.parse(content.scopes):
-        raise ClientRefused("The app names no scope that we know.")
+    _require_scopes(content.scopes, kind)
 
 
 def _require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
-    if (app.method is AuthMethod.NONE) != app.is_public:
-        raise ClientRefused("A public app has no secret, and a confidential app needs one.")
+    if app.method not in _METHODS[app.kind]:
+        raise ClientRefused(_METHOD_REFUSED[app.kind])
     if app.id_token_signed_response_alg != SIGNING_ALG:
         raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
     content = AppContent(
         name=app.name, redirect_uris=tuple(app.redirect_uris), launch_uris=tuple(app.launch_uris), scopes=app.scopes,
         website=app.website, policy_uri=app.policy_uri, terms_uri=app.terms_uri,
     )  # fmt: skip
-    require_content(session, content, settings)
+    require_content(session, content, app.kind, settings)
+    _require_basis(session, app)
+
+
+def _require_keys(app: Registration, settings: Settings) -> Published | None:
+    """What stands at the address of the keys, where one is given."""
+    if app.method is not AuthMethod.PRIVATE_KEY:
+        if app.jwks is not None or app.jwks_uri is not None:
+            raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+        return None
+    if (app.jwks is None) == (app.jwks_uri is None):
+        raise ClientRefused("Give the public keys or their address: one of the two.")
+    try:
+        if app.jwks_uri is not None:
+            return public_keys.fetch(app.jwks_uri, sandbox=settings.sandbox)
+        public_keys.read(app.jwks)
+        return None
+    except KeysRefused as refused:
+        raise ClientRefused(refused.reason) from None
+
+
+def _require_scopes(scopes: str, kind: ClientKind) -> None:
+    asked = smart.parse(scopes)
+    if not asked:
+        raise ClientRefused("The app names no scope that we know.")
+    of_system = not asked.words and all(scope.context == "system" for scope in asked.resources)
+    if kind is ClientKind.BACKEND and not of_system:
+        raise ClientRefused("A backend service asks for system/ scopes only.")
+
+
+def _require_basis(session: Session, app: Registration) -> None:
+    if app.is_backend != (app.backend_basis is not None):
+        raise ClientRefused("A backend service, and only one, is the plan's own or a provider's.")
+    if (app.backend_basis is BackendBasis.PROVIDER) != (app.provider_organization_id is not None):
+        raise ClientRefused("A provider's backend service names the organization of the portal that it belongs to.")
+    if app.provider_organization_id is None:
+        return
+    organization = session.get(PortalOrganization, app.provider_organization_id)
+    if organization is None or organization.kind is not OrganizationKind.PROVIDER:
+        raise ClientRefused("There is no provider organization of the portal with this id.")
 
 
 def _row(app: Registration, secret: str | None, at: datetime) -> Client:
@@ -129,12 +204,16 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         name_skeleton=names.skeleton(app.name),
         kind=app.kind,
         token_endpoint_auth_method=app.method,
+        jwks=dict(app.jwks) if app.jwks is not None else None,
+        jwks_uri=app.jwks_uri,
+        backend_basis=app.backend_basis,
+        provider_organization_id=app.provider_organization_id,
         secret_hash=digest(secret) if secret else None,
         secret_expires_at=at + app.secret_lifetime if secret and app.secret_lifetime else None,
         redirect_uris=list(app.redirect_uris),
         launch_uris=list(app.launch_uris),
         scopes=app.scopes,
-        may_introspect=app.may_introspect and secret is not None,
+        may_introspect=app.may_introspect and app.kind is not ClientKind.PUBLIC,
         status=ClientStatus.PENDING,
         organization_id=app.organization_id,
         description=app.description,
@@ -167,9 +246,14 @@ def _require_name(session: Session, name: str, settings: Settings, own_id: str |
         raise ClientRefused("The name looks like that of an app that is registered already.")
 
 
-def _require_addresses(redirect_uris: Sequence[str], launch_uris: Sequence[str], *, sandbox: bool) -> None:
-    if not 1 <= len(redirect_uris) <= 20:
-        raise ClientRefused("An app has 1 to 20 redirect addresses.")
+def _require_addresses(
+    redirect_uris: Sequence[str], launch_uris: Sequence[str], kind: ClientKind, *, sandbox: bool
+) -> None:
+    is_backend = kind is ClientKind.BACKEND
+    if is_backend and (redirect_uris or launch_uris):
+        raise ClientRefused("A backend service sends nobody anywhere: it has no redirect addresses.")
+    if not is_backend and not (1 <= len(redirect_uris) <= 20 and len(launch_uris) <= 20):
+        raise ClientRefused("An app has 1 to 20 redirect addresses, and at most 20 launch addresses.")
     try:
         for uri in (*redirect_uris, *launch_uris):
             redirects.require_registrable(uri, sandbox=sandbox)
