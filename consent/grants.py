@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import CursorResult, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
@@ -123,6 +123,18 @@ def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | Non
     grant.ended_by_account_id = account_id
     grant.version += 1
     _record(session, grant, "revoke", account_id)
+
+
+def end_all_of_app(session: Session, client_id: str) -> int:
+    """End every grant of an app that is closed for good, as `revoke` does; how many. One audit row tells of all."""
+    statement = (
+        update(Grant)
+        .where(Grant.client_id == client_id, Grant.ended_at.is_(None))
+        .values(status=GrantStatus.REVOKED, ended_at=now(), ended_by=EndedBy.APP, version=Grant.version + 1)
+    )
+    ended = cast(CursorResult[Any], session.execute(statement)).rowcount
+    audit.record(session, "consent:grant:revoke-all", client_id=client_id, count=ended)
+    return ended
 
 
 def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetime]:

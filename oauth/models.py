@@ -41,8 +41,9 @@ class BackendBasis(StrEnum):
 
 
 class ClientStatus(StrEnum):
-    """Only an approved app starts a request, exchanges, refreshes or reads."""
+    """Only an approved app starts a request, exchanges, refreshes or reads. Set by `oauth.apps.admission` alone."""
 
+    PENDING = "pending"
     APPROVED = "approved"
     SUSPENDED = "suspended"
     RETIRED = "retired"
@@ -99,6 +100,11 @@ class Client(Base):
     terms_uri: Mapped[str | None] = mapped_column(String(2000))
     contact: Mapped[str | None] = mapped_column(String(320))
     logo_digest: Mapped[str | None] = mapped_column(ForeignKey("app_logo.digest"))
+    # None for apps that the plan's own tools registered.
+    organization_id: Mapped[str | None] = mapped_column(ForeignKey("developer_organization.id"), index=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    platforms: Mapped[list[str]] = mapped_column(JSON, default=list)
+    scope_reasons: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     attestation: Mapped[Attestation] = mapped_column(words(Attestation))
     attested_on: Mapped[datetime | None] = mapped_column(Instant)
     attestation_version: Mapped[str | None] = mapped_column(String(40))

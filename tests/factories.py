@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.models import PersonalRepresentative
-from oauth.apps import registration
+from oauth.apps import developers, own_apps, registration
+from oauth.apps.clients import ClientView
+from oauth.apps.models import Developer
 from oauth.apps.registration import Registration
 from service.accounts import second_factors
 from service.accounts.models import Account
@@ -86,6 +88,29 @@ def make_client(session: Session, settings: Settings, **given: Any) -> str:
     }  # fmt: skip
     view, _secret = registration.register(session, Registration(**values | given), settings=settings)
     return view.id
+
+
+def make_developer(session: Session, account: Account | None = None, **given: Any) -> Developer:
+    """A person of a developer organisation of their own."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "name": f"Lantern Apps {number} Inc.", "website": f"https://lantern{number}.example", "domain": None,
+        "terms_version": "1",
+    }  # fmt: skip
+    return developers.found(session, account or make_account(session), **values | given)
+
+
+def make_app(session: Session, developer: Developer, settings: Settings, **given: Any) -> tuple[ClientView, str | None]:
+    """An app of a developer that a review could take: a draft, with everything said."""
+    values: dict[str, Any] = {
+        "name": f"Claim Lantern {next(_numbers)}", "redirect_uris": ["https://app.example.org/callback"],
+        "developer_name": "", "description": "Shows what was paid for, in plain words.", "platforms": ["web"],
+        "website": "https://lantern.example", "policy_uri": "https://lantern.example/privacy",
+        "terms_uri": "https://lantern.example/terms", "contact": "help@lantern.example",
+    } | given  # fmt: skip
+    scopes = values.get("scopes", registration.DEFAULT_SCOPES)
+    values.setdefault("scope_reasons", dict.fromkeys(scopes.split(), "The app shows it to its member."))
+    return own_apps.register(session, developer, Registration(**values), settings=settings)
 
 
 def make_representative(session: Session, account: Account | None = None, **given: Any) -> PersonalRepresentative:

@@ -1,8 +1,9 @@
-"""Apps: the view that others read, their secrets, and what changes an app's standing."""
+"""Apps: the view that others read, their secrets and their scopes. `oauth.apps.reviews` changes how an app stands."""
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from service.db import digest
 
 __all__ = [
     "Attestation", "AuthMethod", "BackendBasis", "ClientKind", "ClientRefused", "ClientStatus", "ClientView",
-    "NoSuchClient", "find", "get", "list_clients", "reinstate", "retire", "rotate_secret", "set_scopes", "suspend",
+    "NoSuchClient", "find", "get", "list_clients", "lock", "rotate_secret", "set_scopes", "view",
 ]  # fmt: skip
 _NO_SECRET = secrets.token_hex(32)
 
@@ -59,6 +60,10 @@ class ClientView:
     terms_uri: str | None
     contact: str | None
     logo_digest: str | None
+    organization_id: str | None
+    description: str
+    platforms: tuple[str, ...]
+    scope_reasons: Mapping[str, str] = field(hash=False)
     attestation: Attestation
     attested_on: datetime | None
     attestation_version: str | None
@@ -103,6 +108,10 @@ def view(client: Client) -> ClientView:
         terms_uri=client.terms_uri,
         contact=client.contact,
         logo_digest=client.logo_digest,
+        organization_id=client.organization_id,
+        description=client.description,
+        platforms=tuple(client.platforms),
+        scope_reasons=dict(client.scope_reasons),
         attestation=client.attestation,
         attested_on=client.attested_on,
         attestation_version=client.attestation_version,
@@ -129,6 +138,19 @@ def get(session: Session, client_id: str) -> ClientView:
     return view(client)
 
 
+def lock(session: Session, client_id: str) -> Client:
+    """The row of an app, for this package only, read afresh and held to the end of the transaction.
+
+    Everything that changes how an app stands begins here, so that two changes never cross. Raises NoSuchClient.
+    """
+    # NO KEY UPDATE: requests of the app, whose rows point to it, are not held up.
+    held = select(Client).where(Client.id == client_id).with_for_update(key_share=True)
+    client = session.scalar(held, execution_options={"populate_existing": True}) if is_possible(client_id) else None
+    if client is None:
+        raise NoSuchClient
+    return client
+
+
 def list_clients(session: Session, *, limit: int = 500) -> list[ClientView]:
     """Apps by name."""
     return [view(client) for client in session.scalars(select(Client).order_by(Client.name).limit(limit))]
@@ -145,21 +167,6 @@ def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = time
     client.secret_hash, client.secret_expires_at = digest(secret), None
     audit.record(session, "oauth:client:rotate-secret", client_id=client.id)
     return secret
-
-
-def suspend(session: Session, client_id: str, *, reason: str) -> None:
-    """Shut an app out at once: requests, exchanges, refreshes and reads fail from the next one on."""
-    _move(session, client_id, ClientStatus.SUSPENDED, "oauth:client:suspend", reason)
-
-
-def reinstate(session: Session, client_id: str, *, reason: str) -> None:
-    """Let a suspended app in again; its grants live on."""
-    _move(session, client_id, ClientStatus.APPROVED, "oauth:client:reinstate", reason)
-
-
-def retire(session: Session, client_id: str, *, reason: str) -> None:
-    """Close an app for good."""
-    _move(session, client_id, ClientStatus.RETIRED, "oauth:client:retire", reason)
 
 
 def set_scopes(session: Session, client_id: str, scopes: str) -> None:
@@ -190,11 +197,3 @@ def _row(session: Session, client_id: str) -> Client:
     if client is None:
         raise NoSuchClient
     return client
-
-
-def _move(session: Session, client_id: str, status: ClientStatus, tag: str, reason: str) -> None:
-    client = _row(session, client_id)
-    if client.status is ClientStatus.RETIRED:
-        raise ClientRefused("A retired app stays retired.")
-    client.status = status
-    audit.record(session, tag, client_id=client.id, reason=reason)

@@ -1,8 +1,8 @@
-"""Registration of apps: what is told of one, what is refused, and the row that comes of it."""
+"""Registration of apps: what is told of one, what is refused, the row that comes of it, and what it says later."""
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,9 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
-from oauth.apps import clients, logos, names, public_keys, redirects
+from oauth.apps import clients, logos, names, public_keys, redirects, reviews
+from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused, ClientView
 from oauth.apps.logos import Logo
+from oauth.apps.models import ReviewState
 from oauth.apps.public_keys import KeysRefused, Published
 from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus
 from service import audit, web
@@ -23,6 +25,8 @@ from service.settings import Settings
 
 DEFAULT_SCOPES = "openid fhirUser launch launch/patient online_access offline_access patient/*.rs user/*.rs"
 """What a registered app may ask for unless the plan narrows it: reading only."""
+SIGNING_ALG = "RS256"
+"""What signs ID tokens; nothing else can be asked for (case 61)."""
 PLAN_SCOPES = "system/*.rs"
 PROVIDER_SCOPES = "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
 """The same for a backend client, by whose it is."""
@@ -73,6 +77,14 @@ class Registration:
     attestation: Attestation = Attestation.UNANSWERED
     attested_on: datetime | None = None
     attestation_version: str | None = None
+    organization_id: str | None = None
+    description: str = ""
+    platforms: Sequence[str] = ()
+    scope_reasons: Mapping[str, str] = field(default_factory=dict)
+    id_token_signed_response_alg: str = SIGNING_ALG
+    state: ReviewState = ReviewState.APPROVED
+    """Where its review begins: what the plan's own tools register needs none."""
+    by_account_id: str | None = None
     may_introspect: bool = False
     require_pushed_authorization_requests: bool = False
     dpop_bound_access_tokens: bool = False
@@ -97,7 +109,7 @@ class Registration:
 
 
 def register(session: Session, app: Registration, *, settings: Settings | None = None) -> tuple[ClientView, str | None]:
-    """Register an approved app; its secret is returned here and never again. Raises ClientRefused with a sentence.
+    """Register an app; its secret is returned here and never again. Raises ClientRefused with a sentence.
 
     `settings` is taken from the running application when not given. An address of keys is tried at once (three seconds
     at most), before the session is used.
@@ -112,17 +124,42 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
     session.flush()
     if published is not None:
         session.add(public_keys.row(client.id, published))
-    audit.record(session, "oauth:client:register", client_id=client.id)
+    audit.record(session, "oauth:client:register", client_id=client.id, account_id=app.by_account_id)
+    reviews.open_first(session, client, app.state, settings=settings, by_account_id=app.by_account_id)
     return clients.view(client), secret
+
+
+def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
+    """Let an app say `content` of itself from now on; requests obey from the next one on. Raises ClientRefused."""
+    require_content(session, content, client.kind, settings, own_id=client.id)
+    for name, value in content.to_keep().items():
+        setattr(client, name, value)
+    client.name_skeleton = names.skeleton(content.name)
+    client.version += 1
+    session.flush()
+
+
+def require_content(
+    session: Session, content: AppContent, kind: ClientKind, settings: Settings, *, own_id: str | None = None
+) -> None:
+    """Raise ClientRefused unless an app of this kind may say this of itself; the app of `own_id` may keep its name."""
+    _require_name(session, content.name, settings, own_id)
+    _require_addresses(content, kind, sandbox=settings.sandbox)
+    _require_pages(content.website, content.policy_uri, content.terms_uri)
+    _require_scopes(content.scopes, kind)
 
 
 def _require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
     if app.method not in _METHODS[app.kind]:
         raise ClientRefused(_METHOD_REFUSED[app.kind])
-    _require_name(session, app.name, settings)
-    _require_addresses(app, sandbox=settings.sandbox)
-    _require_pages(app.website, app.policy_uri, app.terms_uri)
-    _require_scopes(app)
+    if app.id_token_signed_response_alg != SIGNING_ALG:
+        raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
+    content = AppContent(
+        name=app.name, redirect_uris=tuple(app.redirect_uris), launch_uris=tuple(app.launch_uris),
+        post_logout_redirect_uris=tuple(app.post_logout_redirect_uris), scopes=app.scopes, website=app.website,
+        policy_uri=app.policy_uri, terms_uri=app.terms_uri,
+    )  # fmt: skip
+    require_content(session, content, app.kind, settings)
     _require_basis(session, app)
 
 
@@ -143,12 +180,12 @@ def _require_keys(app: Registration, settings: Settings) -> Published | None:
         raise ClientRefused(refused.reason) from None
 
 
-def _require_scopes(app: Registration) -> None:
-    asked = smart.parse(app.scopes)
+def _require_scopes(scopes: str, kind: ClientKind) -> None:
+    asked = smart.parse(scopes)
     if not asked:
         raise ClientRefused("The app names no scope that we know.")
     of_system = not asked.words and all(scope.context == "system" for scope in asked.resources)
-    if app.is_backend and not of_system:
+    if kind is ClientKind.BACKEND and not of_system:
         raise ClientRefused("A backend service asks for system/ scopes only.")
 
 
@@ -184,7 +221,11 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         may_introspect=app.may_introspect and app.kind is not ClientKind.PUBLIC,
         require_pushed_authorization_requests=app.require_pushed_authorization_requests,
         dpop_bound_access_tokens=app.dpop_bound_access_tokens,
-        status=ClientStatus.APPROVED,
+        status=ClientStatus.PENDING,
+        organization_id=app.organization_id,
+        description=app.description,
+        platforms=list(app.platforms),
+        scope_reasons=dict(app.scope_reasons),
         developer_name=app.developer_name,
         developer_domain=app.developer_domain,
         website=app.website,
@@ -199,7 +240,7 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
     )
 
 
-def _require_name(session: Session, name: str, settings: Settings) -> None:
+def _require_name(session: Session, name: str, settings: Settings, own_id: str | None) -> None:
     try:
         names.require_plain(name)
     except names.NameRefused as refused:
@@ -207,18 +248,22 @@ def _require_name(session: Session, name: str, settings: Settings) -> None:
     looks = names.skeleton(name)
     if names.skeleton(settings.plan.name) in looks:
         raise ClientRefused("The name looks like the plan's own name.")
-    if session.scalar(select(Client.id).where(Client.name_skeleton == looks)) is not None:
+    holder = session.scalar(select(Client.id).where(Client.name_skeleton == looks))
+    if holder not in {None, own_id}:
         raise ClientRefused("The name looks like that of an app that is registered already.")
 
 
-def _require_addresses(app: Registration, *, sandbox: bool) -> None:
-    others = (*app.launch_uris, *app.post_logout_redirect_uris)
-    if app.is_backend and (app.redirect_uris or others):
+def _require_addresses(content: AppContent, kind: ClientKind, *, sandbox: bool) -> None:
+    is_backend = kind is ClientKind.BACKEND
+    redirect_uris, launch_uris, after_sign_out = (
+        content.redirect_uris, content.launch_uris, content.post_logout_redirect_uris,
+    )  # fmt: skip
+    if is_backend and (redirect_uris or launch_uris or after_sign_out):
         raise ClientRefused("A backend service sends nobody anywhere: it has no redirect addresses.")
-    if not app.is_backend and not 1 <= len(app.redirect_uris) <= 20:
-        raise ClientRefused("An app has 1 to 20 redirect addresses.")
+    if not is_backend and not (1 <= len(redirect_uris) <= 20 and len(launch_uris) <= 20 and len(after_sign_out) <= 20):
+        raise ClientRefused("An app has 1 to 20 redirect addresses, and at most 20 for launches and after sign-out.")
     try:
-        for uri in (*app.redirect_uris, *others):
+        for uri in (*redirect_uris, *launch_uris, *after_sign_out):
             redirects.require_registrable(uri, sandbox=sandbox)
     except redirects.RedirectRefused as refused:
         raise ClientRefused(refused.reason) from None

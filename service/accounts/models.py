@@ -25,6 +25,7 @@ class CodePurpose(StrEnum):
     PASSWORD_RESET = "password_reset"
     PORTAL_REGISTRATION = "portal_registration"
     SIGN_IN = "sign_in"
+    DEVELOPER_REGISTRATION = "developer_registration"
 
 
 class Account(Base):

@@ -9,16 +9,18 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import Session
 
+from oauth.apps import approval
 from service.plan.logins import hand_overs
-from service.plan.models import ActKind, PendingAct, StaffRole
+from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
 from service.plan.staff import plan_staff, second_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, SecondLookRefused
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason
-from service.web import NotFoundPage, db_session, load_form
+from service.web import NotFoundPage, db_session, load_form, settings
 
 blueprint = Blueprint("staff_second_looks", __name__, url_prefix="/staff/second-looks")
 
@@ -32,11 +34,16 @@ class Act:
     carry_out: Callable[..., None]
 
 
+def _approve_app(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
+    approval.second_look(session, act, by=by, settings=settings())
+
+
 ACTS = {
     ActKind.DELEGATE_REPLACEMENT: Act(
         _("Make somebody delegate"), frozenset({StaffRole.PROVIDER_SERVICES, StaffRole.ADMINISTRATOR}),
         hand_overs.carry_out,
     ),
+    ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app),
 }  # fmt: skip
 _ROLES = frozenset[StaffRole]().union(*(act.roles for act in ACTS.values()))
 

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from consent import grants
 from consent.models import Duration, EndedBy
-from oauth.apps import clients
+from oauth.apps import clients, reviews
 from oauth.apps.clients import ClientRefused
 from oauth.authorization import flows
 from oauth.errors import RequestOver
@@ -248,7 +248,7 @@ def test_case_017_a_suspended_app_is_out_at_once(desk: Desk) -> None:
     waiting = desk.authorize(desk.app.test_client(), app)
     assert waiting.status_code == 303
     with desk.session() as session:
-        clients.suspend(session, app.id, reason="a report from members")
+        reviews.suspend(session, app.id, reason="a report from members", settings=desk.settings)
     assert refused_on_our_page(desk.authorize(desk.app.test_client(), app))
     assert not desk.works(body["access_token"])
     assert desk.exchange(code).status_code == 401

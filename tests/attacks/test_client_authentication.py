@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 
 from werkzeug.test import TestResponse
 
-from oauth.apps import clients
+from oauth.apps import clients, reviews
 from oauth.apps.clients import AuthMethod
 from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
@@ -34,7 +34,7 @@ def test_case_036_every_failure_looks_the_same(desk: Desk) -> None:
     basic, public = desk.register_confidential(), desk.register()
     disabled = desk.register_confidential()
     with desk.session() as session:
-        clients.suspend(session, disabled.id, reason="test")
+        reviews.suspend(session, disabled.id, reason="test", settings=desk.settings)
     by_post = desk.register_confidential(AuthMethod.POST)
     by_header = [
         post(desk, GRANT, encoded(pair))

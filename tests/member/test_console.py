@@ -6,7 +6,7 @@ import pytest
 
 from consent import grants, representatives
 from consent.models import EndedBy, RepresentativeLink
-from oauth.apps import clients
+from oauth.apps import reviews
 from service import audit
 from service.plan.models import Member
 from tests.factories import PASSWORD, make_account
@@ -146,7 +146,7 @@ def test_a_suspended_app_is_told_of(desk: Desk, rosa: Reader) -> None:
     app = desk.register()
     desk.connect(app)
     with desk.session() as session:
-        clients.suspend(session, app.id, reason="unsafe")
+        reviews.suspend(session, app.id, reason="unsafe", settings=desk.settings)
 
     assert "The plan has stopped this app for now" in rosa.get("/apps").text
 

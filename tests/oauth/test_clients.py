@@ -4,9 +4,10 @@
 import pytest
 from sqlalchemy import select
 
-from oauth.apps import clients, names
+from oauth.apps import clients, names, reviews
 from oauth.apps.clients import AuthMethod, ClientKind, ClientRefused, ClientStatus, NoSuchClient
 from oauth.apps.redirects import RedirectRefused, require_registrable
+from oauth.apps.reviews import WrongState
 from oauth.models import Client
 from tests.oauth.desk import Desk
 
@@ -71,16 +72,16 @@ def test_standing_changes_by_named_verbs_only(desk: Desk) -> None:
     app = desk.register()
     body = desk.connect(app)
     with desk.session() as session:
-        clients.suspend(session, app.id, reason="test")
+        reviews.suspend(session, app.id, reason="test", settings=desk.settings)
     assert not desk.works(body["access_token"])
     with desk.session() as session:
-        clients.reinstate(session, app.id, reason="test")
+        reviews.reinstate(session, app.id, reason="test", settings=desk.settings)
     assert desk.works(body["access_token"])
     with desk.session() as session:
-        clients.retire(session, app.id, reason="test")
+        reviews.retire(session, app.id, reason="test", settings=desk.settings)
         assert clients.get(session, app.id).status is ClientStatus.RETIRED
-        with pytest.raises(ClientRefused):
-            clients.reinstate(session, app.id, reason="test")
+        with pytest.raises(WrongState):
+            reviews.reinstate(session, app.id, reason="test", settings=desk.settings)
         with pytest.raises(NoSuchClient):
             clients.get(session, "nobody")
         assert app.id in {view.id for view in clients.list_clients(session)}

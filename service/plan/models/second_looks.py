@@ -16,6 +16,7 @@ class ActKind(StrEnum):
     """The acts one person cannot do alone."""
 
     DELEGATE_REPLACEMENT = "delegate_replacement"
+    APP_APPROVAL = "app_approval"
 
 
 class PendingAct(SpentOnce, Base):

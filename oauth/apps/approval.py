@@ -1,0 +1,82 @@
+"""Saying yes to a version of an app takes two people of the plan: a first look, then a second at the same version."""
+
+from sqlalchemy.orm import Session
+
+from oauth.apps import admission, app_content, clients, registration, reviews
+from oauth.apps.app_content import AppContent
+from oauth.apps.clients import ClientRefused
+from oauth.apps.models import AppReview, ReviewState
+from oauth.models import Client
+from service.plan.models import ActKind, PendingAct, PlanStaff
+from service.plan.staff import second_looks
+from service.plan.staff.second_looks import SecondLookRefused
+from service.settings import Settings
+
+
+class NotToBeApproved(SecondLookRefused):
+    """It does not wait for a decision, or not as the first person saw it."""
+
+    sentence = "The app has changed since this was asked. Please refuse this and look at the app anew."
+
+
+class RulesRefuse(SecondLookRefused):
+    """The version meets a rule of registration no more, for instance because its name was taken meanwhile."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+def first_look(session: Session, review: AppReview, *, by: PlanStaff, reason: str) -> PendingAct:
+    """Ask a second person to approve this version, and show them what it changes.
+
+    Raises NotOneself, SecondLookRefused.
+    """
+    client = clients.lock(session, review.client_id)
+    session.refresh(review)
+    if review.state is not ReviewState.SUBMITTED:
+        raise NotToBeApproved
+    reviews.require_other(session, client, by.account_id)
+    return second_looks.ask(
+        session, ActKind.APP_APPROVAL, review.id, changes_of(session, review), by_account_id=by.account_id,
+        reason=reason, revision=review.revision, app=client.name, client=client.id,
+    )  # fmt: skip
+
+
+def second_look(session: Session, act: PendingAct, *, by: PlanStaff, settings: Settings) -> None:
+    """The second person's yes: the version stands from now on, in place of the one before.
+
+    Raises NotOneself, SecondLookRefused (also for one who asked, or an act that is over).
+    """
+    review = session.get_one(AppReview, act.subject_id)
+    client = clients.lock(session, review.client_id)
+    session.refresh(review)
+    if review.state is not ReviewState.SUBMITTED or review.revision != act.content["revision"]:
+        raise NotToBeApproved
+    reviews.require_other(session, client, by.account_id)
+    second_looks.approve(session, act, by_account_id=by.account_id)
+    _put_in_place(session, client, review, settings)
+    reviews.approve(session, review, by_account_id=by.account_id)
+    admission.settle(session, client, sandbox=settings.sandbox, reason="approved")
+
+
+def changes_of(session: Session, review: AppReview) -> list[dict[str, str]]:
+    """What this version changes against the one that stands, as {"what", "before", "after"}; of a first one, all."""
+    standing = admission.versions_of(session, review.client_id).standing
+    before = AppContent.read(standing.content) if standing else None
+    return app_content.differences(before, AppContent.read(review.content))
+
+
+def find_waiting(session: Session, review: AppReview) -> PendingAct | None:
+    """The act that waits for a second person to approve this version."""
+    return second_looks.find_waiting(session, ActKind.APP_APPROVAL, review.id)
+
+
+def _put_in_place(session: Session, client: Client, review: AppReview, settings: Settings) -> None:
+    try:
+        registration.write_content(session, client, AppContent.read(review.content), settings)
+    except ClientRefused as refused:
+        raise RulesRefuse(refused.reason) from None
+    standing = admission.versions_of(session, client.id).standing
+    if standing is not None:
+        reviews.replace(session, standing)

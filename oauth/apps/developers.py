@@ -1,0 +1,105 @@
+"""Developer organisations and their people; what disabling an organisation does to its apps."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from oauth.apps import admission, clients
+from oauth.apps.models import Developer, DeveloperOrganization
+from oauth.models import Client
+from service import audit
+from service.accounts.models import Account
+from service.clock import now
+from service.settings import Settings
+
+_MOST_PEOPLE, _MOST_APPS = 100, 1_000
+
+
+class UnknownOrganization(Exception):
+    """No such developer organisation."""
+
+
+class IsDeveloper(Exception):
+    """The account belongs to a developer organisation already."""
+
+
+def found(
+    session: Session, account: Account, *, name: str, website: str, domain: str | None, terms_version: str
+) -> Developer:
+    """A new organisation with its first person. Raises IsDeveloper."""
+    if session.get(Developer, account.id) is not None:
+        raise IsDeveloper
+    organization = DeveloperOrganization(name=name, website=website, domain=domain, terms_version=terms_version)
+    session.add(organization)
+    session.flush()
+    made = Developer(account_id=account.id, account=account, organization_id=organization.id, organization=organization)
+    session.add(made)
+    session.flush()
+    audit.record(
+        session, "oauth:developer:found", account_id=account.id,
+        detail={"organization": organization.id, "terms": terms_version},
+    )  # fmt: skip
+    return made
+
+
+def find(session: Session, account_id: str) -> Developer | None:
+    """The person of a developer organisation with this account; None for everybody else."""
+    found_person = session.get(Developer, account_id)
+    return found_person if found_person is not None and found_person.ended_at is None else None
+
+
+def people_of(session: Session, organization_id: str) -> list[Developer]:
+    """The people of an organisation."""
+    serving = (Developer.organization_id == organization_id, Developer.ended_at.is_(None))
+    return list(session.scalars(select(Developer).where(*serving).order_by(Developer.created_at).limit(_MOST_PEOPLE)))
+
+
+def apps_of(session: Session, organization_id: str) -> list[clients.ClientView]:
+    """The apps of an organisation by name."""
+    own = select(Client).where(Client.organization_id == organization_id).order_by(Client.name).limit(_MOST_APPS)
+    return [clients.view(client) for client in session.scalars(own)]
+
+
+def get_organization(session: Session, organization_id: str) -> DeveloperOrganization:
+    """An organisation; raises UnknownOrganization."""
+    organization = session.get(DeveloperOrganization, organization_id)
+    if organization is None:
+        raise UnknownOrganization
+    return organization
+
+
+def disable(
+    session: Session, organization: DeveloperOrganization, *, reason: str, settings: Settings, by_account_id: str | None
+) -> None:
+    """Shut out every app of an organisation at once (case 17); their grants rest."""
+    if not organization.stands:
+        return
+    organization.disabled_at, organization.disabled_reason = now(), reason[:500]
+    _settle_all(session, organization, settings, reason)
+    _record(session, "disable", organization, by_account_id, reason)
+
+
+def enable(
+    session: Session, organization: DeveloperOrganization, *, reason: str, settings: Settings, by_account_id: str | None
+) -> None:
+    """Let an organisation's apps in again, each as its own review has it."""
+    if organization.stands:
+        return
+    organization.disabled_at, organization.disabled_reason = None, ""
+    _settle_all(session, organization, settings, reason)
+    _record(session, "enable", organization, by_account_id, reason)
+
+
+def _settle_all(session: Session, organization: DeveloperOrganization, settings: Settings, reason: str) -> None:
+    session.flush()
+    ids = session.scalars(select(Client.id).where(Client.organization_id == organization.id).order_by(Client.id)).all()
+    for client_id in ids:
+        admission.settle(session, clients.lock(session, client_id), sandbox=settings.sandbox, reason=reason)
+
+
+def _record(
+    session: Session, action: str, organization: DeveloperOrganization, by_account_id: str | None, reason: str
+) -> None:
+    audit.record(
+        session, f"oauth:developer:{action}", account_id=by_account_id, reason=reason[:500],
+        detail={"organization": organization.id},
+    )  # fmt: skip

@@ -1,0 +1,166 @@
+"""What developers do with their own apps: register one, change it, say how they stand to the plan's privacy policy."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from oauth.apps import admission, clients, registration, reviews
+from oauth.apps.app_content import AppContent
+from oauth.apps.clients import ClientView, NoSuchClient
+from oauth.apps.models import AppReview, Developer, ReviewState, ReviewStep
+from oauth.apps.registration import Registration
+from oauth.apps.reviews import ReviewRefused, WrongState
+from oauth.models import Attestation, Client, ClientStatus
+from service import audit
+from service.accounts import throttling
+from service.clock import now
+from service.settings import Settings
+
+MOST_UNAPPROVED = 20
+"""Apps of one organisation that were never approved (case 165)."""
+PER_DAY = 20
+"""Registrations of one organisation in a day, retired ones counted."""
+_DAY = 86_400
+_OPEN = (ReviewState.DRAFT, ReviewState.MORE_INFORMATION)
+
+
+class TooManyApps(ReviewRefused):
+    """The organisation has many unapproved apps, or registered many today."""
+
+    sentence = (
+        f"An organization can have {MOST_UNAPPROVED} apps that were never approved, and register {PER_DAY} in a day. "
+        "Please retire those that you do not need, or come back tomorrow."
+    )
+
+
+class OrganizationDisabled(ReviewRefused):
+    """The organisation was shut out by the plan."""
+
+    sentence = "Your organization was disabled by the plan, so its apps cannot be changed. Please contact the plan."
+
+
+def register(
+    session: Session, developer: Developer, app: Registration, *, settings: Settings
+) -> tuple[ClientView, str | None]:
+    """Register an app of the developer's organisation as a draft; in the sandbox it works at once.
+
+    Its secret is returned here and never again. Raises ClientRefused, TooManyApps, OrganizationDisabled.
+    """
+    organization = developer.organization
+    _require_stands(developer)
+    if not throttling.hit(session, f"app:register:{organization.id}", PER_DAY, _DAY):
+        raise TooManyApps
+    if _count_unapproved(session, organization.id) >= MOST_UNAPPROVED:
+        raise TooManyApps
+    own = replace(
+        app, organization_id=organization.id, developer_name=organization.name, developer_domain=organization.domain,
+        state=ReviewState.DRAFT, by_account_id=developer.account_id, client_id=None, client_secret=None,
+        may_introspect=False,
+    )  # fmt: skip
+    return registration.register(session, own, settings=settings)
+
+
+def get(session: Session, developer: Developer, client_id: str) -> ClientView:
+    """An app of the developer's organisation; raises NoSuchClient for everybody else's."""
+    found = clients.get(session, client_id)
+    if found.organization_id != developer.organization_id:
+        raise NoSuchClient
+    return found
+
+
+def propose(
+    session: Session, developer: Developer, client_id: str, content: AppContent, *, settings: Settings
+) -> AppReview:
+    """Change what the plan looks at, and return the version that says so from now on.
+
+    Beside an approved version it is a new one that waits, and the approved one works on. An app that was never
+    approved changes at once. Raises ClientRefused, WrongState, OrganizationDisabled, NoSuchClient.
+    """
+    client = _own(session, developer, client_id)
+    versions = admission.versions_of(session, client_id)
+    _require_editable(versions)
+    registration.require_content(session, content, client.kind, settings, own_id=client_id)
+    review = _open_version(session, versions, content)
+    if versions.standing is None:
+        registration.write_content(session, client, content, settings)
+    reviews.note(session, review, ReviewStep.CHANGE, developer.account_id)
+    return review
+
+
+def describe(
+    session: Session, developer: Developer, client_id: str, *, description: str, contact: str, platforms: Sequence[str]
+) -> None:
+    """Change what needs no review. Raises WrongState, OrganizationDisabled, NoSuchClient."""
+    client = _own(session, developer, client_id)
+    if admission.versions_of(session, client_id).state is ReviewState.RETIRED:
+        raise WrongState
+    client.description, client.contact, client.platforms = description, contact, list(platforms)
+    client.version += 1
+    audit.record(session, "oauth:client:describe", client_id=client.id, account_id=developer.account_id)
+
+
+def attest(session: Session, developer: Developer, client_id: str, *, agrees: bool, version: str) -> None:
+    """Keep a developer's answer about the plan's privacy policy: a fact for members, never a ground to refuse."""
+    client = _own(session, developer, client_id)
+    client.attestation = Attestation.ATTESTED if agrees else Attestation.DECLINED
+    client.attested_on, client.attestation_version = now(), version
+    audit.record(
+        session, "oauth:client:attest", client_id=client.id, account_id=developer.account_id,
+        detail={"answer": client.attestation.value, "version": version},
+    )  # fmt: skip
+
+
+def rotate_secret(session: Session, developer: Developer, client_id: str) -> str:
+    """A new secret for one's own app, shown once. Raises ClientRefused, WrongState, NoSuchClient."""
+    client = _own(session, developer, client_id)
+    if client.status is ClientStatus.RETIRED:
+        raise WrongState
+    return clients.rotate_secret(session, client_id)
+
+
+def _own(session: Session, developer: Developer, client_id: str) -> Client:
+    client = clients.lock(session, client_id)
+    if client.organization_id != developer.organization_id:
+        raise NoSuchClient
+    _require_stands(developer)
+    return client
+
+
+def _require_stands(developer: Developer) -> None:
+    if not developer.organization.stands:
+        raise OrganizationDisabled
+
+
+def _require_editable(versions: admission.Versions) -> None:
+    waiting = versions.waiting
+    if versions.state is ReviewState.RETIRED or (waiting is not None and waiting.state is ReviewState.SUBMITTED):
+        raise WrongState
+
+
+def _open_version(session: Session, versions: admission.Versions, content: AppContent) -> AppReview:
+    """The version that is open to change, with this content; a new one where the last was decided."""
+    latest = versions.latest
+    if latest.state in _OPEN:
+        latest.content = content.to_keep()
+        latest.revision += 1
+        return latest
+    numbers = select(func.max(AppReview.number)).where(AppReview.client_id == latest.client_id)
+    made = AppReview(
+        client_id=latest.client_id, number=session.scalars(numbers).one() + 1, state=ReviewState.DRAFT,
+        content=content.to_keep(),
+    )  # fmt: skip
+    session.add(made)
+    session.flush()
+    return made
+
+
+def _count_unapproved(session: Session, organization_id: str) -> int:
+    """How many apps of the organisation have no version that was approved, and are not retired."""
+    stood = select(AppReview.client_id).where(
+        AppReview.client_id == Client.id,
+        AppReview.state.in_((ReviewState.APPROVED, ReviewState.SUSPENDED, ReviewState.RETIRED)),
+    )
+    count = select(func.count()).select_from(Client).where(Client.organization_id == organization_id, ~stood.exists())
+    return session.scalars(count).one()
