@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from flask import Blueprint, Response, json, request, url_for
 
+from oauth.apps.public_keys import ALGORITHMS
 from oauth.models import AuthMethod
 from service import web
 from service.settings import Settings
@@ -14,7 +15,8 @@ from service.settings import Settings
 blueprint = Blueprint("discovery", __name__)
 
 CAPABILITIES = (
-    "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "sso-openid-connect",
+    "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",
+    "client-confidential-asymmetric", "sso-openid-connect",
     "context-standalone-patient", "context-banner", "permission-offline", "permission-patient", "permission-user",
     "permission-v1", "permission-v2",
 )  # fmt: skip
@@ -25,6 +27,8 @@ RESOURCE_TYPES = (
     "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
     "ServiceRequest", "Specimen",
 )  # fmt: skip
+SYSTEM_TYPES = (*RESOURCE_TYPES, "PaymentReconciliation")
+"""What programs without a person may ask for."""
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 _US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
 _OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -46,6 +50,8 @@ GRANULAR = (
     ),
 )
 """Table 3A of smart.md."""
+_METHODS = (AuthMethod.PRIVATE_KEY, AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
+_ALGORITHMS = tuple(ALGORITHMS.values())
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,13 @@ class Discovery:
     capabilities: tuple[str, ...]
     response_types_supported: tuple[str, ...] = ("code",)
     response_modes_supported: tuple[str, ...] = ("query",)
-    grant_types_supported: tuple[str, ...] = ("authorization_code", "refresh_token")
-    token_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
-    revocation_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
-    introspection_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST)
+    grant_types_supported: tuple[str, ...] = ("authorization_code", "refresh_token", "client_credentials")
+    token_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    revocation_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    introspection_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS[:-1]
+    introspection_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
     code_challenge_methods_supported: tuple[str, ...] = ("S256",)
     authorization_response_iss_parameter_supported: bool = True
     ui_locales_supported: tuple[str, ...] = ("en", "es")
@@ -85,7 +94,8 @@ class Discovery:
 
 _SMART = (
     "issuer", "jwks_uri", "authorization_endpoint", "token_endpoint", "grant_types_supported",
-    "token_endpoint_auth_methods_supported", "scopes_supported", "response_types_supported", "management_endpoint",
+    "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported", "scopes_supported",
+    "response_types_supported", "management_endpoint",
     "introspection_endpoint", "revocation_endpoint", "code_challenge_methods_supported", "capabilities",
 )  # fmt: skip
 _ONLY_SMART = frozenset({"capabilities", "management_endpoint"})
@@ -120,11 +130,11 @@ def scopes_supported() -> tuple[str, ...]:
     """Every scope that may be asked for, in v1, v2 and granular form (SMART-6)."""
     resources = [
         f"{context}/{name}.{suffix}"
-        for context in ("patient", "user")
-        for name in ("*", *RESOURCE_TYPES)
+        for context, types in (("patient", RESOURCE_TYPES), ("user", RESOURCE_TYPES), ("system", SYSTEM_TYPES))
+        for name in ("*", *types)
         for suffix in ("read", "rs", "r", "s")
     ]
-    granular = [f"{context}/{scope}" for context in ("patient", "user") for scope in GRANULAR]
+    granular = [f"{context}/{scope}" for context in ("patient", "user", "system") for scope in GRANULAR]
     return ("openid", "fhirUser", "launch/patient", "offline_access", *resources, *granular)
 
 

@@ -11,7 +11,14 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from consent.models import Grant
-from oauth.models import AccessToken, AuthorizationCode, PendingAuthorization, RefreshToken, TokenFamily
+from oauth.models import (
+    AccessToken,
+    AuthorizationCode,
+    PendingAuthorization,
+    RefreshToken,
+    SystemToken,
+    TokenFamily,
+)
 from service.clock import now
 
 _BATCH = 500
@@ -27,6 +34,10 @@ def _delete_pending(session: Session) -> int:
 
 def _delete_access_tokens(session: Session) -> int:
     return _delete(session, AccessToken.hash, AccessToken.expires_at < now() - _KEEP)
+
+
+def _delete_system_tokens(session: Session) -> int:
+    return _delete(session, SystemToken.hash, SystemToken.expires_at < now() - _KEEP)
 
 
 def _delete_codes(session: Session) -> int:
@@ -54,6 +65,7 @@ def _delete(session: Session, key: InstrumentedAttribute[str], *over: ColumnElem
 SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_pending,
     _delete_access_tokens,
+    _delete_system_tokens,
     _delete_codes,
     _delete_refresh_tokens,
 )

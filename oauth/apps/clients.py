@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import redirects
 from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus
 from oauth.statements import CallerFacts
+from oauth.tokens import system_tokens
 from service import audit
 from service.clock import now
 from service.db import digest
@@ -191,4 +192,6 @@ def _move(session: Session, client_id: str, status: ClientStatus, tag: str, reas
     if client.status is ClientStatus.RETIRED:
         raise ClientRefused("A retired app stays retired.")
     client.status = status
+    # Gone for good: a program that is let in again asks anew.
+    system_tokens.end_all(session, client.id)
     audit.record(session, tag, client_id=client.id, reason=reason)

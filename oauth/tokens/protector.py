@@ -3,8 +3,8 @@
 from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
-from consent.policy import Access, access_for_grant
-from oauth.tokens import token_rows
+from consent.policy import Access, access_for_backend, access_for_grant
+from oauth.tokens import system_tokens, token_rows
 from oauth.tokens.token_problems import InsufficientScope, InvalidToken, MissingToken, TokenInQuery, TokenProblem
 
 __all__ = [
@@ -15,7 +15,10 @@ _MAX_TOKEN = 512
 
 def access_for_request(session: Session) -> Access:
     """The Access of the current request; raises a TokenProblem (401) without a live token in the right place."""
-    return access_for_grant(token_rows.check(session, bearer_token()).facts)
+    raw = bearer_token()
+    if system_tokens.is_one(raw):
+        return access_for_backend(session, system_tokens.check(session, raw).facts)
+    return access_for_grant(token_rows.check(session, raw).facts)
 
 
 def bearer_token() -> str:
