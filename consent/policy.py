@@ -24,6 +24,11 @@ CLAIMS_TYPES = frozenset({
 UNCLASSIFIED = "restricted"
 """The label of what could not be classified: kept from third parties, shown to the member."""
 EVERY_LABEL = frozenset({*(label.value for label in SensitiveClass), UNCLASSIFIED})
+PROVIDER_CLIENT_FUNCTIONS = {
+    "ExplanationOfBenefit": PortalFunction.CLAIMS,
+    "PaymentReconciliation": PortalFunction.REMITTANCES,
+}
+"""What a provider's backend client may reach, and the application that its organization's logins need for it."""
 _EVERYTHING = parse("patient/*.rs")
 _PLAN = parse("system/*.cruds")
 _PROVIDER = parse("user/ExplanationOfBenefit.rs")
@@ -38,6 +43,7 @@ class AccessBasis(StrEnum):
     OWN_RECORD = "own_record"
     PROVIDER_AUTHORITY = "provider_authority"
     PLAN_SYSTEM = "plan_system"
+    PLAN_CLIENT = "plan_client"
 
 
 class AccessForged(TypeError):
@@ -48,7 +54,8 @@ class AccessForged(TypeError):
 class Access:
     """What one request may see: for whom, on which basis, which types and letters, without which labels.
 
-    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems. On the
+    `patient_ids` are FHIR ids of the members it reaches; None reaches all of them, and is for plan systems and for
+    backend clients of the plan. On the
     basis of provider authority claims are reached by `groups` alone, and `patient_ids` name whose coverage is reached.
     `patient_id` is the one in context, where there is one.
     """
@@ -116,6 +123,52 @@ def access_for_grant(facts: GrantFacts) -> Access:
         grant_id=facts.grant_id,
         made_by=_MADE_HERE,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BackendFacts:
+    """What a backend client's token says, and its client now; `organization_id` where it is a provider's."""
+
+    client_id: str
+    token_scopes: str
+    client_scopes: str
+    organization_id: str | None
+
+
+def access_for_backend(session: Session, facts: BackendFacts) -> Access:
+    """The Access of a program without a person, by whose program it is (decision 44).
+
+    The plan's own reaches every member, as the plan does. A provider's reaches the claims and payments of the groups
+    that its organization's own logins reach at this moment, by provider authority as they do, and nothing else.
+    """
+    scopes = backend_scopes(facts.token_scopes, facts.client_scopes, facts.organization_id)
+    provider = facts.organization_id is not None
+    return Access(
+        basis=AccessBasis.PROVIDER_AUTHORITY if provider else AccessBasis.PLAN_CLIENT,
+        scopes=scopes,
+        patient_ids=None,
+        groups=_reach_of_organization(session, facts.organization_id, scopes) if facts.organization_id else (),
+        excluded_labels=frozenset(),
+        client_id=facts.client_id,
+        reason="payment" if provider else "health care operations",
+        made_by=_MADE_HERE,
+    )
+
+
+def backend_scopes(asked: str, allowed: str, organization_id: str | None) -> ScopeSet:
+    """Asked ∧ allowed for the client ∧ reading ∧ what a provider may reach at all: system/ scopes only."""
+    met = parse(asked).meet(parse(allowed)).limited_to_contexts({"system"}).limited_to_letters(READ_LETTERS)
+    met = met.without(*met.words)
+    if organization_id is None:
+        return met
+    return met.limited_to_types(PROVIDER_CLIENT_FUNCTIONS, {*PROVIDER_CLIENT_FUNCTIONS, "*"})
+
+
+def _reach_of_organization(session: Session, organization_id: str, scopes: ScopeSet) -> tuple[GroupReach, ...]:
+    # A login counts that has every application the token speaks of: the client is given what a person there has.
+    needed = [PROVIDER_CLIENT_FUNCTIONS[kind] for kind in scopes.types]
+    found = reach.groups_of_organization(session, organization_id, needed) if needed else []
+    return tuple(GroupReach(group.id, group.organization_id) for group in found)
 
 
 def own_record(account: Account, choice: MemberChoice) -> Access:

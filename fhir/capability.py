@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 
-from fhir import parameters
+from fhir import parameters, payments
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.interactions import INTERACTIONS
+from fhir.declared import R4
+from fhir.interactions import INTERACTIONS, PAYMENT_ADDRESSES
 from fhir.parameters import Parameter
 from oauth.discovery import Discovery
 
-CHANGED = "2026-11-22"
+CHANGED = "2026-11-26"
 """When what the API offers last changed."""
 _VERSION = "0.1.0"
 _PROFILES: Mapping[str, list[str]] = json.loads(Path(__file__).with_name("profiles.json").read_text("utf-8"))
@@ -55,7 +56,7 @@ def statement(base: str, facts: Discovery) -> bytes:
             {
                 "mode": "server",
                 "security": _security(facts),
-                "resource": [_resource(resource_type) for resource_type in TYPES],
+                "resource": [*map(_resource, TYPES), _payments()],
             }
         ],
     })  # fmt: skip
@@ -96,6 +97,19 @@ def _resource(resource_type: str) -> dict[str, Any]:
     if resource_type in PATIENT_ELEMENT and resource_type != "Provenance":
         described["searchRevInclude"] = ["Provenance:target"]
     return described | {"searchParam": [_parameter(parameter) for parameter in parameters.of(resource_type)]}
+
+
+def _payments() -> dict[str, Any]:
+    codes = {code for address in PAYMENT_ADDRESSES for code in address.offered.values()}
+    return {
+        "type": payments.TYPE,
+        "documentation": "For the backend clients of providers: the payments to their own groups.",
+        "interaction": [{"code": code} for code in sorted(codes)],
+        "versioning": "no-version",
+        "searchParam": [
+            {"name": name, "definition": R4 + definition, "type": kind} for name, kind, definition in payments.DECLARED
+        ],
+    }
 
 
 def _parameter(parameter: Parameter) -> dict[str, str]:

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy.orm import Session
 
-from consent.policy import Access
+from consent.policy import Access, AccessBasis
+from fhir.compartment import literal
 from fhir.parameters import PATIENT_NAMES
 from fhir.store import Resource
 from service import audit
@@ -36,12 +38,26 @@ class Asked:
             named += [value for name, value in pairs if name == "_id"]
         self.patients = tuple(value[:200] for value in named)
 
+    @property
+    def named(self) -> list[str]:
+        """The ids that were asked for: of the resource, of patients."""
+        return [one[:200] for one in (self.resource_id, *self.patients) if one]
+
 
 def record(
-    session: Session, access: Access, asked: Asked, sent: Sequence[Resource], *, total: int | None = None
-) -> None:
-    """One row for what is about to be sent; `sent` are the resources, matches and included ones."""
-    detail: dict[str, Any] = {"interaction": asked.interaction}
+    session: Session, access: Access, asked: Asked, sent: Sequence[Resource], *, total: int | None = None,
+    further: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """One row for what is about to be sent; `sent` are the resources, matches and included ones.
+
+    Where the Access names no member, the row says which were asked for; by provider authority it names the groups
+    (decision 28).
+    """
+    detail: dict[str, Any] = {"interaction": asked.interaction, **(further or {})}
+    if access.basis is AccessBasis.PROVIDER_AUTHORITY:
+        detail.setdefault("groups", _groups_of(access, sent))
+    if access.patient_ids is None and (wanted := asked.named):
+        detail["asked_for"] = wanted
     if asked.parameters:
         detail["parameters"] = list(asked.parameters)
     if total is not None:
@@ -57,9 +73,8 @@ def record(
 def record_refusal(session: Session, access: Access, asked: Asked, status: int) -> None:
     """One row for a refusal, with the ids that were asked for."""
     detail: dict[str, Any] = {"interaction": asked.interaction, "status": status}
-    wanted = [*([asked.resource_id] if asked.resource_id else []), *asked.patients]
-    if wanted:
-        detail["asked_for"] = [one[:200] for one in wanted]
+    if wanted := asked.named:
+        detail["asked_for"] = wanted
     _write(session, access, asked, detail, outcome=Outcome.REFUSED)
 
 
@@ -72,6 +87,13 @@ def _write(
         member_id=access.member_id, link_id=access.link_id, client_id=access.client_id, grant_id=access.grant_id,
         resource_type=asked.resource_type, count=count, detail=detail, reason=access.reason,
     )  # fmt: skip
+
+
+def _groups_of(access: Access, sent: Iterable[Resource]) -> list[str]:
+    """The groups that billed what is sent."""
+    providers = (orjson.loads(one.body).get("provider") for one in sent if one.body)
+    billed_by = {literal(one.get("reference")) for one in providers if isinstance(one, dict)}
+    return sorted(group.group_id for group in access.groups if ("Organization", group.organization_id) in billed_by)
 
 
 def _fingerprint(sent: Iterable[Resource]) -> str:

@@ -34,6 +34,12 @@ ADDRESSES = (
     Address("vread", "/<resource_type>/<resource_id>/_history/<version>", {"GET": "vread"}),
     Address("read", "/<resource_type>/<resource_id>", {"GET": "read"}),
 )
+PAYMENT_ADDRESSES = (
+    Address("search_payments_by_post", "/PaymentReconciliation/_search", {"POST": "search-type"}),
+    Address("search_payments", "/PaymentReconciliation", {"GET": "search-type"}),
+    Address("read_payment", "/PaymentReconciliation/<resource_id>", {"GET": "read"}),
+)
+"""What a provider's backend client has besides (`fhir.payments`)."""
 
 _ORDER = ("read", "vread", "history-instance", "search-type")
 INTERACTIONS = tuple(code for code in _ORDER if any(code in address.offered.values() for address in ADDRESSES))

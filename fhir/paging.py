@@ -1,4 +1,4 @@
-"""Page links: opaque, sealed with a key of the installation, good for one grant (or person) and one hour.
+"""Page links: opaque, sealed with a key of the installation, good for one grant (or person, or program) and one hour.
 
 A link holds the whole search and where its next page starts, so that it works by GET alone and cannot be bent.
 """
@@ -71,5 +71,5 @@ def unseal(key: bytes, access: Access, resource_type: str, text: str) -> PageLin
 
 
 def _mac(key: bytes, access: Access, packed: bytes) -> bytes:
-    bound = f"{access.grant_id}/{access.account_id}/{access.patient_id}/{access.basis}\0".encode()
+    bound = f"{access.grant_id}/{access.account_id}/{access.patient_id}/{access.client_id}/{access.basis}\0".encode()
     return hashlib.blake2b(bound + packed, key=key[:64], person=_PURPOSE, digest_size=_SEAL).digest()

@@ -1,4 +1,4 @@
-"""The members' FHIR API: read-only, under the Access of the token, every disclosure recorded before it is sent."""
+"""The FHIR API: read-only, under the Access of the token, every disclosure recorded before it is sent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
-from fhir import answers, bundles, capability, disclosures, negotiation, paging, store
+from fhir import answers, bundles, capability, disclosures, negotiation, paging, payments, store
 from fhir import search as searching
 from fhir.compartment import TYPES
-from fhir.interactions import ADDRESSES, METHODS, Address
+from fhir.interactions import ADDRESSES, METHODS, PAYMENT_ADDRESSES, Address
 from fhir.negotiation import Handling
 from fhir.outcomes import BadRequest, FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
 from oauth import discovery
@@ -80,6 +80,25 @@ def history(resource_type: str, resource_id: str) -> Response:
     return answers.of_body(body, content_type)
 
 
+def search_payments() -> Response:
+    """Search of a provider's payments by GET."""
+    return _search(payments.TYPE, list(request.args.items(multi=True)))
+
+
+def search_payments_by_post() -> Response:
+    """The same by POST."""
+    return search_by_post(payments.TYPE)
+
+
+def read_payment(resource_id: str) -> Response:
+    """One payment. It has no versions: names of its provider may change, and are rendered as they are now."""
+    content_type = negotiation.content_type(request_ctx.request)
+    call = _begin(payments.TYPE, "read", resource_id)
+    told = payments.read(call.session, call.access, resource_id)
+    disclosures.record(call.session, call.access, call.asked, told.page.matches, further=told.detail)
+    return answers.of_body(told.page.matches[0].body, content_type)
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """A request whose token is good."""
@@ -110,15 +129,8 @@ def _search(resource_type: str, given: Sequence[tuple[str, str]]) -> Response:
     settings, handling = web.settings(), negotiation.handling(request)
     link = _page_link(settings, call.access, resource_type, given)
     call.asked.note(link.given if link else given)
-    asked = searching.parse(
-        resource_type,
-        link.given if link else given,
-        base=settings.fhir_base,
-        patient_ids=call.access.patient_ids,
-        strict=handling is Handling.STRICT,
-    )
-    page = store.search(call.session, call.access, asked, link.start if link else None)
-    disclosures.record(call.session, call.access, call.asked, [*page.matches, *page.included], total=page.total)
+    find = _find_payments if resource_type == payments.TYPE else _find_stored
+    asked, page = find(call, link.given if link else given, link.start if link else None, handling is Handling.STRICT)
     own = [("_page", link.text)] if link else asked.used
     body = bundles.searchset(
         settings.fhir_base,
@@ -129,6 +141,25 @@ def _search(resource_type: str, given: Sequence[tuple[str, str]]) -> Response:
     )
     applied = [("Preference-Applied", f"handling={handling}")] if handling is not None else []
     return answers.of_body(body, content_type, applied)
+
+
+def _find_stored(
+    call: _Call, given: Sequence[tuple[str, str]], start: store.Cursor | None, strict: bool
+) -> tuple[searching.Search, store.Page]:
+    base, patient_ids = web.settings().fhir_base, call.access.patient_ids
+    asked = searching.parse(call.asked.resource_type, given, base=base, patient_ids=patient_ids, strict=strict)
+    page = store.search(call.session, call.access, asked, start)
+    disclosures.record(call.session, call.access, call.asked, [*page.matches, *page.included], total=page.total)
+    return asked, page
+
+
+def _find_payments(
+    call: _Call, given: Sequence[tuple[str, str]], start: store.Cursor | None, strict: bool
+) -> tuple[searching.Search, store.Page]:
+    asked, wanted = payments.parse(given, strict=strict)
+    told = payments.search(call.session, call.access, asked.count, wanted, start)
+    disclosures.record(call.session, call.access, call.asked, told.page.matches, further=told.detail)
+    return asked, told.page
 
 
 def _page_link(
@@ -189,13 +220,14 @@ def _nowhere(rest: str = "") -> Response:
 
 _DEEDS: dict[str, Deed] = {
     "capabilities": capabilities, "search": search, "search_by_post": search_by_post, "read": read, "vread": vread,
-    "history": history,
+    "history": history, "search_payments": search_payments, "search_payments_by_post": search_payments_by_post,
+    "read_payment": read_payment,
 }  # fmt: skip
 
 blueprint.add_url_rule(
     "/<path:rest>", "nowhere", _nowhere, methods=METHODS, provide_automatic_options=False, merge_slashes=False
 )
-for _address in ADDRESSES:
+for _address in (*ADDRESSES, *PAYMENT_ADDRESSES):
     # Addresses are canonical: no doubled or trailing slash leads anywhere.
     blueprint.add_url_rule(
         _address.rule,

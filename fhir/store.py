@@ -154,6 +154,11 @@ def delete(session: Session, access: Access, resource_type: str, resource_id: st
         writing.bury(session, key, standing)
 
 
+def needed(access: Access, resource_type: str, letter: str) -> str:
+    """The scope that would reach an interaction: of a person's grant, or of a program without one."""
+    return f"{'patient' if access.grant_id else 'system'}/{resource_type}.{letter}"
+
+
 def granted(dialect: Dialect, access: Access, resource_type: str, letter: str) -> Clause | None:
     """What the scopes leave of one type for one interaction; None where they do not speak of it."""
     alternatives = access.scopes.restrictions(resource_type, letter)
@@ -176,7 +181,7 @@ def _granted(dialect: Dialect, resource_type: str, alternatives: tuple[Restricti
 def _require(session: Session, access: Access, resource_type: str, letter: str) -> Clause:
     clause = granted(statements.dialect_of(session), access, resource_type, letter)
     if clause is None:
-        raise InsufficientScope(f"patient/{resource_type}.{letter}")
+        raise InsufficientScope(needed(access, resource_type, letter))
     return clause
 
 
@@ -215,7 +220,7 @@ def _own_identity(session: Session, access: Access, resource_type: str, resource
 def _where(dialect: Dialect, access: Access, asked: Search) -> Clause:
     scope = granted(dialect, access, asked.resource_type, "s")
     if scope is None:
-        raise InsufficientScope(f"patient/{asked.resource_type}.s")
+        raise InsufficientScope(needed(access, asked.resource_type, "s"))
     of_type = Clause(f"type = {dialect.mark}", (asked.resource_type,))
     visible = clauses.visible(dialect, access, asked.resource_type)
     return clauses.all_of([of_type, visible, scope, *(clauses.condition(dialect, one) for one in asked.conditions)])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from flask import Blueprint, Response, json, request, url_for
 
 from oauth import brands
+from oauth.apps.public_keys import ALGORITHMS
 from oauth.brands import BrandIdentifier
 from oauth.models import AuthMethod
 from oauth.tokens import dpop
@@ -18,8 +19,9 @@ blueprint = Blueprint("discovery", __name__)
 
 CAPABILITIES = (
     "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",
-    "sso-openid-connect", "context-ehr-patient", "context-standalone-patient", "context-banner", "permission-offline",
-    "permission-online", "permission-patient", "permission-user", "permission-v1", "permission-v2",
+    "client-confidential-asymmetric", "sso-openid-connect", "context-ehr-patient", "context-standalone-patient",
+    "context-banner", "permission-offline", "permission-online", "permission-patient", "permission-user",
+    "permission-v1", "permission-v2",
 )  # fmt: skip
 RESOURCE_TYPES = (
     "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
@@ -28,6 +30,8 @@ RESOURCE_TYPES = (
     "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
     "ServiceRequest", "Specimen",
 )  # fmt: skip
+SYSTEM_TYPES = (*RESOURCE_TYPES, "PaymentReconciliation")
+"""What programs without a person may ask for."""
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 _US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
 _OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -49,6 +53,8 @@ GRANULAR = (
     ),
 )
 """Table 3A of smart.md."""
+_METHODS = (AuthMethod.PRIVATE_KEY, AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
+_ALGORITHMS = tuple(ALGORITHMS.values())
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,13 @@ class Discovery:
     capabilities: tuple[str, ...]
     response_types_supported: tuple[str, ...] = ("code",)
     response_modes_supported: tuple[str, ...] = ("query",)
-    grant_types_supported: tuple[str, ...] = ("authorization_code", "refresh_token")
-    token_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
-    revocation_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE)
-    introspection_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST)
+    grant_types_supported: tuple[str, ...] = ("authorization_code", "refresh_token", "client_credentials")
+    token_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
+    revocation_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
+    introspection_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS[:-1]
+    introspection_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
     code_challenge_methods_supported: tuple[str, ...] = ("S256",)
     authorization_response_iss_parameter_supported: bool = True
     # Asked of single apps only (RFC 9126 §5).
@@ -95,7 +104,8 @@ class Discovery:
 
 _SMART = (
     "issuer", "jwks_uri", "authorization_endpoint", "token_endpoint", "grant_types_supported",
-    "token_endpoint_auth_methods_supported", "scopes_supported", "response_types_supported", "management_endpoint",
+    "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported", "scopes_supported",
+    "response_types_supported", "management_endpoint",
     "introspection_endpoint", "revocation_endpoint", "code_challenge_methods_supported", "capabilities",
     "user_access_brand_bundle", "user_access_brand_identifier",
 )  # fmt: skip
@@ -137,11 +147,11 @@ def scopes_supported() -> tuple[str, ...]:
     """Every scope that may be asked for, in v1, v2 and granular form (SMART-6)."""
     resources = [
         f"{context}/{name}.{suffix}"
-        for context in ("patient", "user")
-        for name in ("*", *RESOURCE_TYPES)
+        for context, types in (("patient", RESOURCE_TYPES), ("user", RESOURCE_TYPES), ("system", SYSTEM_TYPES))
+        for name in ("*", *types)
         for suffix in ("read", "rs", "r", "s")
     ]
-    granular = [f"{context}/{scope}" for context in ("patient", "user") for scope in GRANULAR]
+    granular = [f"{context}/{scope}" for context in ("patient", "user", "system") for scope in GRANULAR]
     words = ("openid", "fhirUser", "launch", "launch/patient", "online_access", "offline_access")
     return (*words, *resources, *granular)
 

@@ -18,6 +18,7 @@ from oauth.models import (
     PendingAuthorization,
     PushedRequest,
     RefreshToken,
+    SystemToken,
     TokenFamily,
 )
 from service.clock import now
@@ -43,6 +44,10 @@ def _delete_launches(session: Session) -> int:
 
 def _delete_access_tokens(session: Session) -> int:
     return _delete(session, AccessToken.hash, AccessToken.expires_at < now() - _KEEP)
+
+
+def _delete_system_tokens(session: Session) -> int:
+    return _delete(session, SystemToken.hash, SystemToken.expires_at < now() - _KEEP)
 
 
 def _delete_codes(session: Session) -> int:
@@ -72,6 +77,7 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_pushed,
     _delete_launches,
     _delete_access_tokens,
+    _delete_system_tokens,
     _delete_codes,
     _delete_refresh_tokens,
 )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import redirects
 from oauth.callers import client_authentication
 from oauth.errors import JSON, NO_STORE, InvalidDpopProof, InvalidRequest, as_json, description_of
+from oauth.exchanges.client_credentials import ClientCredentials
 from oauth.exchanges.code_exchange import S256, CodeExchange
 from oauth.exchanges.refresh_exchange import RefreshExchange
 from oauth.exchanges.standing import Recipient
@@ -151,6 +152,7 @@ def _build() -> Server:
     built.register_token_generator("default", _mint)
     built.register_grant(CodeExchange, [S256(), SignedIdToken()])
     built.register_grant(RefreshExchange, [SignedIdToken()])
+    built.register_grant(ClientCredentials)
     built.register_endpoint(Revocation)
     return built
 

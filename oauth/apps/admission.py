@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients
 from oauth.apps.models import AppReview, DeveloperOrganization, ReviewState
 from oauth.models import Client, ClientStatus
+from oauth.tokens import system_tokens
 from service import audit
 
 
@@ -131,6 +132,8 @@ def settle(session: Session, client: Client, *, sandbox: bool, reason: str) -> N
     if status is client.status:
         return
     client.status = status
+    # Gone for good: a program that is let in again asks anew.
+    system_tokens.end_all(session, client.id)
     session.flush()
     audit.record(session, _TAGS[status], client_id=client.id, reason=reason[:500])
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent.policy import Access, access_for_grant
+from consent.policy import Access, access_for_grant, backend_scopes
 from oauth.callers import client_authentication
 from oauth.errors import InvalidRequest
 from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
-from oauth.tokens import token_rows
+from oauth.statements import CallerFacts
+from oauth.tokens import system_tokens, token_rows
 from oauth.tokens.token_problems import InvalidToken
 from oauth.tokens.token_rows import ToldRow
 from oauth.tokens.userinfo import fhir_user, new_subject
@@ -31,6 +32,8 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     raw = request.form.get("token")
     if not raw:
         raise InvalidRequest()
+    if system_tokens.is_one(raw):
+        return _tell_of_system(session, caller, raw)
     try:
         found = token_rows.check_to_tell(session, raw)
     except InvalidToken:
@@ -42,6 +45,24 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     if "openid" in access.scopes:
         described |= {"iss": settings.base_url, "sub": found.subject or new_subject(session, access)}
     return described
+
+
+def _tell_of_system(session: Session, caller: CallerFacts, raw: str) -> dict[str, Any]:
+    try:
+        row = system_tokens.check(session, raw)
+    except InvalidToken:
+        return {"active": False}
+    facts = row.facts
+    if not caller.may_introspect and facts.client_id != caller.id:
+        return {"active": False}
+    return {
+        "active": True,
+        "scope": str(backend_scopes(facts.token_scopes, facts.client_scopes, facts.organization_id)),
+        "client_id": facts.client_id,
+        "token_type": "Bearer",
+        "exp": int(row.expires_at.timestamp()),
+        "iat": int(row.created_at.timestamp()),
+    }
 
 
 def _describe(found: ToldRow, access: Access, settings: Settings) -> dict[str, Any]:

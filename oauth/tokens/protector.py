@@ -5,8 +5,8 @@ from typing import NamedTuple
 from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
-from consent.policy import Access, access_for_grant
-from oauth.tokens import dpop, token_rows
+from consent.policy import Access, access_for_backend, access_for_grant
+from oauth.tokens import dpop, system_tokens, token_rows
 from oauth.tokens.token_problems import (
     BoundToken,
     InsufficientScope,
@@ -36,6 +36,10 @@ class Presented(NamedTuple):
 def access_for_request(session: Session) -> Access:
     """The Access of the current request; raises a TokenProblem (401) without a live token in the right place."""
     given = presented()
+    if system_tokens.is_one(given.raw):
+        if given.with_proof:
+            raise BoundToken
+        return access_for_backend(session, system_tokens.check(session, given.raw).facts)
     row = token_rows.check(session, given.raw)
     require_possession(session, given, row)
     return access_for_grant(row.facts)

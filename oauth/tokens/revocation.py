@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
 from oauth.errors import InvalidRequest
-from oauth.models import AccessToken, AuthMethod, Client, FamilyEnd, RefreshToken, TokenFamily
+from oauth.models import AccessToken, AuthMethod, Client, FamilyEnd, RefreshToken, SystemToken, TokenFamily
 from oauth.requests import OAuthRequest
-from oauth.tokens import token_rows
+from oauth.tokens import system_tokens, token_rows
 from service import audit, web
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A token and its family."""
+    """A token and its family; a backend client's has none."""
 
-    token: AccessToken | RefreshToken
-    family: TokenFamily
+    token: AccessToken | RefreshToken | SystemToken
+    family: TokenFamily | None
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no types
@@ -30,17 +30,21 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no 
         if not raw:
             raise InvalidRequest()
         session = web.db_session()
+        if system_tokens.is_one(raw):
+            of_system = system_tokens.find(session, raw)
+            return Found(of_system, None) if of_system and of_system.client_id == client.id else None
         found = token_rows.find_refresh_token(session, raw) or token_rows.find_access_token(session, raw)
         return Found(*found) if found and found[1].client_id == client.id else None
 
     def revoke_token(self, token: Found, request: OAuthRequest) -> None:
         """End it."""
-        session = web.db_session()
+        session, family = web.db_session(), token.family
         if isinstance(token.token, RefreshToken):
-            token_rows.end_family(session, token.family.id, FamilyEnd.REVOKED_BY_APP)
+            token_rows.end_family(session, token.token.family_id, FamilyEnd.REVOKED_BY_APP)
         else:
-            token_rows.end_access_token(session, token.token)
+            token_rows.end_access_token(token.token)
+        detail = {"kind": token.token.__tablename__} | ({"family": family.id} if family else {})
         audit.record(
-            session, "oauth:token:revoke", client_id=token.family.client_id, grant_id=token.family.grant_id,
-            detail={"family": token.family.id, "kind": token.token.__tablename__},
+            session, "oauth:token:revoke", client_id=request.client.id, grant_id=family.grant_id if family else None,
+            detail=detail,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from oauth.models import (
     ClientStatus,
     FamilyEnd,
     RefreshToken,
+    SystemToken,
     TokenFamily,
 )
 from oauth.statements import (
@@ -150,7 +151,7 @@ def end_access_tokens(session: Session, family_id: str) -> None:
     end_tokens(session, family_id, microseconds(now()))
 
 
-def end_access_token(session: Session, token: AccessToken) -> None:
+def end_access_token(token: AccessToken | SystemToken) -> None:
     """End this one token."""
     token.ended_at = token.ended_at or now()
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from fhir import parameters, r4
+from fhir import parameters, payments, r4
 from fhir.compartment import TYPES
-from oauth.discovery import RESOURCE_TYPES
+from oauth.discovery import RESOURCE_TYPES, SYSTEM_TYPES
 
 
 @pytest.fixture
@@ -55,7 +55,12 @@ def test_it_lists_what_is_routed_and_nothing_else(app: Flask, statement: dict[st
     client = app.test_client()
     listed = {one["type"]: one for one in statement["rest"][0]["resource"]}
 
-    assert set(listed) == set(TYPES)
+    assert set(listed) == {*TYPES, payments.TYPE}
+    of_payments = listed.pop(payments.TYPE)
+    assert {one["code"] for one in of_payments["interaction"]} == {"read", "search-type"}
+    assert {one["name"] for one in of_payments["searchParam"]} == {"_id", "identifier", "created"}
+    assert [client.get(f"/fhir/r4/{payments.TYPE}{rest}").status_code for rest in ("", "/x")] == [401, 401]
+    assert client.get(f"/fhir/r4/{payments.TYPE}/x/_history").status_code == 404
     for resource_type, described in listed.items():
         codes = {one["code"] for one in described["interaction"]}
         assert codes == {"read", "vread", "history-instance", "search-type"}
@@ -83,3 +88,4 @@ def test_the_carin_parameters_and_includes_are_there(statement: dict[str, Any]) 
 
 def test_discovery_names_a_scope_for_every_type_that_is_served() -> None:
     assert set(TYPES) == set(RESOURCE_TYPES)
+    assert {*TYPES, payments.TYPE} == set(SYSTEM_TYPES)

@@ -109,7 +109,7 @@ class Desk:
         } | given  # fmt: skip
         with self.session() as session:
             view, secret = registration.register(session, Registration(**values), settings=self.settings)
-        return App(view, secret, values["redirect_uris"][0])
+        return App(view, secret, next(iter(values["redirect_uris"]), ""))
 
     def register_confidential(self, method: AuthMethod = AuthMethod.BASIC, **given: Any) -> App:
         """An approved app with a secret."""

@@ -2,8 +2,10 @@
 
 import re
 
+from consent.policy import backend_scopes
 from oauth.authorization.authorization_request import validate
 from tests.oauth.desk import Desk, answer_of, new_verifier
+from tests.oauth.keyed import ec, register_backend, register_keyed, rsa
 
 SMART = "/fhir/r4/.well-known/smart-configuration"
 RFC8414 = "/.well-known/oauth-authorization-server"
@@ -69,12 +71,36 @@ def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:
         for context in ("patient", "user"):
             for kind in ("ExplanationOfBenefit", "Coverage", "Patient", "Organization", "Practitioner"):
                 assert f"{context}/{kind}.{form}" in supported
+    of_people = [scope for scope in supported if not scope.startswith("system/")]
     with desk.session() as session:
-        for scope in supported:
+        for scope in of_people:
             asked = f"openid {scope}" if scope in {"fhirUser", "launch/patient", "offline_access"} else scope
             given = desk.parameters(app, new_verifier(), scope=asked)
             kept = validate(session, given, repeated=False, settings=desk.settings).scope
             assert set(kept.split()) == set(asked.split()), scope
+
+
+def test_every_system_scope_can_be_given_to_a_program(desk: Desk) -> None:
+    supported = desk.app.test_client().get(SMART).get_json()["scopes_supported"]
+    of_programs = [scope for scope in supported if scope.startswith("system/")]
+    assert "system/*.rs" in of_programs and "system/PaymentReconciliation.read" in of_programs
+    for scope in of_programs:
+        assert str(backend_scopes(scope, "system/*.rs", None)) == scope
+    assert register_backend(desk).ask(of_programs[0]).get_json()["scope"] == of_programs[0]
+
+
+def test_what_is_said_of_keys_is_what_they_do(desk: Desk) -> None:
+    said = desk.app.test_client().get(SMART).get_json()
+    assert "client-confidential-asymmetric" in said["capabilities"]
+    assert "client_credentials" in said["grant_types_supported"]
+    assert said["token_endpoint_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
+    everything = desk.app.test_client().get(RFC8414).get_json()
+    for endpoint in ("token", "revocation", "introspection"):
+        assert "private_key_jwt" in everything[f"{endpoint}_endpoint_auth_methods_supported"]
+        assert everything[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
+    for pair in (rsa(), ec()):
+        assert pair.algorithm in said["token_endpoint_auth_signing_alg_values_supported"]
+        assert register_keyed(desk, pair).knock().status_code == 200
 
 
 def test_without_consent_no_code_is_given(desk: Desk) -> None:

@@ -1,10 +1,10 @@
-"""Which provider groups a login of the portal reaches: its own entries, each an AND of numbers.
+"""Which provider groups a login of the portal reaches, or an organization: entries, each an AND of numbers.
 
 What a billing organisation reaches by a provider's word is `consent.billing_authorizations`; both meet in
 `consent.policy`, the only place that turns them into an Access.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,15 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from service.clock import now
-from service.plan.models import AccessEntry, IdKind, ProviderGroup, ProviderIdentifier
+from service.plan.models import (
+    AccessEntry,
+    IdKind,
+    PortalFunction,
+    ProviderGroup,
+    ProviderIdentifier,
+    ProviderStaff,
+    StaffStatus,
+)
 
 _MOST_ENTRIES = 500
 
@@ -43,9 +51,26 @@ def entries_of(session: Session, staff_id: str) -> list[AccessEntry]:
 
 def groups_of_entries(session: Session, staff_id: str) -> list[ProviderGroup]:
     """The groups that carry all the numbers of some standing entry of the login now, each once, by name."""
-    found: dict[str, ProviderGroup] = {}
-    for entry in entries_of(session, staff_id):
-        found |= {group.id: group for group in groups_with(session, numbers_of(entry))}
+    return _groups_of(session, entries_of(session, staff_id))
+
+
+def groups_of_organization(
+    session: Session, organization_id: str, functions: Collection[PortalFunction]
+) -> list[ProviderGroup]:  # fmt: skip
+    """The same for every login of an organization that works and has all of these applications."""
+    logins = select(ProviderStaff).where(
+        ProviderStaff.organization_id == organization_id, ProviderStaff.status == StaffStatus.ACTIVE
+    )
+    able = [login.id for login in session.scalars(logins) if all(map(login.may, functions))]
+    standing = (AccessEntry.staff_id.in_(able), AccessEntry.ended_at.is_(None))
+    entries = select(AccessEntry).where(*standing).order_by(AccessEntry.created_at, AccessEntry.id)
+    return _groups_of(session, session.scalars(entries.limit(_MOST_ENTRIES)))
+
+
+def _groups_of(session: Session, entries: Iterable[AccessEntry]) -> list[ProviderGroup]:
+    # Co-workers have many entries of the same numbers: each is looked up once.
+    asked = dict.fromkeys(tuple(numbers_of(entry)) for entry in entries)
+    found = {group.id: group for numbers in asked for group in groups_with(session, numbers)}
     return sorted(found.values(), key=lambda group: (group.name, group.number))
 
 

@@ -7,7 +7,7 @@ covers. A remittance of nobody's group, or of another's, is not there.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, false, func, select, tuple_
@@ -29,7 +29,10 @@ class UnknownRemittance(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for; everything given must hold. `number` is a check, EFT or NP number as people type it."""
+    """What is looked for; everything given must hold. `number` is a check, EFT or NP number as people type it.
+
+    `loaded_from` and `loaded_before` (the latter not in it) are instants between which the 835 was loaded.
+    """
 
     number: str = ""
     claim_number: str = ""
@@ -37,6 +40,9 @@ class Wanted:
     paid_from: date | None = None
     paid_to: date | None = None
     amount_cents: int | None = None
+    ids: frozenset[str] | None = None
+    loaded_from: datetime | None = None
+    loaded_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,15 @@ def detail(
     )
 
 
+def claims_of(session: Session, remittance_ids: Sequence[str]) -> dict[str, list[RemittanceClaim]]:
+    """All claims of these remittances, in the order of their 835; the caller has found the remittances visible."""
+    found: dict[str, list[RemittanceClaim]] = defaultdict(list)
+    ordered = select(RemittanceClaim).order_by(RemittanceClaim.remittance_id, RemittanceClaim.position)
+    for claim in session.scalars(ordered.where(RemittanceClaim.remittance_id.in_(remittance_ids))):
+        found[claim.remittance_id].append(claim)
+    return found
+
+
 def _visible(groups: Sequence[GroupReach]) -> ColumnElement[bool]:
     """That a remittance belongs to one of the groups and was paid within the dates that hold for it."""
     by_dates: dict[tuple[date | None, date | None], list[str]] = defaultdict(list)
@@ -170,6 +185,12 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
             found.append(Remittance.id.in_(select(RemittanceClaim.remittance_id).where(column.in_(typed))))
     if wanted.amount_cents is not None:
         found.append(Remittance.amount_cents == wanted.amount_cents)
+    if wanted.ids is not None:
+        found.append(Remittance.id.in_(sorted(wanted.ids)))
+    if wanted.loaded_from is not None:
+        found.append(Remittance.loaded_at >= wanted.loaded_from)
+    if wanted.loaded_before is not None:
+        found.append(Remittance.loaded_at < wanted.loaded_before)
     return found
 
 

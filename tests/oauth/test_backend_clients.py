@@ -1,0 +1,197 @@
+"""Programs without a person: how they are registered, what tokens they get, and what ends these."""
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from oauth.apps import clients
+from oauth.apps.clients import AuthMethod, BackendBasis, ClientKind, ClientRefused
+from oauth.expiry import SWEEPS
+from oauth.models import SystemToken
+from service.audit import AuditEvent
+from service.db import digest
+from service.plan.models import OrganizationKind
+from tests.attacks.test_token_endpoint import is_refused
+from tests.conftest import MovableClock
+from tests.factories import make_organization
+from tests.oauth.desk import CALLBACK, Desk
+from tests.oauth.keyed import TOKEN, Program, ec, register_backend, register_keyed, rsa
+
+
+def is_let_in(program: Program, token: str) -> bool:
+    """Whether the API takes the token."""
+    answer = program.desk.app.test_client().get(
+        "/fhir/r4/Patient?_count=1", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code in {200, 401}, answer.text
+    return answer.status_code == 200
+
+
+def test_a_backend_client_is_registered_whole_or_not_at_all(desk: Desk) -> None:
+    with desk.session() as session:
+        provider, firm = make_organization(session), make_organization(session, kind=OrganizationKind.BILLING)
+    for wrong in (
+        {"token_endpoint_auth_method": AuthMethod.BASIC}, {"token_endpoint_auth_method": AuthMethod.NONE},
+        {"redirect_uris": [CALLBACK]}, {"launch_uris": ["https://a.example/launch"]}, {"backend_basis": None},
+        {"scopes": "patient/*.rs"}, {"scopes": "system/*.rs patient/*.rs"}, {"scopes": "system/*.rs openid"},
+        {"scopes": ""}, {"provider_organization_id": provider.id, "backend_basis": BackendBasis.PLAN},
+        {"backend_basis": BackendBasis.PROVIDER}, {"provider_organization_id": "nobody"},
+        {"provider_organization_id": firm.id}, {"kind": ClientKind.CONFIDENTIAL, "redirect_uris": [CALLBACK]},
+        {"kind": ClientKind.PUBLIC, "redirect_uris": [CALLBACK]},
+    ):  # fmt: skip
+        with pytest.raises(ClientRefused):
+            register_backend(desk, **wrong)  # type: ignore[arg-type]
+    view = register_backend(desk, provider_organization_id=provider.id).app.view
+    assert (view.kind, view.backend_basis) == (ClientKind.BACKEND, BackendBasis.PROVIDER)
+    assert view.provider_organization_id == provider.id
+    program = register_backend(desk)
+    assert program.app.secret is None
+    with desk.session() as session, pytest.raises(ClientRefused):
+        clients.rotate_secret(session, program.id)
+
+
+def test_a_token_is_short_lived_hashed_and_alone(desk: Desk) -> None:
+    for pair in (ec(), rsa()):
+        program = register_backend(desk, pair)
+        answer = program.ask("system/Patient.rs system/Coverage.read")
+        body = answer.get_json()
+        assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+        assert set(body) == {"access_token", "token_type", "expires_in", "scope"}
+        assert (body["token_type"], body["expires_in"]) == ("Bearer", 300)
+        assert body["scope"] == "system/Patient.rs system/Coverage.read"
+        with desk.session() as session:
+            row = session.get_one(SystemToken, digest(body["access_token"]))
+            assert row.client_id == program.id and body["access_token"] not in row.hash
+            event = session.scalars(select(AuditEvent).where(AuditEvent.client_id == program.id)).all()[-1]
+            assert event.tag == "oauth:token:issue"
+
+
+LABORATORY = "system/Observation.rs?category=laboratory"
+
+
+def test_scopes_are_those_of_systems_within_what_is_registered(desk: Desk) -> None:
+    cases = [
+        ("system/*.rs", "system/*.read", "system/*.read"),
+        ("system/*.rs", "system/*.cruds", "system/*.rs"),
+        ("system/*.rs", "system/*.*", "system/*.read"),
+        ("system/Patient.rs system/Coverage.r", "system/*.rs", "system/Patient.rs system/Coverage.r"),
+        ("system/Patient.rs", "system/Patient.s", "system/Patient.s"),
+        (LABORATORY, "system/Observation.rs", LABORATORY),
+        ("system/*.rs", LABORATORY, LABORATORY),
+        ("system/Patient.rs", "system/Coverage.rs", None),
+        ("system/Patient.rs", "system/Patient.rs system/Coverage.rs", None),
+        *(
+            ("system/*.rs", asked, None)
+            for asked in (
+                "system/Patient.cud", "patient/*.rs", "user/Patient.rs", "system/Patient.rs patient/Patient.rs",
+                "system/Patient.rs openid", "launch/patient", "offline_access", "system/Patient.sr",
+                "system/Patient.rs?name=x", "nonsense", "", " ", None,
+            )
+        ),
+    ]  # fmt: skip
+    programs = {scopes: register_backend(desk, scopes=scopes) for scopes in {case[0] for case in cases}}
+    for registered, asked, given in cases:
+        answer = programs[registered].ask(asked)
+        if given is None:
+            assert is_refused(answer, "invalid_scope"), asked
+        else:
+            assert answer.get_json()["scope"] == given, asked
+
+
+def test_the_grant_is_for_backend_clients_alone_and_they_have_no_other(desk: Desk) -> None:
+    by_secret, public = desk.register_confidential(), desk.register()
+    form = {"grant_type": "client_credentials", "scope": "system/*.rs"}
+    assert is_refused(desk.token(form, by_secret), "unauthorized_client")
+    assert is_refused(desk.token(form | {"client_id": public.id}), "unauthorized_client")
+    assert is_refused(register_keyed(desk).ask("system/*.rs"), "unauthorized_client")
+    program = register_backend(desk)
+    for other in (
+        {"grant_type": "authorization_code", "code": "c", "redirect_uri": CALLBACK, "code_verifier": "v" * 43},
+        {"grant_type": "refresh_token", "refresh_token": "x"},
+    ):
+        answer = desk.app.test_client().post(TOKEN, data=other | program.proof())
+        assert is_refused(answer, "unauthorized_client")
+    asked = desk.app.test_client().get(
+        "/oauth/authorize", query_string=desk.parameters(program.app, redirect_uri=CALLBACK)
+    )
+    assert asked.status_code == 400 and "Location" not in asked.headers
+
+
+def test_a_token_ends_by_time_by_revocation_and_with_its_client(desk: Desk, clock: MovableClock) -> None:
+    program, other = register_backend(desk), register_backend(desk)
+    one, two, three = (program.token("system/*.rs") for _ in range(3))
+    assert is_let_in(program, one)
+
+    assert other.desk.app.test_client().post(
+        "/oauth/revoke", data=other.proof() | {"token": one}
+    ).status_code == 200 and is_let_in(program, one), "another's token"
+    hint = {"token": one, "token_type_hint": "refresh_token"}
+    assert desk.app.test_client().post("/oauth/revoke", data=program.proof() | hint).status_code == 200
+    assert not is_let_in(program, one) and is_let_in(program, two)
+
+    with desk.session() as session:
+        clients.suspend(session, program.id, reason="test")
+    assert not is_let_in(program, two)
+    assert is_refused(program.ask("system/*.rs"), "invalid_client", 401)
+    with desk.session() as session:
+        clients.reinstate(session, program.id, reason="test")
+    assert not is_let_in(program, two) and not is_let_in(program, three), "what died stays dead"
+
+    four = program.token("system/*.rs")
+    clock.advance(299)
+    assert is_let_in(program, four)
+    clock.advance(2)
+    assert not is_let_in(program, four)
+    clock.advance(-3600)
+    assert not is_let_in(program, four), "made in the future"
+
+
+def test_narrowing_a_client_narrows_its_tokens_at_once(desk: Desk) -> None:
+    program = register_backend(desk)
+    token = program.token("system/*.rs")
+    with desk.session() as session:
+        clients.set_scopes(session, program.id, "system/Coverage.rs")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert desk.app.test_client().get("/fhir/r4/Patient", headers=headers).status_code == 403
+    assert desk.app.test_client().get("/fhir/r4/Coverage", headers=headers).status_code == 200
+
+
+def test_introspection_tells_the_program_and_those_who_may_ask(desk: Desk, clock: MovableClock) -> None:
+    program, other = register_backend(desk), register_backend(desk)
+    server = desk.register_confidential(may_introspect=True)
+    token = program.token("system/Patient.rs")
+
+    def told(asking: Program) -> dict[str, object]:
+        answer = desk.app.test_client().post("/oauth/introspect", data=asking.proof() | {"token": token})
+        found: dict[str, object] = answer.get_json()
+        return found
+
+    mine = told(program)
+    assert mine["active"] is True and mine["scope"] == "system/Patient.rs" and mine["client_id"] == program.id
+    assert set(mine) == {"active", "scope", "client_id", "token_type", "exp", "iat"}
+    assert told(other) == {"active": False}
+    answer = desk.app.test_client().post("/oauth/introspect", data={"token": token}, headers=server.basic())
+    assert answer.get_json() == mine
+    clock.advance(301)
+    assert told(program) == {"active": False}
+    unknown = desk.app.test_client().post("/oauth/introspect", data=program.proof() | {"token": "sys.unknown"})
+    assert unknown.get_json() == {"active": False}
+
+
+def test_a_program_has_no_user_info(desk: Desk) -> None:
+    token = register_backend(desk).token("system/*.rs")
+    answer = desk.app.test_client().get("/oauth/userinfo", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+
+
+def test_the_janitor_forgets_old_tokens(desk: Desk, session: Session, clock: MovableClock) -> None:
+    register_backend(desk).token("system/*.rs")
+    clock.advance(3_600)
+    for sweep in SWEEPS:
+        sweep(session)
+    assert session.scalar(text("SELECT count(*) FROM system_token")) == 1
+    session.rollback()
+    clock.advance(3 * 86_400)
+    for sweep in SWEEPS:
+        sweep(session)
+    assert session.scalar(text("SELECT count(*) FROM system_token")) == 0
