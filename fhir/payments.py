@@ -128,8 +128,10 @@ def _by_id(wanted: Wanted, value: str) -> Wanted:
 
 
 def _by_identifier(wanted: Wanted, value: str) -> Wanted:
-    # The number of a check or transfer has no system: the payer gave it, and `|number` says the same.
-    number = value.removeprefix("|")
+    # The number of a check or transfer has no system, and `|number` says so: one with a system names nothing here.
+    system, _, number = value.rpartition("|")
+    if system:
+        return replace(wanted, ids=frozenset())
     try:
         payment_keys(number)
     except UnusablePaymentNumber:

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from consent import scopes as smart
 from oauth.apps import clients, logos, names, public_keys, redirects, reviews
 from oauth.apps.app_content import AppContent
-from oauth.apps.clients import ClientRefused, ClientView
+from oauth.apps.clients import ClientRefused, ClientView, NoSuchClient
 from oauth.apps.logos import Logo
 from oauth.apps.models import ReviewState
 from oauth.apps.public_keys import KeysRefused, Published
-from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus
+from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus, FetchedKeySet
+from oauth.tokens import system_tokens
 from service import audit, web
 from service.clock import now
 from service.db import digest, new_id
@@ -115,7 +116,7 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
     at most), before the session is used.
     """
     settings = settings or web.settings()
-    published = _require_keys(app, settings)
+    published = _require_fitting_keys(app, settings)
     _require_acceptable(session, app, settings)
     secret = (app.client_secret or secrets.token_urlsafe(32)) if app.has_secret else None
     client = _row(app, secret, now())
@@ -127,6 +128,29 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
     audit.record(session, "oauth:client:register", client_id=client.id, account_id=app.by_account_id)
     reviews.open_first(session, client, app.state, settings=settings, by_account_id=app.by_account_id)
     return clients.view(client), secret
+
+
+def replace_keys(
+    session: Session, client_id: str, *, jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings
+) -> None:  # fmt: skip
+    """Give an app that proves itself by a key other keys, or another address of them; the ones before end at once.
+
+    Raises NoSuchClient, and ClientRefused with a sentence.
+    """
+    published = _require_keys(jwks, jwks_uri, settings)
+    client = clients.find(session, client_id)
+    if client is None:
+        raise NoSuchClient
+    if client.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY:
+        raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+    client.jwks, client.jwks_uri = _keys_alone(jwks), jwks_uri
+    if (kept := session.get(FetchedKeySet, client.id)) is not None:
+        session.delete(kept)
+        session.flush()
+    if published is not None:
+        session.add(public_keys.row(client.id, published))
+    system_tokens.end_all(session, client.id)
+    audit.record(session, "oauth:client:replace-keys", client_id=client.id)
 
 
 def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
@@ -163,18 +187,22 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
     _require_basis(session, app)
 
 
-def _require_keys(app: Registration, settings: Settings) -> Published | None:
+def _require_fitting_keys(app: Registration, settings: Settings) -> Published | None:
+    if app.method is AuthMethod.PRIVATE_KEY:
+        return _require_keys(app.jwks, app.jwks_uri, settings)
+    if app.jwks is not None or app.jwks_uri is not None:
+        raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+    return None
+
+
+def _require_keys(jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings) -> Published | None:
     """What stands at the address of the keys, where one is given."""
-    if app.method is not AuthMethod.PRIVATE_KEY:
-        if app.jwks is not None or app.jwks_uri is not None:
-            raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
-        return None
-    if (app.jwks is None) == (app.jwks_uri is None):
+    if (jwks is None) == (jwks_uri is None):
         raise ClientRefused("Give the public keys or their address: one of the two.")
     try:
-        if app.jwks_uri is not None:
-            return public_keys.fetch(app.jwks_uri, sandbox=settings.sandbox)
-        public_keys.read(app.jwks)
+        if jwks_uri is not None:
+            return public_keys.fetch(jwks_uri, sandbox=settings.sandbox)
+        public_keys.read(jwks)
         return None
     except KeysRefused as refused:
         raise ClientRefused(refused.reason) from None
@@ -208,7 +236,7 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         name_skeleton=names.skeleton(app.name),
         kind=app.kind,
         token_endpoint_auth_method=app.method,
-        jwks=dict(app.jwks) if app.jwks is not None else None,
+        jwks=_keys_alone(app.jwks),
         jwks_uri=app.jwks_uri,
         backend_basis=app.backend_basis,
         provider_organization_id=app.provider_organization_id,
@@ -238,6 +266,10 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         version=1,
         created_at=at,
     )
+
+
+def _keys_alone(jwks: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if jwks is None else {"keys": jwks["keys"]}
 
 
 def _require_name(session: Session, name: str, settings: Settings, own_id: str | None) -> None:

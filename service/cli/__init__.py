@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from service.jobs import Job
 
 GROUPS = {
+    "apps": "Apps, and programs without a person.",
     "fhir": "The plan's FHIR data.",
     "keys": "Keys that sign ID tokens.",
     "members": "The plan's roster.",

@@ -13,7 +13,7 @@ from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
-from service.sandbox import gather_portal, handout, remittances
+from service.sandbox import backend_apps, gather_portal, handout, remittances
 from service.sandbox.handout import HandOut
 from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
 from service.sandbox.sign_ins import PASSWORD, SIGN_INS, SignIn
@@ -43,7 +43,10 @@ def _gather(session: Session, settings: Settings) -> HandOut:
             *(account for sign_in in SIGN_INS if (account := _account(session, sign_in))),
             *gather_portal.accounts(session, settings),
         ],
-        "clients": [_client(clients.get(session, app.client_id), app, settings) for app in SAMPLE_APPS],
+        "clients": [
+            *(_client(clients.get(session, app.client_id), app, settings) for app in SAMPLE_APPS),
+            *backend_apps.hand_out(session, settings),
+        ],
         "registrations": _registrations(session),
         "remittances": remittances.to_hand_out(session),
         "provider_proofs": gather_portal.proofs(session),

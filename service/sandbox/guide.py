@@ -47,9 +47,14 @@ def _first_steps(handout: HandOut) -> str:
         f"  3. Read the mail:        {base}/sandbox/mail",
         *_registration(base, handout["registrations"]["members"]),
         *_portal(base, handout["provider_proofs"]),
-        "Apps' ids and secrets, and the other sign-ins, are in var/sandbox.json. Ctrl-C stops everything.",
+        f"  6. Programs, no person:  {_programs(handout['clients'])} (client_credentials at {base}/oauth/token)",
+        "Apps' ids, secrets and keys, and the other sign-ins, are in var/sandbox.json. Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
+
+
+def _programs(clients: list[HandOut]) -> str:
+    return ", ".join(client["client_id"] for client in clients if client["kind"] == "backend")
 
 
 def _registration(base: str, members: list[HandOut]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import threading
 import time
 import warnings
@@ -166,7 +167,7 @@ class KeyServer:
 
 
 @contextmanager
-def key_server(pair: Pair | None = None) -> Iterator[KeyServer]:
+def key_server(pair: Pair | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[KeyServer]:
     """A real server on the loopback interface, with the keys of `pair`."""
     held: list[KeyServer] = []
 
@@ -187,7 +188,9 @@ def key_server(pair: Pair | None = None) -> Iterator[KeyServer]:
             """Callers who hang up early are the subject."""
 
     server = Quiet(("127.0.0.1", 0), Handler)
-    held.append(KeyServer(f"http://127.0.0.1:{server.server_port}/keys", (pair or ec()).jwks))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    held.append(KeyServer(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/keys", (pair or ec()).jwks))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield held[0]

@@ -74,8 +74,9 @@ def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) ->
     assert (members["thomas"], members["anna"], members["susan"], members["helen"]) == (1, 3, 2, 1)
     assert all(account["password"] == PASSWORD and account["email"] for account in told["accounts"])
     assert {app["token_endpoint_auth_method"] for app in apps.values()} == {
-        "none", "client_secret_basic", "client_secret_post",
+        "none", "client_secret_basic", "client_secret_post", "private_key_jwt",
     }  # fmt: skip
+    assert all(("private_jwk" in app) == (app["kind"] == "backend") for app in apps.values())
     assert all(("client_secret" in app) == (app["kind"] == "confidential") for app in apps.values())
     assert apps["declined-app"]["attestation"] == "declined"
     assert told["registrations"]["members"] and told["registrations"]["personal_representatives"]

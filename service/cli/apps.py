@@ -1,0 +1,166 @@
+"""`flask apps`: which apps there are, programs without a person registered, and what changes an app's standing.
+
+Apps of people are registered by their developers. Who may run a program without a person is agreed with the plan.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy.orm import Session
+
+from oauth.apps import clients, registration, reviews
+from oauth.apps.clients import BackendBasis, ClientKind, ClientRefused, ClientView, NoSuchClient
+from oauth.apps.registration import PLAN_SCOPES, PROVIDER_SCOPES, Registration
+from oauth.apps.reviews import ReviewRefused
+from service.plan.models import OrganizationKind
+from service.plan.providers import numbers
+from service.plan.registering.joining import find_organization
+from service.web import latchstring, settings
+
+group = AppGroup("apps")
+_MOST = 10_000
+_keys_file = click.option(
+    "--jwks", "keys", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="File with its public keys."
+)
+_keys_address = click.option("--jwks-uri", "address", help="Where its public keys stand (https).")
+
+
+@group.command("list")
+def show() -> None:
+    """Every app, a line each: id, standing, kind, way of proof, name, whose."""
+    with latchstring().sessions() as session:
+        every = clients.list_clients(session, limit=_MOST)
+    for app in every:
+        click.echo(_line(app))
+    if not every:
+        click.echo("No app is registered yet.", err=True)
+
+
+@group.command("register")
+@click.argument("name")
+@click.option("--developer", required=True, help="Who answers for it.")
+@click.option("--contact", help="E-mail address or telephone of the developer.")
+@_keys_file
+@_keys_address
+@click.option("--provider", help="Tax ID of the portal's organization whose program it is; the plan's own without.")
+@click.option("--scopes", help="What it may ask for, system/ scopes only; what its kind may read without.")
+@click.option("--may-introspect", is_flag=True, help="It may ask about tokens of other apps (a resource server).")
+def register(
+    name: str, developer: str, contact: str | None, keys: Path | None, address: str | None, provider: str | None,
+    scopes: str | None, *, may_introspect: bool,
+) -> None:  # fmt: skip
+    """Register a program without a person (SMART Backend Services), by its public keys or their address."""
+    with _telling() as session:
+        view, _none = registration.register(
+            session,
+            Registration(
+                name=name,
+                developer_name=developer,
+                contact=contact,
+                kind=ClientKind.BACKEND,
+                jwks=_read(keys) if keys else None,
+                jwks_uri=address,
+                backend_basis=BackendBasis.PROVIDER if provider else BackendBasis.PLAN,
+                provider_organization_id=_organization_id(session, provider) if provider else None,
+                scopes=scopes or (PROVIDER_SCOPES if provider else PLAN_SCOPES),
+                may_introspect=may_introspect,
+            ),
+            settings=settings(),
+        )
+    click.echo(f"Registered. Its client_id: {view.id}")
+
+
+@group.command("set-keys")
+@click.argument("client_id")
+@_keys_file
+@_keys_address
+def set_keys(client_id: str, keys: Path | None, address: str | None) -> None:
+    """Give an app that proves itself by a key other keys; the ones before end at once."""
+    with _telling() as session:
+        given = _read(keys) if keys else None
+        registration.replace_keys(session, client_id, jwks=given, jwks_uri=address, settings=settings())
+    click.echo("Its keys are replaced.")
+
+
+@group.command("suspend")
+@click.argument("client_id")
+@click.option("--reason", required=True, help="For the record.")
+def suspend(client_id: str, reason: str) -> None:
+    """Shut an app out at once, until it is resumed."""
+    with _telling() as session:
+        reviews.suspend(session, client_id, reason=reason, settings=settings())
+    click.echo("Suspended.")
+
+
+@group.command("resume")
+@click.argument("client_id")
+@click.option("--reason", required=True, help="For the record.")
+def resume(client_id: str, reason: str) -> None:
+    """Let a suspended app in again; what members allowed it stands as before."""
+    with _telling() as session:
+        reviews.reinstate(session, client_id, reason=reason, settings=settings())
+    click.echo("Resumed.")
+
+
+@group.command("retire")
+@click.argument("client_id")
+@click.option("--reason", required=True, help="For the record.")
+def retire(client_id: str, reason: str) -> None:
+    """Close an app for good."""
+    with _telling() as session:
+        reviews.retire(session, client_id, reason=reason, settings=settings())
+    click.echo("Retired.")
+
+
+@group.command("rotate-secret")
+@click.argument("client_id")
+def rotate_secret(client_id: str) -> None:
+    """Give an app a new secret, shown here once; the one before works for another day."""
+    with _telling() as session:
+        secret = clients.rotate_secret(session, client_id)
+    click.echo(secret)
+
+
+@contextmanager
+def _telling() -> Iterator[Session]:
+    """A database session that commits, or tells in a line why not."""
+    try:
+        with latchstring().sessions.begin() as session:
+            yield session
+    except NoSuchClient:
+        raise click.ClickException("There is no app with this client_id. Which there are: flask apps list") from None
+    except ClientRefused as refused:
+        raise click.ClickException(refused.reason) from None
+    except ReviewRefused as refused:
+        raise click.ClickException(refused.sentence) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        raise click.ClickException(f"{path.name} is not JSON.") from None
+    if not isinstance(found, dict):
+        raise click.ClickException(f'{path.name} is no key set: {{"keys": [...]}}.')
+    return found
+
+
+def _organization_id(session: Session, tax_id: str) -> str:
+    try:
+        found = find_organization(session, OrganizationKind.PROVIDER, numbers.tax_id(tax_id))
+    except numbers.UnusableNumber:
+        raise click.ClickException("A Tax ID has nine digits.") from None
+    if found is None:
+        raise click.ClickException("No provider organization of the portal has this Tax ID. It registers first.")
+    return found.id
+
+
+def _line(app: ClientView) -> str:
+    whose = f" ({app.backend_basis.value})" if app.backend_basis else ""
+    method = app.token_endpoint_auth_method.value
+    return f"{app.id}  {app.status.value}  {app.kind.value}{whose}  {method}  {app.name}, {app.developer_name}"

@@ -1,0 +1,124 @@
+"""Apps from the command line: programs registered, and what changes an app's standing."""
+
+import json
+from pathlib import Path
+
+from click.testing import Result
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from oauth.apps import clients
+from oauth.apps.clients import BackendBasis, ClientStatus
+from oauth.models import Client
+from tests.factories import make_organization
+from tests.oauth.desk import App, Desk
+from tests.oauth.keyed import Program, ec, key_server, rsa
+
+
+def run(app: Flask, *arguments: str) -> Result:
+    """One command."""
+    return app.test_cli_runner().invoke(args=["apps", *arguments])
+
+
+def written(folder: Path, content: object, name: str = "keys.json") -> str:
+    """A file with this JSON."""
+    path = folder / name
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)
+
+
+def registered(told: Result, session: Session) -> Client:
+    """What the command registered."""
+    assert told.exit_code == 0, told.output
+    found = session.get_one(Client, told.stdout.split()[-1])
+    session.commit()
+    return found
+
+
+def test_a_program_of_the_plan_is_registered_and_listed(app: Flask, session: Session, tmp_path: Path) -> None:
+    told = run(app, "register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
+    client = registered(told, session)
+    assert (client.backend_basis, client.scopes) == (BackendBasis.PLAN, "system/*.rs")
+    listed = run(app, "list")
+    assert f"{client.id}  approved  backend (plan)  private_key_jwt  Quality Desk, Reporting" in listed.stdout
+    program = Program(desk := Desk(app), App(clients.view(client), None), ec())
+    assert program.ask("system/*.rs").status_code == 200 and desk.settings.sandbox
+
+
+def test_a_program_of_a_provider_by_its_tax_id_and_the_address_of_its_keys(app: Flask, session: Session) -> None:
+    organization = make_organization(session, tax_id="071234509")
+    session.commit()
+    with key_server() as server:
+        arguments = ("register", "Billing Desk", "--developer", "Ledger", "--provider", "07-1234509")
+        client = registered(run(app, *arguments, "--jwks-uri", server.url), session)
+    assert (client.provider_organization_id, client.backend_basis) == (organization.id, BackendBasis.PROVIDER)
+    assert client.scopes == "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
+
+
+def test_what_cannot_be_is_told_in_a_line(app: Flask, tmp_path: Path) -> None:
+    good = written(tmp_path, ec().jwks)
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", encoding="utf-8")
+    private = written(tmp_path, {"keys": [ec().key.as_dict(private=True)]}, "private.json")
+    begin = ("register", "Quality Desk", "--developer", "Reporting")
+    for arguments, said in {
+        (*begin,): "one of the two",
+        (*begin, "--jwks", good, "--jwks-uri", "https://x.example"): "one of the two",
+        (*begin, "--jwks", str(broken)): "not JSON",
+        (*begin, "--jwks", written(tmp_path, [], "list.json")): "no key set",
+        (*begin, "--jwks", private): "private",
+        (*begin, "--jwks", written(tmp_path, rsa("small", 1024).jwks, "small.json")): "2048",
+        (*begin, "--jwks-uri", "http://192.0.2.1/keys"): "https://",
+        (*begin, "--jwks-uri", "https://10.0.0.1/keys"): "public internet",
+        (*begin, "--jwks", good, "--provider", "123"): "nine digits",
+        (*begin, "--jwks", good, "--provider", "071234500"): "registers first",
+        (*begin, "--jwks", good, "--scopes", "patient/*.rs"): "system/ scopes only",
+        ("suspend", "nobody", "--reason", "x"): "no app",
+        ("set-keys", "nobody", "--jwks", good): "no app",
+    }.items():
+        told = run(app, *arguments)
+        assert told.exit_code == 1 and said in told.stderr, (arguments, told.output)
+        assert "Traceback" not in told.output
+    assert "No app" in run(app, "list").stderr
+
+
+def test_an_app_is_suspended_resumed_and_retired(app: Flask, session: Session) -> None:
+    client_id = Desk(app).register().id
+    for command, status in (
+        ("suspend", ClientStatus.SUSPENDED), ("resume", ClientStatus.APPROVED), ("retire", ClientStatus.RETIRED),
+    ):  # fmt: skip
+        assert run(app, command, client_id, "--reason", "review").exit_code == 0
+        assert session.get_one(Client, client_id, populate_existing=True).status is status
+        session.commit()
+    again = run(app, "resume", client_id, "--reason", "review")
+    assert again.exit_code == 1 and "stays retired" in again.stderr
+
+
+def test_a_secret_is_rotated_and_shown_once(app: Flask) -> None:
+    desk = Desk(app)
+    confidential, public = desk.register_confidential(), desk.register()
+    secret = run(app, "rotate-secret", confidential.id).stdout.strip()
+    answer = desk.app.test_client().post(
+        "/oauth/revoke", data={"token": "t"}, headers=App(confidential.view, secret).basic()
+    )
+    assert answer.status_code == 200
+    refused = run(app, "rotate-secret", public.id)
+    assert refused.exit_code == 1 and "no secret" in refused.stderr
+
+
+def test_keys_are_replaced_and_the_old_ones_end_with_their_tokens(app: Flask, session: Session, tmp_path: Path) -> None:
+    told = run(app, "register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
+    desk, client = Desk(app), registered(told, session)
+    before = Program(desk, App(clients.view(client), None), ec())
+    token = before.token("system/*.rs")
+    with key_server(rsa()) as server:
+        assert run(app, "set-keys", client.id, "--jwks-uri", server.url).exit_code == 0
+        after = Program(desk, before.app, rsa())
+        assert before.knock().status_code == 401 and after.knock().status_code == 200
+    headers = {"Authorization": f"Bearer {token}"}
+    assert desk.app.test_client().get("/fhir/r4/Patient", headers=headers).status_code == 401
+    assert run(app, "set-keys", client.id, "--jwks", written(tmp_path, ec("new").jwks)).exit_code == 0
+    assert after.knock().status_code == 401
+    assert Program(desk, before.app, ec("new")).knock().status_code == 200
+    refused = run(app, "set-keys", desk.register().id, "--jwks", written(tmp_path, ec().jwks))
+    assert refused.exit_code == 1 and "private_key_jwt" in refused.stderr
