@@ -9,6 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service import audit
+from service.accounts import throttling
 from service.accounts.sessions import current_login
 from service.audit import Outcome
 from service.plan.logins import lookups
@@ -24,7 +25,7 @@ from service.staff.schemas import LookReasons, MemberLookup
 from service.web import NotFoundPage, db_session, load_form, settings
 
 blueprint = Blueprint("staff_members", __name__, url_prefix="/staff/members")
-_MOST = 10
+_MOST, _HOUR = 10, 3_600.0
 
 
 @blueprint.get("/")
@@ -54,12 +55,15 @@ def look_up() -> ResponseReturnValue:
 @require_role(StaffRole.MEMBER_SERVICES)
 def ask(patient_id: str) -> ResponseReturnValue:
     """Ask why. A guarded record is not named before a second reason is given."""
-    try:
-        lookups.take(db_session(), current_staff(), settings())
-    except TooManyLookups:
+    session, by = db_session(), current_staff().account_id
+    if not throttling.hit(session, f"member-ask:{by}", settings().lookup_limit_per_hour, _HOUR):
         return told(LookupsExhausted())
-    member = _get(patient_id)
-    audit.record(db_session(), "staff:member:ask", account_id=current_staff().account_id, member_id=member.id)
+    member = roster.find_by_patient(session, patient_id)
+    if member is None:
+        asked = {"asked_for": {"patient": patient_id[:64]}}
+        audit.record(session, "staff:member:ask", outcome=Outcome.FAILED, account_id=by, count=0, detail=asked)
+        return told(NotFoundPage())
+    audit.record(session, "staff:member:ask", account_id=by, member_id=member.id)
     return _reason_page(member, {})
 
 
@@ -72,6 +76,10 @@ def begin(patient_id: str) -> ResponseReturnValue:
     if errors:
         return _reason_page(member, errors), 400
     assert login is not None, "the page requires sign-in"
+    try:
+        lookups.take(db_session(), current_staff(), settings())
+    except TooManyLookups:
+        return told(LookupsExhausted())
     reasons = Reasons(form["purpose"], form["words"], form["guard"])
     try:
         look = support_looks.begin(

@@ -1,6 +1,7 @@
 """security.md, Plan staff console: 144, 145, 146, 147, 166, at the support view of a member."""
 
 import re
+from dataclasses import replace
 from threading import Barrier, Thread
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from fhir import store
 from oauth.tokens.token_problems import InsufficientScope
 from service.accounts import password_links
 from service.accounts.models import Account
+from service.app import create_app
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.db import Base, make_sessions
@@ -521,17 +523,29 @@ def test_case_166_each_lookup_leaves_one_row_for_each_member_and_one_when_in_vai
         assert row.account_id == clerk.account.id and row.ip and row.request_id and row.login_session_id
 
 
+def test_case_166_an_id_that_is_tried_in_vain_is_kept(app: Flask, session: Session) -> None:
+    clerk = services(app, session)
+
+    assert clerk.browser.get("/staff/members/of/somebody").status_code == 404
+
+    [row] = rows(session, "staff:member:ask")
+    assert (row.outcome, row.detail) == (Outcome.FAILED, {"asked_for": {"patient": "somebody"}})
+
+
 def test_case_166_lookups_are_bounded_and_the_officer_hears_of_many(
-    app: Flask, session: Session, settings: Settings
+    settings: Settings, session: Session, engine: Engine
 ) -> None:
+    app = create_app(replace(settings, lookup_norm_per_hour=2, lookup_limit_per_hour=3), engine)
     member, officer = make_member(session), make_officer(session)
     clerk = services(app, session)
     clerk.browser.get("/staff/members/")
 
-    statuses = [clerk.browser.get(address(member)).status_code for _ in range(settings.lookup_limit_per_hour + 1)]
-
-    assert statuses == [200] * settings.lookup_limit_per_hour + [429]
+    lookups = [clerk.browser.post("/staff/members/", member_number=f"X-{number}").status_code for number in range(2)]
+    asks = [clerk.browser.get(address(member)).status_code for _ in range(4)]
     clerk.browser.get("/staff/members/")
+    looks = [clerk.browser.post(address(member), **WHY).status_code for _ in range(2)]
+
+    assert (lookups, asks, looks) == ([200] * 2, [200, 200, 200, 429], [303, 429])
     assert clerk.browser.post("/staff/members/", member_number="X-1").status_code == 429
     assert len(letters(session, settings, officer.account.email)) == 1
     assert [row.outcome for row in rows(session, "staff:lookup:refuse")] == [Outcome.REFUSED] * 2
