@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import CursorResult, Table, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
@@ -18,6 +18,7 @@ from service import audit
 from service.accounts.models import Account
 from service.clock import now
 from service.db import Statement, new_id
+from service.plan.models import Member
 
 # By hand: every refresh asks for it.
 _SUBJECT = Statement("SELECT id FROM subject WHERE account_id = %s AND member_id = %s")
@@ -85,15 +86,23 @@ def for_member(session: Session, account: Account, choice: MemberChoice) -> list
 
     Members see all that was ever let in to their record; representatives see only what they gave themselves.
     """
+    by_whom = () if choice.is_self else (Grant.account_id == account.id,)
+    return _newest_first(session, Grant.member_id == choice.member.id, *by_whom)
+
+
+def of_member(session: Session, member: Member) -> list[Grant]:
+    """Every grant of that member, live or former, whoever gave it, newest first."""
+    return _newest_first(session, Grant.member_id == member.id)
+
+
+def _newest_first(session: Session, *conditions: ColumnElement[bool]) -> list[Grant]:
     statement = (
         select(Grant)
         .options(joinedload(Grant.account), joinedload(Grant.decision))
-        .where(Grant.member_id == choice.member.id)
+        .where(*conditions)
         .order_by(Grant.created_at.desc())
         .limit(500)
     )
-    if not choice.is_self:
-        statement = statement.where(Grant.account_id == account.id)
     return list(session.scalars(statement))
 
 
@@ -146,6 +155,20 @@ def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetim
         .group_by(event.grant_id)
     )
     return {grant_id: at for grant_id, at in session.execute(statement) if grant_id}
+
+
+def reads_since(session: Session, grant_ids: Collection[str], since: datetime) -> dict[str, int]:
+    """How often the app read something under each grant since then; grants that were not used are absent."""
+    event = audit.AuditEvent
+    statement = (
+        select(event.grant_id, func.count())
+        .where(
+            event.grant_id.in_(grant_ids), event.at >= since, event.tag.startswith("fhir:"),
+            event.outcome == audit.Outcome.SUCCESS,
+        )
+        .group_by(event.grant_id)
+    )  # fmt: skip
+    return {grant_id: number for grant_id, number in session.execute(statement) if grant_id}
 
 
 def subject_for(session: Session, account_id: str, member_id: str) -> str:

@@ -12,9 +12,19 @@ from consent.models import LinkScope, SensitiveClass
 from consent.representatives import MemberChoice
 from consent.scopes import READ_LETTERS, REMEMBERED, ScopeSet, parse
 from service.accounts.models import Account
+from service.clock import now
 from service.plan.logins import reach
 from service.plan.logins.reach import GroupReach
-from service.plan.models import Member, OrganizationKind, PortalFunction, ProviderStaff
+from service.plan.models import (
+    Member,
+    OrganizationKind,
+    PlanStaff,
+    PortalFunction,
+    ProviderStaff,
+    StaffRole,
+    SupportLook,
+)
+from service.plan.staff import plan_staff
 
 CLAIMS_TYPES = frozenset({
     "Patient", "RelatedPerson", "Coverage", "ExplanationOfBenefit", "Organization", "Practitioner", "PractitionerRole",
@@ -33,6 +43,7 @@ _EVERYTHING = parse("patient/*.rs")
 _PLAN = parse("system/*.cruds")
 _PROVIDER = parse("user/ExplanationOfBenefit.rs")
 _COVERAGE = parse("user/Coverage.rs")
+_SUPPORT = parse("user/*.s")
 _MADE_HERE = object()
 
 
@@ -44,6 +55,7 @@ class AccessBasis(StrEnum):
     PROVIDER_AUTHORITY = "provider_authority"
     PLAN_SYSTEM = "plan_system"
     PLAN_CLIENT = "plan_client"
+    STAFF_SUPPORT = "staff_support"
 
 
 class AccessForged(TypeError):
@@ -241,6 +253,23 @@ def provider_eligibility(
         account_id=staff.account_id,
         member_id=member.id,
         reason=reason,
+        made_by=_MADE_HERE,
+    )
+
+
+def staff_support(look: SupportLook, staff: PlanStaff) -> Access:
+    """The Access of member services to one member while their look lasts: to count, without the sensitive labels.
+
+    It reaches nobody once the look is over, for anybody but who began it, and without the role.
+    """
+    is_theirs = look.account_id == staff.account_id and StaffRole.MEMBER_SERVICES in plan_staff.roles_of(staff)
+    return Access(
+        basis=AccessBasis.STAFF_SUPPORT,
+        scopes=_SUPPORT,
+        patient_ids=frozenset({look.member.patient_id}) if is_theirs and look.is_open(now()) else frozenset(),
+        account_id=staff.account_id,
+        member_id=look.member_id,
+        reason=look.reason_in_full,
         made_by=_MADE_HERE,
     )
 

@@ -19,6 +19,7 @@ from service.member import (
     landing,
     language,
     layout,
+    looks,
     member_home,
     people,
     profile,
@@ -53,12 +54,17 @@ from service.provider.remittances import remittance_pages as provider_remittance
 from service.sandbox import code_page, demo_app, mail_page
 from service.settings import Settings
 from service.staff import authorizations as staff_authorizations
+from service.staff import break_glass as staff_break_glass
 from service.staff import gate as staff_gate
 from service.staff import hand_overs as staff_hand_overs
 from service.staff import home as staff_home
 from service.staff import letters as staff_letters
 from service.staff import mailbox as staff_mailbox
+from service.staff import member_view as staff_member_view
+from service.staff import members as staff_members
 from service.staff import not_listed as staff_not_listed
+from service.staff import password_links as staff_password_links
+from service.staff import protected_records as staff_protected
 from service.staff import provider_profiles as staff_profiles
 from service.staff import remittances as staff_remittances
 from service.staff import second_looks as staff_second_looks
@@ -84,6 +90,7 @@ BLUEPRINTS = (
     consent.blueprint,
     apps.blueprint,
     people.blueprint,
+    looks.blueprint,
     profile.blueprint,
     settings_page.blueprint,
     # provider offices and billing firms
@@ -120,6 +127,11 @@ BLUEPRINTS = (
     staff_authorizations.blueprint,
     staff_remittances.blueprint,
     staff_profiles.blueprint,
+    staff_members.blueprint,
+    staff_member_view.blueprint,
+    staff_password_links.blueprint,
+    staff_break_glass.blueprint,
+    staff_protected.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.brands.blueprint,

@@ -122,6 +122,21 @@ def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
     return sent
 
 
+def list_recent(session: Session, to: str, *, limit: int = 20) -> list[OutboxMail]:
+    """The latest mails to an address that are still kept, the newest first."""
+    statement = select(OutboxMail).where(OutboxMail.recipient == to.strip()).order_by(OutboxMail.id.desc())
+    return list(session.scalars(statement.limit(limit)))
+
+
+def subject_of(mail: OutboxMail, settings: Settings) -> str:
+    """What a mail is about, in English: the first line of its template, which names nobody."""
+    environment = _environment()
+    assert environment.loader is not None
+    source = environment.loader.get_source(environment, f"{mail.template}.en.txt")[0]
+    subject = environment.from_string(source.partition("\n")[0]).render(plan=settings.plan)
+    return subject.removeprefix("Subject:").strip()
+
+
 def delete_old(session: Session, *, keep: timedelta = timedelta(days=7), limit: int = 500) -> int:
     """Delete at most `limit` mails that ended longer than `keep` ago; how many."""
     old = select(OutboxMail.id).where(OutboxMail.ended_at < now() - keep).limit(limit)

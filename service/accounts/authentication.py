@@ -91,6 +91,12 @@ def find_by_username(session: Session, username: str) -> Account | None:
     return session.scalar(_BY_NAME, {"key": usernames.key(username)})
 
 
+def is_locked(session: Session, account: Account) -> bool:
+    """Whether a browser that the account does not know would be refused now, whatever it types."""
+    limits = {f"sign-in:account:{account.id}": PER_ACCOUNT, f"sign-in:consecutive:{account.id}": CONSECUTIVE}
+    return any(throttling.held(session, key) >= limit for key, limit in limits.items())
+
+
 def forgive_account(session: Session, account: Account) -> None:
     """A new password was set: the account's counters end with the old one."""
     throttling.forget(session, f"sign-in:account:{account.id}")

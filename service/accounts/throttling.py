@@ -42,6 +42,12 @@ def count(session: Session, key: str, window_seconds: float) -> int:
     return int(counted)
 
 
+def held(session: Session, key: str) -> int:
+    """How many attempts the window of `key` holds now; none is counted."""
+    standing = (AttemptCounter.key == key, AttemptCounter.expires_at > now())
+    return session.scalar(select(AttemptCounter.count).where(*standing)) or 0
+
+
 def give_back(session: Session, key: str) -> None:
     """Take back one counted attempt: it was right, so it was no guess."""
     _GIVE_BACK.run(session, key)

@@ -1,4 +1,4 @@
-"""`flask staff`: who of the plan works in the staff console. The console itself appoints nobody."""
+"""`flask staff`: who works in the staff console, and which members they are. The console itself appoints nobody."""
 
 import click
 from flask.cli import AppGroup
@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
+from service.plan.members import roster
 from service.plan.models import PlanStaff, StaffRole
-from service.plan.staff import plan_staff
+from service.plan.staff import plan_staff, record_guards
 from service.web import latchstring
 
 group = AppGroup("staff")
@@ -39,6 +40,22 @@ def end(username: str) -> None:
             raise click.ClickException(f"{username} has no place in the staff console. Who has: flask staff list")
         plan_staff.end(session, staff, by_account_id=None)
         click.echo(f"Ended: {staff.account.username}.")
+
+
+@group.command("is-member")
+@click.argument("username")
+@click.argument("member_number")
+def is_member(username: str, member_number: str) -> None:
+    """Keep which member a person of the plan is, so that colleagues open that record with a second reason only."""
+    with latchstring().sessions.begin() as session:
+        staff = plan_staff.find(session, _account(session, username))
+        member = roster.find_by_number(session, member_number)
+        if staff is None:
+            raise click.ClickException(f"{username} has no place in the staff console. Who has: flask staff list")
+        if member is None:
+            raise click.ClickException("No member has this member ID.")
+        record_guards.know_colleague(session, staff, member)
+        click.echo(f"Kept: {staff.account.username} is a member.")
 
 
 @group.command("list")

@@ -5,11 +5,12 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from consent import grants
+from consent import data_types, grants
 from consent.models import ConsentDecision, EndedBy
 from consent.scopes import parse
+from oauth.apps import connections
 from service.accounts.sessions import require_login, require_recent_password
-from service.member import connections, consent_words, data_types
+from service.member import consent_words
 from service.member.acting import get_actor, require_choice
 from service.web import NotFoundPage, db_session, settings
 
@@ -23,7 +24,7 @@ blueprint = Blueprint("apps", __name__)
 def index() -> ResponseReturnValue:
     """Every app that may come in, then every app whose access has ended."""
     actor = get_actor()
-    every = connections.list_connections(db_session(), actor, settings().plan)
+    every = connections.list_connections(db_session(), actor.account, actor.choice, settings().plan)
     return render_template(
         "member/apps.html", actor=actor, live=connections.live(every), former=connections.former(every)
     )
@@ -81,6 +82,7 @@ def _online(given: ConsentDecision) -> bool | None:
 
 def _connection(grant_id: UUID) -> connections.Connection:
     try:
-        return connections.get_connection(db_session(), get_actor(), settings().plan, str(grant_id))
+        actor = get_actor()
+        return connections.get_connection(db_session(), actor.account, actor.choice, settings().plan, str(grant_id))
     except grants.UnknownGrant:
         raise NotFoundPage from None

@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from consent import decisions, grants
+from consent import data_types, decisions, grants
 from consent.models import Answer, ConsentDecision, Duration
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
@@ -18,7 +18,7 @@ from consent.scopes import ScopeSet
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
-from service.member import acting, consent_words, data_types
+from service.member import acting, consent_words
 from service.member.acting import Actor, Person
 from service.member.consent_words import Words
 from service.member.language import current_language

@@ -6,20 +6,20 @@ again years later with the very words. A change of any sentence needs a new TEXT
 
 import hashlib
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
-from flask_babel import LazyString, format_date, gettext
+from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
-from consent.models import Basis, Duration, LinkScope
+from consent import data_types
+from consent.link_words import BASES
+from consent.models import Duration, LinkScope
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
-from oauth.apps.clients import Attestation, ClientView
+from oauth.apps.attestation_words import attestation
+from oauth.apps.clients import ClientView
 from service.accounts.models import Account
-from service.member import data_types
 from service.settings import Plan
 
 TEXT_VERSION = "2026-2"
@@ -32,19 +32,6 @@ DURATIONS: dict[Duration, LazyString] = {
 }
 RETURNING = {"online": "online_access", "offline": "offline_access"}
 """Ways in which an app may come back by itself: the key of the tick and the scope it stands for."""
-BASES: dict[Basis, LazyString] = {
-    Basis.PARENT: _("parent"),
-    Basis.GUARDIAN: _("guardian"),
-    Basis.POWER_OF_ATTORNEY: _("power of attorney"),
-    Basis.CONSERVATOR: _("conservator"),
-    Basis.EXECUTOR: _("executor"),
-}
-
-LINK_SCOPES: dict[LinkScope, LazyString] = {
-    LinkScope.ALL: _("All of your information"),
-    LinkScope.CLAIMS_ONLY: _("Claims and coverage only"),
-    LinkScope.WITHOUT_SENSITIVE: _("Everything except very personal topics"),
-}
 
 
 @dataclass(frozen=True)
@@ -138,43 +125,6 @@ def compose(
         policy_uri=client.policy_uri,
         terms_uri=client.terms_uri,
     )
-
-
-def returning(scopes: ScopeSet, *, offline: bool) -> str:
-    """When an app with these scopes looks for new information by itself, for the console."""
-    if offline and "offline_access" in scopes:
-        return str(gettext("Also while you are away"))
-    if "online_access" in scopes:
-        return str(gettext("Only while you are signed in here"))
-    return str(gettext("Only when you open the app"))
-
-
-def attestation(client: ClientView, plan: Plan) -> str:
-    """Whether the developer agreed to the plan's privacy policy, as a fact: never a warning and never a gate."""
-    names = {"developer": client.developer_name, "plan": plan.name}
-    if client.attestation is Attestation.ATTESTED:
-        return str(gettext(
-            "The developer of this app, %(developer)s, agreed to the privacy policy of %(plan)s on %(date)s "
-            "(version %(version)s).",
-            date=_day(client.attested_on, plan.timezone), version=client.attestation_version or "", **names,
-        ))  # fmt: skip
-    if client.attestation is Attestation.DECLINED:
-        return str(gettext(
-            "The developer of this app, %(developer)s, was asked to agree to the privacy policy of %(plan)s and "
-            "answered no on %(date)s. The choice to use the app is yours.",
-            date=_day(client.attested_on, plan.timezone), **names,
-        ))  # fmt: skip
-    return str(
-        gettext(
-            "The developer of this app, %(developer)s, has not answered whether they agree to the privacy policy of "
-            "%(plan)s. The choice to use the app is yours.",
-            **names,
-        )
-    )
-
-
-def _day(moment: datetime | None, timezone: ZoneInfo) -> str:
-    return str(format_date(moment.astimezone(timezone), "long", rebase=False)) if moment else ""
 
 
 def _decider(choice: MemberChoice, account: Account) -> str:

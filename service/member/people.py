@@ -4,9 +4,9 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from consent import representatives
+from consent.link_words import BASES, LINK_SCOPES
 from service.accounts.sessions import require_login
 from service.member.acting import get_actor, require_choice
-from service.member.consent_words import BASES, LINK_SCOPES
 from service.web import NotFoundPage, db_session
 
 blueprint = Blueprint("people", __name__)

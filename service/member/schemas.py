@@ -4,8 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, pre_load, validate
 
+from consent.data_types import DATA_TYPES
 from consent.models import Answer, Duration, SensitiveClass
-from service.member.data_types import DATA_TYPES
 from service.member.language import LANGUAGES
 from service.member.marking import N_
 

@@ -50,6 +50,7 @@ def _gather(session: Session, settings: Settings) -> HandOut:
         "registrations": _registrations(session),
         "remittances": remittances.to_hand_out(session),
         "provider_proofs": gather_portal.proofs(session),
+        "protected_records": gather_portal.protected_records(session),
     }
 
 

@@ -7,9 +7,10 @@ from consent.models import BillingAuthorization
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.plan.logins import portal_staff, reach
-from service.plan.models import AccessEntry, OrganizationKind, ProviderStaff
+from service.plan.members import roster
+from service.plan.models import AccessEntry, Colleague, OrganizationKind, PlanStaff, ProviderStaff
 from service.plan.providers.numbers import shown_tax_id
-from service.plan.staff import plan_staff
+from service.plan.staff import plan_staff, record_guards
 from service.sandbox import codes, fresh_payments
 from service.sandbox.handout import HandOut
 from service.sandbox.portal_offices import REGISTERED
@@ -23,6 +24,14 @@ def accounts(session: Session, settings: Settings) -> list[HandOut]:
     """Everybody of the portal and the console who has an account."""
     found = ((person, find_by_username(session, person.username)) for person in PORTAL_PEOPLE)
     return [_account(session, person, account, settings) for person, account in found if account is not None]
+
+
+def protected_records(session: Session) -> list[HandOut]:
+    """The members whose page opens for member services with a second reason only."""
+    return [
+        {"name": marked.member.full_name, "member_number": marked.member.member_number, "reason": marked.reason}
+        for marked in record_guards.list_protected(session)
+    ]
 
 
 def proofs(session: Session) -> list[HandOut]:
@@ -63,7 +72,16 @@ def _place(session: Session, account: Account, settings: Settings) -> HandOut:
             "entries": _entries(session, staff),
         }
     clerk = plan_staff.find(session, account)
-    return {"organization": settings.plan.name, "roles": clerk.roles if clerk else [], "entries": []}
+    return {
+        "organization": settings.plan.name, "roles": clerk.roles if clerk else [], "entries": [],
+        **_own_record(session, clerk),
+    }  # fmt: skip
+
+
+def _own_record(session: Session, clerk: PlanStaff | None) -> HandOut:
+    """Which member a person of the plan is: a colleague's record, for whoever else looks."""
+    held = session.get(Colleague, clerk.id) if clerk else None
+    return {"own_member_number": roster.get(session, held.member_id).member_number} if held else {}
 
 
 def _entries(session: Session, staff: ProviderStaff) -> list[HandOut]:

@@ -1,17 +1,21 @@
 """The plan's own people in the sandbox, and what lies in their queues: messages and a form of a provider not listed."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.accounts.authentication import find_by_username
+from service.audit import AuditEvent
 from service.plan.logins import portal_staff
 from service.plan.mailbox import messages
-from service.plan.models import PlanStaff, ProviderStaff, StaffRole, ThreadTopic
+from service.plan.members import roster
+from service.plan.models import Member, PlanStaff, ProviderStaff, StaffRole, ThreadTopic
 from service.plan.registering import not_listed
 from service.plan.registering.not_listed import NotListed
-from service.plan.staff import plan_staff
+from service.plan.staff import plan_staff, record_guards
 from service.sandbox import portal_accounts
+from service.sandbox.plan import cast, stream
 from service.sandbox.portal_offices import HOSPITAL, NETWORK
-from service.sandbox.portal_people import FELIX, HUGO, MARGE, OLIVIA, RUTH, PortalPerson
+from service.sandbox.portal_people import DAVID, FELIX, HUGO, MARGE, NORA, OLIVIA, RUTH, PortalPerson
 from service.sandbox.provider_groups import HOME_HEALTH, payees
 from service.settings import Settings
 
@@ -19,7 +23,12 @@ _ROLES = {
     RUTH: (StaffRole.PROVIDER_SERVICES,),
     FELIX: (StaffRole.PROVIDER_SERVICES,),
     OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR),
+    NORA: (StaffRole.MEMBER_SERVICES,),
+    DAVID: (StaffRole.MEMBER_SERVICES,),
 }
+_COLLEAGUES = {DAVID: ("David", "Young")}
+"""Who of the plan is which member of the cast."""
+_PROTECTED = ("Carmen", "Rivera")
 
 
 def appoint_missing(session: Session, settings: Settings) -> None:
@@ -27,7 +36,31 @@ def appoint_missing(session: Session, settings: Settings) -> None:
     for person, roles in _ROLES.items():
         if not portal_accounts.is_open(session, person):
             account = portal_accounts.open_account(session, person, settings)
-            plan_staff.appoint(session, account, roles, by_account_id=None)
+            staff = plan_staff.appoint(session, account, roles, by_account_id=None)
+            member = _member(session, _COLLEAGUES[person]) if person in _COLLEAGUES else None
+            if member is not None:
+                record_guards.know_colleague(session, staff, member)
+    _protect(session)
+
+
+def _protect(session: Session) -> None:
+    member = _member(session, _PROTECTED)
+    # Once: a mark that somebody took away is not made again.
+    if member is not None and not _was_protected(session, member):
+        reason = "A singer whom the whole state knows."
+        record_guards.protect(session, member, by=_clerk(session, OLIVIA), reason=reason)
+
+
+def _was_protected(session: Session, member: Member) -> bool:
+    event = AuditEvent
+    marked = (event.member_id == member.id, event.tag == "staff:protected_record:mark")
+    return session.scalar(select(event.id).where(*marked).limit(1)) is not None
+
+
+def _member(session: Session, name: tuple[str, str]) -> Member | None:
+    people = (cast.person(index, stream.AS_OF) for index in range(cast.SIZE))
+    number = next(person.number for person in people if (person.given_name, person.family_name) == name)
+    return roster.find_by_number(session, number)
 
 
 def fill_queues(session: Session, settings: Settings) -> None:

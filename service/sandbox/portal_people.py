@@ -62,7 +62,15 @@ OLIVIA = PortalPerson(
     "olivia", "Olivia", "Chen", Kind.PLAN_STAFF, "olivia.chen@meridian.example",
     "plan staff, privacy officer and administrator", has_factor=True,
 )  # fmt: skip
-PORTAL_PEOPLE = (MARGE, LUIS, BETH, HUGO, WANDA, PETER, NADIA, OMAR, RUTH, FELIX, OLIVIA)
+NORA = PortalPerson(
+    "nora", "Nora", "Bell", Kind.PLAN_STAFF, "nora.bell@meridian.example",
+    "plan staff, member services: looks up members, opens their page with a reason", has_factor=True,
+)  # fmt: skip
+DAVID = PortalPerson(
+    "dyoung", "David", "Young", Kind.PLAN_STAFF, "david.young@meridian.example",
+    "plan staff, member services, and a member himself: his own record stays shut", has_factor=True,
+)  # fmt: skip
+PORTAL_PEOPLE = (MARGE, LUIS, BETH, HUGO, WANDA, PETER, NADIA, OMAR, RUTH, FELIX, OLIVIA, NORA, DAVID)
 """In the order of the hand-out."""
 SHOWN_FIRST = (MARGE, NADIA, RUTH)
 """Who stands in the table of `make run`."""

@@ -15,7 +15,7 @@ from service.plan.models import PlanStaff, StaffRole
 from service.plan.providers import provider_profiles
 from service.plan.registering import mailed_pins, not_listed
 from service.plan.remittances import payees
-from service.plan.staff import plan_staff, second_looks
+from service.plan.staff import plan_staff, second_looks, support_looks
 from service.staff.gate import DECLARED
 from service.web import db_session
 
@@ -45,6 +45,7 @@ TABS = (
     Place("staff_home.index", _("Home")),
     Place("staff_mailbox.index", _("Mailbox"), threads.unread_count_for_plan),
     Place("staff_users.index", _("Users")),
+    Place("staff_members.index", _("Members")),
 )
 QUEUES = (
     Place("staff_mailbox.index", _("Mailbox: conversations with something new"), threads.unread_count_for_plan),
@@ -70,6 +71,11 @@ QUEUES = (
         "staff_remittances.index", _("Remittances with an unknown payee"),
         lambda session, _staff: payees.count_unassigned(session),
     ),
+    Place(
+        "staff_break_glass.index", _("Break-glass looks"),
+        lambda session, _staff: support_looks.count_to_review(session),
+    ),
+    Place("staff_protected.index", _("Protected records")),
 )  # fmt: skip
 
 

@@ -1,13 +1,16 @@
 """The shapes of the staff console's forms."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from service.plan.mailbox.message_schemas import Words
-from service.plan.models import RequestStatus
+from service.plan.models import RequestStatus, SupportPurpose
 
 _CHOOSE = "Please choose one."
 _SHORT = validate.Length(max=60, error="This is longer than any provider number.")
 _ID = validate.Length(max=36)
+_DATE = "Please enter the birth date."
 
 
 class Answer(Schema):
@@ -63,3 +66,43 @@ class NewDelegate(Schema):
     reason = Words(500)
     former_id = fields.String(load_default="", validate=_ID)
     former_has_left = fields.Boolean(load_default=False, truthy={"yes"}, falsy={""})
+
+
+class MemberLookup(Schema):
+    """Whom to look for: a member number, or a family name with the birth date."""
+
+    member_number = Words(40, required=False)
+    family_name = Words(100, required=False)
+    birth_date = fields.Date(
+        load_default=None, allow_none=True, format="iso", error_messages={"invalid": _DATE}
+    )  # fmt: skip
+
+    @pre_load
+    def _leave_out_empty(self, given: Any, **_kwargs: Any) -> Any:
+        return {name: value.strip() for name, value in given.items() if value.strip()}
+
+    @validates_schema(skip_on_field_errors=True)
+    def _require_one_way(self, form: dict[str, Any], **_kwargs: Any) -> None:
+        if form["member_number"]:
+            return
+        if not form["family_name"]:
+            raise ValidationError("Please enter the member ID, or the last name and the birth date.", "member_number")
+        if form["birth_date"] is None:
+            raise ValidationError(_DATE, "birth_date")
+
+
+class LookReasons(Schema):
+    """Why a member's page is opened; `guard` is asked for where the record is protected."""
+
+    purpose = fields.Enum(
+        SupportPurpose, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE}
+    )
+    words = Words(300)
+    guard = Words(500, required=False)
+
+
+class Protection(Schema):
+    """Which member's record is to be protected, and why."""
+
+    member_number = Words(40)
+    reason = Words(500)

@@ -14,11 +14,9 @@ from werkzeug.test import TestResponse
 from consent import grants, representatives
 from consent.models import ConsentDecision, EndedBy, Grant, RepresentativeLink
 from consent.scopes import parse
-from oauth.apps import clients
+from oauth.apps import clients, connections
 from oauth.models import Client
 from service.accounts.models import Account
-from service.member import connections
-from service.member.acting import Actor
 from tests.conftest import LiveServer, running_server
 from tests.factories import make_account, make_member
 from tests.member.pages import Form, Reader, form_to, forms_of, represent
@@ -322,7 +320,7 @@ class _World:
             account = session.get_one(Account, self.desk.account.id)
             choice = representatives.right_for(session, account, self.desk.member.id)
             assert choice is not None
-            every = connections.list_connections(session, Actor(account, choice), self.desk.settings.plan)
+            every = connections.list_connections(session, account, choice, self.desk.settings.plan)
             return {connection.grant.id for connection in connections.live(every)}
 
     def working(self) -> set[str]:

@@ -9,8 +9,10 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from consent.models import Basis, Duration, EndedBy
-from service.member import connections, consent_words, data_types
+from consent import data_types, link_words
+from consent.models import Basis, Duration, EndedBy, LinkScope
+from oauth.apps import connections
+from service.member import consent_words
 from tests.conftest import ROOT
 
 SPANISH = ROOT / "service/translations/es/LC_MESSAGES"
@@ -63,7 +65,8 @@ def test_the_compiled_catalogue_is_in_step() -> None:
 
 def test_every_choice_has_words() -> None:
     assert set(consent_words.DURATIONS) == set(Duration)
-    assert set(consent_words.BASES) == set(Basis)
+    assert set(link_words.BASES) == set(Basis)
+    assert set(link_words.LINK_SCOPES) == set(LinkScope)
     assert set(data_types.HEADS) == set(data_types.Head)
     assert set(connections.ENDED_BY) == set(EndedBy)
 

@@ -1,4 +1,4 @@
-"""Look-ups of a member by a provider's login: why each was made, how many an hour, and who is told of too many.
+"""Look-ups of a member by a login of the portal or of the plan: why, how many an hour, and who is told of too many.
 
 Inquiries on member information are logged by the individual (product.md PV 10; security.md 142). A look-up is a member
 named by number or by name and birth date; opening one's own claims by other ways is none.
@@ -14,14 +14,18 @@ from service import audit, mail
 from service.accounts import throttling
 from service.audit import Outcome
 from service.clock import now
-from service.plan.models import ProviderStaff, StaffRole
+from service.plan.models import PlanStaff, ProviderStaff, StaffRole
 from service.plan.staff import plan_staff
 from service.settings import Settings
 
 _HOUR = 3_600.0
-_TOLD = (StaffRole.PRIVACY_OFFICER, StaffRole.PROVIDER_SERVICES)
+_TOLD = {
+    "provider": (StaffRole.PRIVACY_OFFICER, StaffRole.PROVIDER_SERVICES),
+    "staff": (StaffRole.PRIVACY_OFFICER,),
+}
 ON_FILE = "on file: a claim of theirs for this member"
 """The reason of a look-up for which nothing had to be asked."""
+_ALERTS = {"provider": "lookup_alert", "staff": "staff_lookup_alert"}
 log = structlog.get_logger("service.plan.logins.lookups")
 
 
@@ -52,28 +56,32 @@ class TooManyLookups(Exception):
     """More look-ups in an hour than any office needs; its audit row stands in the transaction."""
 
 
-def take(session: Session, staff: ProviderStaff, settings: Settings) -> None:
+def take(session: Session, staff: ProviderStaff | PlanStaff, settings: Settings) -> None:
     """Count one look-up before it is made; raises TooManyLookups. Plan staff hear of the first above the norm."""
+    source = "provider" if isinstance(staff, ProviderStaff) else "staff"
     number = throttling.count(session, f"member-lookup:{staff.account_id}", _HOUR)
     if number == settings.lookup_norm_per_hour + 1:
-        _alert(session, staff, settings)
+        _alert(session, staff, settings, source)
     if number > settings.lookup_limit_per_hour:
         audit.record(
-            session, "provider:lookup:refuse", outcome=Outcome.REFUSED, account_id=staff.account_id, count=number
+            session, f"{source}:lookup:refuse", outcome=Outcome.REFUSED, account_id=staff.account_id, count=number
         )
         raise TooManyLookups
 
 
-def _alert(session: Session, staff: ProviderStaff, settings: Settings) -> None:
+def _alert(session: Session, staff: ProviderStaff | PlanStaff, settings: Settings, source: str) -> None:
     norm = settings.lookup_norm_per_hour
+    office = {"organization": staff.organization_id} if isinstance(staff, ProviderStaff) else {}
     audit.record(
-        session, "provider:lookup:over_norm", account_id=staff.account_id, count=norm + 1,
-        detail={"staff": staff.id, "organization": staff.organization_id},
+        session, f"{source}:lookup:over_norm", account_id=staff.account_id, count=norm + 1,
+        detail={"staff": staff.id, **office},
     )  # fmt: skip
     log.warning("many_member_lookups", norm=norm)
-    people = {person.account.id: person.account for role in _TOLD for person in plan_staff.with_role(session, role)}
+    people = {
+        person.account.id: person.account for role in _TOLD[source] for person in plan_staff.with_role(session, role)
+    }
     for account in people.values():
         mail.enqueue(
-            session, to=account.email, template="lookup_alert", language=account.language or "en",
+            session, to=account.email, template=_ALERTS[source], language=account.language or "en",
             given_name=account.given_name, username=staff.account.username, norm=str(norm), at=now(),
         )  # fmt: skip

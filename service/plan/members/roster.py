@@ -156,6 +156,11 @@ def find_by_name(session: Session, family_name: str, birth_date: date, *, limit:
     return [found for found in session.scalars(born) if same_name(found.family_name, family_name)][:limit]
 
 
+def find_by_patient(session: Session, patient_id: str) -> Member | None:
+    """The member whose FHIR Patient has that id."""
+    return session.scalar(select(Member).where(Member.patient_id == patient_id))
+
+
 def get(session: Session, member_id: str) -> Member:
     """The member with our id; raises UnknownMember."""
     found = session.get(Member, member_id)

@@ -52,15 +52,16 @@ from service.plan.models.remittances import (
     RemittanceLine,
 )
 from service.plan.models.second_looks import ActKind, PendingAct
+from service.plan.models.support import Colleague, Guard, ProtectedRecord, SupportLook, SupportPurpose
 
 __all__ = [
-    "AccessEntry", "ActKind", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
-    "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind", "PaymentMethod", "PendingAct",
-    "PlanStaff", "PortalFunction", "PortalInvitation", "PortalOrganization", "PortalRegistration",
-    "Practitioner", "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind", "ProfileChangeStatus",
-    "ProviderAddress",
-    "ProviderContact", "ProviderGroup", "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff",
-    "RegistrationProof", "Remittance", "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus",
-    "SecureMessage", "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "TermsAcceptance", "ThreadReading",
+    "AccessEntry", "ActKind", "Colleague", "DelegateRequest", "EntrySource", "GroupStatus", "Guard", "IdKind",
+    "MailedPin", "Member", "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind",
+    "PaymentMethod", "PendingAct", "PlanStaff", "PortalFunction", "PortalInvitation", "PortalOrganization",
+    "PortalRegistration", "Practitioner", "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind",
+    "ProfileChangeStatus", "ProtectedRecord", "ProviderAddress", "ProviderContact", "ProviderGroup",
+    "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff", "RegistrationProof", "Remittance",
+    "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage", "SharingKind",
+    "SharingSign", "StaffRole", "StaffStatus", "SupportLook", "SupportPurpose", "TermsAcceptance", "ThreadReading",
     "ThreadStatus", "ThreadTopic",
 ]  # fmt: skip

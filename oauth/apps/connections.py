@@ -1,4 +1,4 @@
-"""What the App Management Console shows of each grant, in words."""
+"""Which apps may or might see a member's information, in the words of the App Management Console."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,16 +8,18 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import grants
+from consent import data_types, grants
+from consent.link_words import BASES
 from consent.models import EndedBy, Grant, RepresentativeLink
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
+from consent.scopes import ScopeSet
 from oauth.apps import clients
+from oauth.apps.attestation_words import attestation
 from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.clock import now
-from service.member import consent_words, data_types
-from service.member.acting import Actor
+from service.plan.models import Member
 from service.settings import Plan
 
 ENDED_BY: dict[EndedBy, LazyString] = {
@@ -46,22 +48,33 @@ class Connection:
     ended_by: str
 
 
-def list_connections(session: Session, actor: Actor, plan: Plan) -> list[Connection]:
+def list_connections(session: Session, viewer: Account, choice: MemberChoice, plan: Plan) -> list[Connection]:
     """Every app with whom the member's data is or was shared, as far as this person may know, newest first."""
-    found = grants.for_member(session, actor.account, actor.choice)
+    return _connections(session, viewer, grants.for_member(session, viewer, choice), plan)
+
+
+def list_of_member(session: Session, member: Member, plan: Plan) -> list[Connection]:
+    """The same for the plan's own people: every app, whoever connected it."""
+    return _connections(session, None, grants.of_member(session, member), plan)
+
+
+def _connections(session: Session, viewer: Account | None, found: list[Grant], plan: Plan) -> list[Connection]:
     used = grants.last_used(session, [grant.id for grant in found])
     apps = {client_id: clients.get(session, client_id) for client_id in {grant.client_id for grant in found}}
     return [
-        _connection(session, actor, grant, apps[grant.client_id], plan, last_used=used.get(grant.id)) for grant in found
+        _connection(session, viewer, grant, apps[grant.client_id], plan, last_used=used.get(grant.id))
+        for grant in found
     ]
 
 
-def get_connection(session: Session, actor: Actor, plan: Plan, grant_id: str) -> Connection:
+def get_connection(
+    session: Session, viewer: Account, choice: MemberChoice, plan: Plan, grant_id: str
+) -> Connection:  # fmt: skip
     """One of them; raises consent.grants.UnknownGrant for any other."""
-    grant = grants.get(session, actor.account, actor.choice, grant_id)
+    grant = grants.get(session, viewer, choice, grant_id)
     used = grants.last_used(session, [grant.id])
     app = clients.get(session, grant.client_id)
-    return _connection(session, actor, grant, app, plan, last_used=used.get(grant.id))
+    return _connection(session, viewer, grant, app, plan, last_used=used.get(grant.id))
 
 
 def live(connections: Iterable[Connection]) -> list[Connection]:
@@ -75,7 +88,7 @@ def former(connections: Iterable[Connection]) -> list[Connection]:
 
 
 def _connection(
-    session: Session, actor: Actor, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
+    session: Session, viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
 ) -> Connection:
     link = session.get(RepresentativeLink, grant.link_id) if grant.link_id else None
     scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope if link else None)
@@ -84,14 +97,14 @@ def _connection(
         grant=grant,
         app=app,
         live=stands,
-        attestation=consent_words.attestation(app, plan),
+        attestation=attestation(app, plan),
         types=tuple(str(kind.name) for kind in data_types.asked(scopes)),
         sensitive=tuple(str(kind.name) for kind in data_types.find_sensitive(grant.sensitive_classes)),
-        returning=consent_words.returning(scopes, offline=grant.offline),
-        connected_by=_connected_by(actor.account, grant, link),
+        returning=_returning(scopes, offline=grant.offline),
+        connected_by=_connected_by(viewer, grant, link),
         last_used=last_used,
         ended_at=None if stands else _ended_at(grant, link),
-        ended_by="" if stands else _ended_by(session, actor.account, grant, link),
+        ended_by="" if stands else _ended_by(session, viewer, grant, link),
     )
 
 
@@ -101,14 +114,14 @@ def _right_stands(grant: Grant, link: RepresentativeLink | None) -> bool:
     return link.version == grant.link_version and MemberChoice(link.member, link).is_current(now())
 
 
-def _connected_by(account: Account, grant: Grant, link: RepresentativeLink | None) -> str:
-    if grant.account_id == account.id:
+def _connected_by(viewer: Account | None, grant: Grant, link: RepresentativeLink | None) -> str:
+    if viewer is not None and grant.account_id == viewer.id:
         return str(gettext("You"))
     if link is None:
         return grant.account.full_name
     return str(gettext(
         "%(name)s, personal representative (%(basis)s)",
-        name=grant.account.full_name, basis=str(consent_words.BASES[link.basis]),
+        name=grant.account.full_name, basis=str(BASES[link.basis]),
     ))  # fmt: skip
 
 
@@ -123,11 +136,20 @@ def _link_end(link: RepresentativeLink | None) -> datetime | None:
     return min((moment for moment in (link.ended_at, link.valid_until) if moment), default=None)
 
 
-def _ended_by(session: Session, account: Account, grant: Grant, link: RepresentativeLink | None) -> str:
+def _ended_by(session: Session, viewer: Account | None, grant: Grant, link: RepresentativeLink | None) -> str:
     if grant.ended_at is None and not _right_stands(grant, link):
         return str(gettext("because the right to act for the member ended or changed"))
-    if grant.ended_by_account_id == account.id:
+    if viewer is not None and grant.ended_by_account_id == viewer.id:
         return str(gettext("by you"))
     if grant.ended_by_account_id and (person := session.get(Account, grant.ended_by_account_id)):
         return str(gettext("by %(name)s", name=person.full_name))
     return str(ENDED_BY[grant.ended_by or EndedBy.TIME])
+
+
+def _returning(scopes: ScopeSet, *, offline: bool) -> str:
+    """When an app with these scopes looks for new information by itself."""
+    if offline and "offline_access" in scopes:
+        return str(gettext("Also while you are away"))
+    if "online_access" in scopes:
+        return str(gettext("Only while you are signed in here"))
+    return str(gettext("Only when you open the app"))

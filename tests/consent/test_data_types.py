@@ -4,11 +4,11 @@ import pytest
 from flask import Flask
 from flask_babel import force_locale
 
+from consent import data_types
+from consent.data_types import DATA_TYPES, EVERY_TYPE
 from consent.models import SensitiveClass
 from consent.policy import CLAIMS_TYPES
 from consent.scopes import parse
-from service.member import data_types
-from service.member.data_types import DATA_TYPES, EVERY_TYPE
 
 
 def keys(scopes: str) -> list[str]:

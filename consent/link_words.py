@@ -1,0 +1,20 @@
+"""What the rights of personal representatives are called on pages."""
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from consent.models import Basis, LinkScope
+
+BASES: dict[Basis, LazyString] = {
+    Basis.PARENT: _("parent"),
+    Basis.GUARDIAN: _("guardian"),
+    Basis.POWER_OF_ATTORNEY: _("power of attorney"),
+    Basis.CONSERVATOR: _("conservator"),
+    Basis.EXECUTOR: _("executor"),
+}
+
+LINK_SCOPES: dict[LinkScope, LazyString] = {
+    LinkScope.ALL: _("All of your information"),
+    LinkScope.CLAIMS_ONLY: _("Claims and coverage only"),
+    LinkScope.WITHOUT_SENSITIVE: _("Everything except very personal topics"),
+}
