@@ -109,7 +109,7 @@ def describe(settings: Settings) -> Discovery:
         jwks_uri=at("oauth.jwks"),
         revocation_endpoint=at("oauth.revoke"),
         introspection_endpoint=at("oauth.introspect"),
-        userinfo_endpoint=at("oauth.tokens.userinfo"),
+        userinfo_endpoint=at("oauth.userinfo"),
         management_endpoint=at("apps.index"),
         scopes_supported=scopes_supported(),
         capabilities=CAPABILITIES,

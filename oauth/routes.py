@@ -32,7 +32,7 @@ _MACHINE_PATHS = (
     "/oauth/jwks",
     "/.well-known/",
 )
-_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.token", "oauth.revoke", "oauth.jwks", "oauth.tokens.userinfo"})
+_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.token", "oauth.revoke", "oauth.jwks", "oauth.userinfo"})
 
 
 def install(app: Flask) -> None:
