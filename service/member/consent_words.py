@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from flask_babel import LazyString, format_date, gettext
+from flask_babel import LazyString, get_locale, gettext
 from flask_babel import lazy_gettext as _
 
 from consent.models import Basis, Duration, LinkScope
@@ -19,6 +19,7 @@ from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.apps.clients import Attestation, ClientView
 from service.accounts.models import Account
+from service.days import day_in_words
 from service.member import data_types
 from service.settings import Plan
 
@@ -163,7 +164,7 @@ def attestation(client: ClientView, plan: Plan) -> str:
 
 
 def _day(moment: datetime | None, timezone: ZoneInfo) -> str:
-    return str(format_date(moment.astimezone(timezone), "long", rebase=False)) if moment else ""
+    return day_in_words(moment, timezone, get_locale() or "en") if moment else ""
 
 
 def _decider(choice: MemberChoice, account: Account) -> str:
