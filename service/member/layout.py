@@ -8,7 +8,7 @@ from flask import Blueprint
 from flask_babel import LazyString, get_locale, gettext
 
 from service import days
-from service.member import acting
+from service.member import acting, audience
 from service.member.browsers import name_of
 from service.member.language import current_language, languages
 from service.member.waiting import find_waiting
@@ -40,6 +40,8 @@ def _frame() -> dict[str, Any]:
         "language": current_language(),
         "languages": languages(),
         "current_viewer": current_viewer,
+        "page_frame": audience.frame,
+        "page_place": audience.place,
         "reference_number": request_id,
     }
 
