@@ -240,7 +240,7 @@ def test_a_firm_goes_from_the_check_to_access_in_one_yes(
     assert "You said yes" in words(thanks.text)
     listed = words(biller.get("/provider/access").text)
     assert "Approved" in listed
-    assert "Payments (remittances), Claims, Eligibility of patients" in listed
+    assert "Remittance Inquiry, Claims Inquiry, Eligibility" in listed
 
 
 def test_the_contact_s_no_with_its_reason_stands_beside_the_request(
