@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from consent import policy
 from consent.policy import Access
-from fhir import clauses, statements
+from fhir import clauses, conditions, statements
+from fhir.conditions import Condition
+from fhir.declared import Column
 from fhir.index import index
 from fhir.models import StoredResource, StoredVersion
 from fhir.search import Sort
@@ -68,11 +70,45 @@ def test_the_search_by_provider_goes_through_its_index(session: Session) -> None
     assert "USE TEMP B-TREE" not in explained
 
 
-def explain(session: Session, access: Access) -> str:
+def test_a_claim_number_is_looked_for_by_its_index(session: Session) -> None:
+    groups = [make_group(session) for _ in range(4)]
+    numbered = [
+        records.claim(
+            f"c{group.organization_id}-{number}", "one", identifier=[{"value": f"N{at}-{number}"}], **of(group)
+        )
+        for at, group in enumerate(groups)
+        for number in range(200)
+    ]
+    load(session, *records.record_of("one"), *numbered)
+    session.execute(text("ANALYZE"))
+    access = policy.provider_authority(session, staff_of(session, groups[1]), PortalFunction.CLAIMS, reason="tests")
+
+    wanted = Condition(
+        Column.CLAIM_NUMBER, tuple(conditions.Term(conditions.Test.EQUALS, one) for one in ("n1-7", "N1-7"))
+    )
+
+    assert "ix_resource_claim_number" in explain(session, access, wanted)
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "number"),
+    [
+        ([{"system": "urn:plan", "value": "A-1"}, {"value": "A-2"}], "A-1"),
+        ([{"system": "urn:plan"}, {"value": "A-2"}], "A-2"),
+        ([], None),
+    ],
+)
+def test_the_number_of_a_claim_is_its_first_identifier(identifiers: list[Any], number: str | None) -> None:
+    assert index(records.claim("eob", "someone", identifier=identifiers)).claim_number == number
+
+
+def explain(session: Session, access: Access, *also: Condition) -> str:
     """The plan of the database for a provider's first page."""
     dialect = statements.dialect_of(session)
     of_type = clauses.Clause(f"type = {dialect.mark}", (CLAIM,))
-    where = clauses.all_of((of_type, clauses.visible(dialect, access, CLAIM)))
+    where = clauses.all_of(
+        (of_type, clauses.visible(dialect, access, CLAIM), *(clauses.condition(dialect, one) for one in also))
+    )
     statement = f"SELECT id FROM resource WHERE {where.text} AND NOT deleted ORDER BY {clauses.order(Sort())} LIMIT 21"
     prefix = "EXPLAIN" if dialect is clauses.Dialect.POSTGRESQL else "EXPLAIN QUERY PLAN"
     cursor = session.connection().connection.cursor()
@@ -96,6 +132,7 @@ def test_the_migration_fills_the_column_of_what_is_stored(empty_database_url: st
         load(session, *records.record_of("two"), *claims)
         load(session, records.claim("first", "one", "2026-05-05", provider=records.to("Organization/org-1")))
         expected = session.execute(select(StoredResource.id, StoredResource.provider_id)).all()
+        numbers = session.execute(select(StoredResource.id, StoredResource.claim_number)).all()
     engine.dispose()
 
     command.downgrade(config, "0010")
@@ -107,6 +144,7 @@ def test_the_migration_fills_the_column_of_what_is_stored(empty_database_url: st
     engine = make_engine(empty_database_url)
     with make_sessions(engine)() as session:
         assert set(session.execute(select(StoredResource.id, StoredResource.provider_id)).all()) == set(expected)
+        assert set(session.execute(select(StoredResource.id, StoredResource.claim_number)).all()) == set(numbers)
         assert session.scalars(select(StoredVersion.provider_id)).all() == ["org-1"]
     engine.dispose()
     assert dict(expected) == {  # type: ignore[arg-type]
