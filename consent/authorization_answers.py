@@ -89,6 +89,7 @@ def allow(session: Session, secret: str, limits: Limits, *, account_id: str | No
         session, request, limits.functions, covers_from=limits.covers_from, covers_until=limits.covers_until
     )
     _finish(session, request, "allow", account_id, authorization=given.id)
+    authorization_notices.tell_client_of_access(session, given)
     return given
 
 

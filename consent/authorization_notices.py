@@ -8,9 +8,9 @@ from consent.models import AuthorizationRequest, AuthorizationSide, Authorizatio
 from service import mail
 from service.accounts.models import Account
 from service.clock import now
-from service.plan.logins import portal_staff
+from service.plan.logins import portal_staff, reach
 from service.plan.mailbox import messages
-from service.plan.models import ProviderStaff, ThreadTopic
+from service.plan.models import ProviderGroup, ProviderStaff, ThreadTopic
 from service.plan.providers.numbers import last_four
 
 _MOST_DELEGATES = 20
@@ -49,7 +49,12 @@ def tell_asker(session: Session, request: AuthorizationRequest) -> None:
 
 
 def tell_of_end(session: Session, authorization: BillingAuthorization) -> None:
-    """The firm's delegates learn that a permission ended that they did not end themselves."""
+    """Either side's delegates learn that a permission ended; the firm's only where they did not end it themselves."""
+    firm, group = authorization.organization.name, authorization.group
+    _tell_client(
+        session, group, f"Access of {firm} ended",
+        f"The access of {firm}, a billing organization, to what {group.name} has with us ended. {_WHERE}",
+    )  # fmt: skip
     if authorization.ended_side not in {AuthorizationSide.PROVIDER, AuthorizationSide.PLAN}:
         return
     for staff in _delegates(session, authorization.organization_id):
@@ -59,6 +64,32 @@ def tell_of_end(session: Session, authorization: BillingAuthorization) -> None:
         )  # fmt: skip
         name = authorization.group.name
         _leave_message(session, staff.account, f"Access to {name} ended", f"Your access to {name} ended. {_WHERE}")
+
+
+def tell_client_of_asking(session: Session, request: AuthorizationRequest) -> None:
+    """The client's delegates learn that a firm asks for access, whoever of their office is asked to answer."""
+    _tell_client(
+        session, request.group, f"{request.organization.name} asks for access",
+        f"{request.organization.name}, a billing organization, asks to see what {request.group.name} has with us. "
+        f"{request.contact_name} is asked to answer. Nothing is open before a yes. "
+        "If you do not know this organization, please call us.",
+    )  # fmt: skip
+
+
+def tell_client_of_access(session: Session, authorization: BillingAuthorization) -> None:
+    """The client's delegates learn that a firm was let in."""
+    firm, group = authorization.organization.name, authorization.group
+    _tell_client(
+        session, group, f"{firm} has access now",
+        f"{firm}, a billing organization, has access to what {group.name} has with us. "
+        f"See what it may see, limit or end it in Tax ID & NPI access.",
+    )  # fmt: skip
+
+
+def _tell_client(session: Session, group: ProviderGroup, subject: str, body: str) -> None:
+    """A message in the portal; the mail beside it says only that there is one."""
+    for staff in reach.delegates_of_group(session, group.id, limit=_MOST_DELEGATES):
+        messages.notice_from_plan(session, staff, subject[:200], body, topic=ThreadTopic.AUTHORIZATION)
 
 
 def _outcome(request: AuthorizationRequest) -> str:

@@ -130,6 +130,7 @@ def ask(session: Session, staff: ProviderStaff, wanted: Wanted, mailing: Mailing
     _record(session, made, "ask", staff.account_id, contact=made.contact_email, status=made.status.value)
     if made.status is AuthorizationStatus.ASKED:
         _send(session, made, mailing)
+    authorization_notices.tell_client_of_asking(session, made)
     return made
 
 

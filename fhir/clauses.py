@@ -200,7 +200,7 @@ def _billed_by(dialect: Dialect, since: date | None, until: date | None, organiz
 
 def _condition(dialect: Dialect, asked: Condition) -> Clause:
     column, terms = asked.column, asked.terms
-    if column in {Column.ID, Column.PATIENT}:
+    if column in {Column.ID, Column.PATIENT, Column.CLAIM_NUMBER}:
         if terms[0].test is Test.PRESENT:
             return Clause(f"({column.value} <> '')")
         return any_equal(dialect, column.value, [term.word for term in terms])

@@ -40,6 +40,8 @@ class Column(StrEnum):
     TOKENS = "tokens"
     TEXTS = "texts"
     REFS = "refs"
+    CLAIM_NUMBER = "claim_number"
+    """Of no parameter: Claims Inquiry asks by it."""
 
 
 DATES = (Column.DATE1, Column.DATE2, Column.DATE3, Column.DATE4)

@@ -29,7 +29,8 @@ _Step = tuple[str, str | None]
 class IndexRow:
     """The index columns of one resource. `dates` are hulls, `spans` the single spans of those that repeat.
 
-    `provider_id` is the Organization that billed a claim; None for every other resource and biller.
+    `provider_id` is the Organization that billed a claim; None for every other resource and biller. `claim_number` is
+    the value of a claim's first identifier.
     """
 
     dates: dict[Column, Span] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class IndexRow:
     texts: str = ""
     sort_date: int = NO_DATE
     provider_id: str | None = None
+    claim_number: str | None = None
 
 
 def index(resource: Mapping[str, Any]) -> IndexRow:
@@ -63,6 +65,7 @@ def index(resource: Mapping[str, Any]) -> IndexRow:
     row.texts = f"{SEPARATOR}{SEPARATOR.join(texts)}{SEPARATOR}" if texts else ""
     row.sort_date = _sort_date(resource, row)
     row.provider_id = _billing_organization(resource)
+    row.claim_number = _claim_number(resource, row)
     return row
 
 
@@ -135,6 +138,13 @@ def _billing_organization(resource: Mapping[str, Any]) -> str | None:
     provider = resource.get("provider") if resource["resourceType"] == "ExplanationOfBenefit" else None
     target = literal(provider.get("reference")) if isinstance(provider, dict) else None
     return target[1] if target and target[0] == "Organization" else None
+
+
+def _claim_number(resource: Mapping[str, Any], row: IndexRow) -> str | None:
+    if resource["resourceType"] != "ExplanationOfBenefit":
+        return None
+    # The bare value of an identifier stands before the one with its system.
+    return next(iter(row.words.get(Column.IDENTIFIER, ())), None)
 
 
 def _tokens(value: Any) -> Iterator[str]:

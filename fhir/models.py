@@ -82,11 +82,15 @@ class Stored:
 
 
 class StoredResource(Stored, Base):
-    """The current version of a resource; a deleted one keeps its row and says so."""
+    """The current version of a resource; a deleted one keeps its row and says so.
+
+    `claim_number` is the value of a claim's first identifier, by which people ask for it.
+    """
 
     __tablename__ = "resource"
 
     version: Mapped[int] = mapped_column(Integer)
+    claim_number: Mapped[str | None] = mapped_column(Text)
 
 
 class StoredVersion(Stored, Base):
@@ -117,5 +121,9 @@ Index(
     "ix_resource_provider_type_date",
     StoredResource.provider_id, StoredResource.type, StoredResource.sort_date.desc(), StoredResource.id,
     sqlite_where=StoredResource.provider_id.is_not(None), postgresql_where=StoredResource.provider_id.is_not(None),
+)  # fmt: skip
+Index(
+    "ix_resource_claim_number", StoredResource.claim_number,
+    sqlite_where=StoredResource.claim_number.is_not(None), postgresql_where=StoredResource.claim_number.is_not(None),
 )  # fmt: skip
 Index("ix_resource_version_patient", StoredVersion.patient_id, StoredVersion.type)

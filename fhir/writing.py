@@ -35,6 +35,7 @@ _COLUMNS: Mapping[str, str] = {
     "date3_start": "int8", "date3_end": "int8", "date4_start": "int8", "date4_end": "int8",
     "date1_spans": "text", "date2_spans": "text", "status": "text[]", "category": "text[]", "code": "text[]",
     "identifier": "text[]", "tokens": "text[]", "refs": "text[]", "texts": "text", "labels": "text[]",
+    "claim_number": "text",
 }  # fmt: skip
 _WORDS = (Column.STATUS, Column.CATEGORY, Column.CODE, Column.IDENTIFIER, Column.TOKENS, Column.REFS)
 _COPY = "COPY resource ({columns}) FROM STDIN (FORMAT BINARY)"
@@ -234,7 +235,7 @@ def _row(
         *(edge for span in spans for edge in ((span.start, span.end) if span else (None, None))),
         row.spans.get(Column.DATE1), row.spans.get(Column.DATE2),
         *(words(row.words.get(column, ())) for column in _WORDS),
-        row.texts, words(sorted(one.labels)),
+        row.texts, words(sorted(one.labels)), row.claim_number,
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ from service.provider.claims import eligibility as provider_eligibility
 from service.provider.mailbox import mailbox_pages as provider_mailbox
 from service.provider.profiles import profile_pages as provider_profiles
 from service.provider.registering import contact as provider_contact
+from service.provider.registering import going_back as provider_going_back
 from service.provider.registering import not_listed as provider_not_listed
 from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
@@ -98,6 +99,7 @@ BLUEPRINTS = (
     provider_public.blueprint,
     provider_registration.blueprint,
     provider_contact.blueprint,
+    provider_going_back.blueprint,
     provider_not_listed.blueprint,
     provider_terms.blueprint,
     provider_validation.blueprint,

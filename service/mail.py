@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
-from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 from sqlalchemy import JSON, BigInteger, CursorResult, Index, Integer, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, sessionmaker
 
 from service import sealing
 from service.clock import now
+from service.days import moment_in_words
 from service.db import Base, Instant, new_id, words
 from service.settings import Settings, SmtpSecurity
 
@@ -174,10 +174,7 @@ def _kept(value: str | datetime) -> str | dict[str, str]:
 def _told(value: object, language: str, zone: ZoneInfo) -> str:
     if not isinstance(value, dict):
         return str(value)
-    local = datetime.fromisoformat(value[_MOMENT]).astimezone(zone)
-    text = f"{format_date(local, 'long', language)}, {format_time(local, 'short', locale=language)} {local.tzname()}"
-    # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
-    return text.replace("\u202f", " ")
+    return moment_in_words(datetime.fromisoformat(value[_MOMENT]), zone, language)
 
 
 class _Connection:

@@ -3,9 +3,10 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask_babel import format_date, gettext
+from flask_babel import get_locale, gettext
 
 from oauth.apps.clients import Attestation, ClientView
+from service.days import day_in_words
 from service.settings import Plan
 
 
@@ -34,4 +35,4 @@ def attestation(client: ClientView, plan: Plan) -> str:
 
 
 def _day(moment: datetime | None, timezone: ZoneInfo) -> str:
-    return str(format_date(moment.astimezone(timezone), "long", rebase=False)) if moment else ""
+    return day_in_words(moment, timezone, get_locale() or "en") if moment else ""

@@ -12,6 +12,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.accounts.sessions import current_login
+from service.member import audience
+from service.member.landing import Place
 from service.member.waiting import find_waiting
 from service.web import settings
 
@@ -92,7 +94,15 @@ def _offered(code: str | None) -> str | None:
 
 def _is_english_only() -> bool:
     # By path, so that an address without a page answers in the language of its neighbours.
-    return f"{request.path}/".startswith(_ENGLISH_ONLY)
+    return f"{request.path}/".startswith(_ENGLISH_ONLY) or (audience.is_shared() and not _is_members())
+
+
+def _is_members() -> bool:
+    try:
+        return audience.place() is Place.MEMBER
+    except (OperationalError, PoolTimeout):
+        # The page that tells of the fault must not fail on the same fault.
+        return True
 
 
 def _asked_by_app() -> str | None:

@@ -5,10 +5,11 @@ from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint
-from flask_babel import LazyString, format_date, format_time, gettext
+from flask_babel import LazyString, get_locale, gettext
 
 from oauth.authorization.flows import PendingView
-from service.member import acting
+from service import days
+from service.member import acting, audience
 from service.member.browsers import name_of
 from service.member.language import current_language, languages
 from service.member.waiting import find_waiting
@@ -41,6 +42,8 @@ def _frame() -> dict[str, Any]:
         "language": current_language(),
         "languages": languages(),
         "current_viewer": current_viewer,
+        "page_frame": audience.frame,
+        "page_place": audience.place,
         "reference_number": request_id,
         "login_hint": _login_hint(waiting),
     }
@@ -77,17 +80,16 @@ def translated(sentence: str | LazyString) -> str:
 @blueprint.app_template_filter("day")
 def day(at: datetime) -> str:
     """The date of a moment in the plan's time zone, in words."""
-    return str(format_date(at.astimezone(settings().plan.timezone), "long", rebase=False))
+    return days.day_in_words(at, settings().plan.timezone, get_locale() or "en")
 
 
 @blueprint.app_template_filter("date_in_words")
 def date_in_words(on: date) -> str:
     """A day that has no time, such as a payment's, in words."""
-    return str(format_date(on, "long"))
+    return days.in_words(on, get_locale() or "en")
 
 
 @blueprint.app_template_filter("moment")
 def moment(at: datetime) -> str:
-    """A date and time of day in the plan's time zone, in words."""
-    local = at.astimezone(settings().plan.timezone)
-    return f"{format_date(local, 'long', rebase=False)}, {format_time(local, 'short', rebase=False)}"
+    """A date and time of day in the plan's time zone, which is named, in words."""
+    return days.moment_in_words(at, settings().plan.timezone, get_locale() or "en")

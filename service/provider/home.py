@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from service.plan.logins import delegates, portal_staff
 from service.plan.models import StaffStatus
+from service.plan.registering import joining
 from service.provider import menu
 from service.provider.gate import application_missing, current_staff, require_staff
 from service.web import db_session
@@ -27,6 +28,7 @@ def index() -> ResponseReturnValue:
         applications=held,
         lacking=[one for one in menu.offered_to(staff) if one not in held],
         awaiting_pin=awaiting_pin,
+        may_become_delegate=joining.may_ask(db_session(), staff),
         asks_to_be_delegate=any(asker.id == staff.id for _, asker in asked),
         to_decide=sum(asker.id != staff.id for _, asker in asked),
         delegates=[] if awaiting_pin else portal_staff.delegates_of(db_session(), staff.organization_id),

@@ -1,7 +1,6 @@
 """The frame of every page of the portal: whose login it is, the top bar, how many messages are unread."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from flask import Blueprint
@@ -11,7 +10,7 @@ from service.plan.models import ProviderStaff
 from service.provider import menu
 from service.provider.gate import find_current
 from service.provider.mailbox import message_centre
-from service.web import db_session, settings
+from service.web import db_session
 
 blueprint = Blueprint("provider_layout", __name__)
 
@@ -22,12 +21,6 @@ class Portal:
 
     staff: ProviderStaff
     unread: int | None
-
-
-@blueprint.app_template_filter("short_day")
-def short_day(at: datetime) -> str:
-    """The date of a moment in the plan's time zone, in numbers as tables show it."""
-    return f"{at.astimezone(settings().plan.timezone):%m/%d/%Y}"
 
 
 @blueprint.app_context_processor

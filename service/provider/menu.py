@@ -59,6 +59,8 @@ APPLICATIONS = (
     ),
 )  # fmt: skip
 """In the order of the menu; the first that a login has is its default (product.md PV 9)."""
+NAMES: dict[PortalFunction, LazyString] = {one.function: one.name for one in APPLICATIONS}
+"""How a function is called wherever it is named: in the menu, among a login's rights, where clients are asked."""
 
 
 def exists(endpoint: str) -> bool:

@@ -24,6 +24,13 @@ def index() -> ResponseReturnValue:
     return render_template("staff/home.html", staff=staff, queues=navigation.queues(staff))
 
 
+@blueprint.get("/help")
+@require_role(*StaffRole)
+def help() -> ResponseReturnValue:
+    """What people of the plan ask."""
+    return render_template("staff/help.html")
+
+
 @blueprint.app_context_processor
 def _tabs() -> dict[str, Any]:
     # A function: only the frame of staff pages calls it.

@@ -10,8 +10,10 @@ from marshmallow import Schema, fields, validate
 from consent import neutrality
 from service.plan.models import ProviderGroup, Remittance, StaffRole
 from service.plan.remittances import payees
+from service.plan.remittances.payees import Assigned
 from service.plan.staff.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
+from service.staff.schemas import Reason
 from service.web import NotFoundPage, PageError, db_session, load_form
 
 blueprint = Blueprint("staff_remittances", __name__, url_prefix="/staff/remittances")
@@ -40,7 +42,7 @@ def index() -> ResponseReturnValue:
     """What waits."""
     after = request.args.get("after", type=UUID)
     waiting = payees.unassigned(db_session(), after=str(after) if after else None)
-    return render_template("staff/remittances.html", waiting=waiting)
+    return render_template("staff/remittances.html", waiting=waiting, assigned=payees.assigned(db_session()))
 
 
 @blueprint.get("/<uuid:remittance_id>")
@@ -68,6 +70,43 @@ def assign(remittance_id: UUID) -> ResponseReturnValue:
     except payees.AlreadyAssigned:
         raise AssignedAlready from None
     return redirect(url_for("staff_remittances.index"), 303)
+
+
+@blueprint.get("/<uuid:remittance_id>/assigned")
+@require_role(StaffRole.PROVIDER_SERVICES)
+def show_assigned(remittance_id: UUID) -> ResponseReturnValue:
+    """A payment that staff gave to a group, and the form that takes it back."""
+    return _assigned_page(_get_assigned(remittance_id), {})
+
+
+@blueprint.post("/<uuid:remittance_id>/assigned")
+@require_role(StaffRole.PROVIDER_SERVICES)
+def unassign(remittance_id: UUID) -> ResponseReturnValue:
+    """Take it back, with the reason; it waits again."""
+    session, found = db_session(), _get_assigned(remittance_id)
+    form, errors = load_form(Reason())
+    if errors:
+        return _assigned_page(found, errors), 400
+    account_id = current_staff().account_id
+    try:
+        neutrality.require_stranger(session, account_id, group_id=found.group.id)
+        payees.unassign(session, found.remittance, form["reason"], by_account_id=account_id)
+    except NotOneself as refusal:
+        return _assigned_page(found, {"reason": [refusal.sentence]}), 400
+    except payees.NotAssigned:
+        raise NotFoundPage from None
+    return redirect(url_for("staff_remittances.show", remittance_id=found.remittance.id), 303)
+
+
+def _get_assigned(remittance_id: UUID) -> Assigned:
+    try:
+        return payees.get_assigned(db_session(), str(remittance_id))
+    except payees.UnknownRemittance:
+        raise NotFoundPage from None
+
+
+def _assigned_page(found: Assigned, errors: dict[str, list[str]]) -> str:
+    return render_template("staff/remittance_assigned.html", found=found, errors=errors, given=request.form)
 
 
 def _get(remittance_id: UUID) -> Remittance:

@@ -8,7 +8,11 @@ from typing import Any
 
 import pyotp
 import pytest
+from sqlalchemy import Select, select
 
+from service.db import make_engine, make_sessions
+from service.plan.models import ProviderGroup, Remittance, RemittanceClaim
+from service.settings import Settings
 from tests.browser.conftest import LONG, WIDTHS, Story
 from tests.browser.person import Person
 from tests.browser.sandbox import Sandbox
@@ -127,3 +131,32 @@ def link_of(sandbox: Sandbox, mail: dict[str, Any]) -> str:
     found = re.search(re.escape(sandbox.url) + r"(/provider/\w+/\S+)", mail["text"])
     assert found, mail["text"]
     return found.group(1)
+
+
+def search_payment(person: Person, number: str) -> None:
+    """Search Remittance Inquiry by a payment's number."""
+    person.page.locator("#number").fill(number)
+    person.press("Search")
+
+
+def paid_to(sandbox: Sandbox, group: str) -> Remittance:
+    """The latest payment of claims to the group."""
+    of_it = select(RemittanceClaim.id).where(RemittanceClaim.remittance_id == Remittance.id).exists()
+    statement = (
+        select(Remittance)
+        .join(ProviderGroup, ProviderGroup.id == Remittance.group_id)
+        .where(ProviderGroup.legal_name == group, Remittance.number_key.startswith("EFT"), of_it)
+        .order_by(Remittance.paid_on.desc())
+        .limit(1)
+    )
+    found: Remittance = only_row(sandbox, statement)
+    return found
+
+
+def only_row(sandbox: Sandbox, statement: Select[Any]) -> Any:
+    """The only row that the sandbox's database has for a statement."""
+    engine = make_engine(Settings.from_environment(sandbox.environment).database_url)
+    with make_sessions(engine)() as session:
+        found = session.scalars(statement).one()
+    engine.dispose()
+    return found

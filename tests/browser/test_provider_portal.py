@@ -1,17 +1,10 @@
-"""The provider portal as its people live it: register, look up, share the work, ask and allow, write and be answered.
-
-The seeds' stories, each told once on one sandbox as from `make run`; the last one moves its clock by a month.
-"""
-
-from typing import Any
+"""The provider portal in a browser, story by story."""
 
 import pytest
 from playwright.sync_api import Locator
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
-from service.db import make_engine, make_sessions
 from service.plan.models import ProviderGroup, Remittance, RemittanceClaim
-from service.settings import Settings
 from tests.browser.conftest import Story
 from tests.browser.person import Person
 from tests.browser.portal import (
@@ -23,16 +16,17 @@ from tests.browser.portal import (
     in_english,
     link_of,
     newest_mail,
+    only_row,
+    paid_to,
     proof_of,
     register,
+    search_payment,
     set_up_factor,
 )
 from tests.browser.sandbox import Sandbox
 from tests.plan.test_pin_letters import words_of
 
 pytestmark = pytest.mark.browser
-_DAY = 86_400
-_ASKED_OF = "office@larkspurwomen.example"
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +68,16 @@ def test_office_registers_by_check_and_looks_up_a_payment(story: Story, codes: C
 
     choose_application(person)
     person.heading("Remittance Inquiry")
-    _search_payment(person, proof["check"])
+    search_payment(person, proof["check"])
     person.heading(f"Check {proof['check']}")
     person.look("payment")
-    paid = _paid(story.sandbox, "Stonebrook Pediatrics")
+    paid = paid_to(story.sandbox, "Stonebrook Pediatrics")
     person.open("/provider/remittances")
-    _search_payment(person, paid.number)
+    search_payment(person, paid.number)
     person.heading(paid.number)
     person.look("payment-of-claims")
     person.open("/provider/remittances")
-    _search_payment(person, proof_of(story.sandbox, "Fairhollow Dental")["check"])
+    search_payment(person, proof_of(story.sandbox, "Fairhollow Dental")["check"])
     person.reads("No results found")
     person.look("no-results")
     person.follow("Try another search or view/add your Tax ID & NPI access")
@@ -201,7 +195,7 @@ def test_office_whose_delegate_has_left_goes_on(story: Story, codes: Codes) -> N
     accept_terms(person)
     person.look("home")
     choose_application(person)
-    _search_payment(person, proof["check"])
+    search_payment(person, proof["check"])
     person.heading(f"Check {proof['check']}")
     person.look("payment")
     told = newest_mail(story.sandbox, story.sandbox.account("marge")["email"], "Cora Nash")
@@ -231,45 +225,6 @@ def test_delegate_creates_a_colleague_and_another_delegate(story: Story, codes: 
     accept_terms(ruben)
     ruben.follow("View all accounts")
     ruben.heading("View all accounts")
-
-
-@in_english(360)
-def test_firm_asks_a_client_who_says_yes(story: Story, codes: Codes) -> None:
-    proof = proof_of(story.sandbox, "Maple Bend Family Medicine")
-    nadia = enter(story, codes, "nadia", "/provider/home")
-    choose_application(nadia, "Tax ID & NPI access")
-    nadia.look("clients")
-    nadia.follow("Add a client")
-    nadia.page.locator("#tax_id").fill(proof["tax_id"])
-    nadia.page.locator("#number").fill(proof["check"])
-    nadia.look("numbers")
-    nadia.press("Continue")
-    nadia.look("choose-your-client")
-    nadia.press("Continue")
-    for name in ("name", "email"):
-        nadia.page.locator(f"#contact_{name}").fill(proof[f"contact_{name}"])
-    nadia.page.locator("#contact_phone").fill("555-210-0101")
-    for box in nadia.page.get_by_role("checkbox").all():
-        box.check()
-    nadia.look("contact")
-    nadia.press("Send the request")
-    nadia.look("asked")
-    story.step("asked")
-
-    contact = story.browser(scripts=False)
-    sent = newest_mail(story.sandbox, proof["contact_email"], "Maple Bend Family Medicine")
-    contact.open(link_of(story.sandbox, sent), "contact-decides")
-    contact.press("Yes, allow access")
-    contact.look("contact-has-decided")
-
-    nadia.open("/provider/remittances")
-    _search_payment(nadia, _paid(story.sandbox, "Maple Bend Family Medicine").number)
-    nadia.look("found-at-once")
-    nadia.reads("Maple Bend Family Medicine")
-    nadia.open("/provider/home")
-    nadia.page.get_by_role("link", name="unread message").first.click()
-    nadia.reads("Your request to Maple Bend Family Medicine")
-    nadia.look("message-center")
 
 
 @in_english(1280)
@@ -318,45 +273,8 @@ def test_added_facility_is_there_at_the_next_click(story: Story, codes: Codes) -
     beth.look("reply")
 
 
-@in_english(1280)
-def test_request_is_sent_again_and_lapses_after_thirty_days(story: Story, codes: Codes) -> None:
-    contact = story.browser()
-    first = newest_mail(story.sandbox, _ASKED_OF, "asks for access")
-    ruth = enter(story, codes, "ruth", "/staff/authorizations")
-    ruth.look("requests")
-    row = ruth.page.locator("tr", has_text="Larkspur Women's Health")
-    with ruth.page.expect_navigation():
-        row.get_by_role("button").click()
-    ruth.reads("Sent again with a new link.")
-    second = newest_mail(story.sandbox, _ASKED_OF, "asks for access", more_than=1)
-    contact.open(link_of(story.sandbox, first), "older-link")
-    assert contact.button("Yes, allow access").count() == 0
-    contact.open(link_of(story.sandbox, second))
-    assert contact.button("Yes, allow access").count() == 1
-    story.step("sent again")
-
-    story.sandbox.advance(29 * _DAY)
-    contact.open(link_of(story.sandbox, second))
-    assert contact.button("Yes, allow access").count() == 1
-    story.sandbox.advance(_DAY)
-    contact.open(link_of(story.sandbox, second), "lapsed")
-    assert contact.button("Yes, allow access").count() == 0
-    nadia = enter(story, codes, "nadia", "/provider/access")
-    lapsed = nadia.page.locator("tr", has_text="Larkspur Women's Health")
-    lapsed.get_by_text("No answer within 30 days").wait_for()
-    nadia.look("lapsed-for-the-firm")
-    with nadia.page.expect_navigation():
-        lapsed.get_by_role("link", name="Ask anew").click()
-    nadia.heading("Add a client")
-
-
 def _number_field(person: Person) -> Locator:
     return person.page.get_by_label("Check, EFT or non-payment notice number")
-
-
-def _search_payment(person: Person, number: str) -> None:
-    person.page.locator("#number").fill(number)
-    person.press("Search")
 
 
 def _search_claim(person: Person, number: str) -> None:
@@ -384,20 +302,6 @@ def _accept(person: Person, sandbox: Sandbox, address: str) -> None:
         person.sign_in(address.partition("@")[0], PASSWORD)
 
 
-def _paid(sandbox: Sandbox, group: str) -> Remittance:
-    """The latest payment of claims to the group."""
-    of_it = select(RemittanceClaim.id).where(RemittanceClaim.remittance_id == Remittance.id).exists()
-    statement = (
-        select(Remittance)
-        .join(ProviderGroup, ProviderGroup.id == Remittance.group_id)
-        .where(ProviderGroup.legal_name == group, Remittance.number_key.startswith("EFT"), of_it)
-        .order_by(Remittance.paid_on.desc())
-        .limit(1)
-    )
-    found: Remittance = _one(sandbox, statement)
-    return found
-
-
 def _claim_number(sandbox: Sandbox, group: str) -> str:
     statement = (
         select(RemittanceClaim)
@@ -407,12 +311,4 @@ def _claim_number(sandbox: Sandbox, group: str) -> str:
         .order_by(Remittance.paid_on.desc())
         .limit(1)
     )
-    return str(_one(sandbox, statement).claim_number)
-
-
-def _one(sandbox: Sandbox, statement: Select[Any]) -> Any:
-    engine = make_engine(Settings.from_environment(sandbox.environment).database_url)
-    with make_sessions(engine)() as session:
-        found = session.scalars(statement).one()
-    engine.dispose()
-    return found
+    return str(only_row(sandbox, statement).claim_number)

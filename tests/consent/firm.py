@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import authorization_requests
+from consent import authorization_answers, authorization_requests
+from consent.authorization_answers import Limits
 from consent.authorization_requests import Mailing, Wanted
-from consent.models import AuthorizationRequest
+from consent.models import AuthorizationRequest, BillingAuthorization
 from consent.named_contacts import NamedContact
 from service.plan.models import (
     OrganizationKind,
@@ -77,3 +78,10 @@ def tax_id_of(session: Session, group: ProviderGroup) -> str:
     """The Tax ID of a group."""
     wanted = (ProviderIdentifier.group_id == group.id, ProviderIdentifier.kind == "tax_id")
     return session.scalars(select(ProviderIdentifier.value).where(*wanted)).one()
+
+
+def allow(session: Session, firm: Firm, limits: Limits | None = None) -> BillingAuthorization:
+    """The contact's yes, to everything unless limited. Commits."""
+    given = authorization_answers.allow(session, firm.secret(), limits or Limits(ALL), account_id=None)
+    session.commit()
+    return given

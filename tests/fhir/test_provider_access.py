@@ -1,4 +1,4 @@
-"""What a provider's Access reaches in the FHIR store: claims its groups billed, within their dates; nothing else."""
+"""Which claims and coverage a provider reaches."""
 
 import csv
 import json
@@ -8,92 +8,31 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import policy
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
-from consent.policy import Access, plan_system
-from fhir import clauses, ingest, statements, store
+from consent.policy import plan_system
+from fhir import clauses, statements, store
 from fhir.compartment import TYPES
-from fhir.index import index
 from fhir.models import StoredResource, StoredVersion
 from fhir.outcomes import NotFound
-from fhir.search import Include, Search, Sort
+from fhir.search import Include, Search
 from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
-from service.db import make_engine, make_sessions
 from service.plan.logins.reach import GroupReach
 from service.plan.models import OrganizationKind, PortalFunction, ProviderGroup, ProviderStaff
-from service.sandbox import schema
-from service.settings import Settings
-from tests.conftest import ROOT, SHARED, require
+from tests.conftest import SHARED, require
 from tests.factories import make_entry, make_group, make_member, make_organization, make_portal_staff
 from tests.fhir import records
-
-CLAIM = "ExplanationOfBenefit"
-
-
-def load(session: Session, *resources: dict[str, Any]) -> None:
-    """Store resources as the plan does."""
-    session.commit()
-    bound = session.get_bind()
-    assert isinstance(bound, Engine)
-    summary = ingest.load_resources(bound, resources, access=plan_system("tests"))
-    assert summary.rejected == 0, summary.problems
-
-
-def staff_of(session: Session, group: ProviderGroup, **numbers: str) -> ProviderStaff:
-    """A login that reaches the group by its Tax ID, or by the numbers given."""
-    staff = make_portal_staff(session)
-    make_entry(session, staff, **numbers or {"tax_id": tax_id_of(session, group)})
-    return staff
-
-
-def tax_id_of(session: Session, group: ProviderGroup) -> str:
-    """The group's Tax ID."""
-    found = session.scalar(
-        text("SELECT value FROM provider_identifier WHERE group_id = :group AND kind = 'tax_id'").bindparams(
-            group=group.id
-        )
-    )
-    return str(found)
-
-
-def of(group: ProviderGroup) -> dict[str, Any]:
-    """The provider of a claim that the group billed."""
-    return {"provider": records.to(f"Organization/{group.organization_id}")}
+from tests.fhir.providers import CLAIM, load, of, staff_of, tax_id_of
 
 
 def claims_of(session: Session, staff: ProviderStaff, **given: Any) -> list[str]:
     """The ids of the claims the login finds."""
     access = policy.provider_authority(session, staff, PortalFunction.CLAIMS, reason="tests")
     return [one.id for one in store.search(session, access, Search(CLAIM, count=100, **given)).matches]
-
-
-@pytest.mark.parametrize(
-    ("provider", "expected"),
-    [
-        ({"reference": "Organization/org-1"}, "org-1"),
-        ({"reference": "https://plan.example/fhir/Organization/org-1/_history/3"}, "org-1"),
-        ({"reference": "Practitioner/doctor"}, None),
-        ({"reference": "#contained"}, None),
-        ({"identifier": {"value": "07-1234501"}}, None),
-        ([{"reference": "Organization/org-1"}], None),
-        ("Organization/org-1", None),
-        (None, None),
-    ],
-)
-def test_a_claim_is_indexed_by_the_organization_that_billed_it(provider: Any, expected: str | None) -> None:
-    assert index(records.claim("eob", "someone", provider=provider)).provider_id == expected
-
-
-def test_only_claims_are_indexed_by_provider() -> None:
-    other = {"resourceType": "Coverage", "id": "c", "provider": {"reference": "Organization/org-1"}}
-
-    assert index(other).provider_id is None
 
 
 def test_a_provider_finds_the_claims_it_billed_and_no_others(session: Session) -> None:
@@ -307,75 +246,6 @@ def test_members_are_searched_by_the_same_clause_as_ever(session: Session) -> No
 
     assert clauses.visible(dialect, access, CLAIM) is clauses.visible(dialect, access, CLAIM)
     assert "provider_id" not in clauses.visible(dialect, access, CLAIM).text
-
-
-def test_the_search_by_provider_goes_through_its_index(session: Session) -> None:
-    groups = [make_group(session) for _ in range(40)]
-    load(
-        session, *records.record_of("one"),
-        *(
-            records.claim(f"c{group.organization_id}-{number}", "one", f"2026-01-{number + 1:02}", **of(group))
-            for group in groups
-            for number in range(25)
-        ),
-    )  # fmt: skip
-    session.execute(text("ANALYZE"))
-    access = policy.provider_authority(
-        session, staff_of(session, groups[7]), PortalFunction.CLAIMS, reason="tests"
-    )  # fmt: skip
-    explained = explain(session, access)
-
-    assert "ix_resource_provider_type_date" in explained
-    assert "Sort" not in explained, "the index gives the order too"
-    assert "USE TEMP B-TREE" not in explained
-
-
-def explain(session: Session, access: Access) -> str:
-    """The plan of the database for a provider's first page."""
-    dialect = statements.dialect_of(session)
-    of_type = clauses.Clause(f"type = {dialect.mark}", (CLAIM,))
-    where = clauses.all_of((of_type, clauses.visible(dialect, access, CLAIM)))
-    statement = f"SELECT id FROM resource WHERE {where.text} AND NOT deleted ORDER BY {clauses.order(Sort())} LIMIT 21"
-    prefix = "EXPLAIN" if dialect is clauses.Dialect.POSTGRESQL else "EXPLAIN QUERY PLAN"
-    cursor = session.connection().connection.cursor()
-    cursor.execute(f"{prefix} {statement}", where.values)
-    return "\n".join(str(row) for row in cursor.fetchall())
-
-
-def test_the_migration_fills_the_column_of_what_is_stored(empty_database_url: str, settings: Settings) -> None:
-    settings = Settings.from_environment({"VAR": str(settings.var), "DATABASE_URL": empty_database_url})
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["settings"] = settings
-    schema.bring_up_to_date(settings)
-    engine = make_engine(empty_database_url)
-    with make_sessions(engine)() as session:
-        claims = [
-            records.claim("first", "one", **{"provider": records.to("Organization/org-1")}),
-            records.claim("last", "one", careTeam=[], insurer={}, provider=records.to("Organization/org.2-b")),
-            records.claim("person", "one", provider=records.to("Practitioner/org-3")),
-            records.claim("nobody", "one", provider=None),
-        ]
-        load(session, *records.record_of("two"), *claims)
-        load(session, records.claim("first", "one", "2026-05-05", provider=records.to("Organization/org-1")))
-        expected = session.execute(select(StoredResource.id, StoredResource.provider_id)).all()
-    engine.dispose()
-
-    command.downgrade(config, "0010")
-    engine = make_engine(empty_database_url)
-    assert "provider_id" not in {column["name"] for column in inspect(engine).get_columns("resource")}
-    engine.dispose()
-    schema.bring_up_to_date(settings)
-
-    engine = make_engine(empty_database_url)
-    with make_sessions(engine)() as session:
-        assert set(session.execute(select(StoredResource.id, StoredResource.provider_id)).all()) == set(expected)
-        assert session.scalars(select(StoredVersion.provider_id)).all() == ["org-1"]
-    engine.dispose()
-    assert dict(expected) == {  # type: ignore[arg-type]
-        **{f"{name}-two": "clinic" for name in ("eob-1", "eob-2", "eob-3", "eob-s")},
-        **dict.fromkeys(("two", "cov-two", "lab-two", "pulse-two", "prov-two", "person", "nobody")),
-        "first": "org-1", "last": "org.2-b",
-    }  # fmt: skip
 
 
 def test_each_claim_of_the_real_data_is_found_by_its_group_and_nobody_else(demo: Session) -> None:

@@ -53,9 +53,9 @@ def test_the_screen_tells_who_asks_for_what_about_whom(desk: Desk, rosa: Reader)
     [
         (
             Attestation.ATTESTED,
-            "agreed to the privacy policy of Meridian Health Plan on March 1, 2026 (version 2026-1)",
+            "agreed to the privacy policy of Meridian Health Plan on Mar 1, 2026 (version 2026-1)",
         ),
-        (Attestation.DECLINED, "answered no on March 1, 2026. The choice to use the app is yours."),
+        (Attestation.DECLINED, "answered no on Mar 1, 2026. The choice to use the app is yours."),
         (Attestation.UNANSWERED, "has not answered whether they agree"),
     ],
 )

@@ -205,3 +205,9 @@ def new_registrant(
 ) -> Registrant:
     """A person with a browser and network of their own."""
     return Registrant(app, f"192.0.2.{next(_numbers) % 250 + 1}", session=session, settings=settings, name=name)
+
+
+def read(session: Session, model: type) -> list[object]:
+    """Every row of a table, in a session of its own."""
+    with Session(session.get_bind(), expire_on_commit=False) as own:
+        return list(own.scalars(select(model)).all())

@@ -240,7 +240,7 @@ def test_a_firm_goes_from_the_check_to_access_in_one_yes(
     assert "You said yes" in words(thanks.text)
     listed = words(biller.get("/provider/access").text)
     assert "Approved" in listed
-    assert "Payments (remittances), Claims, Eligibility of patients" in listed
+    assert "Remittance Inquiry, Claims Inquiry, Eligibility" in listed
 
 
 def test_the_contact_s_no_with_its_reason_stands_beside_the_request(
@@ -273,7 +273,7 @@ def test_the_contact_may_limit_functions_and_dates(app: Flask, firm: Firm, bille
     assert given.functions == ["claims"]
     assert str(given.covers_from) == "2026-01-15"
     shown = words(biller.get(f"/provider/access/clients/{given.request_id}").text)
-    assert "from January 15, 2026 on" in shown
+    assert "from Jan 15, 2026 on" in shown
 
 
 def test_without_a_check_the_firm_is_told_that_the_plan_looks_first(firm: Firm, biller: Visitor) -> None:

@@ -1,6 +1,5 @@
-"""View all accounts: a delegate finds, creates and maintains the logins of the organisation."""
+"""A delegate looks after the organisation's accounts."""
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,35 +8,22 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.plan.logins import reach
 from service.plan.models import (
-    AccessEntry,
     DelegateRequest,
-    EntrySource,
     OrganizationKind,
     PortalFunction,
-    PortalInvitation,
     ProviderStaff,
     RequestStatus,
     StaffStatus,
 )
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
-from tests.factories import (
-    PASSWORD,
-    make_account,
-    make_entry,
-    make_group,
-    make_member,
-    make_organization,
-    make_portal_staff,
-)
+from tests.factories import make_account, make_entry, make_group, make_organization, make_portal_staff
+from tests.provider.colleagues import NEWCOMER, colleague_of, entry_of
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-_LINK = re.compile(r"http://localhost(/provider/invitation/[\w-]{43})")
-NEWCOMER = {"given_name": "Robin", "family_name": "Vale", "email": "robin.vale@clinic.example"}
 
 
 @pytest.fixture
@@ -61,44 +47,10 @@ def office(app: Flask, delegate: ProviderStaff) -> Visitor:
     return visitor
 
 
-def _colleague(session: Session, delegate: ProviderStaff, **given: object) -> ProviderStaff:
-    person = {name: given.pop(name) for name in ("given_name", "family_name", "email") if name in given}
-    made = make_portal_staff(
-        session, session.merge(delegate.organization), account=make_account(session, **person), **given
-    )  # fmt: skip
-    session.commit()
-    return made
-
-
-def _entry_of(session: Session, staff: ProviderStaff) -> AccessEntry:
-    return session.scalars(select(AccessEntry).where(AccessEntry.staff_id == staff.id)).one()
-
-
-def _invite(office: Visitor, **given: object) -> object:
-    office.get("/provider/accounts/new")
-    office.post("/provider/accounts/new", **NEWCOMER)
-    form = {"phone": "555-010-0199", "functions": ["remittances", "claims"], "create": "yes"} | NEWCOMER | given
-    return office.post("/provider/accounts/new", **form)
-
-
-def _link(session: Session, settings: Settings, to: str = NEWCOMER["email"]) -> str:
-    found = _LINK.findall(letters(session, settings, to)[-1])
-    assert len(found) == 1
-    return str(found[0])
-
-
-def _take_up(app: Flask, link: str, **given: str) -> Visitor:
-    person = Visitor(app)
-    person.get(link)
-    answer = person.post(link, **({"username": "robin.v", "password": PASSWORD, "confirmation": PASSWORD} | given))
-    assert answer.status_code == 303, answer.text
-    return person
-
-
 def test_the_list_shows_status_applications_and_last_sign_in(
     office: Visitor, delegate: ProviderStaff, session: Session
 ) -> None:
-    _colleague(session, delegate, given_name="Ana", family_name="Berg", functions=["claims"])
+    colleague_of(session, delegate, given_name="Ana", family_name="Berg", functions=["claims"])
     page = office.get("/provider/accounts/").text
     assert "Create new user account" in page
     assert page.index("Ana Berg</a>") < page.index("Lee Moss</a>")
@@ -109,7 +61,7 @@ def test_the_list_shows_status_applications_and_last_sign_in(
 def test_the_list_is_searched_by_name_and_e_mail_and_holds_no_other_organisation(
     office: Visitor, delegate: ProviderStaff, session: Session
 ) -> None:
-    _colleague(session, delegate, given_name="Ana", family_name="Berg", email="front.desk@clinic.example")
+    colleague_of(session, delegate, given_name="Ana", family_name="Berg", email="front.desk@clinic.example")
     make_portal_staff(session, account=make_account(session, given_name="Zoe", family_name="Berg"))
     session.commit()
     for query in ("berg ana", "FRONT.desk"):
@@ -119,205 +71,16 @@ def test_the_list_is_searched_by_name_and_e_mail_and_holds_no_other_organisation
     assert "No account fits" in office.get("/provider/accounts/?q=nobody%25").text
 
 
-def test_a_newcomer_is_invited_chooses_name_and_password_and_gets_what_was_ticked(
-    app: Flask, office: Visitor, delegate: ProviderStaff, session: Session, settings: Settings
-) -> None:
-    entry = _entry_of(session, delegate)
-    session.commit()
-    answer = _invite(office, given=[entry.id])
-    assert answer.location == "/provider/accounts/?done=invited#invitations"  # type: ignore[attr-defined]
-    assert "Robin Vale" in office.get("/provider/accounts/").text
-    person = _take_up(app, _link(session, settings))
-    assert person.get("/provider/home").location == "/provider/terms?next=/provider/home"
-    made = session.scalars(select(ProviderStaff).where(ProviderStaff.created_by_account_id.is_not(None))).one()
-    assert (made.account.username, made.account.email, made.account.full_name) == (
-        "robin.v", NEWCOMER["email"], "Robin Vale",
-    )  # fmt: skip
-    assert (made.functions, made.is_delegate, made.phone) == (["claims", "remittances"], False, "555-010-0199")
-    [copied] = reach.entries_of(session, made.id)
-    assert (copied.tax_id, copied.source, copied.created_by_account_id) == (
-        "082234502", EntrySource.DELEGATE, delegate.account_id,
-    )  # fmt: skip
-
-
-def test_a_delegate_creates_a_delegate_who_sets_an_app_up_first(
-    app: Flask, office: Visitor, session: Session, settings: Settings
-) -> None:
-    assert "Create delegate" in office.get("/provider/accounts/new?delegate=yes").text
-    _invite(office, delegate="yes")
-    person = _take_up(app, _link(session, settings))
-    assert person.get("/provider/home").location == "/settings/second-factor/set-up?next=/provider/home"
-    made = session.scalars(select(Account).where(Account.username == "robin.v")).one()
-    session.commit()
-    person.browser.delete_cookie("sid")
-    person.sign_in_with_factor(made)
-    assert person.get("/provider/accounts/").location == "/provider/terms?next=/provider/accounts/"
-
-
-def test_nobody_gets_a_second_account_for_the_same_address(
-    office: Visitor, delegate: ProviderStaff, session: Session
-) -> None:
-    there = _colleague(session, delegate, email="Robin.Vale@Clinic.example", status=StaffStatus.DEACTIVATED,
-                       deactivated_at=NOON)  # fmt: skip
-    office.get("/provider/accounts/new")
-    page = office.post("/provider/accounts/new", **NEWCOMER).text
-    assert "may have an account already" in page
-    assert f"/provider/accounts/{there.id}" in page
-    assert "another person: continue" not in page
-    page = _invite(office, another="yes").text  # type: ignore[attr-defined]
-    assert "may have an account already" in page
-    assert session.scalars(select(PortalInvitation)).all() == []
-
-
-def test_a_person_of_the_same_name_is_asked_about(office: Visitor, delegate: ProviderStaff, session: Session) -> None:
-    _colleague(session, delegate, given_name="ROBIN", family_name="Vale")
-    office.get("/provider/accounts/new")
-    assert "another person: continue" in office.post("/provider/accounts/new", **NEWCOMER).text
-    assert "Send the invitation" in office.post("/provider/accounts/new", another="yes", **NEWCOMER).text
-    form = {"phone": "555-010-0199", "create": "yes"} | NEWCOMER
-    assert "another person: continue" in office.post("/provider/accounts/new", **form).text
-    office.post("/provider/accounts/new", another="yes", **NEWCOMER)
-    assert office.post("/provider/accounts/new", another="yes", **form).status_code == 303
-
-
-def test_the_owner_of_an_account_joins_with_it_and_the_delegate_is_told_nothing_of_it(
-    app: Flask, office: Visitor, session: Session, settings: Settings
-) -> None:
-    member = make_member(session)
-    owner = make_account(session, member=member, email=NEWCOMER["email"])
-    session.commit()
-    office.get("/provider/accounts/new")
-    page = office.post("/provider/accounts/new", **NEWCOMER).text
-    assert "Nobody here has an account" in page
-    _invite(office)
-    link = _link(session, settings)
-    person = Visitor(app)
-    assert "You have an account with us already" in person.get(link).text
-    person.sign_in(owner, following=link)
-    assert "You are signed in as" in person.get(link).text
-    assert person.post(f"{link}/join").location == "/provider/home"
-    assert person.get("/provider/home").location == "/provider/terms?next=/provider/home"
-    assert person.get(link).status_code == 410
-    assert session.scalars(select(Account).where(Account.email_key == NEWCOMER["email"])).one().member_id == member.id
-
-
-def test_nobody_joins_by_anothers_link(app: Flask, office: Visitor, session: Session, settings: Settings) -> None:
-    make_account(session, email=NEWCOMER["email"])
-    other = make_account(session)
-    session.commit()
-    _invite(office)
-    link, thief = _link(session, settings), Visitor(app)
-    thief.sign_in(other)
-    page = thief.get(link).text
-    assert "whose e-mail address is another one" in page
-    assert thief.post(f"{link}/join").status_code == 403
-    assert session.scalars(select(PortalInvitation)).one().spent_at is None
-
-
-def test_who_has_a_login_elsewhere_joins_only_after_it_was_deactivated(
-    app: Flask, office: Visitor, session: Session, settings: Settings
-) -> None:
-    owner = make_account(session, email=NEWCOMER["email"])
-    elsewhere = make_portal_staff(session, account=owner)
-    session.commit()
-    _invite(office)
-    link, person = _link(session, settings), Visitor(app)
-    person.sign_in(owner)
-    person.get(link)
-    assert person.post(f"{link}/join").status_code == 409
-    elsewhere.status = StaffStatus.DEACTIVATED
-    session.commit()
-    person.get(link)
-    assert person.post(f"{link}/join").status_code == 303
-    assert person.get("/provider/delegate/").status_code == 200
-    logins = session.scalars(select(ProviderStaff).where(ProviderStaff.account_id == owner.id)).all()
-    assert sorted(login.status for login in logins) == ["active", "deactivated"]
-
-
-def test_a_link_is_good_for_seven_days(app: Flask, office: Visitor, session: Session, settings: Settings) -> None:
-    with time_machine.travel(NOON, tick=False) as clock:
-        delegate = session.scalars(select(ProviderStaff)).one().account
-        session.commit()
-        office = Visitor(app)
-        office.sign_in_with_factor(delegate)
-        _invite(office)
-        link = _link(session, settings)
-        clock.move_to(NOON + timedelta(days=7, seconds=-1))
-        assert Visitor(app).get(link).status_code == 200
-        clock.move_to(NOON + timedelta(days=7))
-        assert Visitor(app).get(link).status_code == 410
-
-
-def test_a_link_sent_again_ends_the_older_and_a_withdrawn_one_is_over(
-    app: Flask, office: Visitor, session: Session, settings: Settings
-) -> None:
-    _invite(office)
-    first = _link(session, settings)
-    row = session.scalars(select(PortalInvitation)).one()
-    session.commit()
-    office.get("/provider/accounts/")
-    assert office.post(f"/provider/accounts/invitations/{row.id}/resend").status_code == 303
-    second = _link(session, settings)
-    assert Visitor(app).get(first).status_code == 410
-    assert Visitor(app).get(second).status_code == 200
-    office.get("/provider/accounts/")
-    assert office.post(f"/provider/accounts/invitations/{row.id}/withdraw").status_code == 303
-    assert Visitor(app).get(second).status_code == 410
-    assert office.post(f"/provider/accounts/invitations/{row.id}/resend").status_code == 409
-
-
-@pytest.mark.parametrize("secret", ["x", "a" * 43, "%F0%9F%98%80", "../home", "0" * 3000])
-def test_a_link_that_we_never_sent_is_over_like_a_used_one(app: Flask, secret: str) -> None:
-    answer = Visitor(app).get(f"/provider/invitation/{secret}")
-    assert answer.status_code in {404, 410, 303}
-
-
-@pytest.mark.parametrize(
-    ("username", "password", "confirmation", "told"),
-    [
-        ("robin.v", "short", "short", "8 to 64 characters"),
-        ("robin.v", PASSWORD, "Other-lights-42!", "not the same"),
-        ("r", PASSWORD, PASSWORD, "4 to 64 characters"),
-        ("robin.v", "Robin.vale-2026", "Robin.vale-2026", "Does not hold your name"),
-    ],
-)
-def test_a_bad_name_or_password_is_told_and_spends_nothing(
-    app: Flask, office: Visitor, session: Session, settings: Settings,
-    username: str, password: str, confirmation: str, told: str,
-) -> None:  # fmt: skip
-    _invite(office)
-    person, link = Visitor(app), _link(session, settings)
-    person.get(link)
-    answer = person.post(link, username=username, password=password, confirmation=confirmation)
-    assert answer.status_code == 400
-    assert told in answer.text
-    _take_up(app, link)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("phone", ""), ("phone", "call me"), ("email", "robin@"), ("email", ""), ("given_name", " "),
-     ("functions", "root"), ("given", "not-an-id")],
-)  # fmt: skip
-def test_a_form_filled_in_wrongly_is_told_what_to_mend(
-    office: Visitor, session: Session, field: str, value: str
-) -> None:
-    answer = _invite(office, **{field: value})
-    assert answer.status_code == 400  # type: ignore[attr-defined]
-    assert "Please check what you entered" in answer.text  # type: ignore[attr-defined]
-    assert session.scalars(select(PortalInvitation)).all() == []
-
-
 def test_rights_are_changed_and_count_at_the_next_request(
     app: Flask, office: Visitor, delegate: ProviderStaff, session: Session
 ) -> None:
-    login = _colleague(session, delegate, functions=["claims", "eligibility"])
+    login = colleague_of(session, delegate, functions=["claims", "eligibility"])
     make_entry(session, login, npi="1234567893")
     session.commit()
     page = office.get(f"/provider/accounts/{login.id}").text
     assert "Tax ID ending in 4502" in page
     assert "082234502" not in page
-    mine = _entry_of(session, delegate).id
+    mine = entry_of(session, delegate).id
     session.commit()
     answer = office.post(f"/provider/accounts/{login.id}/rights", functions=["claims", "remittances"], given=[mine])
     assert answer.status_code == 303
@@ -336,7 +99,7 @@ def test_a_delegate_who_lacks_an_application_leaves_it_or_takes_it(
     app: Flask, office: Visitor, delegate: ProviderStaff, session: Session
 ) -> None:
     session.merge(delegate).functions = ["remittances"]
-    login = _colleague(session, delegate, functions=["claims"])
+    login = colleague_of(session, delegate, functions=["claims"])
     assert "you cannot give it back" in office.get(f"/provider/accounts/{login.id}").text
     office.post(f"/provider/accounts/{login.id}/rights", functions=["claims", "remittances"])
     session.expire_all()
@@ -346,7 +109,7 @@ def test_a_delegate_who_lacks_an_application_leaves_it_or_takes_it(
 def test_a_deactivated_colleague_works_again_with_rights_chosen_anew(
     app: Flask, office: Visitor, delegate: ProviderStaff, session: Session
 ) -> None:
-    login = _colleague(session, delegate)
+    login = colleague_of(session, delegate)
     office.get(f"/provider/accounts/{login.id}/deactivate")
     assert office.post(f"/provider/accounts/{login.id}/deactivate").status_code == 303
     assert "Let this account work again" in office.get(f"/provider/accounts/{login.id}").text
@@ -357,7 +120,7 @@ def test_a_deactivated_colleague_works_again_with_rights_chosen_anew(
 
 
 def test_anybody_sees_who_the_delegates_are(app: Flask, delegate: ProviderStaff, session: Session) -> None:
-    login = _colleague(session, delegate)
+    login = colleague_of(session, delegate)
     make_portal_staff(session, is_delegate=True, account=make_account(session, given_name="Zoe"))
     session.commit()
     visitor = Visitor(app)
@@ -380,7 +143,7 @@ def test_an_organisation_without_delegate_is_told_whom_to_ask(app: Flask, sessio
 
 @pytest.mark.parametrize("path", ["new", "{id}", "{id}/deactivate"])
 def test_for_others_the_pages_do_not_exist(app: Flask, delegate: ProviderStaff, session: Session, path: str) -> None:
-    login = _colleague(session, delegate)
+    login = colleague_of(session, delegate)
     visitor = Visitor(app)
     visitor.sign_in(login.account)
     assert visitor.get(f"/provider/accounts/{path.format(id=login.id)}").status_code == 404
@@ -391,7 +154,7 @@ def test_the_list_of_accounts_tells_others_who_their_delegate_is(
     app: Flask, delegate: ProviderStaff, session: Session
 ) -> None:
     visitor = Visitor(app)
-    visitor.sign_in(_colleague(session, delegate, given_name="Nobody", family_name="Special").account)
+    visitor.sign_in(colleague_of(session, delegate, given_name="Nobody", family_name="Special").account)
 
     answer = visitor.get("/provider/accounts/")
 
@@ -402,7 +165,7 @@ def test_the_list_of_accounts_tells_others_who_their_delegate_is(
 def test_a_request_to_become_delegate_is_approved(
     app: Flask, office: Visitor, delegate: ProviderStaff, session: Session, settings: Settings
 ) -> None:
-    asker = _colleague(session, delegate, given_name="Ana", family_name="Berg")
+    asker = colleague_of(session, delegate, given_name="Ana", family_name="Berg")
     session.add(DelegateRequest(staff_id=asker.id, reason="on_leave", detail="until <b>May</b>"))
     session.commit()
     request = session.scalars(select(DelegateRequest)).one()
@@ -428,7 +191,7 @@ def test_a_request_to_become_delegate_is_approved(
 def test_a_request_is_refused_with_a_word(
     office: Visitor, delegate: ProviderStaff, session: Session, settings: Settings
 ) -> None:
-    asker = _colleague(session, delegate)
+    asker = colleague_of(session, delegate)
     request = DelegateRequest(staff_id=asker.id, reason="left")
     session.add(request)
     session.commit()
@@ -468,7 +231,7 @@ def test_a_billing_firms_people_get_no_entries(app: Flask, session: Session) -> 
 
 
 def test_due_accounts_are_confirmed(app: Flask, delegate: ProviderStaff, session: Session) -> None:
-    login = _colleague(session, delegate, given_name="Ana", family_name="Berg", certified_at=NOON)
+    login = colleague_of(session, delegate, given_name="Ana", family_name="Berg", certified_at=NOON)
     with time_machine.travel(NOON + timedelta(days=149, hours=23), tick=False) as clock:
         office = Visitor(app)
         office.sign_in_with_factor(delegate.account)

@@ -24,7 +24,7 @@ from service.plan.models import (
 from service.provider import menu
 from service.settings import Plan, Settings
 from tests.accounts.visitor import Visitor
-from tests.factories import make_account, make_organization
+from tests.factories import make_account, make_organization, make_portal_staff
 from tests.member.pages import forms_of
 from tests.provider.office import Office, billed, office
 
@@ -321,3 +321,20 @@ def test_an_organization_name_is_shown_as_text(office: Office) -> None:
     page = office.browser(office.login(organization=organization)).get(HOME).text
 
     assert "&lt;script&gt;x&lt;/script&gt; Clinic" in page
+
+
+def test_who_is_no_delegate_finds_the_way_to_become_one(app: Flask, session: Session) -> None:
+    organization = make_organization(session)
+    head = make_portal_staff(session, organization, account=make_account(session), is_delegate=True)
+    clerk = make_portal_staff(session, organization, account=make_account(session))
+    session.commit()
+    link = 'href="/provider/become-delegate">Become a delegate</a>'
+    visitor = Visitor(app)
+    visitor.sign_in(clerk.account)
+    assert link in visitor.get("/provider/home").text
+    visitor.get("/provider/become-delegate")
+    assert visitor.post("/provider/become-delegate", reason="left").location == "/provider/home"
+    assert link not in visitor.get("/provider/home").text, "asked already"
+    other = Visitor(app)
+    other.sign_in_with_factor(head.account)
+    assert link not in other.get("/provider/home").text

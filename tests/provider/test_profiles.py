@@ -112,7 +112,7 @@ def test_office_and_plan_read_a_request_in_the_words_of_its_form(clinic: Office)
         clinic.browser.get(f"/provider/profiles/{clinic.group.id}").text,
         clinic.plan.get("/staff/provider-profiles/").text,
     ):
-        for told in ("Add a practitioner", "NPI of the practitioner", "First name", "Female", "October 1, 2026",
+        for told in ("Add a practitioner", "NPI of the practitioner", "First name", "Female", "Oct 1, 2026",
                      "Sent to the plan"):  # fmt: skip
             assert told in page, told
         assert "Given name" not in page and "2026-10-01" not in page and "Submitted" not in page

@@ -86,7 +86,7 @@ def test_a_check_is_found_and_opened_with_the_reasons_in_words(session: Session,
     page = visitor.get(link[1]).text
 
     assert "CO-45" in page and "above the price agreed or allowed" in page and "PR-1" in page and "deductible" in page
-    assert "CLAIM1" in page and "ANN LEE" in page and "June 15, 2026" in page and "$72.50" in page
+    assert "CLAIM1" in page and "ANN LEE" in page and "Jun 15, 2026" in page and "$72.50" in page
 
 
 def test_a_number_of_one_payment_leads_straight_to_it(session: Session, visitor: Visitor) -> None:

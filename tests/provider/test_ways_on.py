@@ -85,7 +85,7 @@ def test_the_staff_console_is_english_too(app: Flask, session: Session) -> None:
     page = clerk.browser.get("/staff/").text
 
     assert '<html lang="en"' in page and "Español" not in page
-    assert '<html lang="es"' in clerk.browser.get("/settings").text
+    assert '<html lang="en"' in clerk.browser.get("/settings").text, "their settings stand in the console's frame"
 
 
 def test_after_a_wrong_try_the_numbers_stand_in_the_form(app: Flask, session: Session) -> None:

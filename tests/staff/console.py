@@ -11,7 +11,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from service.accounts.models import Account
-from service.plan.models import PlanStaff, ProviderStaff, StaffRole
+from service.plan.logins import hand_overs
+from service.plan.models import DelegateRequest, PendingAct, PlanStaff, ProviderStaff, StaffRole
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_plan_staff, make_portal_staff
 
@@ -83,3 +84,9 @@ def send_files(visitor: Visitor, path: str, files: list[tuple[str, bytes]], **fi
     }
     boundary, body = encode_multipart(values)
     return visitor.browser.post(path, data=body, content_type=f"multipart/form-data; boundary={boundary}")
+
+
+def ask_for(session: Session, wish: DelegateRequest, by: PlanStaff) -> PendingAct:
+    """What waits for a second person after the first has called the office."""
+    staff = session.get_one(ProviderStaff, wish.staff_id)
+    return hand_overs.ask(session, staff, by=by, reason="Called", request_id=wish.id)

@@ -8,14 +8,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from service.clock import now
 from service.plan.models import (
     AccessEntry,
     IdKind,
+    OrganizationKind,
     PortalFunction,
+    PortalOrganization,
     ProviderGroup,
     ProviderIdentifier,
     ProviderStaff,
@@ -74,6 +76,27 @@ def _groups_of(session: Session, entries: Iterable[AccessEntry]) -> list[Provide
     return sorted(found.values(), key=lambda group: (group.name, group.number))
 
 
+def delegates_of_group(session: Session, group_id: str, *, limit: int = 20) -> list[ProviderStaff]:
+    """The working delegates of provider offices whose own entries reach the group now, the longest there first."""
+    fits = [
+        column.is_(None) | column.in_(select(ProviderIdentifier.value).where(*_of_group(group_id, kind)))
+        for column, kind in _COLUMNS
+    ]
+    entry = (AccessEntry.staff_id == ProviderStaff.id, AccessEntry.ended_at.is_(None), *fits)
+    statement = (
+        select(ProviderStaff)
+        .join(PortalOrganization, PortalOrganization.id == ProviderStaff.organization_id)
+        .where(
+            PortalOrganization.kind == OrganizationKind.PROVIDER, ProviderStaff.is_delegate.is_(True),
+            ProviderStaff.status == StaffStatus.ACTIVE,
+            select(AccessEntry.id).where(*entry, or_(*(column.is_not(None) for column, _ in _COLUMNS))).exists(),
+        )
+        .order_by(ProviderStaff.created_at, ProviderStaff.id)
+        .limit(limit)
+    )  # fmt: skip
+    return list(session.scalars(statement))
+
+
 def numbers_of(entry: AccessEntry) -> list[tuple[IdKind, str]]:
     """The numbers that an entry asks for."""
     given = (
@@ -94,8 +117,21 @@ def groups_with(session: Session, numbers: Iterable[tuple[IdKind, str]], *, limi
     return list(session.scalars(statement))
 
 
+_COLUMNS = (
+    (AccessEntry.tax_id, IdKind.TAX_ID), (AccessEntry.npi, IdKind.NPI),
+    (AccessEntry.vendor_number, IdKind.VENDOR_NUMBER), (AccessEntry.office_id, IdKind.OFFICE_ID),
+)  # fmt: skip
+
+
+def _of_group(group_id: str, kind: IdKind) -> tuple[ColumnElement[bool], ...]:
+    return ProviderIdentifier.group_id == group_id, ProviderIdentifier.kind == kind, _has_begun()
+
+
 def _is(kind: IdKind, value: str) -> tuple[ColumnElement[bool], ...]:
+    return ProviderIdentifier.kind == kind, ProviderIdentifier.value == value, _has_begun()
+
+
+def _has_begun() -> ColumnElement[bool]:
     # A Tax ID that was replaced still names the group's older claims and payments: a number stays its group's.
     today = now().date()
-    begun = ProviderIdentifier.valid_from.is_(None) | (ProviderIdentifier.valid_from <= today)
-    return ProviderIdentifier.kind == kind, ProviderIdentifier.value == value, begun
+    return ProviderIdentifier.valid_from.is_(None) | (ProviderIdentifier.valid_from <= today)

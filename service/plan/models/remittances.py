@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Date, ForeignKey, Index, Integer, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Boolean, Date, ForeignKey, Index, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.clock import now
@@ -37,6 +37,7 @@ class Remittance(Base):
 
     `number` is the trace number (TRN02) as people read it on the check, `number_key` as it is looked up
     (`service.plan.providers.numbers.payment_number`). `group_id` is None while the payee is unknown: staff assign it.
+    `assigned_at` is when they did, and None where the numbers said whose it is.
     `document` is the transaction set as a whole interchange, to hand out again.
     """
 
@@ -44,7 +45,11 @@ class Remittance(Base):
     __table_args__ = (
         Index("ix_remittance_number_key", "number_key"),
         Index("ix_remittance_group_id_paid_on", "group_id", "paid_on"),
-    )
+        Index(
+            "ix_remittance_assigned_at", "assigned_at",
+            sqlite_where=text("assigned_at IS NOT NULL"), postgresql_where=text("assigned_at IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     file_id: Mapped[str] = mapped_column(ForeignKey("remittance_file.id"), index=True)
@@ -64,6 +69,8 @@ class Remittance(Base):
     provider_adjustments: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """PLB: `reason`, `identifier`, `cents` (taken from the payment where positive)."""
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    assigned_at: Mapped[datetime | None] = mapped_column(Instant)
+    assigned_by_account_id: Mapped[str | None] = mapped_column(String(36))
     document: Mapped[bytes] = mapped_column(LargeBinary)
     loaded_at: Mapped[datetime] = mapped_column(Instant, default=now)
 

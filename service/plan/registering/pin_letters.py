@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from service.clock import now
+from service.days import day_in_words
 from service.plan.registering.mailed_pins import PinLetter, grouped
 from service.settings import Plan
 
@@ -96,8 +97,7 @@ def _lines(document: "FPDF", lines: Iterable[str], *, bold_first: bool = False) 
 
 
 def _day(at: datetime, plan: Plan) -> str:
-    local = at.astimezone(plan.timezone)
-    return f"{local:%B} {local.day}, {local.year}"
+    return day_in_words(at, plan.timezone)
 
 
 def _fits(text: str) -> bool:

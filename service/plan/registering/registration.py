@@ -4,7 +4,7 @@ The steps live in one row of the browser until the account is opened (`registrat
 it has proven anything does not depend on whether somebody of it has registered (security.md 127).
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,7 @@ from service.plan.models import (
     ProviderAddress,
     ProviderGroup,
     ProviderIdentifier,
+    Remittance,
 )
 from service.plan.providers import numbers
 from service.plan.registering import joining, mailed_pins, payment_proof, personal_names
@@ -34,6 +35,7 @@ LIFE = timedelta(minutes=30)
 PER_NETWORK = 30
 _HOUR = 3_600
 _MOST_MATCHES = 50
+_LONGEST_TYPED = 2_000
 
 
 class Path(StrEnum):
@@ -79,6 +81,8 @@ class Answers:
     family_name: str = ""
     phone: str = ""
     account_id: str = ""
+    typed: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By page: what stood in its fields when the person went back; unchecked, and shown to them again only."""
 
     @property
     def numbers(self) -> list[tuple[IdKind, str]]:
@@ -163,6 +167,18 @@ def continue_as(session: Session, registration: PortalRegistration, account: Acc
     return owner == (account.id if account else "")
 
 
+def keep_typed(session: Session, registration: PortalRegistration, page: str, typed: dict[str, str]) -> None:
+    """Keep what stands in the fields of a page that is left by *Back*."""
+    kept = {name: text[:_LONGEST_TYPED] for name, text in typed.items()}
+    _write(session, registration, typed=answers_of(registration).typed | {page: kept})
+
+
+def payment_number(session: Session, answers: Answers) -> str:
+    """The number of the payment that was shown, as on the plan's file; empty where it was none."""
+    paid = session.get(Remittance, answers.remittance_id) if answers.remittance_id else None
+    return paid.number if paid else ""
+
+
 def end_open(session: Session, browser_id: str) -> None:
     """End what is under way in this browser, at sign-out: whoever sits there next has proven nothing."""
     session.execute(
@@ -202,7 +218,13 @@ def choose(session: Session, registration: PortalRegistration, group_id: str) ->
         raise UnknownChoice
     if answers.path is Path.MAIL:
         mailed_pins.require_sendable(session, chosen.id)
-    _write(session, registration, group_id=chosen.id, organization_name=chosen.legal_name, reason="", reason_detail="")
+    # Chosen anew after *Back*: a reason given is about the delegate of the same organisation still.
+    same = answers.group_id == chosen.id
+    _write(
+        session, registration, group_id=chosen.id, organization_name=chosen.legal_name,
+        reason=answers.reason if same else "", reason_detail=answers.reason_detail if same else "",
+        typed=_without(answers.typed, "choose"),
+    )  # fmt: skip
 
 
 def asks_for_reason(session: Session, answers: Answers) -> bool:
@@ -215,14 +237,17 @@ def asks_for_reason(session: Session, answers: Answers) -> bool:
 
 def give_reason(session: Session, registration: PortalRegistration, reason: AbsenceReason, detail: str) -> None:
     """Keep why the delegate cannot assist."""
-    _write(session, registration, reason=reason.value, reason_detail=detail.strip()[:500])
+    _write(
+        session, registration, reason=reason.value, reason_detail=detail.strip()[:500],
+        typed=_without(answers_of(registration).typed, "reason"),
+    )  # fmt: skip
 
 
 def give_contact(session: Session, registration: PortalRegistration, contact: Contact) -> None:
     """Keep who the person is; raises NotYourName."""
     answers = answers_of(registration)
     require_personal(session, answers, contact.given_name, contact.family_name)
-    _write(session, registration, **asdict(contact))
+    _write(session, registration, **asdict(contact), typed=_without(answers.typed, "contact"))
 
 
 def require_personal(session: Session, answers: Answers, given_name: str, family_name: str) -> None:
@@ -254,6 +279,9 @@ def _begin(
     session: Session, kind: OrganizationKind, answers: Answers, browser_id: str
 ) -> PortalRegistration:  # fmt: skip
     moment = now()
+    before = find(session, browser_id)
+    if before is not None:
+        answers = replace(answers, typed=_typed_so_far(before))
     made = PortalRegistration(
         browser_id=browser_id, kind=kind, answers=asdict(answers), created_at=moment, expires_at=moment + LIFE
     )
@@ -261,6 +289,21 @@ def _begin(
     session.flush()
     audit.record(session, "plan:portal_registration:begin", detail={"registration": made.id, "path": answers.path})
     return made
+
+
+def _typed_so_far(registration: PortalRegistration) -> dict[str, dict[str, str]]:
+    """What the next registration of this browser shows again, after *Back*: nothing that belongs to an account."""
+    answers = answers_of(registration)
+    if answers.account_id:
+        return {}
+    person = {"given_name": answers.given_name, "family_name": answers.family_name, "phone": answers.phone}
+    held = {name: text for name, text in {**person, "email": registration.email}.items() if text}
+    return answers.typed | ({"contact": held | answers.typed.get("contact", {})} if held else {})
+
+
+def _without(typed: dict[str, dict[str, str]], page: str) -> dict[str, dict[str, str]]:
+    """What is kept of the other pages, once a page was sent on."""
+    return {name: fields for name, fields in typed.items() if name != page}
 
 
 def _count(session: Session, network: str) -> None:
@@ -292,6 +335,6 @@ def _npi_end(session: Session, group: ProviderGroup) -> str:
     return numbers.last_four(found) if found else ""
 
 
-def _write(session: Session, registration: PortalRegistration, **changed: str) -> None:
-    registration.answers = asdict(replace(answers_of(registration), **changed))  # type: ignore[arg-type]
+def _write(session: Session, registration: PortalRegistration, **changed: Any) -> None:
+    registration.answers = asdict(replace(answers_of(registration), **changed))
     session.flush()

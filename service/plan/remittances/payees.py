@@ -12,6 +12,8 @@ from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from service import audit
+from service.accounts.models import Account
+from service.clock import now
 from service.plan.logins.reach import groups_with
 from service.plan.models import IdKind, ProviderGroup, Remittance
 from service.plan.providers import numbers
@@ -25,8 +27,21 @@ class AlreadyAssigned(Exception):
     """The remittance has its group: somebody else was quicker."""
 
 
+class NotAssigned(Exception):
+    """The remittance is not the group's any more, or was never given to it by staff."""
+
+
 class UnknownRemittance(Exception):
-    """No remittance waits under that id."""
+    """No remittance waits, or was assigned, under that id."""
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A remittance that staff gave to a group, and the name of who did."""
+
+    remittance: Remittance
+    group: ProviderGroup
+    by: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,8 @@ def candidates(session: Session, number: str) -> list[ProviderGroup]:
 def assign(session: Session, remittance: Remittance, group: ProviderGroup, *, by_account_id: str) -> None:
     """Give a waiting remittance to its group; raises AlreadyAssigned, of two at one time exactly one wins."""
     waiting = (Remittance.id == remittance.id, Remittance.group_id.is_(None))
-    statement = update(Remittance).where(*waiting).values(group_id=group.id)
+    by = {"assigned_at": now(), "assigned_by_account_id": by_account_id}
+    statement = update(Remittance).where(*waiting).values(group_id=group.id, **by)
     done = session.execute(statement.execution_options(synchronize_session=False))
     if cast(CursorResult[Any], done).rowcount != 1:
         raise AlreadyAssigned
@@ -95,6 +111,50 @@ def assign(session: Session, remittance: Remittance, group: ProviderGroup, *, by
         session, "plan:remittance:assign", account_id=by_account_id, resource_type="Remittance", count=1,
         detail={"remittance": remittance.id, "group": group.id},
     )  # fmt: skip
+
+
+def unassign(session: Session, remittance: Remittance, reason: str, *, by_account_id: str) -> None:
+    """Take a remittance back that staff gave to the wrong group; it waits again. Raises NotAssigned.
+
+    It is gone from the group at its next request. Who looked at it meanwhile stays in the audit stream.
+    """
+    group_id = remittance.group_id
+    standing = (
+        Remittance.id == remittance.id, Remittance.group_id == group_id, Remittance.assigned_at.is_not(None),
+    )  # fmt: skip
+    nobody = {"group_id": None, "assigned_at": None, "assigned_by_account_id": None}
+    statement = update(Remittance).where(*standing).values(**nobody)
+    done = session.execute(statement.execution_options(synchronize_session=False))
+    if cast(CursorResult[Any], done).rowcount != 1:
+        raise NotAssigned
+    session.refresh(remittance)
+    audit.record(
+        session, "plan:remittance:unassign", account_id=by_account_id, resource_type="Remittance", count=1,
+        detail={"remittance": remittance.id, "group": group_id}, reason=reason,
+    )  # fmt: skip
+
+
+def assigned(session: Session, *, limit: int = _PAGE) -> list[Assigned]:
+    """The remittances that staff gave to a group, the latest first."""
+    statement = (
+        select(Remittance, ProviderGroup, Account)
+        .join(ProviderGroup, ProviderGroup.id == Remittance.group_id)
+        .outerjoin(Account, Account.id == Remittance.assigned_by_account_id)
+        .options(defer(Remittance.document))
+        .where(Remittance.assigned_at.is_not(None))
+        .order_by(Remittance.assigned_at.desc(), Remittance.id)
+        .limit(limit)
+    )
+    return [Assigned(row, group, by.full_name if by else "") for row, group, by in session.execute(statement)]
+
+
+def get_assigned(session: Session, remittance_id: str) -> Assigned:
+    """A remittance that staff gave to a group; raises UnknownRemittance."""
+    found = session.get(Remittance, remittance_id)
+    if found is None or found.group_id is None or found.assigned_at is None:
+        raise UnknownRemittance
+    by = session.get(Account, found.assigned_by_account_id) if found.assigned_by_account_id else None
+    return Assigned(found, session.get_one(ProviderGroup, found.group_id), by.full_name if by else "")
 
 
 def _by_own_number(session: Session, number: str) -> Sequence[ProviderGroup]:

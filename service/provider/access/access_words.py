@@ -15,11 +15,6 @@ from consent.named_contacts import ContactIsAsker, ContactIsColleague
 from service.plan.models import PortalFunction
 from service.plan.registering.payment_proof import ProofRefused, TooManyTries
 
-FUNCTIONS: dict[PortalFunction, LazyString] = {
-    PortalFunction.REMITTANCES: _("Payments (remittances)"),
-    PortalFunction.CLAIMS: _("Claims"),
-    PortalFunction.ELIGIBILITY: _("Eligibility of patients"),
-}
 EXPLAINED: dict[PortalFunction, LazyString] = {
     PortalFunction.REMITTANCES: _("What the plan paid the provider and why, by check or EFT, with each claim in it."),
     PortalFunction.CLAIMS: _("Where the provider's claims stand, with patients' names and amounts."),

@@ -50,12 +50,21 @@ def choose() -> ResponseReturnValue:
     """Show the providers of that Tax ID."""
     form, errors = load_form(ClientNumbers())
     if errors:
-        return _numbers_page(errors, request.form), 400
+        return _numbers_page(errors, _typed()), 400
     try:
         found = _find(form)
     except (ProofRefused, NoSuchClient, TooManyRequests) as problem:
         return _no_client(problem)
     return _choice_page(form, found, {})
+
+
+@blueprint.post("/new/numbers")
+@_CHANGES
+def numbers() -> ResponseReturnValue:
+    """Back to the numbers, with everything typed so far."""
+    if not authorization_requests.is_firm(current_staff()):
+        raise NotFoundPage
+    return _numbers_page({}, _typed())
 
 
 @blueprint.post("/new/contact")
@@ -64,7 +73,7 @@ def contact() -> ResponseReturnValue:
     """Ask who at the client's office shall answer."""
     form, errors = load_form(ChosenClient())
     if "tax_id" not in form:
-        return _numbers_page(errors, request.form), 400
+        return _numbers_page(errors, _typed()), 400
     try:
         found = _find(form)
     except (ProofRefused, NoSuchClient, TooManyRequests) as problem:
@@ -72,16 +81,15 @@ def contact() -> ResponseReturnValue:
     chosen = next((group for group in found if group.id == str(form.get("group_id"))), None)
     if chosen is None:
         return _choice_page(form, found, errors or {"group_id": ["Please choose your client."]}), 400
-    return _contact_page(form, chosen, {}, _before(chosen))
+    typed = _typed()
+    return _contact_page(form, chosen, {}, typed if "contact_name" in typed else _before(chosen))
 
 
 @blueprint.post("/new/ask")
 @_CHANGES
 def ask() -> ResponseReturnValue:
     """Send the request."""
-    form, errors = load_form(
-        ContactDetails(), {**request.form.to_dict(), "functions": request.form.getlist("functions")}
-    )
+    form, errors = load_form(ContactDetails(), _typed())
     if errors:
         return _contact_again(form, errors)
     try:
@@ -182,7 +190,7 @@ def _sentence(problem: Exception) -> str:
 
 def _no_client(problem: _Refused) -> ResponseReturnValue:
     status = 429 if isinstance(problem, TooManyTries | TooManyRequests) else 400
-    return _numbers_page({"_schema": [_sentence(problem)]}, request.form), status
+    return _numbers_page({"_schema": [_sentence(problem)]}, _typed()), status
 
 
 def _before(group: ProviderGroup) -> dict[str, Any]:
@@ -199,7 +207,7 @@ def _before(group: ProviderGroup) -> dict[str, Any]:
 
 def _contact_again(form: dict[str, Any], errors: dict[str, list[str]]) -> ResponseReturnValue:
     if "tax_id" not in form:
-        return _numbers_page(errors, request.form), 400
+        return _numbers_page(errors, _typed()), 400
     try:
         found = _find(form)
     except (ProofRefused, NoSuchClient, TooManyRequests) as problem:
@@ -207,8 +215,12 @@ def _contact_again(form: dict[str, Any], errors: dict[str, list[str]]) -> Respon
     chosen = next((group for group in found if group.id == str(form.get("group_id"))), None)
     if chosen is None:
         return _no_client(NoSuchClient())
-    given = {**request.form.to_dict(), "functions": request.form.getlist("functions")}
-    return _contact_page(form, chosen, errors, given), 400
+    return _contact_page(form, chosen, errors, _typed()), 400
+
+
+def _typed() -> dict[str, Any]:
+    """What the form holds, unchecked."""
+    return {**request.form.to_dict(), "functions": request.form.getlist("functions")}
 
 
 def _numbers_page(errors: dict[str, list[str]], given: Any) -> str:
@@ -220,7 +232,7 @@ def _numbers_page(errors: dict[str, list[str]], given: Any) -> str:
 def _choice_page(form: dict[str, Any], found: list[ProviderGroup], errors: dict[str, list[str]]) -> str:
     addresses = shown_addresses(db_session(), [group.id for group in found])
     return render_template(
-        "provider/client_choice.html", numbers=form, errors=errors, groups=found, addresses=addresses
+        "provider/client_choice.html", numbers=form, errors=errors, groups=found, addresses=addresses, given=_typed()
     )
 
 

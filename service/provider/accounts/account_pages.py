@@ -16,7 +16,7 @@ from service.plan.logins.portal_accounts import BeyondOwn, LoginElsewhere
 from service.plan.logins.recertification import Terms
 from service.plan.models import OrganizationKind, PortalFunction, ProviderStaff, StaffStatus
 from service.provider.accounts.account_schemas import NewLogin, Person, Rights
-from service.provider.accounts.account_words import FUNCTIONS, SHARING, STATUSES, entry_words
+from service.provider.accounts.account_words import SHARING, STATUSES, entry_words
 from service.provider.gate import current_staff, require_delegate, require_staff
 from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
@@ -266,7 +266,7 @@ def _terms() -> Terms:
 
 
 def _words() -> dict[str, object]:
-    return {"FUNCTIONS": FUNCTIONS, "STATUSES": STATUSES, "SHARING": SHARING}
+    return {"STATUSES": STATUSES, "SHARING": SHARING}
 
 
 def _stripped(form: dict[str, Any]) -> dict[str, Any]:

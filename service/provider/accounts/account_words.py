@@ -8,10 +8,8 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from service.plan.logins import reach
-from service.plan.models import AccessEntry, PortalFunction, SharingKind, StaffStatus
-from service.provider import menu
+from service.plan.models import AccessEntry, SharingKind, StaffStatus
 
-FUNCTIONS: dict[PortalFunction, LazyString] = {one.function: one.name for one in menu.APPLICATIONS}
 STATUSES: dict[StaffStatus, LazyString] = {
     StaffStatus.ACTIVE: _("Active"),
     StaffStatus.AWAITING_PIN: _("Waiting for the mailed PIN"),

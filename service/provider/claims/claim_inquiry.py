@@ -24,9 +24,13 @@ from service.plan.members import roster
 from service.plan.models import Member, PortalFunction, ProviderGroup, ProviderStaff
 from service.provider.claims import claim_view
 from service.provider.claims.claim_view import Claim
+from service.provider.claims.claim_words import ClaimState
 from service.settings import Settings
 
 PAGE = 20
+_LOOKED_THROUGH, _MOST_LOOKS = 20, 25
+"""Claims read at a time, and how often, where only those of one state are shown."""
+_WITHDRAWN = ("cancelled", "entered-in-error")
 _CLAIM = "ExplanationOfBenefit"
 _OWN = "payment: claims of their own"
 """The reason for looking at claims one billed (45 CFR 164.506(c)(3))."""
@@ -44,7 +48,7 @@ class ClaimsAsked:
     birth_date: date | None = None
     served_from: date | None = None
     served_to: date | None = None
-    status: str = ""
+    status: ClaimState | None = None
     reason: Reason | None = None
     after: str = ""
 
@@ -90,11 +94,10 @@ def find(session: Session, staff: ProviderStaff, asked: ClaimsAsked, settings: S
     reason = _reason(session, access, asked, members) if asked.names_member else _OWN
     if asked.names_member and start is None:
         lookups.take(session, staff, settings)
-    page = store.search(session, access, _search(asked, members), start)
-    shown = _shown(session, [claim_view.read(found.body, in_full=False) for found in page.matches])
+    claims, after = _matching(session, access, asked, _search(asked, members), start)
+    shown = _shown(session, claims)
     _record(session, access, asked, shown, members, reason)
-    following = paging.seal(seal, access, _CLAIM, _bound(asked), page.following) if page.following else ""
-    return ClaimsPage(shown, following)
+    return ClaimsPage(shown, paging.seal(seal, access, _CLAIM, _bound(asked), after) if after else "")
 
 
 def get(session: Session, staff: ProviderStaff, claim_id: str) -> ShownClaim:
@@ -123,6 +126,21 @@ def has_claim(session: Session, access: Access, members: Iterable[Member]) -> bo
     return bool(store.search(session, access, asked).matches)
 
 
+def _matching(
+    session: Session, access: Access, asked: ClaimsAsked, search: Search, start: Cursor | None
+) -> tuple[list[Claim], Cursor | None]:
+    """The claims of one page, and where the next one starts. With few that match, a page may be short or empty."""
+    found: list[Claim] = []
+    for _ in range(_MOST_LOOKS):
+        page = store.search(session, access, search, start)
+        read = (claim_view.read(one.body, in_full=False) for one in page.matches)
+        found += [claim for claim in read if asked.status in {None, claim.state}]
+        start = page.following
+        if start is None or asked.status is None or len(found) >= PAGE:
+            break
+    return found, start
+
+
 def _reason(session: Session, access: Access, asked: ClaimsAsked, members: list[Member]) -> str:
     related = has_claim(session, access, members)
     if not related and asked.reason is None:
@@ -147,14 +165,16 @@ def _search(asked: ClaimsAsked, members: Iterable[Member]) -> Search:
     found = [Condition(Column.CODE, (Term(Test.EQUALS, "claim"),))]
     if asked.claim_number:
         spellings = dict.fromkeys((asked.claim_number, asked.claim_number.upper()))
-        found.append(Condition(Column.IDENTIFIER, tuple(Term(Test.EQUALS, one) for one in spellings)))
+        found.append(Condition(Column.CLAIM_NUMBER, tuple(Term(Test.EQUALS, one) for one in spellings)))
     if asked.names_member:
         found.append(_of_members(members))
     if asked.status:
-        found.append(Condition(Column.STATUS, (Term(Test.EQUALS, asked.status),)))
+        withdrawn = Condition(Column.STATUS, tuple(Term(Test.EQUALS, one) for one in _WITHDRAWN))
+        found.append(replace(withdrawn, negated=asked.status is not ClaimState.WITHDRAWN))
     found += [_served(f"ge{asked.served_from}")] if asked.served_from else []
     found += [_served(f"le{asked.served_to}")] if asked.served_to else []
-    return Search(_CLAIM, conditions=tuple(found), count=PAGE)
+    # What was paid is in the claim and in no column: to find it, more claims are read at a time.
+    return Search(_CLAIM, conditions=tuple(found), count=_LOOKED_THROUGH if asked.status else PAGE)
 
 
 def _of_members(members: Iterable[Member]) -> Condition:
@@ -177,12 +197,14 @@ def _shown(session: Session, claims: list[Claim]) -> tuple[ShownClaim, ...]:
 
 
 def _by_patient(session: Session, patients: set[str]) -> Mapping[str, Member]:
-    found = session.scalars(select(Member).where(Member.patient_id.in_(patients)).limit(PAGE))
+    found = session.scalars(select(Member).where(Member.patient_id.in_(patients)).limit(len(patients)))
     return {member.patient_id: member for member in found}
 
 
 def _by_organization(session: Session, organizations: set[str]) -> Mapping[str, ProviderGroup]:
-    found = session.scalars(select(ProviderGroup).where(ProviderGroup.organization_id.in_(organizations)).limit(PAGE))
+    found = session.scalars(
+        select(ProviderGroup).where(ProviderGroup.organization_id.in_(organizations)).limit(len(organizations))
+    )
     return {group.organization_id: group for group in found if group.organization_id}
 
 

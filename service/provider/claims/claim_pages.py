@@ -13,7 +13,8 @@ from service.plan.models import PortalFunction
 from service.provider import dead_ends
 from service.provider.claims import claim_inquiry
 from service.provider.claims.claim_inquiry import ClaimsAsked, NoSuchClaim
-from service.provider.claims.inquiry_schemas import CLAIM_STATUSES, ClaimInquiry
+from service.provider.claims.claim_words import STATES
+from service.provider.claims.inquiry_schemas import ClaimInquiry
 from service.provider.claims.inquiry_words import PURPOSES
 from service.provider.gate import current_staff, require_function
 from service.web import db_session, load_form, settings
@@ -69,6 +70,6 @@ def reason_of(form: dict[str, Any]) -> Reason | None:
 
 def _page(errors: dict[str, list[str]], **shown: Any) -> str:
     return render_template(
-        "provider/claims.html", errors=errors, given=request.form, statuses=CLAIM_STATUSES.items(), purposes=PURPOSES,
+        "provider/claims.html", errors=errors, given=request.form, statuses=STATES.items(), purposes=PURPOSES,
         **shown,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from flask_babel import LazyString
 
 from service.plan.remittances import adjustment_words
 from service.provider.claims import claim_words as words
+from service.provider.claims.claim_words import ClaimState, ClaimStatus
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _CLAIM_NUMBER = "uc"
@@ -67,6 +68,7 @@ class Claim:
     """The provider's own number for the patient (patient control number)."""
     kind: LazyString | str
     status: LazyString
+    state: ClaimState
     organization_id: str
     served_from: date | None
     served_to: date | None
@@ -92,6 +94,7 @@ def read(body: bytes, *, in_full: bool = True) -> Claim:
     wanted = in_full or served_from is None
     lines = tuple(_line(item, notes) for item in _dicts(eob.get("item"))) if wanted else ()
     amounts = _amounts(totals)
+    status = _status(eob, amounts)
     on_lines = {note for line in lines for note in line.notes}
     return Claim(
         id=str(eob["id"]),
@@ -99,7 +102,8 @@ def read(body: bytes, *, in_full: bool = True) -> Claim:
         number=_claim_number(eob),
         account_number=_account_number(eob),
         kind=_kind(eob),
-        status=_status(eob, amounts),
+        status=words.STATUSES[status][0],
+        state=words.STATUSES[status][1],
         organization_id=_last(_dict(eob.get("provider")).get("reference")),
         served_from=served_from or min((line.served_from for line in lines if line.served_from), default=None),
         served_to=served_to or max((line.served_to for line in lines if line.served_to), default=None),
@@ -115,21 +119,21 @@ def read(body: bytes, *, in_full: bool = True) -> Claim:
     )
 
 
-def _status(eob: Mapping[str, Any], amounts: Amounts) -> LazyString:
+def _status(eob: Mapping[str, Any], amounts: Amounts) -> ClaimStatus:
     if eob.get("status") in {"cancelled", "entered-in-error"}:
-        return words.WITHDRAWN
+        return ClaimStatus.WITHDRAWN
     if eob.get("status") == "draft":
-        return words.NOT_FINAL
+        return ClaimStatus.NOT_FINAL
     if eob.get("outcome") == "queued":
-        return words.IN_PROCESS
+        return ClaimStatus.IN_PROCESS
     if eob.get("outcome") == "error":
-        return words.NOT_PROCESSED
+        return ClaimStatus.NOT_PROCESSED
     kind = _code(_dict(eob.get("payment")).get("type"))
     if kind == "denied" or (not amounts.allowed and not amounts.paid):
-        return words.DENIED
+        return ClaimStatus.DENIED
     if not amounts.paid:
-        return words.MEMBER_SHARE if amounts.owed else words.NOTHING_TO_PAY
-    return words.PARTLY_PAID if kind == "partiallypaid" else words.PAID
+        return ClaimStatus.MEMBER_SHARE if amounts.owed else ClaimStatus.NOTHING_TO_PAY
+    return ClaimStatus.PARTLY_PAID if kind == "partiallypaid" else ClaimStatus.PAID
 
 
 def _line(item: Mapping[str, Any], notes: Mapping[Any, str]) -> ClaimLine:

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError, fields, pre_load, validate, val
 
 from service.clock import now
 from service.plan.logins.lookups import Purpose
+from service.provider.claims.claim_words import ClaimState
 
 # In lists wherever marshmallow gives a message back as it is: a lazy text is no str to it, and would be taken apart.
 _FILL_IN = _("Please fill this in.")
@@ -16,8 +17,6 @@ _TOO_LONG = _("This is longer than we can read. Please check it.")
 _DATE = _("Please enter the date as month/day/year, for instance 04/30/2026.")
 _AHEAD = timedelta(days=366)
 _EARLIEST = date(1900, 1, 1)
-CLAIM_STATUSES = {"active": _("Processed or in process"), "cancelled": _("Withdrawn or replaced")}
-"""What Claims Inquiry can be narrowed to: FHIR statuses in words."""
 
 
 class Day(fields.Field[date]):
@@ -77,8 +76,8 @@ class ClaimInquiry(WithReason):
     birth_date = Day(load_default=None)
     served_from = Day(load_default=None)
     served_to = Day(load_default=None)
-    status = fields.String(
-        load_default="", validate=validate.OneOf(["", *CLAIM_STATUSES], error=_("Please choose one."))
+    status = fields.Enum(
+        ClaimState, by_value=True, load_default=None, error_messages={"unknown": [_("Please choose one.")]}
     )
     after = _text(400)
 

@@ -6,6 +6,7 @@ The library is opened at first use: it would add 29 MB to every worker, most of 
 import importlib
 from typing import TYPE_CHECKING
 
+from service.days import day_in_words, in_words
 from service.plan.models import ProfileChange, ProviderGroup
 from service.plan.providers.profile_words import KINDS, STATES, content
 from service.settings import Plan
@@ -24,9 +25,9 @@ def render(change: ProfileChange, group: ProviderGroup, plan: Plan) -> bytes:
     page.cell(0, 10, "Practitioner and location change form", new_x="LMARGIN", new_y="NEXT")
     _row(page, "Group", group.legal_name)
     _row(page, "Change", KINDS[change.kind])
-    _row(page, "Asked on", f"{change.asked_at.astimezone(plan.timezone):%m/%d/%Y}")
+    _row(page, "Asked on", day_in_words(change.asked_at, plan.timezone))
     for label, value in content(change):
-        _row(page, label, value if isinstance(value, str) else f"{value:%m/%d/%Y}")
+        _row(page, label, value if isinstance(value, str) else in_words(value))
     _row(page, f"At {plan.name}", STATES[change.status])
     page.ln(8)
     _row(page, "Signature", "")

@@ -51,6 +51,9 @@ def contact() -> ResponseReturnValue:
         registration.give_contact(db_session(), under_way, person)
     except NotYourName:
         return _contact_page(under_way, {"family_name": [NOT_YOUR_NAME]}), 400
+    if form["email"] == under_way.email and _find_proof(under_way) is not None:
+        # Came back from the last page: this address is proven.
+        return redirect(url_for("provider_contact.account"), 303)
     _send_code(under_way, form["email"])
     return redirect(url_for("provider_contact.code"), 303)
 
@@ -88,11 +91,11 @@ def account() -> ResponseReturnValue:
     if under_way is None and registration.find_finished(db_session(), browser_id()) is not None:
         # Sent twice, or come back to: the account is there already.
         return redirect(url_for("provider_contact.done"), 303)
-    proof = enrolling.find_proof(db_session(), under_way, CodePurpose.PORTAL_REGISTRATION) if under_way else None
+    proof = _find_proof(under_way) if under_way else None
     if under_way is None or proof is None:
         return begin_again()
     if request.method == "GET":
-        return _account_page(under_way, {}, {})
+        return _account_page(under_way, {}, answers_of(under_way).typed.get("account", {}))
     form, errors = load(NewAccount())
     if "check" in request.form:
         return _account_page(under_way, {}, form)
@@ -199,6 +202,10 @@ def _flow() -> Flow:
     return Flow(CodePurpose.PORTAL_REGISTRATION, browser_id(), settings().secret_key)
 
 
+def _find_proof(under_way: PortalRegistration) -> EmailProof | None:
+    return enrolling.find_proof(db_session(), under_way, CodePurpose.PORTAL_REGISTRATION)
+
+
 def _find_with_address() -> PortalRegistration | None:
     under_way = find_under_way()
     return under_way if under_way is not None and under_way.email else None
@@ -209,16 +216,17 @@ def _contact_page(under_way: PortalRegistration, errors: object) -> str:
     held = {
         "given_name": answers.given_name, "family_name": answers.family_name, "phone": answers.phone,
         "email": under_way.email,
-    }  # fmt: skip
+    } | answers.typed.get("contact", {})  # fmt: skip
     given = request.form if request.method == "POST" else held
     return render_template("provider/register_contact.html", answers=answers, errors=errors, given=given)
 
 
 def _own_contact_page(under_way: PortalRegistration, login: Login, errors: object) -> str:
+    answers = answers_of(under_way)
+    given = request.form if request.method == "POST" else answers.typed.get("contact", {})
     return render_template(
-        "provider/register_contact_of_account.html", answers=answers_of(under_way), account=login.account,
-        errors=errors, given=request.form,
-    )  # fmt: skip
+        "provider/register_contact_of_account.html", answers=answers, account=login.account, errors=errors, given=given
+    )
 
 
 def _code_page(under_way: PortalRegistration, errors: object) -> str:

@@ -1,5 +1,6 @@
 """Registration, first part: who you are, what you can show, which provider it is (product.md PV 1 to 4, 7)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -84,16 +85,16 @@ def vendor() -> ResponseReturnValue:
 def mail() -> ResponseReturnValue:
     """Tax ID only: a PIN is mailed to the address on file."""
     if request.method == "GET":
-        return _mail_page({})
+        return _mail_page({}, _typed_before(Path.MAIL))
     form, errors = load(ByMail())
     if errors:
-        return _mail_page(errors), 400
+        return _mail_page(errors, request.form), 400
     try:
         registration.begin_with_mail(db_session(), form["tax_id"], browser_id=browser_id(), network=network())
     except NoMatch:
         return render_template("provider/register_no_match.html"), 400
     except TooManyRegistrations:
-        return _mail_page({"_schema": [TOO_MANY]}), 429
+        return _mail_page({"_schema": [TOO_MANY]}, request.form), 429
     return redirect(url_for("provider_registration.choose"), 303)
 
 
@@ -101,18 +102,18 @@ def mail() -> ResponseReturnValue:
 def billing() -> ResponseReturnValue:
     """A billing organisation's full name and its own Tax ID."""
     if request.method == "GET":
-        return _billing_page({})
+        return _billing_page({}, _typed_before(Path.BILLING))
     form, errors = load(BillingOrganization())
     if errors:
-        return _billing_page(errors), 400
+        return _billing_page(errors, request.form), 400
     try:
         registration.begin_as_billing(
             db_session(), form["name"], form["tax_id"], browser_id=browser_id(), network=network()
         )
     except ProvidersTaxId:
-        return _billing_page({"tax_id": [PROVIDERS_TAX_ID]}), 400
+        return _billing_page({"tax_id": [PROVIDERS_TAX_ID]}, request.form), 400
     except TooManyRegistrations:
-        return _billing_page({"_schema": [TOO_MANY]}), 429
+        return _billing_page({"_schema": [TOO_MANY]}, request.form), 429
     return redirect(url_for("provider_contact.contact"), 303)
 
 
@@ -146,10 +147,10 @@ def reason() -> ResponseReturnValue:
     if under_way is None or not answers_of(under_way).group_id or not _may_give_reason(answers_of(under_way)):
         return begin_again()
     if request.method == "GET":
-        return _reason_page({})
+        return _reason_page({}, _reason_given(answers_of(under_way)))
     form, errors = load(Reason())
     if errors:
-        return _reason_page(errors), 400
+        return _reason_page(errors, request.form), 400
     registration.give_reason(db_session(), under_way, form["reason"], form["detail"])
     return redirect(url_for("provider_contact.contact"), 303)
 
@@ -175,10 +176,10 @@ def network() -> str:
 
 def _payment(form_of_path: _PaymentForm) -> ResponseReturnValue:
     if request.method == "GET":
-        return _payment_page(form_of_path, {})
+        return _payment_page(form_of_path, {}, _typed_before(form_of_path.path))
     form, errors = load(form_of_path.schema())
     if errors:
-        return _payment_page(form_of_path, errors), 400
+        return _payment_page(form_of_path, errors, request.form), 400
     shown = ShownPayment(form["tax_id"], form["number"], form.get("npi", ""), form.get("vendor_number", ""))
     days = settings().plan.provider.proof_days
     try:
@@ -197,30 +198,44 @@ def _may_give_reason(answers: Answers) -> bool:
     return bool(answers.reason) or registration.asks_for_reason(db_session(), answers)
 
 
-def _payment_page(form_of_path: _PaymentForm, errors: object) -> str:
+def _typed_before(path: Path) -> dict[str, str]:
+    """What somebody who came back has given on the form of this path."""
+    under_way = find_under_way()
+    answers = answers_of(under_way) if under_way else None
+    if answers is None or answers.path is not path:
+        return {}
+    return {
+        "tax_id": answers.tax_id, "npi": answers.npi, "vendor_number": answers.vendor_number,
+        "name": answers.organization_name, "number": registration.payment_number(db_session(), answers),
+    }  # fmt: skip
+
+
+def _reason_given(answers: Answers) -> dict[str, str]:
+    return {"reason": answers.reason, "detail": answers.reason_detail} | answers.typed.get("reason", {})
+
+
+def _payment_page(form_of_path: _PaymentForm, errors: object, given: Mapping[str, str]) -> str:
     days = settings().plan.provider.proof_days
-    return render_template(
-        "provider/register_payment.html", the=form_of_path, errors=errors, given=request.form, days=days
-    )
+    return render_template("provider/register_payment.html", the=form_of_path, errors=errors, given=given, days=days)
 
 
-def _mail_page(errors: object) -> str:
-    return render_template("provider/register_mail.html", errors=errors, given=request.form)
+def _mail_page(errors: object, given: Mapping[str, str]) -> str:
+    return render_template("provider/register_mail.html", errors=errors, given=given)
 
 
-def _billing_page(errors: object) -> str:
-    return render_template("provider/register_billing.html", errors=errors, given=request.form)
+def _billing_page(errors: object, given: Mapping[str, str]) -> str:
+    return render_template("provider/register_billing.html", errors=errors, given=given)
 
 
 def _choose_page(answers: Answers, errors: object) -> str:
     return render_template(
         "provider/register_choose.html", matches=registration.matches(db_session(), answers), answers=answers,
-        not_listed=_NOT_LISTED, errors=errors,
+        not_listed=_NOT_LISTED, errors=errors, chosen=answers.typed.get("choose", {}).get("provider", answers.group_id),
     )  # fmt: skip
 
 
-def _reason_page(errors: object) -> str:
+def _reason_page(errors: object, given: Mapping[str, str]) -> str:
     return render_template(
-        "provider/register_reason.html", reasons=REASONS, errors=errors, given=request.form,
+        "provider/register_reason.html", reasons=REASONS, errors=errors, given=given,
         action=url_for("provider_registration.reason"),
     )  # fmt: skip

@@ -61,7 +61,6 @@ def search() -> ResponseReturnValue:
         errors={},
         given=request.form,
         results=results,
-        access_url=url_for("provider_access.index"),
     )  # fmt: skip
 
 

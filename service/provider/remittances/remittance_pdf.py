@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
+from service.days import in_words
 from service.plan.models import PaymentMethod, RemittanceLine
 from service.plan.providers.numbers import shown_tax_id
 from service.plan.remittances import adjustment_words
@@ -121,7 +122,7 @@ def _facts(found: Detail) -> Iterable[tuple[str, str]]:
         yield "NPI", row.payee_npi
     if row.payee_vendor_number:
         yield "Vendor number", row.payee_vendor_number
-    yield "Payment", f"{METHODS[row.method]}, {_day(row.paid_on)}"
+    yield "Payment", f"{METHODS[row.method]}, {in_words(row.paid_on)}"
     yield "Amount", f"${money(row.amount_cents)}"
 
 
@@ -153,12 +154,8 @@ def _adjustments(every: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _days(first: date | None, last: date | None) -> str:
-    days = [_day(on) for on in (first, last) if on]
+    days = [in_words(on) for on in (first, last) if on]
     return " to ".join(dict.fromkeys(days))
-
-
-def _day(on: date) -> str:
-    return f"{on:%m/%d/%Y}"
 
 
 def _plain(text: str) -> str:

@@ -1,25 +1,19 @@
-"""security.md, Plan staff console and mailbox: 143, 145, 150. See test_mailbox_words_and_files.py for 148 and 149."""
+"""Staff roles and one's own login under attack (security.md, cases 143 and 145)."""
 
 import re
-from datetime import timedelta
-from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
-from werkzeug.test import TestResponse
 
 from consent import authorization_answers
 from consent.authorization_answers import Limits
 from consent.models import AuthorizationStatus
 from consent.named_contacts import NamedContact
 from service.app import create_app
-from service.audit import AuditEvent
 from service.clock import now
-from service.mail import OutboxMail
-from service.plan.logins import hand_overs
 from service.plan.models import (
     DelegateRequest,
     MailedPin,
@@ -29,8 +23,6 @@ from service.plan.models import (
     ProfileChangeStatus,
     ProviderGroup,
     ProviderStaff,
-    RequestStatus,
-    SecureMessage,
     StaffRole,
     StaffStatus,
     SupportPurpose,
@@ -41,8 +33,7 @@ from service.plan.staff import record_guards, support_looks
 from service.plan.staff.support_looks import Reasons
 from service.settings import Settings
 from service.staff.gate import DECLARED
-from tests.accounts.visitor import Visitor, letters
-from tests.conftest import MovableClock
+from tests.accounts.visitor import Visitor
 from tests.consent.firm import ALL, Firm, tax_id_of
 from tests.factories import (
     make_account,
@@ -57,30 +48,13 @@ from tests.plan.mailbox import file_of, write
 from tests.plan.test_pin_letters import words_of
 from tests.provider.office import Office as ProviderOffice
 from tests.provider.registrant import make_clinic, newest_pin
-from tests.staff.console import Clerk, make_clerk, make_office, sign_in_clerk
+from tests.staff.console import Clerk, ask_for, make_clerk, make_office, sign_in_clerk
 from tests.staff.test_queues import hand_over, not_listed
 
 ROLES = (
     StaffRole.MEMBER_SERVICES, StaffRole.APP_REVIEWER, StaffRole.PRIVACY_OFFICER, StaffRole.PROVIDER_SERVICES,
     StaffRole.ADMINISTRATOR,
 )  # fmt: skip
-
-
-def told(answer: TestResponse) -> tuple[int, list[tuple[str, str]], str]:
-    """What an answer tells: all of it but the request's own number and form token."""
-    headers = [(name, value) for name, value in answer.headers if name not in {"X-Request-Id", "Set-Cookie", "Date"}]
-    # The page offers itself in the other language, so its own address stands in it.
-    text = re.sub(r'value="[^"]{40,}"', "", answer.text).replace(answer.request.path, "")
-    return answer.status_code, headers, text.replace(answer.headers["X-Request-Id"], "")
-
-
-def ask_for(session: Session, wish: DelegateRequest, by: PlanStaff) -> PendingAct:
-    """What waits for a second person after the first has called the office."""
-    staff = session.get_one(ProviderStaff, wish.staff_id)
-    return hand_overs.ask(session, staff, by=by, reason="Called", request_id=wish.id)
-
-
-# --- 143
 
 
 def test_case_143_every_staff_page_declares_its_roles(app: Flask) -> None:
@@ -307,176 +281,6 @@ def test_case_143_nobody_verifies_a_contact_who_is_themselves(app: Flask, sessio
     assert asked.status is AuthorizationStatus.AWAITING_PLAN
 
 
-# --- 145
-
-
-def test_case_145_who_asks_does_not_approve_and_who_approves_sees_what_changes(app: Flask, session: Session) -> None:
-    wish = hand_over(session)
-    asker, other = make_clerk(app, session, given_name="Ada"), make_clerk(app, session, StaffRole.ADMINISTRATOR)
-    [before] = hand_overs.get_open(session, wish.id).delegates
-    staff = session.get_one(ProviderStaff, wish.staff_id)
-    session.commit()
-    asker.browser.get("/staff/hand-overs/")
-    assert asker.browser.post(f"/staff/hand-overs/{wish.id}/approve", reason="Called 1-555").status_code == 303
-    act = session.scalars(select(PendingAct)).one()
-    session.commit()
-
-    asker.browser.get("/staff/second-looks/")
-    own = asker.browser.post(f"/staff/second-looks/{act.id}/approve")
-    assert own.status_code == 409 and "a colleague must look" in own.text
-    page = other.browser.get("/staff/second-looks/")
-    for words in (staff.organization.name, before.account.full_name, staff.account.full_name, "Called 1-555", "Ada"):
-        assert words in page.text
-    assert other.browser.post(f"/staff/second-looks/{act.id}/approve").status_code == 303
-
-    session.refresh(wish)
-    session.refresh(staff)
-    assert (wish.status, staff.is_delegate) == (RequestStatus.APPROVED, True)
-    assert wish.decided_by_account_id == other.account.id
-
-
-def test_case_145_a_second_look_lasts_48_hours(app: Flask, session: Session, clock: MovableClock) -> None:
-    wishes = [hand_over(session) for _ in range(2)]
-    asker = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
-    acts = [ask_for(session, wish, asker) for wish in wishes]
-    acts[1].expires_at = acts[0].expires_at
-    assert acts[0].expires_at - acts[0].asked_at == timedelta(hours=48)
-    session.commit()
-
-    def approve(act: PendingAct, before_the_end: float) -> int:
-        clock.advance((act.expires_at - now()).total_seconds() - before_the_end)
-        other = make_clerk(app, session)
-        other.browser.get("/staff/second-looks/")
-        clock.advance((act.expires_at - now()).total_seconds() - before_the_end)
-        return other.browser.post(f"/staff/second-looks/{act.id}/approve").status_code
-
-    assert approve(acts[0], 5) == 303
-    assert approve(acts[1], 0) == 409
-    for wish, status in zip(wishes, (RequestStatus.APPROVED, RequestStatus.OPEN), strict=True):
-        session.refresh(wish)
-        assert wish.status is status
-
-
-def test_case_145_what_changed_since_it_was_asked_is_not_approved(app: Flask, session: Session) -> None:
-    wish = hand_over(session)
-    asker, other = make_plan_staff(session, StaffRole.PROVIDER_SERVICES), make_clerk(app, session)
-    act = ask_for(session, wish, asker)
-    staff = session.get_one(ProviderStaff, wish.staff_id)
-    make_portal_staff(session, staff.organization, is_delegate=True)
-    session.commit()
-    other.browser.get("/staff/second-looks/")
-
-    answer = other.browser.post(f"/staff/second-looks/{act.id}/approve")
-
-    assert answer.status_code == 409 and "have changed since" in answer.text
-    session.refresh(act)
-    session.refresh(staff)
-    assert act.spent_at is None and not staff.is_delegate
-
-
-def test_case_145_eight_approvers_at_once_give_one_effect(app: Flask, session: Session) -> None:
-    wish = hand_over(session)
-    asker = make_plan_staff(session, StaffRole.PROVIDER_SERVICES)
-    act = ask_for(session, wish, asker)
-    act_id = act.id
-    clerks = [make_clerk(app, session) for _ in range(8)]
-    for clerk in clerks:
-        clerk.browser.get("/staff/second-looks/")
-    barrier, answers = Barrier(len(clerks)), []
-
-    def approve(browser: Visitor) -> None:
-        barrier.wait()
-        answers.append(browser.post(f"/staff/second-looks/{act_id}/approve").status_code)
-
-    every = [Thread(target=approve, args=(clerk.browser,)) for clerk in clerks]
-    for each in every:
-        each.start()
-    for each in every:
-        each.join()
-
-    assert sorted(answers) == [303] + [409] * 7
-    for tag in ("staff:pending_act:approve", "plan:portal_staff:promote"):
-        assert session.scalar(select(func.count()).where(AuditEvent.tag == tag)) == 1
-
-
-# --- 150
-
-
-def test_case_150_a_thread_of_another_login_is_not_there(app: Flask, session: Session, settings: Settings) -> None:
-    victim = make_portal_staff(session)
-    thread = write(session, settings, victim, **{"a.txt": b"private words"})
-    file = file_of(session, thread)
-    # A co-worker of the same organisation reads no more than a stranger.
-    office = make_office(app, session, organization=victim.organization)
-    own = write(session, settings, office.staff)
-    nobody, headers = uuid4(), {"X-Request-Id": "the-same"}
-
-    for mine, missing in (
-        (f"/provider/mailbox/{thread.id}", f"/provider/mailbox/{nobody}"),
-        (f"/provider/mailbox/{thread.id}/files/{file.id}", f"/provider/mailbox/{nobody}/files/{file.id}"),
-        (f"/provider/mailbox/{own.id}/files/{file.id}", f"/provider/mailbox/{own.id}/files/{nobody}"),
-    ):
-        seen, not_there = (office.browser.browser.get(path, headers=headers) for path in (mine, missing))
-        assert seen.status_code == 404
-        assert told(seen) == told(not_there)
-    office.browser.get(f"/provider/mailbox/{own.id}")
-    replied = office.browser.post(f"/provider/mailbox/{thread.id}/reply", body="I am in")
-    assert replied.status_code == 404
-    assert session.scalar(select(func.count()).select_from(SecureMessage)) == 2
-    session.commit()
-    assert "A question" in office.browser.get("/provider/mailbox/").text
-    assert thread.id not in office.browser.get("/provider/mailbox/").text
-
-
-def test_case_150_a_file_is_given_only_under_its_own_thread_to_staff_too(
-    app: Flask, session: Session, settings: Settings
-) -> None:
-    one, other = (write(session, settings, make_portal_staff(session), **{"a.txt": b"words"}) for _ in range(2))
-    clerk = make_clerk(app, session)
-
-    assert clerk.browser.get(f"/staff/mailbox/{one.id}/files/{file_of(session, other).id}").status_code == 404
-    assert clerk.browser.get(f"/staff/mailbox/{one.id}/files/{file_of(session, one).id}").status_code == 200
-
-
-def test_case_150_a_message_id_is_no_thread(app: Flask, session: Session, settings: Settings) -> None:
-    office = make_office(app, session)
-    write(session, settings, office.staff)
-    message = session.scalars(select(SecureMessage)).one()
-    session.commit()
-
-    assert office.browser.get(f"/provider/mailbox/{message.id}").status_code == 404
-
-
-def test_case_150_an_answer_reaches_one_login_and_the_mails_say_nothing(
-    app: Flask, session: Session, settings: Settings
-) -> None:
-    office = make_portal_staff(session)
-    colleague = make_portal_staff(session, office.organization)
-    clerk = make_clerk(app, session)
-    thread = write(session, settings, office, **{"member-list.txt": b"words"})
-    clerk.browser.get(f"/staff/mailbox/{thread.id}")
-
-    clerk.browser.post(
-        f"/staff/mailbox/{thread.id}/answer", body="Maria Alvarez, born 04/30/1956", bcc=colleague.account.email
-    )
-
-    with Session(session.get_bind()) as own:
-        mails = own.scalars(select(OutboxMail)).all()
-    assert {mail.recipient for mail in mails} == {
-        office.account.email,
-        clerk.account.email,
-        settings.plan.mailbox_address,
-    }
-    assert all(mail.context.keys() == {"at"} for mail in mails)
-    for language in ("en", "es"):
-        office.account.language = language
-    for address in {mail.recipient for mail in mails}:
-        for letter in letters(session, settings, address):
-            assert "message" in letter
-            for words in ("Maria", "1956", "A question", "member-list", office.organization.name, thread.id, "Dana"):
-                assert words not in letter
-
-
 def test_case_145_a_clerk_neither_prints_nor_voids_nor_resends_the_pin_of_their_own_login(
     app: Flask, session: Session, settings: Settings
 ) -> None:
@@ -522,24 +326,3 @@ def test_a_null_character_in_any_form_of_a_page_is_refused_in_words(app: Flask, 
             answer = someone.browser.post(path, **field)
             assert answer.status_code == 400, (path, answer.text)
             assert "Something is not right" in answer.text, path
-
-
-def test_case_166_reading_a_thread_leaves_its_row_on_either_side_without_its_content(
-    app: Flask, session: Session, settings: Settings
-) -> None:
-    clerk, office = make_clerk(app, session), make_office(app, session)
-    thread = write(session, settings, office.staff)
-    assert "Private words" in clerk.browser.get(f"/staff/mailbox/{thread.id}").text
-    assert "Private words" in office.browser.get(f"/provider/mailbox/{thread.id}").text
-    # A refused answer shows the thread again.
-    assert clerk.browser.post(f"/staff/mailbox/{thread.id}/answer", body="").status_code == 400
-    assert clerk.browser.get(f"/staff/mailbox/{uuid4()}").status_code == 404
-    with Session(session.get_bind()) as fresh:
-        rows = fresh.scalars(
-            select(AuditEvent).where(AuditEvent.tag.endswith(":message_thread:read")).order_by(AuditEvent.id)
-        ).all()
-        assert [(row.tag, row.account_id, row.detail) for row in rows] == [
-            ("plan:message_thread:read", clerk.account.id, {"thread": thread.id}),
-            ("provider:message_thread:read", office.account.id, {"thread": thread.id}),
-            ("plan:message_thread:read", clerk.account.id, {"thread": thread.id}),
-        ]

@@ -1,0 +1,28 @@
+"""How days and moments are told to people, in one form everywhere: "Nov 26, 2026", and "Nov 26, 2026, 8:30 PM EST".
+
+The month is a word, because 11/12 is read in two ways; the short word fits into tables and columns of a PDF.
+"""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_time
+
+
+def in_words(on: date, language: str | Locale = "en") -> str:
+    """A day, such as a payment's."""
+    return str(format_date(on, "medium", language))
+
+
+def day_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") -> str:
+    """The day of a moment there."""
+    return in_words(at.astimezone(zone).date(), language)
+
+
+def moment_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") -> str:
+    """The day of a moment there and its time of day, with the name of the time zone."""
+    local = at.astimezone(zone)
+    text = f"{in_words(local.date(), language)}, {format_time(local, 'short', locale=language)} {local.tzname()}"
+    # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
+    return text.replace("\u202f", " ")

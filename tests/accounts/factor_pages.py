@@ -1,0 +1,28 @@
+"""The pages on which an authenticator app is set up, for tests."""
+
+import html
+import re
+
+from werkzeug.test import TestResponse
+
+from tests.accounts.factors import code_of
+from tests.accounts.visitor import Visitor
+
+OFFERED = re.compile(r'name="offered" value="([^"]+)"')
+KEY = re.compile(r'class="ls-key"><code translate="no">([A-Z2-7 ]+)<')
+
+
+def set_up(visitor: Visitor, path: str = "/settings/second-factor/set-up") -> tuple[str, TestResponse]:
+    """Set an app up from the page at `path`: its secret, and the page with the recovery codes."""
+    page = visitor.get(path).text
+    found = KEY.search(page)
+    assert found
+    secret = found[1].replace(" ", "")
+    return secret, visitor.post(path, offered=offered(page), code=code_of(secret))
+
+
+def offered(page: str) -> str:
+    """The sealed key that a page of setting up offers."""
+    found = OFFERED.search(page)
+    assert found
+    return html.unescape(found[1])
