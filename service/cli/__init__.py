@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from service.jobs import Job
 
 GROUPS = {
+    "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
     "keys": "Keys that sign ID tokens.",
     "members": "The plan's roster.",
