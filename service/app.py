@@ -27,6 +27,7 @@ from service.member import (
 )
 from service.plan import expiry as plan_expiry
 from service.plan.logins import recertification, sharing
+from service.plan.staff import self_tests
 from service.provider import help as provider_help
 from service.provider import home as provider_home
 from service.provider import layout as provider_layout
@@ -61,6 +62,7 @@ from service.staff import not_listed as staff_not_listed
 from service.staff import provider_profiles as staff_profiles
 from service.staff import remittances as staff_remittances
 from service.staff import second_looks as staff_second_looks
+from service.staff import self_test as staff_self_test
 from service.staff import users as staff_users
 from service.web import LatchstringFlask, prepare
 
@@ -119,6 +121,7 @@ BLUEPRINTS = (
     staff_authorizations.blueprint,
     staff_remittances.blueprint,
     staff_profiles.blueprint,
+    staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.routes.blueprint,
@@ -144,6 +147,7 @@ JOBS = (
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
+    Job("self-test", 2.0, self_tests.carry_out),
     Job(
         "janitor",
         300.0,

@@ -52,6 +52,7 @@ from service.plan.models.remittances import (
     RemittanceLine,
 )
 from service.plan.models.second_looks import ActKind, PendingAct
+from service.plan.models.self_tests import SelfTestRun
 
 __all__ = [
     "AccessEntry", "ActKind", "DelegateRequest", "EntrySource", "GroupStatus", "IdKind", "MailedPin", "Member",
@@ -61,6 +62,6 @@ __all__ = [
     "ProviderAddress",
     "ProviderContact", "ProviderGroup", "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff",
     "RegistrationProof", "Remittance", "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus",
-    "SecureMessage", "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "TermsAcceptance", "ThreadReading",
-    "ThreadStatus", "ThreadTopic",
+    "SecureMessage", "SelfTestRun", "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "TermsAcceptance",
+    "ThreadReading", "ThreadStatus", "ThreadTopic",
 ]  # fmt: skip
