@@ -25,7 +25,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Registered:
-    """An app as it is registered. `private_key` is a private JWK, of apps that sign."""
+    """An app as it is registered. `private_key` is a private JWK, of apps that sign.
+
+    `served_here` is said of an app that the server itself serves: it has cookies and pages of its own there.
+    """
 
     client_id: str
     method: str
@@ -35,6 +38,7 @@ class Registered:
     scopes: str = ""
     secret: str = field(default="", repr=False)
     private_key: dict[str, Any] = field(default_factory=dict, repr=False)
+    served_here: bool = False
 
     @property
     def redirect_uri(self) -> str:
@@ -68,7 +72,7 @@ class SandboxFile:
 
     def _first(self, method: str, *, people: bool) -> Registered:
         for client in self.clients:
-            if client.method == method and bool(client.redirect_uris) is people:
+            if client.method == method and bool(client.redirect_uris) is people and not client.served_here:
                 return client
         what = "people's" if people else "backend"
         raise NotOffered(f"the sandbox file names no {what} app with {method}")
@@ -86,7 +90,7 @@ def read(path: Path, username: str | None = None) -> SandboxFile:
             fhir_base=str(raw["fhir_base"]),
             account=account,
             other_patient_id=_other_patient(raw, account.patient_id),
-            clients=tuple(_client(one) for one in raw["clients"] if not _is_ours(one, raw)),
+            clients=tuple(_client(one, raw.get("demo_app")) for one in raw["clients"]),
         )
     except (OSError, ValueError) as unread:
         raise UnusableFile(f"{path} cannot be read: {type(unread).__name__}") from None
@@ -105,12 +109,7 @@ def _other_patient(raw: dict[str, Any], own: str) -> str:
     return next((patient for patient in every if patient != own), "")
 
 
-def _is_ours(raw_client: dict[str, Any], raw: dict[str, Any]) -> bool:
-    # An app that the server itself serves has cookies and pages of its own there.
-    return bool(raw.get("demo_app")) and raw["demo_app"] in raw_client.get("redirect_uris", ())
-
-
-def _client(raw: dict[str, Any]) -> Registered:
+def _client(raw: dict[str, Any], demo_app: str | None) -> Registered:
     return Registered(
         client_id=raw["client_id"],
         method=raw["token_endpoint_auth_method"],
@@ -120,4 +119,5 @@ def _client(raw: dict[str, Any]) -> Registered:
         scopes=raw.get("scopes", ""),
         secret=raw.get("client_secret", ""),
         private_key=raw.get("private_jwk", {}),
+        served_here=demo_app in raw.get("redirect_uris", ()),
     )

@@ -8,13 +8,14 @@ from service.conformance.client_app import App
 from service.conformance.forms import Form
 from service.conformance.launch import Launch
 from service.conformance.requirement import Requirement
+from service.conformance.sandbox_file import Registered
 from service.conformance.sections import launches
 from service.conformance.sections.standalone import token_response
 from service.conformance.trial import Trial
 from service.conformance.verdicts import Failed, expect, expect_status
 from service.conformance.wire import Answer
 
-_MOST_PAGES = 25
+_MOST_PAGES = 40
 
 
 def _opened(trial: Trial) -> None:
@@ -78,7 +79,9 @@ def _launch(trial: Trial) -> Launch:
 
 
 def _scope(trial: Trial) -> str:
-    return f"launch openid fhirUser {launches.every_type(trial)}"
+    """What the app is registered for, of a patient's records; all of them where the file does not tell."""
+    told = [scope for scope in _app(trial).registered.scopes.split() if scope.startswith("patient/")]
+    return " ".join(("launch", "openid", "fhirUser", *(told or [launches.every_type(trial)])))
 
 
 def _app(trial: Trial) -> App:
@@ -95,7 +98,7 @@ def _context(trial: Trial) -> dict[str, str]:
 def _open_app(trial: Trial) -> dict[str, str]:
     """Press the button that opens the app; raises Failed where no page of the member's has one."""
     registered = _app(trial).registered
-    page, form = _find_button(trial, registered.name)
+    page, form = _find_button(trial, registered)
     answer = trial.browser.press(page, form)
     for _ in range(_MOST_PAGES):
         if answer.target is None:
@@ -106,22 +109,29 @@ def _open_app(trial: Trial) -> dict[str, str]:
     raise Failed("the app's launch address to be opened", f"a page with status {answer.status}")
 
 
-def _find_button(trial: Trial, name: str) -> tuple[Answer, Form]:
-    """The page and the form that open the app of this name: on the page that discovery names, or one linked from it."""
-    start = trial.browser.open(trial.endpoint("management_endpoint"))
-    for page in (start, *(trial.browser.get(link) for link in _links(start))):
+def _find_button(trial: Trial, app: Registered) -> tuple[Answer, Form]:
+    """The page and the form that open this app, near the page that discovery names."""
+    page = trial.browser.open(trial.endpoint("management_endpoint"))
+    seen, waiting = {page.url}, _links(page)
+    for _ in range(_MOST_PAGES):
         for form in forms.read(page.text).forms:
-            if "launch" in form.action and name in form.words:
+            if "launch" in form.action and (app.name in form.words or app.client_id in form.action):
                 return page, form
-    raise Failed(f"a button on the member's pages that opens {name}", "none")
+        # Pages that name the app first: a catalogue of apps leads to them.
+        waiting = sorted(set(waiting) - seen, key=lambda link: (app.client_id not in link, link.count("/"), link))
+        if not waiting:
+            break
+        seen.add(waiting[0])
+        page = trial.browser.get(waiting[0])
+        waiting += _links(page)
+    raise Failed(f"a button on the member's pages that opens {app.name}", "none")
 
 
 def _links(page: Answer) -> list[str]:
+    """Where the links of a page lead, on the same server."""
     here = urlsplit(page.url)
     every = (urlsplit(urljoin(page.url, link)) for link in forms.read(page.text).links)
-    return list(dict.fromkeys(
-        link._replace(fragment="").geturl() for link in every if link.netloc == here.netloc and link.path != here.path
-    ))[:_MOST_PAGES]  # fmt: skip
+    return [link._replace(fragment="", query="").geturl() for link in every if link.netloc == here.netloc]
 
 
 REQUIREMENTS = (
