@@ -19,7 +19,7 @@ NPM_STAMP := tests/clients/node_modules/.lock-$(firstword $(shell cksum < tests/
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser bench lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser bench conformance lock migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -51,6 +51,9 @@ browser:  ## npm's packages of the client and browser tests, where npm is at han
 
 bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 	$(BIN)/python bench/run $(ARGS)
+
+conformance: $(RUN_STAMP)  ## what the public suites check, on a sandbox over TLS (ARGS=--help)
+	@$(BIN)/flask conformance run $(ARGS)
 
 migrate: $(RUN_STAMP)  ## bring the database of DATABASE_URL to the newest schema
 	$(BIN)/alembic upgrade head

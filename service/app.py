@@ -29,6 +29,7 @@ from service.member import (
 )
 from service.plan import expiry as plan_expiry
 from service.plan.logins import recertification, sharing
+from service.plan.staff import self_tests
 from service.provider import help as provider_help
 from service.provider import home as provider_home
 from service.provider import layout as provider_layout
@@ -69,6 +70,7 @@ from service.staff import protected_records as staff_protected
 from service.staff import provider_profiles as staff_profiles
 from service.staff import remittances as staff_remittances
 from service.staff import second_looks as staff_second_looks
+from service.staff import self_test as staff_self_test
 from service.staff import users as staff_users
 from service.web import LatchstringFlask, prepare
 
@@ -134,6 +136,7 @@ BLUEPRINTS = (
     staff_password_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
     oauth.brands.blueprint,
@@ -160,6 +163,7 @@ JOBS = (
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
+    Job("self-test", 2.0, self_tests.carry_out),
     Job(
         "janitor",
         300.0,

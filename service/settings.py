@@ -229,6 +229,11 @@ class Settings:
         return f"{self.base_url}/fhir/r4"
 
     @property
+    def sandbox_file(self) -> Path:
+        """What a client or a tester needs to use this sandbox: accounts, apps, secrets."""
+        return self.var / "sandbox.json"
+
+    @property
     def https(self) -> bool:
         """Whether people reach us over https; decides the cookie's name and HSTS."""
         return self.base_url.startswith("https://")

@@ -220,10 +220,11 @@ def clock(settings: Settings) -> Iterator[MovableClock]:
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A running server: its address and settings."""
+    """A running server: its address, its settings and where it listens itself."""
 
     url: str
     settings: Settings
+    port: int
 
 
 @pytest.fixture
@@ -234,11 +235,14 @@ def live_server(settings: Settings, engine: Engine) -> Iterator[LiveServer]:
 
 
 class running_server:
-    """Context manager: granian with two workers for `settings`; the address is known after it answers."""
+    """Context manager: granian with two workers for `settings`; the address is known after it answers.
 
-    def __init__(self, settings: Settings, workers: int = 2) -> None:
+    `base_url` is the address that people use, where something stands in front.
+    """
+
+    def __init__(self, settings: Settings, workers: int = 2, base_url: str | None = None) -> None:
         self.port = free_port()
-        self.settings = replace(settings, base_url=f"http://127.0.0.1:{self.port}")
+        self.settings = replace(settings, base_url=base_url or f"http://127.0.0.1:{self.port}")
         self._workers = workers
 
     def __enter__(self) -> LiveServer:
@@ -257,7 +261,7 @@ class running_server:
         except BaseException:
             self.__exit__()
             raise
-        return LiveServer(self.settings.base_url, self.settings)
+        return LiveServer(self.settings.base_url, self.settings, self.port)
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

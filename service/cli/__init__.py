@@ -13,6 +13,7 @@ from service.jobs import Job
 
 GROUPS = {
     "apps": "Apps, and programs without a person.",
+    "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
     "keys": "Keys that sign ID tokens.",
     "members": "The plan's roster.",

@@ -16,7 +16,7 @@ from service.plan.models import Member
 from service.sandbox import backend_apps, gather_portal, handout, remittances
 from service.sandbox.handout import HandOut
 from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
-from service.sandbox.sign_ins import PASSWORD, SIGN_INS, SignIn
+from service.sandbox.sign_ins import PASSWORD, SELF_TEST, SIGN_INS, SignIn
 from service.settings import Settings
 
 _WITHOUT_ACCOUNT = 5
@@ -33,6 +33,7 @@ def write_for(settings: Settings) -> Path:
 
 
 def _gather(session: Session, settings: Settings) -> HandOut:
+    accounts = [account for sign_in in SIGN_INS if (account := _account(session, sign_in))]
     return {
         "plan": settings.plan.name,
         "base_url": settings.base_url,
@@ -40,9 +41,10 @@ def _gather(session: Session, settings: Settings) -> HandOut:
         "mail": f"{settings.base_url}/sandbox/mail",
         "demo_app": demo_address(settings),
         "accounts": [
-            *(account for sign_in in SIGN_INS if (account := _account(session, sign_in))),
+            *accounts,
             *gather_portal.accounts(session, settings),
         ],
+        "self_test_account": SELF_TEST if any(one["username"] == SELF_TEST for one in accounts) else None,
         "clients": [
             *(_client(clients.get(session, app.client_id), app, settings) for app in SAMPLE_APPS),
             *backend_apps.hand_out(session, settings),

@@ -21,14 +21,9 @@ _SOURCES = (
 _SQLITE = "sqlite:///"
 
 
-def path_of(settings: Settings) -> Path:
-    """Where the hand-out lies."""
-    return settings.var / "sandbox.json"
-
-
 def read(settings: Settings) -> HandOut:
     """The hand-out as last written."""
-    found: HandOut = json.loads(path_of(settings).read_text(encoding="utf-8"))
+    found: HandOut = json.loads(settings.sandbox_file.read_text(encoding="utf-8"))
     return found
 
 
@@ -38,14 +33,18 @@ def is_current(settings: Settings) -> bool:
     Only said of a SQLite file that is there; what became of another database since then is not known here.
     """
     url = settings.database_url
-    if not url.startswith(_SQLITE) or not Path(url.removeprefix(_SQLITE)).exists() or not path_of(settings).exists():
+    if (
+        not url.startswith(_SQLITE)
+        or not Path(url.removeprefix(_SQLITE)).exists()
+        or not settings.sandbox_file.exists()
+    ):
         return False
     return read(settings).get("made_for") == _mark(settings)
 
 
 def write(settings: Settings, content: HandOut) -> Path:
     """Write the hand-out: 0600 from the first byte, for it holds passwords, and never half a file."""
-    path = path_of(settings)
+    path = settings.sandbox_file
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:

@@ -43,3 +43,6 @@ SIGN_INS = (
     SignIn("helen", "Helen", "Carter", Kind.REPRESENTATIVE, "a guardian who is no member"),
 )
 """In the order of the table. Whoever of the cast is missing here is there to try registration with."""
+
+SELF_TEST = "david"
+"""Whom the conformance self-test signs in as: it ends the apps it connected, so not the one that people try first."""

@@ -46,6 +46,7 @@ TABS = (
     Place("staff_mailbox.index", _("Mailbox"), threads.unread_count_for_plan),
     Place("staff_users.index", _("Users")),
     Place("staff_members.index", _("Members")),
+    Place("staff_self_test.index", _("Self-test")),
 )
 QUEUES = (
     Place("staff_mailbox.index", _("Mailbox: conversations with something new"), threads.unread_count_for_plan),

@@ -65,7 +65,7 @@ def test_the_plan_is_made_to_its_end_and_a_second_run_changes_nothing(settings: 
 def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) -> None:
     _create(settings)
 
-    told = json.loads(handout.path_of(settings).read_text())
+    told = json.loads(settings.sandbox_file.read_text())
     kinds = {account["kind"] for account in told["accounts"] if "organization" not in account}
     members = {account["username"]: len(account["members"]) for account in told["accounts"]}
     apps = {app["client_id"]: app for app in told["clients"]}
@@ -84,7 +84,7 @@ def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) ->
 
 def test_the_hand_out_is_for_its_owner_only_and_stays_the_same(settings: Settings) -> None:
     _create(settings, members=4)
-    path = handout.path_of(settings)
+    path = settings.sandbox_file
     before = path.read_text()
 
     path.unlink()
@@ -118,4 +118,4 @@ def test_production_gets_no_invented_people(settings: Settings) -> None:
     with pytest.raises(create.CannotCreate, match="production"):
         _create(replace(settings, mode=Mode.PRODUCTION))
 
-    assert not handout.path_of(settings).exists()
+    assert not settings.sandbox_file.exists()

@@ -24,7 +24,7 @@ from service.plan.mailbox import threads
 from service.plan.models import MessageThread, OrganizationKind, ThreadStatus, ThreadTopic
 from service.plan.registering import mailed_pins, not_listed, payment_proof, terms
 from service.plan.registering.payment_proof import ShownPayment
-from service.sandbox import codes, create, guide, handout, portal
+from service.sandbox import codes, create, guide, portal
 from service.sandbox.portal_people import PORTAL_PEOPLE, WANDA
 from service.settings import Mode, Settings
 from tests.accounts.visitor import Visitor
@@ -50,7 +50,7 @@ def _create(settings: Settings) -> None:
 
 
 def _told(settings: Settings) -> HandOut:
-    found: HandOut = json.loads(handout.path_of(settings).read_text())
+    found: HandOut = json.loads(settings.sandbox_file.read_text())
     return found
 
 
@@ -107,13 +107,13 @@ def test_every_number_of_the_hand_out_proves_its_group(made: Settings, session: 
 
 
 def test_making_it_again_changes_nothing(made: Settings, session: Session) -> None:
-    before, told = _rows(session), handout.path_of(made).read_text()
+    before, told = _rows(session), made.sandbox_file.read_text()
     session.commit()
 
     _create(made)
 
     assert _rows(session) == before
-    assert handout.path_of(made).read_text() == told
+    assert made.sandbox_file.read_text() == told
 
 
 def test_somebody_who_is_missing_is_opened_by_the_next_run(made: Settings, session: Session) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.plan.logins import reach
 from service.plan.models import IdKind, PaymentMethod, ProviderGroup, Remittance, RemittanceClaim
 from service.plan.remittances import remittance_files
-from service.sandbox import create, handout
+from service.sandbox import create
 from service.sandbox.plan import stream
 from service.settings import Settings
 
@@ -91,7 +91,7 @@ def test_the_files_written_are_those_of_the_command(made: Settings, session: Ses
 
 
 def test_the_hand_out_names_payments_that_prove_their_group(made: Settings, session: Session) -> None:
-    listed = json.loads(handout.path_of(made).read_text())["remittances"]
+    listed = json.loads(made.sandbox_file.read_text())["remittances"]
 
     assert {one["method"] for one in listed} == {"check", "eft", "non_payment"}
     for one in listed:

@@ -52,6 +52,7 @@ from service.plan.models.remittances import (
     RemittanceLine,
 )
 from service.plan.models.second_looks import ActKind, PendingAct
+from service.plan.models.self_tests import SelfTestRun
 from service.plan.models.support import Colleague, Guard, ProtectedRecord, SupportLook, SupportPurpose
 
 __all__ = [
@@ -61,7 +62,7 @@ __all__ = [
     "PortalRegistration", "Practitioner", "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind",
     "ProfileChangeStatus", "ProtectedRecord", "ProviderAddress", "ProviderContact", "ProviderGroup",
     "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff", "RegistrationProof", "Remittance",
-    "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage", "SharingKind",
+    "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage", "SelfTestRun", "SharingKind",
     "SharingSign", "StaffRole", "StaffStatus", "SupportLook", "SupportPurpose", "TermsAcceptance", "ThreadReading",
     "ThreadStatus", "ThreadTopic",
 ]  # fmt: skip

@@ -1,0 +1,73 @@
+"""`flask conformance`: what the field's public suites check, checked by a client of our own."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from service.conformance import own_server, runner, sandbox_file
+from service.conformance.report import Report
+from service.conformance.sections import REQUIREMENTS
+from service.conformance.trial import Trial
+from service.conformance.wire import Wire
+
+group = AppGroup("conformance")
+_File = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@group.command("run")
+@click.option("--base-url", help="FHIR base of the server, as apps are told it; the sandbox file's when not given.")
+@click.option(
+    "--sandbox-file", "file", type=_File, help="Its accounts and apps; without one a server is started for the run."
+)
+@click.option("--ca-file", type=_File, help="Certificates (PEM) to trust instead of this machine's own.")
+@click.option("--username", help="Which account signs in; the one that the file names when not given.")
+@click.option("--section", "sections", multiple=True, help="Only this section; may be given several times.")
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there too."
+)
+@click.option("--members", default=12, show_default=True, help="How many members a server started for the run has.")
+def run(
+    base_url: str | None, file: Path | None, ca_file: Path | None, username: str | None,
+    sections: tuple[str, ...], json_file: Path | None, members: int,
+) -> None:  # fmt: skip
+    """Check a test system, or a sandbox of its own; a line a requirement. Ends with status 1 if any fails.
+
+    Never a production system: the run signs in as a member, connects apps and ends them.
+    """
+    if base_url and not file:
+        raise click.UsageError("--base-url needs --sandbox-file, which names the accounts and apps there")
+    with _server(file, ca_file, members) as (found, trusted):
+        report = _run(found, trusted, base_url, username, sections)
+    click.echo(report.as_text())
+    if json_file:
+        json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    if report.failed:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _server(file: Path | None, ca_file: Path | None, members: int) -> Iterator[tuple[Path, Path | None]]:
+    """The sandbox file and the certificates to trust, of the server that is there or of one started now."""
+    if file is not None:
+        yield file, ca_file
+        return
+    click.echo("Making a sandbox for this run ...", err=True)
+    try:
+        with own_server.running(members) as own:
+            yield own.sandbox_file, own.ca_file
+    except own_server.NoServer as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+def _run(
+    file: Path, ca_file: Path | None, base_url: str | None, username: str | None, sections: tuple[str, ...]
+) -> Report:
+    try:
+        trial = Trial(Wire(ca_file), sandbox_file.read(file, username), base_url)
+        return runner.run(trial, REQUIREMENTS, sections=sections)
+    except (sandbox_file.UnusableFile, runner.UnknownSection, runner.Unreachable) as refused:
+        raise click.ClickException(str(refused)) from None

@@ -1,0 +1,93 @@
+"""A sandbox of the run's own, served over TLS on the loopback interface, and gone with all it held afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+
+from urllib3.exceptions import HTTPError
+
+from service.conformance import certificates
+from service.conformance.certificates import Certificates
+from service.conformance.wire import Wire
+
+_ROOT = Path(__file__).parents[2]
+_FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
+_LONGEST_START = 90.0
+
+
+class NoServer(Exception):
+    """The server could not be prepared or did not answer; what it said stands above."""
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """Where its hand-out lies and whom to trust."""
+
+    sandbox_file: Path
+    ca_file: Path
+
+
+@contextmanager
+def running(members: int) -> Iterator[OwnServer]:
+    """Make a plan of so many members, serve it, and end it. Raises NoServer."""
+    with TemporaryDirectory(prefix="latchstring-conformance-") as folder:
+        place, port = Path(folder), _free_port()
+        made, environment = certificates.make(place), _environment(place, port)
+        _run("sandbox", "create", "--members", str(members), environment=environment)
+        process = subprocess.Popen(_command(port, made), cwd=_ROOT, env=environment)  # noqa: S603 (ours)
+        try:
+            _wait_for(Wire(made.authority), f"{environment['BASE_URL']}/sign-in", process)
+            yield OwnServer(place / "sandbox.json", made.authority)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _environment(place: Path, port: int) -> Mapping[str, str]:
+    """Ours without what names another installation."""
+    others = {"DATABASE_URL", "SECRET_KEY", "PLAN_FILE", "HOST", "PORT"}
+    kept = {name: value for name, value in os.environ.items() if name not in others}
+    return kept | {"MODE": "sandbox", "VAR": str(place), "BASE_URL": f"https://localhost:{port}"}
+
+
+def _command(port: int, made: Certificates) -> tuple[str, ...]:
+    return (
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1",
+        "--port", str(port), "--workers", "2", "--blocking-threads", "4", "--log-level", "warning",
+        "--workers-kill-timeout", "5", "--ssl-certificate", str(made.server), "--ssl-keyfile", str(made.key),
+        "--ssl-protocol-min", "tls1.2", "wsgi:app",
+    )  # fmt: skip
+
+
+def _run(*arguments: str, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603 (the command is ours)
+        (*_FLASK, *arguments), cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise NoServer("The sandbox for the run could not be made; the lines above say why.")
+
+
+def _wait_for(wire: Wire, url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = monotonic() + _LONGEST_START
+    while process.poll() is None and monotonic() < deadline:
+        try:
+            if wire.get(url).status < 500:
+                return
+        except HTTPError:
+            sleep(0.2)
+    raise NoServer("The server for the run did not answer.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
