@@ -62,7 +62,7 @@ __all__ = [
     "PortalRegistration", "Practitioner", "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind",
     "ProfileChangeStatus", "ProtectedRecord", "ProviderAddress", "ProviderContact", "ProviderGroup",
     "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff", "RegistrationProof", "Remittance",
-    "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage", "SelfTestRun", "SharingKind",
-    "SharingSign", "StaffRole", "StaffStatus", "SupportLook", "SupportPurpose", "TermsAcceptance", "ThreadReading",
+    "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage", "SelfTestRun",
+    "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "SupportLook", "SupportPurpose", "TermsAcceptance", "ThreadReading",
     "ThreadStatus", "ThreadTopic",
 ]  # fmt: skip
