@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from consent.models import Grant
+from oauth.apps.models import PendingDeveloper
 from oauth.models import AccessToken, AuthorizationCode, PendingAuthorization, RefreshToken, TokenFamily
 from service.clock import now
 
@@ -23,6 +24,10 @@ _KEEP_EVIDENCE = timedelta(days=400)
 
 def _delete_pending(session: Session) -> int:
     return _delete(session, PendingAuthorization.id, PendingAuthorization.expires_at < now() - _KEEP)
+
+
+def _delete_sign_ups(session: Session) -> int:
+    return _delete(session, PendingDeveloper.id, PendingDeveloper.expires_at < now() - _KEEP)
 
 
 def _delete_access_tokens(session: Session) -> int:
@@ -53,6 +58,7 @@ def _delete(session: Session, key: InstrumentedAttribute[str], *over: ColumnElem
 
 SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_pending,
+    _delete_sign_ups,
     _delete_access_tokens,
     _delete_codes,
     _delete_refresh_tokens,

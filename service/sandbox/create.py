@@ -15,7 +15,17 @@ from oauth.apps import clients
 from service.db import make_engine, make_sessions
 from service.plan.members import roster
 from service.plan.models import Member
-from service.sandbox import accounts, gather, portal, provider_groups, remittances, sample_apps, sample_logos, schema
+from service.sandbox import (
+    accounts,
+    app_developers,
+    gather,
+    portal,
+    provider_groups,
+    remittances,
+    sample_apps,
+    sample_logos,
+    schema,
+)
 from service.sandbox.plan import stream
 from service.sandbox.plan.chart import patient_id
 from service.sandbox.plan.codes import Resource
@@ -52,6 +62,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
             accounts.open_missing(session, settings, seed)
             portal.open_missing(session, settings)
             sample_apps.register_missing(session, settings, sample_logos.draw)
+            app_developers.open_missing(session, settings)
     finally:
         engine.dispose()
     gather.write_for(settings)
@@ -63,7 +74,7 @@ def is_complete(settings: Settings) -> bool:
     try:
         with make_sessions(engine)() as session:
             clients.get(session, sample_apps.DEMO_ID)
-            return portal.is_complete(session)
+            return portal.is_complete(session) and app_developers.is_complete(session)
     except clients.NoSuchClient:
         return False
     finally:

@@ -13,7 +13,7 @@ from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
-from service.sandbox import gather_portal, handout, remittances
+from service.sandbox import app_developers, gather_portal, handout, remittances
 from service.sandbox.handout import HandOut
 from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
 from service.sandbox.sign_ins import PASSWORD, SIGN_INS, SignIn
@@ -42,6 +42,7 @@ def _gather(session: Session, settings: Settings) -> HandOut:
         "accounts": [
             *(account for sign_in in SIGN_INS if (account := _account(session, sign_in))),
             *gather_portal.accounts(session, settings),
+            app_developers.account(session),
         ],
         "clients": [_client(clients.get(session, app.client_id), app, settings) for app in SAMPLE_APPS],
         "registrations": _registrations(session),
