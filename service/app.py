@@ -12,6 +12,7 @@ from service.accounts import expiry, passwords_pages, second_factor_pages, sign_
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
+from service.developer import key_pages as developer_keys
 from service.developer import layout as developer_layout
 from service.developer import public_home as developer_public
 from service.developer import sign_up as developer_sign_up
@@ -121,6 +122,7 @@ BLUEPRINTS = (
     developer_apps.blueprint,
     developer_steps.blueprint,
     developer_facts.blueprint,
+    developer_keys.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,

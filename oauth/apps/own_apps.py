@@ -89,7 +89,7 @@ def propose(
     Beside an approved version it is a new one that waits, and the approved one works on. An app that was never
     approved changes at once. Raises ClientRefused, WrongState, OrganizationDisabled, NoSuchClient.
     """
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     versions = admission.versions_of(session, client_id)
     if not may_edit(versions):
         raise WrongState
@@ -105,7 +105,7 @@ def describe(
     session: Session, developer: Developer, client_id: str, *, description: str, contact: str, platforms: Sequence[str]
 ) -> None:
     """Change what needs no review. Raises WrongState, OrganizationDisabled, NoSuchClient."""
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     if admission.versions_of(session, client_id).state is ReviewState.RETIRED:
         raise WrongState
     client.description, client.contact, client.platforms = description, contact, list(platforms)
@@ -118,7 +118,7 @@ def attest(session: Session, developer: Developer, client_id: str, *, agrees: bo
 
     Raises WrongState, OrganizationDisabled, NoSuchClient.
     """
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     if client.status is ClientStatus.RETIRED:
         raise WrongState
     client.attestation = Attestation.ATTESTED if agrees else Attestation.DECLINED
@@ -131,7 +131,7 @@ def attest(session: Session, developer: Developer, client_id: str, *, agrees: bo
 
 def rotate_secret(session: Session, developer: Developer, client_id: str) -> str:
     """A new secret for one's own app, shown once. Raises ClientRefused, WrongState, NoSuchClient."""
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     if client.status is ClientStatus.RETIRED:
         raise WrongState
     return clients.rotate_secret(session, client_id)
@@ -149,7 +149,11 @@ def may_edit(versions: admission.Versions) -> bool:
     return versions.state is not ReviewState.RETIRED and (waiting is None or waiting.state is not ReviewState.SUBMITTED)
 
 
-def _own(session: Session, developer: Developer, client_id: str) -> Client:
+def own(session: Session, developer: Developer, client_id: str) -> Client:
+    """The row of the developer's own app, held to change it; for this package only.
+
+    Raises NoSuchClient, OrganizationDisabled.
+    """
     client = clients.lock(session, client_id)
     if client.organization_id != developer.organization_id:
         raise NoSuchClient

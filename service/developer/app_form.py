@@ -6,6 +6,7 @@ from typing import Any
 from flask import request
 from flask_babel import gettext
 
+from oauth.apps import own_keys
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import AuthMethod, ClientKind, ClientView
 from oauth.apps.logos import Logo
@@ -21,7 +22,8 @@ LABELS = {
     "name": "Name of the app", "logo": "Logo", "method": "How the app proves itself", "platforms": "Platforms",
     "redirect_uris": "Redirect addresses", "launch_uris": "Launch addresses", "scope": "Scopes",
     "description": "Description", "website": "Website", "policy_uri": "Privacy policy", "terms_uri": "Terms",
-    "contact": "Support contact", "words": "Your words", "agrees": "Your answer",
+    "contact": "Support contact", "jwks": "Public keys", "jwks_uri": "Address of the public keys",
+    "words": "Your words", "agrees": "Your answer",
 }  # fmt: skip
 
 
@@ -46,8 +48,9 @@ def read_change() -> Posted:
 
 
 def registration_of(posted: Posted) -> Registration:
-    """What the form says, to be registered; name and domain of the developer are added there."""
+    """What the form says, to be registered; name and domain of the developer are added there. Raises ClientRefused."""
     form = posted.form
+    by_key = form["method"] is AuthMethod.PRIVATE_KEY
     kind = ClientKind.PUBLIC if form["method"] is AuthMethod.NONE else ClientKind.CONFIDENTIAL
     return Registration(
         name=form["name"], developer_name="", redirect_uris=_lines(form["redirect_uris"]),
@@ -56,6 +59,7 @@ def registration_of(posted: Posted) -> Registration:
         policy_uri=form["policy_uri"] or None, terms_uri=form["terms_uri"] or None, contact=form["contact"] or None,
         description=form["description"], platforms=[platform.value for platform in form["platforms"]],
         logo=posted.logo, id_token_signed_response_alg=form["id_token_signed_response_alg"],
+        jwks=own_keys.read(form["jwks"]) if by_key else None,
     )  # fmt: skip
 
 

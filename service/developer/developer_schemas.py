@@ -113,7 +113,15 @@ class NewApp(Reviewed, Description):
     method = fields.Enum(
         AuthMethod, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE}
     )
+    jwks = _optional(20_000)
     id_token_signed_response_alg = fields.String(load_default="RS256")
+
+
+class Keys(_Stripped):
+    """Public keys, or their address; which of them is given is asked where they are taken."""
+
+    jwks = _optional(20_000)
+    jwks_uri = _optional(2_000, _require_page)
 
 
 class Words(_Stripped):

@@ -65,4 +65,8 @@ METHODS: dict[AuthMethod, tuple[LazyString, LazyString]] = {
         _("A secret, sent in the Authorization header"), _("Apps with a server. Most libraries do it this way."),
     ),
     AuthMethod.POST: (_("A secret, sent in the body"), _("Apps with a server whose library does only this.")),
+    AuthMethod.PRIVATE_KEY: (
+        _("A key of its own (private_key_jwt)"),
+        _("Apps with a server. Nothing secret ever leaves it: you paste public keys."),
+    ),
 }  # fmt: skip

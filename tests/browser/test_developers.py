@@ -90,7 +90,7 @@ def _register(person: Person, story: Story) -> tuple[str, str]:
     person.follow("Register an app")
     person.field("Name of the app").fill(f"Claim Lantern {'I' * (story.width // 360)}")
     person.page.get_by_label("A secret, sent in the Authorization header").check()
-    person.field("Redirect addresses").fill(f"{story.site.url}/thanks.html")
+    person.field("Redirect addresses").fill(f"{story.site.origin}/thanks")
     person.page.get_by_label("Reason for openid", exact=True).fill("To know you again.")
     for scope in ("fhirUser", "launch/patient"):
         person.page.get_by_label(f"{scope}", exact=False).first.uncheck()
@@ -108,7 +108,7 @@ def _register(person: Person, story: Story) -> tuple[str, str]:
 
 
 def _read_as_member(story: Story, client_id: str, secret: str) -> None:
-    member, redirect_uri = story.browser(), f"{story.site.url}/thanks.html"
+    member, redirect_uri = story.browser(), f"{story.site.origin}/thanks"
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     asked = {

@@ -2,16 +2,18 @@
 
 import re
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from flask import Flask
 from sqlalchemy.orm import Session
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from oauth.apps.models import Developer
 from service.settings import Settings
 from service.web import Latchstring
-from tests.accounts.visitor import Visitor, newest_code
+from tests.accounts.visitor import Visitor, csrf_token, newest_code
 from tests.factories import PASSWORD
 
 ADDRESS = "ada@lantern.example"
@@ -82,6 +84,15 @@ class Newcomer:
         """Send the form that registers an app."""
         self.visitor.get("/developers/apps/new")
         return self.visitor.post("/developers/apps/new", **APP | changed)
+
+    def register_with_logo(self, content: bytes, **changed: Any) -> TestResponse:
+        """The same with a picture; encoded in memory, for the test client leaves its own files open."""
+        page = self.visitor.get("/developers/apps/new").text
+        fields = APP | changed | {"csrf_token": csrf_token(page), "logo": FileStorage(BytesIO(content), "logo.png")}
+        boundary, body = encode_multipart(fields)
+        return self.visitor.browser.post(
+            "/developers/apps/new", data=body, content_type=f"multipart/form-data; boundary={boundary}"
+        )
 
     def registered(self, **changed: Any) -> str:
         """Register an app, and its id."""

@@ -125,11 +125,11 @@ def test_case_073_a_logo_is_drawn_anew_and_all_else_refused(ada: Newcomer) -> No
         digest = clients.get(session, client_id).logo_digest
     assert digest and f"/oauth/logos/{digest}.png" in ada.get(f"/developers/apps/{client_id}").text
     for number, sent in enumerate((b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"\x89PNG\r\n\x1a\nx")):
-        refused = ada.register(name=f"Another {number}", logo=(BytesIO(sent), "logo.png"))
+        refused = ada.register_with_logo(sent, name=f"Another {number}")
         assert refused.status_code == 400 and "Send the logo as a PNG" in refused.text
-    large = ada.register(name="Another", logo=(BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(1024 * 1024)), "logo.png"))
+    large = ada.register_with_logo(b"\x89PNG\r\n\x1a\n" + bytes(1024 * 1024), name="Another")
     assert large.status_code == 400 and "too large" in large.text
-    huge = ada.register(name="Another", logo=(BytesIO(bytes(3 * 1024 * 1024)), "logo.png"))
+    huge = ada.register_with_logo(bytes(3 * 1024 * 1024), name="Another")
     assert huge.status_code == 413
 
 
