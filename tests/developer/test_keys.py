@@ -4,7 +4,7 @@ import json
 
 import pytest
 from flask import Flask
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
 
 from oauth.apps import clients
 from oauth.models import Client
@@ -44,8 +44,8 @@ def test_an_app_with_a_key_is_registered_without_a_secret_and_changes_its_keys(a
 
 def test_unfit_keys_are_refused(ada: Newcomer) -> None:
     private = json.dumps({"keys": [ECKey.generate_key("P-384", {"kid": "a"}).as_dict(private=True)]})
-    small = json.dumps({"keys": [RSAKey.generate_key(1024, {"kid": "a"}, private=True).as_dict(private=False)]})
-    refused = ("", "{", "[]", '{"keys": []}', private, small, key_set("a", "a"))
+    other = json.dumps({"keys": [ECKey.generate_key("P-256", {"kid": "a"}).as_dict(private=False)]})
+    refused = ("", "{", "[]", '{"keys": []}', private, other, key_set("a", "a"))
     for jwks in refused:
         assert ada.register(method="private_key_jwt", jwks=jwks).status_code == 400, jwks[:60]
     client_id = ada.registered(method="private_key_jwt", jwks=key_set("first"))
