@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from consent.models import Grant
+from oauth.apps.models import PendingDeveloper
 from oauth.models import (
     AccessToken,
     AuthorizationCode,
@@ -40,6 +41,10 @@ def _delete_pushed(session: Session) -> int:
 
 def _delete_launches(session: Session) -> int:
     return _delete(session, LaunchHandle.hash, LaunchHandle.expires_at < now() - _KEEP)
+
+
+def _delete_sign_ups(session: Session) -> int:
+    return _delete(session, PendingDeveloper.id, PendingDeveloper.expires_at < now() - _KEEP)
 
 
 def _delete_access_tokens(session: Session) -> int:
@@ -76,6 +81,7 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_pending,
     _delete_pushed,
     _delete_launches,
+    _delete_sign_ups,
     _delete_access_tokens,
     _delete_system_tokens,
     _delete_codes,

@@ -10,6 +10,13 @@ import oauth.routes
 from consent import authorization_requests
 from service import cli, clock, jobs, logs, mail
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
+from service.developer import app_facts as developer_facts
+from service.developer import app_pages as developer_apps
+from service.developer import app_steps as developer_steps
+from service.developer import key_pages as developer_keys
+from service.developer import layout as developer_layout
+from service.developer import public_home as developer_public
+from service.developer import sign_up as developer_sign_up
 from service.jobs import Job
 from service.member import (
     apps,
@@ -120,6 +127,14 @@ BLUEPRINTS = (
     provider_profile.blueprint,
     provider_mailbox.blueprint,
     provider_help.blueprint,
+    # app developers
+    developer_layout.blueprint,
+    developer_public.blueprint,
+    developer_sign_up.blueprint,
+    developer_apps.blueprint,
+    developer_steps.blueprint,
+    developer_facts.blueprint,
+    developer_keys.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,

@@ -6,10 +6,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from service.db import Base, make_engine
+from oauth.apps.app_content import AppContent
+from oauth.apps.models import AppReview
+from service.db import Base, make_engine, make_sessions
 from service.sandbox import schema
 from service.settings import Settings
 from tests.conftest import ROOT
@@ -112,3 +114,36 @@ def test_a_migrated_database_guards_its_evidence(settings: Settings, table: str)
         "postgresql": {f"{table}_append_only"},
     }
     assert found == expected[engine.dialect.name]
+
+
+def test_every_app_that_is_there_gets_a_first_version_that_stands_as_it_stood(
+    settings: Settings, config: Config
+) -> None:
+    command.upgrade(config, "0016")
+    engine = make_engine(settings.database_url)
+    with engine.begin() as connection:
+        for status in ("approved", "suspended", "retired"):
+            connection.execute(text(
+                "INSERT INTO client (id, name, name_skeleton, kind, token_endpoint_auth_method, redirect_uris,"
+                " launch_uris, scopes, may_introspect, status, developer_name, attestation, version, created_at) VALUES"
+                " (:id, 'A', :id, 'public', 'none', '[\"https://a.example/cb\"]', '[]', 'openid', false, :id, 'D',"
+                " 'unanswered', 1, 7)"
+            ), {"id": status})  # fmt: skip
+
+    command.upgrade(config, "0018")
+
+    with make_sessions(engine)() as session:
+        found = session.scalars(select(AppReview).order_by(AppReview.client_id)).all()
+        assert [(review.client_id, review.state.value) for review in found] == [
+            ("approved", "approved"), ("retired", "retired"), ("suspended", "suspended"),
+        ]  # fmt: skip
+        assert all(
+            AppContent.read(review.content).redirect_uris == ("https://a.example/cb",) and review.number == 1
+            for review in found
+        )
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE client SET status = 'pending' WHERE id = 'approved'"))
+    command.downgrade(config, "0016")
+    with engine.begin() as connection:
+        assert set(connection.scalars(text("SELECT status FROM client"))) == {"suspended", "retired"}
+    engine.dispose()

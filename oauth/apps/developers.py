@@ -3,8 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, clients
+from oauth.apps import admission, clients, names
 from oauth.apps.models import Developer, DeveloperOrganization
+from oauth.apps.names import NameRefused
 from oauth.models import Client
 from service import audit
 from service.accounts.models import Account
@@ -26,19 +27,39 @@ def found(
     session: Session, account: Account, *, name: str, website: str, domain: str | None, terms_version: str
 ) -> Developer:
     """A new organisation with its first person. Raises IsDeveloper."""
-    if session.get(Developer, account.id) is not None:
-        raise IsDeveloper
+    organization = add_organization(session, name=name, website=website, domain=domain, terms_version=terms_version)
+    return join(session, account, organization)
+
+
+def add_organization(
+    session: Session, *, name: str, website: str, domain: str | None, terms_version: str
+) -> DeveloperOrganization:
+    """A new organisation without people yet."""
     organization = DeveloperOrganization(name=name, website=website, domain=domain, terms_version=terms_version)
     session.add(organization)
     session.flush()
+    return organization
+
+
+def join(session: Session, account: Account, organization: DeveloperOrganization) -> Developer:
+    """Make a person one of an organisation's people. Raises IsDeveloper."""
+    if session.get(Developer, account.id) is not None:
+        raise IsDeveloper
     made = Developer(account_id=account.id, account=account, organization_id=organization.id, organization=organization)
     session.add(made)
     session.flush()
     audit.record(
-        session, "oauth:developer:found", account_id=account.id,
-        detail={"organization": organization.id, "terms": terms_version},
+        session, "oauth:developer:join", account_id=account.id,
+        detail={"organization": organization.id, "terms": organization.terms_version},
     )  # fmt: skip
     return made
+
+
+def require_name(name: str, *, plan_name: str) -> None:
+    """Raise NameRefused for a name that plays tricks or looks like the plan's: members read it beside the app's."""
+    names.require_plain(name)
+    if names.skeleton(plan_name) in names.skeleton(name):
+        raise NameRefused("The name looks like the plan's own name.")
 
 
 def find(session: Session, account_id: str) -> Developer | None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import admission, clients, registration, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientView, NoSuchClient
-from oauth.apps.models import AppReview, Developer, ReviewState, ReviewStep
+from oauth.apps.models import AppReview, Developer, DeveloperOrganization, ReviewState, ReviewStep
 from oauth.apps.registration import Registration
 from oauth.apps.reviews import ReviewRefused, WrongState
 from oauth.models import Attestation, Client, ClientStatus
@@ -49,7 +49,7 @@ def register(
     Its secret is returned here and never again. Raises ClientRefused, TooManyApps, OrganizationDisabled.
     """
     organization = developer.organization
-    _require_stands(developer)
+    require_stands(developer)
     if not throttling.hit(session, f"app:register:{organization.id}", PER_DAY, _DAY):
         raise TooManyApps
     if _count_unapproved(session, organization.id) >= MOST_UNAPPROVED:
@@ -60,6 +60,17 @@ def register(
         may_introspect=False,
     )  # fmt: skip
     return registration.register(session, own, settings=settings)
+
+
+def take_over(session: Session, client_id: str, organization: DeveloperOrganization) -> None:
+    """Let an organisation have an app that belongs to none; one that has an owner keeps it. Raises NoSuchClient."""
+    client = clients.lock(session, client_id)
+    if client.organization_id is not None:
+        return
+    client.organization_id = organization.id
+    audit.record(
+        session, "oauth:client:take-over", client_id=client.id, detail={"organization": organization.id}
+    )  # fmt: skip
 
 
 def get(session: Session, developer: Developer, client_id: str) -> ClientView:
@@ -78,9 +89,10 @@ def propose(
     Beside an approved version it is a new one that waits, and the approved one works on. An app that was never
     approved changes at once. Raises ClientRefused, WrongState, OrganizationDisabled, NoSuchClient.
     """
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     versions = admission.versions_of(session, client_id)
-    _require_editable(versions)
+    if not may_edit(versions):
+        raise WrongState
     registration.require_content(session, content, client.kind, settings, own_id=client_id)
     review = _open_version(session, versions, content)
     if versions.standing is None:
@@ -93,7 +105,7 @@ def describe(
     session: Session, developer: Developer, client_id: str, *, description: str, contact: str, platforms: Sequence[str]
 ) -> None:
     """Change what needs no review. Raises WrongState, OrganizationDisabled, NoSuchClient."""
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     if admission.versions_of(session, client_id).state is ReviewState.RETIRED:
         raise WrongState
     client.description, client.contact, client.platforms = description, contact, list(platforms)
@@ -102,8 +114,13 @@ def describe(
 
 
 def attest(session: Session, developer: Developer, client_id: str, *, agrees: bool, version: str) -> None:
-    """Keep a developer's answer about the plan's privacy policy: a fact for members, never a ground to refuse."""
-    client = _own(session, developer, client_id)
+    """Keep a developer's answer about the plan's privacy policy: a fact for members, never a ground to refuse.
+
+    Raises WrongState, OrganizationDisabled, NoSuchClient.
+    """
+    client = own(session, developer, client_id)
+    if client.status is ClientStatus.RETIRED:
+        raise WrongState
     client.attestation = Attestation.ATTESTED if agrees else Attestation.DECLINED
     client.attested_on, client.attestation_version = now(), version
     audit.record(
@@ -114,29 +131,34 @@ def attest(session: Session, developer: Developer, client_id: str, *, agrees: bo
 
 def rotate_secret(session: Session, developer: Developer, client_id: str) -> str:
     """A new secret for one's own app, shown once. Raises ClientRefused, WrongState, NoSuchClient."""
-    client = _own(session, developer, client_id)
+    client = own(session, developer, client_id)
     if client.status is ClientStatus.RETIRED:
         raise WrongState
     return clients.rotate_secret(session, client_id)
 
 
-def _own(session: Session, developer: Developer, client_id: str) -> Client:
-    client = clients.lock(session, client_id)
-    if client.organization_id != developer.organization_id:
-        raise NoSuchClient
-    _require_stands(developer)
-    return client
-
-
-def _require_stands(developer: Developer) -> None:
+def require_stands(developer: Developer) -> None:
+    """Raise OrganizationDisabled for a developer whose organisation the plan shut out."""
     if not developer.organization.stands:
         raise OrganizationDisabled
 
 
-def _require_editable(versions: admission.Versions) -> None:
+def may_edit(versions: admission.Versions) -> bool:
+    """Whether what is reviewed may be changed now: not while it waits for the plan, nor after the end."""
     waiting = versions.waiting
-    if versions.state is ReviewState.RETIRED or (waiting is not None and waiting.state is ReviewState.SUBMITTED):
-        raise WrongState
+    return versions.state is not ReviewState.RETIRED and (waiting is None or waiting.state is not ReviewState.SUBMITTED)
+
+
+def own(session: Session, developer: Developer, client_id: str) -> Client:
+    """The row of the developer's own app, held to change it; for this package only.
+
+    Raises NoSuchClient, OrganizationDisabled.
+    """
+    client = clients.lock(session, client_id)
+    if client.organization_id != developer.organization_id:
+        raise NoSuchClient
+    require_stands(developer)
+    return client
 
 
 def _open_version(session: Session, versions: admission.Versions, content: AppContent) -> AppReview:

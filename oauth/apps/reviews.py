@@ -185,8 +185,12 @@ def list_in_state(session: Session, *states: ReviewState, limit: int = 200) -> l
     return list(session.scalars(found.order_by(AppReview.submitted_at, AppReview.id).limit(limit)))
 
 
-def missing(client: Client, content: AppContent) -> list[str]:
-    """What a review needs and is not there yet, in words."""
+def missing_of(session: Session, review: AppReview) -> list[str]:
+    """What a review of this version needs and is not there yet, in words."""
+    return _missing(session.get_one(Client, review.client_id), AppContent.read(review.content))
+
+
+def _missing(client: Client, content: AppContent) -> list[str]:
     unexplained = [scope for scope in content.scopes.split() if not content.scope_reasons.get(scope, "").strip()]
     needed = {
         "a description in plain words": client.description,
@@ -263,5 +267,5 @@ def _move(
 
 
 def _require_complete(client: Client, content: AppContent) -> None:
-    if lacking := missing(client, content):
+    if lacking := _missing(client, content):
         raise NotComplete(lacking)

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from consent import representatives
+from oauth.apps import developers
 from service.accounts.models import Account
 from service.accounts.sessions import require_login
 from service.member.acting import get_person
@@ -24,6 +25,7 @@ class Place(StrEnum):
 
     MEMBER = "member"
     PROVIDER = "provider"
+    DEVELOPER = "developer"
     STAFF = "staff"
 
 
@@ -42,7 +44,8 @@ class Landing:
 
 
 _HOMES = {
-    Place.MEMBER: "member_home.index", Place.PROVIDER: "provider_home.index", Place.STAFF: "staff_home.index",
+    Place.MEMBER: "member_home.index", Place.PROVIDER: "provider_home.index", Place.DEVELOPER: "developer_apps.index",
+    Place.STAFF: "staff_home.index",
 }  # fmt: skip
 
 
@@ -69,6 +72,7 @@ def landing_of(session: Session, account: Account) -> Landing:
     has = {
         Place.MEMBER: _is_member_or_represents(session, account),
         Place.PROVIDER: staff is not None and staff.status is not StaffStatus.DEACTIVATED,
+        Place.DEVELOPER: developers.find(session, account.id) is not None,
         Place.STAFF: plan_staff.find(session, account) is not None,
     }
     return Landing(tuple(place for place in Place if has[place]))

@@ -20,8 +20,8 @@ from service.web import settings
 LANGUAGES = {"en": "English", "es": "Español"}
 _COOKIE = "lang"
 _KEPT = timedelta(days=365)
-_ENGLISH_ONLY = ("/provider/", "/staff/")
-"""The portal and the staff console (decision 15)."""
+_ENGLISH_ONLY = ("/provider/", "/staff/", "/developers/")
+"""The portal, the staff console and the developers' pages (decision 15)."""
 blueprint = Blueprint("language", __name__)
 
 

@@ -17,6 +17,7 @@ from service.plan.members import roster
 from service.plan.models import Member
 from service.sandbox import (
     accounts,
+    app_developers,
     backend_apps,
     gather,
     portal,
@@ -63,6 +64,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
             portal.open_missing(session, settings)
             sample_apps.register_missing(session, settings, sample_logos.draw)
             backend_apps.register_missing(session, settings)
+            app_developers.open_missing(session, settings)
     finally:
         engine.dispose()
     gather.write_for(settings)
@@ -75,7 +77,7 @@ def is_complete(settings: Settings) -> bool:
         with make_sessions(engine)() as session:
             clients.get(session, sample_apps.DEMO_ID)
             programs = all(backend_apps.is_registered(session, app) for app in backend_apps.BACKEND_APPS)
-            return programs and portal.is_complete(session)
+            return programs and portal.is_complete(session) and app_developers.is_complete(session)
     except clients.NoSuchClient:
         return False
     finally:

@@ -13,7 +13,7 @@ from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
-from service.sandbox import backend_apps, gather_portal, handout, remittances
+from service.sandbox import app_developers, backend_apps, gather_portal, handout, remittances
 from service.sandbox.handout import HandOut
 from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
 from service.sandbox.sign_ins import PASSWORD, SELF_TEST, SIGN_INS, SignIn
@@ -43,6 +43,7 @@ def _gather(session: Session, settings: Settings) -> HandOut:
         "accounts": [
             *accounts,
             *gather_portal.accounts(session, settings),
+            app_developers.account(session),
         ],
         "self_test_account": SELF_TEST if any(one["username"] == SELF_TEST for one in accounts) else None,
         "clients": [

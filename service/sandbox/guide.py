@@ -3,10 +3,11 @@
 from rich.console import Console
 from rich.table import Table
 
+from service.sandbox.app_developers import DEVON
 from service.sandbox.handout import HandOut
 from service.sandbox.portal_people import SHOWN_FIRST
 
-_SHOWN = frozenset(person.username for person in SHOWN_FIRST)
+_SHOWN = frozenset(person.username for person in (*SHOWN_FIRST, DEVON))
 
 
 def show(console: Console, handout: HandOut) -> None:
@@ -66,11 +67,12 @@ def _registration(base: str, members: list[HandOut]) -> list[str]:
 
 
 def _portal(base: str, proofs: list[HandOut]) -> list[str]:
-    """Three lines: where the portal and the console are, a proof to register with, and where the codes come from."""
+    """Where portal and console are, a proof to register with, where the codes come from; and where developers begin."""
     one = next(proof for proof in proofs if not proof["registered"] and "check" in proof)
     proof = f"Tax ID {one['tax_id']}, NPI {one['npi']}, check {one['check']}"
     return [
         f"  5. Provider portal:      {base}/provider (plan staff: {base}/staff/)",
         f"     Register with:        {proof}, {one['group']}",
         f"     6-digit codes:        {base}/sandbox/code, or .venv/bin/flask sandbox code {SHOWN_FIRST[0].username}",
+        f"  6. Register an app:      {base}/developers (sign in as {DEVON.username})",
     ]

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     BILLING_DELEGATE = "billing_delegate"
     BILLING_STAFF = "billing_staff"
     PLAN_STAFF = "plan_staff"
+    DEVELOPER = "developer"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from tests.conftest import ROOT
 SPANISH = ROOT / "service/translations/es/LC_MESSAGES"
 _KEYWORDS = {"_": None, "N_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2"), ("templates/**.html", "jinja2")]
-# Offices and plan staff work in English (docs/decisions/0015); their sentences are marked all the same.
-_ENGLISH_ONLY = ("provider/", "staff/", "templates/provider/", "templates/staff/")
+# Offices, plan staff and app developers work in English (docs/decisions/0015); their sentences are marked all the same.
+_ENGLISH_ONLY = (
+    "provider/", "staff/", "developer/", "templates/provider/", "templates/staff/", "templates/developer/",
+)  # fmt: skip
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 

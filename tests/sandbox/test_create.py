@@ -57,7 +57,8 @@ def test_the_plan_is_made_to_its_end_and_a_second_run_changes_nothing(settings: 
 
     assert "12 members with" in told
     assert first["member"] == 12 and first["resource"] > 1_000
-    assert first["account"] == len(SIGN_INS) + len(PORTAL_PEOPLE) and first["representative_link"] == 5
+    assert first["account"] == len(SIGN_INS) + len(PORTAL_PEOPLE) + 1 and first["representative_link"] == 5
+    assert first["developer"] == 1 and first["developer_organization"] == first["client"] == first["app_review"]
     assert create.is_complete(settings)
     assert _count(settings) == first
 
@@ -79,6 +80,8 @@ def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) ->
     assert all(("private_jwk" in app) == (app["kind"] == "backend") for app in apps.values())
     assert all(("client_secret" in app) == (app["kind"] == "confidential") for app in apps.values())
     assert apps["declined-app"]["attestation"] == "declined"
+    (developer,) = (account for account in told["accounts"] if account["kind"] == "developer")
+    assert (developer["username"], developer["organization"]) == ("devon", "Claim Lens Inc.")
     assert told["registrations"]["members"] and told["registrations"]["personal_representatives"]
 
 

@@ -55,7 +55,8 @@ def _told(settings: Settings) -> HandOut:
 
 
 def _accounts(settings: Settings) -> dict[str, HandOut]:
-    return {one["username"]: one for one in _told(settings)["accounts"] if "organization" in one}
+    everybody = _told(settings)["accounts"]
+    return {one["username"]: one for one in everybody if "organization" in one and one["kind"] != "developer"}
 
 
 def _rows(session: Session) -> dict[str, int]:

@@ -63,6 +63,6 @@ __all__ = [
     "ProfileChangeStatus", "ProtectedRecord", "ProviderAddress", "ProviderContact", "ProviderGroup",
     "ProviderGroupVersion", "ProviderIdentifier", "ProviderStaff", "RegistrationProof", "Remittance",
     "RemittanceClaim", "RemittanceFile", "RemittanceLine", "RequestStatus", "SecureMessage", "SelfTestRun",
-    "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "SupportLook", "SupportPurpose", "TermsAcceptance", "ThreadReading",
-    "ThreadStatus", "ThreadTopic",
+    "SharingKind", "SharingSign", "StaffRole", "StaffStatus", "SupportLook", "SupportPurpose", "TermsAcceptance",
+    "ThreadReading", "ThreadStatus", "ThreadTopic",
 ]  # fmt: skip

@@ -1,0 +1,177 @@
+"""My apps: the list, registering one, its page, changing what is reviewed."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from oauth.apps import admission, developers, logos, own_apps, review_clock, reviews
+from oauth.apps.app_content import AppContent, differences
+from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
+from oauth.apps.models import Platform, ReviewState
+from oauth.apps.reviews import ReviewRefused
+from service.accounts.page_files import accept_files
+from service.accounts.sessions import require_recent_password
+from service.developer import app_form, scope_choice
+from service.developer.app_form import LABELS, Posted
+from service.developer.developer_words import ATTESTATIONS, DECLINE_REASONS, METHODS, PLATFORMS, STATES, STEPS
+from service.developer.gate import current_developer, own_app, require_developer
+from service.developer.scope_choice import Choice
+from service.web import NotFoundPage, PageError, db_session, settings
+
+blueprint = Blueprint("developer_apps", __name__, url_prefix="/developers/apps")
+accept_files(
+    blueprint, ("register", "change"), most_bytes=app_form.MOST_LOGO_BYTES + 256 * 1024,
+    meant_for=lambda session, account: developers.find(session, account.id) is not None,
+)  # fmt: skip
+_USUAL = ("openid", "fhirUser", "launch/patient", "patient/*.rs")
+
+
+class FormTooLarge(PageError):
+    """The form is larger than a logo and its fields may be."""
+
+    status = 413
+    title = _("That was too large")
+    sentence = _("A logo has at most 1 MB. Go back and choose a smaller picture. Nothing was changed.")
+
+
+@blueprint.get("")
+@require_developer
+def index() -> ResponseReturnValue:
+    """Every app of the developer's organization."""
+    session, developer = db_session(), current_developer()
+    apps = developers.apps_of(session, developer.organization_id)
+    states = {app.id: admission.versions_of(session, app.id) for app in apps}
+    return render_template(
+        "developer/apps.html", developer=developer, apps=apps, versions=states, states=STATES,
+        done=request.args.get("done", ""),
+    )  # fmt: skip
+
+
+@blueprint.get("/new")
+@require_developer
+def new() -> ResponseReturnValue:
+    """The form that registers an app."""
+    return _new_page({}, Choice(_USUAL, {}), {"method": AuthMethod.NONE.value})
+
+
+@blueprint.post("/new")
+@require_developer
+def register() -> ResponseReturnValue:
+    """Register an app; its secret stands on the page that answers, and nowhere afterwards."""
+    posted = app_form.read_new()
+    if posted.errors:
+        return _new_page(posted.errors, posted.choice, request.form), 400
+    try:
+        app, secret = own_apps.register(
+            db_session(), current_developer(), app_form.registration_of(posted), settings=settings()
+        )
+    except ClientRefused as refused:
+        return _new_page({"_schema": [refused.reason]}, posted.choice, request.form), 400
+    except ReviewRefused as refused:
+        status = 429 if isinstance(refused, own_apps.TooManyApps) else 403
+        return _new_page({"_schema": [refused.sentence]}, posted.choice, request.form), status
+    if secret is None:
+        return redirect(url_for("developer_apps.show", client_id=app.id, done="registered"), 303)
+    return render_template("developer/secret.html", app=app, secret=secret, first=True)
+
+
+@blueprint.get("/<uuid:client_id>")
+@require_developer
+def show(client_id: UUID) -> ResponseReturnValue:
+    """An app: how it stands, what can be done, what happened."""
+    return app_page(own_app(client_id), {})
+
+
+@blueprint.get("/<uuid:client_id>/edit")
+@require_developer
+@require_recent_password(30)
+def edit(client_id: UUID) -> ResponseReturnValue:
+    """The form that changes what is reviewed."""
+    app = own_app(client_id)
+    content = AppContent.read(admission.versions_of(db_session(), app.id).latest.content)
+    return _edit_page(app, {}, app_form.choice_of(content), app_form.shown(content))
+
+
+@blueprint.post("/<uuid:client_id>/edit")
+@require_developer
+@require_recent_password(60)
+def change(client_id: UUID) -> ResponseReturnValue:
+    """Change it: at once where it was never approved, else as a version that waits."""
+    app, posted = own_app(client_id), app_form.read_change()
+    if posted.errors:
+        return _edit_page(app, posted.errors, posted.choice, request.form), 400
+    try:
+        _propose(app, posted)
+    except ClientRefused as refused:
+        return _edit_page(app, {"_schema": [refused.reason]}, posted.choice, request.form), 400
+    except ReviewRefused as refused:
+        return _edit_page(app, {"_schema": [refused.sentence]}, posted.choice, request.form), 409
+    return redirect(url_for("developer_apps.show", client_id=app.id, done="changed"), 303)
+
+
+def app_page(app: ClientView, errors: dict[str, list[str]], about: str = "") -> str:
+    """The page of an app; `about` names the form that `errors` are about."""
+    session = db_session()
+    versions = admission.versions_of(session, app.id)
+    latest = versions.latest
+    standing = AppContent.read(versions.standing.content) if versions.standing else None
+    values: dict[str, Any] = {
+        "versions": versions, "latest": latest, "clock": review_clock.read(session, latest),
+        "changes": differences(standing, AppContent.read(latest.content)) if versions.waiting and standing else [],
+        "missing": reviews.missing_of(session, latest), "history": reviews.history(session, app.id),
+        "may_edit": _may_edit(versions), "state": versions.state,
+        "organization_stands": current_developer().organization.stands,
+    }  # fmt: skip
+    return render_template(
+        "developer/app.html", app=app, errors=errors, about=about, given=request.form, labels=LABELS, states=STATES,
+        steps=STEPS, decline_reasons=DECLINE_REASONS, attestations=ATTESTATIONS, methods=METHODS, platforms=PLATFORMS,
+        every_state=ReviewState, done=request.args.get("done", ""), sandbox=settings().sandbox,
+        described=app_form.shown_description(app), **values,
+    )  # fmt: skip
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+    return current_app.handle_user_exception(FormTooLarge())
+
+
+def _propose(app: ClientView, posted: Posted) -> None:
+    session = db_session()
+    before = AppContent.read(admission.versions_of(session, app.id).latest.content)
+    logo_digest = logos.keep(session, posted.logo) if posted.logo else None
+    content = app_form.content_of(posted, before, logo_digest)
+    own_apps.propose(session, current_developer(), app.id, content, settings=settings())
+
+
+def _may_edit(versions: admission.Versions) -> bool:
+    return own_apps.may_edit(versions) and current_developer().organization.stands
+
+
+def _new_page(errors: object, choice: Choice, given: Any) -> str:
+    ticked = given.getlist("platforms") if hasattr(given, "getlist") else ()
+    return render_template(
+        "developer/app_new.html", errors=errors, given=given, ticked=ticked, platforms=PLATFORMS, methods=METHODS,
+        every_platform=Platform, **_scopes(choice),
+    )  # fmt: skip
+
+
+def _edit_page(app: ClientView, errors: object, choice: Choice, given: Any) -> str:
+    versions = admission.versions_of(db_session(), app.id)
+    if not _may_edit(versions):
+        raise NotFoundPage
+    logo_digest = versions.latest.content["logo_digest"]
+    return render_template(
+        "developer/app_edit.html", app=app, versions=versions, errors=errors, given=given, logo_digest=logo_digest,
+        **_scopes(choice),
+    )  # fmt: skip
+
+
+def _scopes(choice: Choice) -> dict[str, Any]:
+    return {
+        "labels": LABELS, "choice": choice, "first_scopes": scope_choice.FIRST, "type_scopes": scope_choice.ONE_TYPE,
+        "longest_reason": scope_choice.LONGEST_REASON,
+    }  # fmt: skip

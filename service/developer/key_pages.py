@@ -1,0 +1,58 @@
+"""The keys of an app that proves itself by one: its public keys as they are, or their address; and taking others."""
+
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from oauth.apps import own_keys
+from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
+from oauth.apps.reviews import ReviewRefused
+from service.accounts.sessions import require_recent_password
+from service.developer.app_form import LABELS
+from service.developer.developer_schemas import Keys
+from service.developer.gate import current_developer, own_app, require_developer
+from service.web import NotFoundPage, db_session, load_form, settings
+
+blueprint = Blueprint("developer_keys", __name__, url_prefix="/developers/apps/<uuid:client_id>/keys")
+
+
+@blueprint.get("")
+@require_developer
+@require_recent_password(30)
+def show(client_id: UUID) -> ResponseReturnValue:
+    """The keys of the app, and the form for others."""
+    return _page(_own(client_id), {})
+
+
+@blueprint.post("")
+@require_developer
+@require_recent_password(60)
+def change(client_id: UUID) -> ResponseReturnValue:
+    """Take other keys: the older ones open nothing from now on."""
+    app = _own(client_id)
+    form, errors = load_form(Keys())
+    if errors:
+        return _page(app, errors), 400
+    try:
+        own_keys.replace(
+            db_session(), current_developer(), app.id, jwks=form["jwks"] or None, jwks_uri=form["jwks_uri"] or None,
+            settings=settings(),
+        )  # fmt: skip
+    except ClientRefused as refused:
+        return _page(app, {"_schema": [refused.reason]}), 400
+    except ReviewRefused as refused:
+        return _page(app, {"_schema": [refused.sentence]}), 409
+    return redirect(url_for("developer_apps.show", client_id=app.id, done="keys"), 303)
+
+
+def _own(client_id: UUID) -> ClientView:
+    app = own_app(client_id)
+    if app.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY:
+        raise NotFoundPage
+    return app
+
+
+def _page(app: ClientView, errors: object) -> str:
+    kids = own_keys.kids_of(db_session(), app.id)
+    return render_template("developer/keys.html", app=app, kids=kids, errors=errors, given=request.form, labels=LABELS)

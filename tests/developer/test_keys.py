@@ -1,0 +1,69 @@
+"""The keys of an app that proves itself by one."""
+
+import json
+
+import pytest
+from flask import Flask
+from joserfc.jwk import ECKey
+
+from oauth.apps import clients
+from oauth.models import Client
+from tests.developer.newcomer import Newcomer
+from tests.factories import make_developer
+from tests.oauth.desk import Committing
+
+
+@pytest.fixture
+def ada(app: Flask) -> Newcomer:
+    """A developer at My apps."""
+    with Committing(app) as session:
+        developer = make_developer(session)
+    return Newcomer(app).enter(developer)
+
+
+def key_set(*kids: str) -> str:
+    return json.dumps({"keys": [ECKey.generate_key("P-384", {"kid": kid}).as_dict(private=False) for kid in kids]})
+
+
+def test_an_app_with_a_key_is_registered_without_a_secret_and_changes_its_keys(ada: Newcomer) -> None:
+    client_id = ada.registered(method="private_key_jwt", jwks=key_set("first"))
+    here = f"/developers/apps/{client_id}"
+    assert "See or change the keys" in ada.get(here).text and "Make a new secret" not in ada.get(here).text
+    assert "first" in ada.get(f"{here}/keys").text
+
+    assert ada.post(f"{here}/keys", jwks=key_set("first", "second")).status_code == 303
+
+    page = ada.get(f"{here}/keys").text
+    assert "first" in page and "second" in page
+    with Committing(ada.app) as session:
+        row = session.get_one(Client, client_id)
+        assert row.secret_hash is None and row.jwks and len(row.jwks["keys"]) == 2
+        assert clients.get(session, client_id).token_endpoint_auth_method.value == "private_key_jwt"
+    assert ada.post(f"{here}/secret").status_code == 400
+
+
+def test_unfit_keys_are_refused(ada: Newcomer) -> None:
+    private = json.dumps({"keys": [ECKey.generate_key("P-384", {"kid": "a"}).as_dict(private=True)]})
+    other = json.dumps({"keys": [ECKey.generate_key("P-256", {"kid": "a"}).as_dict(private=False)]})
+    refused = ("", "{", "[]", '{"keys": []}', private, other, key_set("a", "a"))
+    for jwks in refused:
+        assert ada.register(method="private_key_jwt", jwks=jwks).status_code == 400, jwks[:60]
+    client_id = ada.registered(method="private_key_jwt", jwks=key_set("first"))
+    for jwks in refused:
+        assert ada.post(f"/developers/apps/{client_id}/keys", jwks=jwks).status_code == 400, jwks[:60]
+    both = ada.post(f"/developers/apps/{client_id}/keys", jwks=key_set("a"), jwks_uri="https://a.example/jwks")
+    assert both.status_code == 400
+    inside = ada.post(f"/developers/apps/{client_id}/keys", jwks_uri="https://169.254.169.254/jwks")
+    assert inside.status_code == 400
+    assert "first" in ada.get(f"/developers/apps/{client_id}/keys").text
+
+
+def test_an_app_without_a_key_has_no_such_page_nor_has_a_stranger(ada: Newcomer) -> None:
+    plain = ada.registered()
+    assert ada.get(f"/developers/apps/{plain}/keys").status_code == 404
+    keyed = ada.registered(name="Other Beacon", method="private_key_jwt", jwks=key_set("first"))
+    with Committing(ada.app) as session:
+        other = make_developer(session)
+    eve = Newcomer(ada.app).enter(other)
+    assert eve.get(f"/developers/apps/{keyed}/keys").status_code == 404
+    assert eve.post(f"/developers/apps/{keyed}/keys", jwks=key_set("evil")).status_code == 404
