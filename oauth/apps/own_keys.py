@@ -5,13 +5,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from oauth.apps import clients, own_apps, public_keys
+from oauth.apps import clients, own_apps, public_keys, registration
 from oauth.apps.clients import ClientRefused
 from oauth.apps.models import Developer
 from oauth.apps.public_keys import KeysRefused
 from oauth.apps.reviews import WrongState
-from oauth.models import AuthMethod, Client, ClientStatus, FetchedKeySet
-from service import audit
+from oauth.models import AuthMethod, ClientStatus
 from service.settings import Settings
 
 
@@ -36,33 +35,17 @@ def replace(
     An address is read at once, three seconds at most: the running transaction ends before, so that the database is not
     held meanwhile. Called before anything of the request is changed. Raises ClientRefused, WrongState, NoSuchClient.
     """
-    if (jwks is None) == (jwks_uri is None):
-        raise ClientRefused("Give the public keys or their address: one of the two.")
-    own_apps.get(session, developer, client_id)
-    keys = read(jwks) if jwks is not None else None
-    session.commit()
-    try:
-        published = public_keys.fetch(jwks_uri, sandbox=settings.sandbox) if jwks_uri is not None else None
-    except KeysRefused as refused:
-        raise ClientRefused(refused.reason) from None
     client = own_apps.own(session, developer, client_id)
     if client.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY or client.status is ClientStatus.RETIRED:
         raise WrongState
-    client.jwks, client.jwks_uri = keys, jwks_uri
-    _forget_fetched(session, client)
-    if published is not None:
-        session.add(public_keys.row(client.id, published))
-    audit.record(session, "oauth:client:replace-keys", client_id=client.id, account_id=developer.account_id)
+    keys = read(jwks) if jwks is not None else None
+    session.commit()
+    registration.replace_keys(
+        session, client_id, jwks=keys, jwks_uri=jwks_uri, settings=settings, by_account_id=developer.account_id
+    )
 
 
 def kids_of(session: Session, client_id: str) -> list[str]:
     """The names of the keys that the app gave here; none where it gave an address."""
     client = clients.find(session, client_id)
     return [str(key.get("kid")) for key in client.jwks["keys"]] if client is not None and client.jwks else []
-
-
-def _forget_fetched(session: Session, client: Client) -> None:
-    fetched = session.get(FetchedKeySet, client.id)
-    if fetched is not None:
-        session.delete(fetched)
-        session.flush()

@@ -131,7 +131,8 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
 
 
 def replace_keys(
-    session: Session, client_id: str, *, jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings
+    session: Session, client_id: str, *, jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings,
+    by_account_id: str | None = None,
 ) -> None:  # fmt: skip
     """Give an app that proves itself by a key other keys, or another address of them; the ones before end at once.
 
@@ -150,7 +151,7 @@ def replace_keys(
     if published is not None:
         session.add(public_keys.row(client.id, published))
     system_tokens.end_all(session, client.id)
-    audit.record(session, "oauth:client:replace-keys", client_id=client.id)
+    audit.record(session, "oauth:client:replace-keys", client_id=client.id, account_id=by_account_id)
 
 
 def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
