@@ -1,7 +1,7 @@
 """For whom a page is that everybody shares: sign-in, second factor, passwords and settings.
 
-They stand in the frame of the person's own place, and in its language: people of offices and of the plan would else be
-shown the phone lines and the help of members.
+They stand in the frame of the person's own place, and in its language: people of offices, app developers and people of
+the plan would else be shown the phone lines and the help of members.
 """
 
 from flask import request
@@ -11,8 +11,13 @@ from service.accounts.sessions import current_login, half_login
 from service.member.landing import Place, landing_of
 from service.web import db_session
 
-_FRAMES = {Place.MEMBER: "layout.html", Place.PROVIDER: "provider/layout.html", Place.STAFF: "staff/frame.html"}
-_PATHS = {Place.PROVIDER: "/provider/", Place.STAFF: "/staff/"}
+_FRAMES = {
+    Place.MEMBER: "layout.html", Place.PROVIDER: "provider/layout.html", Place.DEVELOPER: "developer/layout.html",
+    Place.STAFF: "staff/frame.html",
+}  # fmt: skip
+_PATHS = {Place.PROVIDER: "/provider/", Place.DEVELOPER: "/developers/", Place.STAFF: "/staff/"}
+_PUBLIC = (Place.PROVIDER, Place.DEVELOPER)
+"""Places with pages that anybody may open."""
 _SHARED = {"sign_in", "sign_in_code", "second_factor", "passwords", "settings_page"}
 
 
@@ -28,13 +33,14 @@ def frame() -> str:
 
 def place() -> Place:
     """The place of the page at hand: where the person is or wants to go, if it is theirs; else their own."""
-    if request.path.startswith(_PATHS[Place.PROVIDER]):
-        return Place.PROVIDER
+    here = next((one for one in _PUBLIC if f"{request.path}/".startswith(_PATHS[one])), None)
+    if here is not None:
+        return here
     wanted = _wanted()
     login = current_login() or half_login()
     if login is None:
         # An address says nothing about who asks: the staff console is not shown to exist where it was only guessed.
-        return wanted if wanted is not None and (wanted is Place.PROVIDER or is_shared()) else Place.MEMBER
+        return wanted if wanted is not None and (wanted in _PUBLIC or is_shared()) else Place.MEMBER
     landing = landing_of(db_session(), login.account)
     if wanted in landing.places:
         return wanted
