@@ -20,7 +20,7 @@ from service.conformance.wire import Wire
 
 _ROOT = Path(__file__).parents[2]
 _FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
-_LONGEST_START = 90.0
+_LONGEST_START = 180.0
 
 
 class NoServer(Exception):
