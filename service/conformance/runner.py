@@ -1,6 +1,6 @@
 """Runs requirements, one after the other, and keeps what became of each."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from time import monotonic
 
 from urllib3.exceptions import HTTPError, MaxRetryError
@@ -11,8 +11,6 @@ from service.conformance.requirement import Requirement
 from service.conformance.trial import Trial
 from service.conformance.verdicts import Failed, NotOffered
 
-Told = Callable[[Outcome], object]
-
 
 class Unreachable(Exception):
     """Nobody answers at the address, or not with a certificate that is trusted; the message says which."""
@@ -22,24 +20,16 @@ class UnknownSection(Exception):
     """No section has this name; the message names those there are."""
 
 
-def run(
-    trial: Trial, requirements: Sequence[Requirement], *, sections: Collection[str] = (), told: Told = lambda _: None
-) -> Report:
-    """Check every requirement, or those of some `sections`; `told` hears each outcome as it comes.
-
-    Raises UnknownSection, Unreachable.
-    """
+def run(trial: Trial, requirements: Sequence[Requirement], *, sections: Collection[str] = ()) -> Report:
+    """Check every requirement, or those of some `sections`. Raises UnknownSection, Unreachable."""
     names = {requirement.section for requirement in requirements}
     if unknown := set(sections) - names:
         raise UnknownSection(f"{', '.join(sorted(unknown))}: there are {', '.join(sorted(names))}")
     _require_answer(trial)
     began_at, began = now(), monotonic()
-    outcomes = []
-    for requirement in requirements:
-        if not sections or requirement.section in sections:
-            outcomes.append(_check(requirement, trial))
-            told(outcomes[-1])
-    return Report(trial.fhir_base, began_at, monotonic() - began, tuple(outcomes))
+    wanted = [one for one in requirements if not sections or one.section in sections]
+    outcomes = tuple(_check(requirement, trial) for requirement in wanted)
+    return Report(trial.fhir_base, began_at, monotonic() - began, outcomes)
 
 
 def _require_answer(trial: Trial) -> None:

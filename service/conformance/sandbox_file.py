@@ -57,11 +57,17 @@ class SandboxFile:
 
     def app(self, method: str) -> Registered:
         """The first app that people send home to itself and that authenticates so; raises NotOffered."""
-        return self._first(method, people=True)
+        for client in self.clients:
+            if client.method == method and client.redirect_uris and not client.served_here:
+                return client
+        raise NotOffered(f"the sandbox file names no app of people's with {method}")
 
-    def backend(self) -> Registered:
-        """The first app without a person: it has a key and nowhere to be called back; raises NotOffered."""
-        return self._first(ASYMMETRIC, people=False)
+    def backends(self) -> list[Registered]:
+        """The apps without a person: each has a key and nowhere to be called back; raises NotOffered."""
+        found = [client for client in self.clients if client.private_key and not client.redirect_uris]
+        if not found:
+            raise NotOffered(f"the sandbox file names no backend app with {ASYMMETRIC} and its private_jwk")
+        return found
 
     def launched(self) -> Registered:
         """The first app that a portal can open, at an address that is its own; raises NotOffered."""
@@ -69,13 +75,6 @@ class SandboxFile:
             if client.launch_uris and client.redirect_uris:
                 return client
         raise NotOffered("the sandbox file names no app with launch_uris")
-
-    def _first(self, method: str, *, people: bool) -> Registered:
-        for client in self.clients:
-            if client.method == method and bool(client.redirect_uris) is people and not client.served_here:
-                return client
-        what = "people's" if people else "backend"
-        raise NotOffered(f"the sandbox file names no {what} app with {method}")
 
 
 def read(path: Path, username: str | None = None) -> SandboxFile:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urljoin
 
 from urllib3 import HTTPHeaderDict, PoolManager, Retry, Timeout
 
-from service.conformance.verdicts import Failed, expect
+from service.conformance.verdicts import Failed, NotOffered, expect, expect_status
 
 Fields = Mapping[str, str] | Sequence[tuple[str, str]]
 _TIMEOUT = Timeout(connect=10, read=30)
@@ -51,6 +51,13 @@ class Answer:
         expect(isinstance(found, dict), "a JSON object", type(found).__name__)
         content: dict[str, Any] = found
         return content
+
+
+def expect_refusal(answer: Answer, of: str) -> None:
+    """Raise Failed unless the caller was not believed. Raises NotOffered where the server judges nobody for a while."""
+    if answer.status == 429:
+        raise NotOffered(f"after earlier refusals the server asks to wait {answer.headers.get('Retry-After')} seconds")
+    expect_status(answer.status, {400, 401}, of)
 
 
 class Wire:

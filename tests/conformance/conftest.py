@@ -35,7 +35,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     var, port = tmp_path_factory.mktemp("var"), free_port()
     settings = Settings.from_environment({"VAR": str(var), "BASE_URL": f"http://127.0.0.1:{port}"})
     make_sandbox(settings)
-    with running_server(settings, base_url=settings.base_url) as server, Proxy(port, server, settings) as made:
+    with (
+        running_server(settings, workers=1, base_url=settings.base_url) as server,
+        Proxy(port, server, settings) as made,
+    ):
         yield made
 
 

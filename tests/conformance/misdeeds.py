@@ -45,7 +45,7 @@ def at(path: str, method: str = "GET", **fields: str) -> When:
 
     def when(call: Call) -> bool:
         named = re.fullmatch(path, urlsplit(call.path).path) is not None and call.method == method
-        return named and fields.items() <= (call.form.items() if fields else {})
+        return named and (not fields or fields.items() <= call.form.items())
 
     return when
 

@@ -218,7 +218,8 @@ TOKENS: dict[str, Case] = {
 REFUSALS: dict[str, Case] = {
     "categories ignored": (
         asked(_without_category),
-        named("granular", "search_condition", "search_observation", "read_condition", "read_observation", "union"),
+        named("granular", "search_condition", "search_observation", "read_condition", "read_observation")
+        | named("granular", "union", "unknown"),
     ),
     "letters ignored": (
         after(at("/fhir/r4/Coverage.*"), where(lambda reply: reply.status == 403, lambda _: BUNDLE)),

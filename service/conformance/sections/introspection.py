@@ -71,7 +71,7 @@ def _bearer(trial: Trial) -> None:
     if not scopes:
         raise NotOffered("scopes_supported names no scope for introspection")
     trial.require_grant("client_credentials")
-    granted = trial.as_app(trial.file.backend()).token({"grant_type": "client_credentials", "scope": scopes[0]})
+    granted = trial.as_app(trial.file.backends()[0]).token({"grant_type": "client_credentials", "scope": scopes[0]})
     expect_status(granted.status, {200}, f"a request for {scopes[0]}")
     told = trial.wire.post(
         _endpoint(trial), {"token": _launch(trial).access_token}, Accept="application/json",

@@ -8,6 +8,7 @@ from service.conformance.requirement import Check, Requirement
 from service.conformance.sections import launches
 from service.conformance.trial import Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status
+from service.conformance.wire import expect_refusal
 
 _INVALID_REQUEST = "invalid_request"
 
@@ -93,7 +94,7 @@ def _code_twice(trial: Trial) -> None:
 def _other_apps_code(trial: Trial) -> None:
     trial.require("client-confidential-symmetric")
     launch, other = _ask(trial), launches.symmetric(trial).app
-    expect_status(other.token(launch.form()).status, {400, 401}, "another app's code")
+    expect_refusal(other.token(launch.form()), "another app's code")
 
 
 def _other_redirect(trial: Trial) -> None:
@@ -105,7 +106,7 @@ def _other_redirect(trial: Trial) -> None:
 def _unknown_client(trial: Trial) -> None:
     launch = _ask(trial)
     answer = trial.wire.post(launch.app.token_endpoint, {**launch.form(), "client_id": "made-up-client"})
-    expect_status(answer.status, {400, 401}, "an unknown client_id")
+    expect_refusal(answer, "an unknown client_id")
 
 
 def _wrong_secret(trial: Trial) -> None:
@@ -114,7 +115,8 @@ def _wrong_secret(trial: Trial) -> None:
     answer = trial.wire.post(
         launch.app.token_endpoint, launch.form(), Authorization=basic(launch.app.id, "made-up-secret")
     )
-    expect_status(answer.status, {401}, "a wrong secret")
+    expect_refusal(answer, "a wrong secret")
+    expect_status(answer.status, {401}, "a wrong secret by HTTP Basic")
     expect("WWW-Authenticate" in answer.headers, "WWW-Authenticate with it", "none")
 
 
@@ -122,7 +124,7 @@ def _no_secret(trial: Trial) -> None:
     trial.require("client-confidential-symmetric")
     launch = launches.symmetric(trial)
     answer = trial.wire.post(launch.app.token_endpoint, {**launch.form(), "client_id": launch.app.id})
-    expect_status(answer.status, {400, 401}, "a confidential app without its secret")
+    expect_refusal(answer, "a confidential app without its secret")
 
 
 def _public_with_secret(trial: Trial) -> None:
@@ -130,7 +132,7 @@ def _public_with_secret(trial: Trial) -> None:
     answer = trial.wire.post(
         launch.app.token_endpoint, {**launch.form(), "client_id": launch.app.id, "client_secret": "made-up-secret"}
     )
-    expect_status(answer.status, {400, 401}, "a public app with a secret")
+    expect_refusal(answer, "a public app with a secret")
 
 
 def _grant_type(trial: Trial) -> None:
