@@ -204,9 +204,10 @@ def note_failed_fetch(session: Session, client_id: str, at: int) -> None:
     _TRIED.run(session, at, client_id)
 
 
-def claim_key_fetch(session: Session, client_id: str, at: int, before: int) -> bool:
-    """Be the one who asks the address now, if nobody did since `before`; False for everybody else."""
-    return bool(_CLAIM_FETCH.run(session, at, client_id, before, at).fetchall())
+def claim_key_fetch(session: Session, client_id: str, at: int, apart: int) -> bool:
+    """Be the one who asks the address now, if nobody did within `apart` microseconds; False for everybody else."""
+    # Within on either side: who looked at the clock first may come second.
+    return bool(_CLAIM_FETCH.run(session, at, client_id, at - apart, at + apart).fetchall())
 
 
 def find_system_token(session: Session, token_hash: str) -> SystemTokenFacts | None:

@@ -43,16 +43,16 @@ def _fetched(
 ) -> dict[str, Any] | None:  # fmt: skip
     at = microseconds(now())
     if not _is_fresh(facts, at):
-        failed_lately = facts.tried_at > facts.fetched_at and at - _APART < facts.tried_at <= at
+        failed_lately = facts.tried_at > facts.fetched_at and abs(at - facts.tried_at) < _APART
         return None if failed_lately else _fetch(session, client_id, facts, settings)
-    if _names(facts.fetched, kid) or not claim_key_fetch(session, client_id, at, at - _APART):
+    if _names(facts.fetched, kid) or not claim_key_fetch(session, client_id, at, _APART):
         return facts.fetched
     return _fetch(session, client_id, facts, settings)
 
 
 def _is_fresh(facts: KeyFacts, at: int) -> bool:
-    # What was read in the future of this moment was read before a clock was set back.
-    return facts.fetched is not None and facts.fetched_at <= at < facts.fresh_until
+    # What was read far in the future of this moment was read before a clock was set back; a little is another worker's.
+    return facts.fetched is not None and facts.fetched_at - _APART < at < facts.fresh_until
 
 
 def _names(jwks: dict[str, Any] | None, kid: str) -> bool:
