@@ -71,8 +71,11 @@ class Client(Base):
     previous_secret_expires_at: Mapped[datetime | None] = mapped_column(Instant)
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
     launch_uris: Mapped[list[str]] = mapped_column(JSON)
+    post_logout_redirect_uris: Mapped[list[str]] = mapped_column(JSON, default=list)
     scopes: Mapped[str] = mapped_column(Text)
     may_introspect: Mapped[bool] = mapped_column(default=False)
+    require_pushed_authorization_requests: Mapped[bool] = mapped_column(default=False)
+    dpop_bound_access_tokens: Mapped[bool] = mapped_column(default=False)
     status: Mapped[ClientStatus] = mapped_column(words(ClientStatus))
     developer_name: Mapped[str] = mapped_column(String(200))
     developer_domain: Mapped[str | None] = mapped_column(String(253))
@@ -97,8 +100,38 @@ class Client(Base):
         return grant_type in {"authorization_code", "refresh_token"}
 
 
+class LaunchHandle(Base, SpentOnce):
+    """That the portal opened an app for one member: redeemed once, by that app, in the login session it was made in."""
+
+    __tablename__ = "launch_handle"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    login_session_id: Mapped[str] = mapped_column(String(36))
+    member_id: Mapped[str] = mapped_column(ForeignKey("member.id"))
+    need_patient_banner: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
+class PushedRequest(Base, SpentOnce):
+    """The parameters of an authorization request that an app sent ahead (RFC 9126), for one use within a minute."""
+
+    __tablename__ = "pushed_request"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    parameters: Mapped[dict[str, str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+
+
 class PendingAuthorization(Base, SpentOnce):
-    """A validated authorization request that waits for its person, ten minutes at most (OA-18)."""
+    """A validated authorization request that waits for its person, ten minutes at most (OA-18).
+
+    `launched_member_id` and `launched_in` (a login session) are set where the portal opened the app.
+    """
 
     __tablename__ = "pending_authorization"
 
@@ -114,6 +147,10 @@ class PendingAuthorization(Base, SpentOnce):
     login_hint: Mapped[str | None] = mapped_column(Text)
     ui_locales: Mapped[str | None] = mapped_column(Text)
     authenticate_after: Mapped[datetime | None] = mapped_column(Instant)
+    launched_member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"))
+    launched_in: Mapped[str | None] = mapped_column(String(36))
+    need_patient_banner: Mapped[bool] = mapped_column(default=True)
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
 
@@ -136,6 +173,9 @@ class AuthorizationCode(Base, SpentOnce):
     scope: Mapped[str] = mapped_column(Text)
     nonce: Mapped[str | None] = mapped_column(Text)
     code_challenge: Mapped[str] = mapped_column(String(43))
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
+    need_patient_banner: Mapped[bool] = mapped_column(default=True)
+    login_session_id: Mapped[str | None] = mapped_column(String(36))
     authenticated_at: Mapped[datetime] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
@@ -159,7 +199,11 @@ class FamilyEnd(StrEnum):
 
 
 class TokenFamily(Base):
-    """All tokens that descend from one code exchange: one installation of the app (a phone, a laptop)."""
+    """All tokens that descend from one code exchange: one installation of the app (a phone, a laptop).
+
+    `login_session_id` is the sign-in in which it was agreed: what `online_access` lives by. `dpop_jkt` is the key that
+    a public app's refresh tokens are bound to.
+    """
 
     __tablename__ = "token_family"
 
@@ -168,6 +212,9 @@ class TokenFamily(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
     scope: Mapped[str] = mapped_column(Text)
     nonce: Mapped[str | None] = mapped_column(Text)
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
+    need_patient_banner: Mapped[bool] = mapped_column(default=True)
+    login_session_id: Mapped[str | None] = mapped_column(String(36))
     authenticated_at: Mapped[datetime] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -175,7 +222,10 @@ class TokenFamily(Base):
 
 
 class AccessToken(Base):
-    """A bearer token of an hour at most, compared with its family, grant, account, link and app on every use."""
+    """A token of an hour at most, compared with its family, grant, account, link and app on every use.
+
+    `dpop_jkt` names the key it is bound to (RFC 9449); a bearer token has none.
+    """
 
     __tablename__ = "access_token"
 
@@ -183,6 +233,7 @@ class AccessToken(Base):
     family_id: Mapped[str] = mapped_column(ForeignKey("token_family.id"), index=True)
     grant_version: Mapped[int] = mapped_column(Integer)
     scope: Mapped[str] = mapped_column(Text)
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)

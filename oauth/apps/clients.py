@@ -45,7 +45,10 @@ class ClientView:
     token_endpoint_auth_method: AuthMethod
     redirect_uris: tuple[str, ...]
     launch_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
     scopes: str
+    require_pushed_authorization_requests: bool
+    dpop_bound_access_tokens: bool
     status: ClientStatus
     developer_name: str
     developer_domain: str | None
@@ -87,7 +90,10 @@ def view(client: Client) -> ClientView:
         token_endpoint_auth_method=client.token_endpoint_auth_method,
         redirect_uris=tuple(client.redirect_uris),
         launch_uris=tuple(client.launch_uris),
+        post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
         scopes=client.scopes,
+        require_pushed_authorization_requests=client.require_pushed_authorization_requests,
+        dpop_bound_access_tokens=client.dpop_bound_access_tokens,
         status=client.status,
         developer_name=client.developer_name,
         developer_domain=client.developer_domain,

@@ -20,7 +20,7 @@ from service.clock import now
 from service.db import digest, new_id
 from service.settings import Settings
 
-DEFAULT_SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs user/*.rs"
+DEFAULT_SCOPES = "openid fhirUser launch launch/patient online_access offline_access patient/*.rs user/*.rs"
 """What a registered app may ask for unless the plan narrows it: reading only."""
 SIGNING_ALG = "RS256"
 """What signs ID tokens; nothing else can be asked for (case 61)."""
@@ -40,6 +40,7 @@ class Registration:
     kind: ClientKind = ClientKind.PUBLIC
     token_endpoint_auth_method: AuthMethod | None = None
     launch_uris: Sequence[str] = ()
+    post_logout_redirect_uris: Sequence[str] = ()
     scopes: str = DEFAULT_SCOPES
     developer_domain: str | None = None
     website: str | None = None
@@ -59,6 +60,8 @@ class Registration:
     """Where its review begins: what the plan's own tools register needs none."""
     by_account_id: str | None = None
     may_introspect: bool = False
+    require_pushed_authorization_requests: bool = False
+    dpop_bound_access_tokens: bool = False
     secret_lifetime: timedelta | None = None
     client_id: str | None = None
     client_secret: str | None = None
@@ -120,6 +123,7 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
         website=app.website, policy_uri=app.policy_uri, terms_uri=app.terms_uri,
     )  # fmt: skip
     require_content(session, content, settings)
+    _require_addresses(app.redirect_uris, app.post_logout_redirect_uris, sandbox=settings.sandbox)
 
 
 def _row(app: Registration, secret: str | None, at: datetime) -> Client:
@@ -133,8 +137,11 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         secret_expires_at=at + app.secret_lifetime if secret and app.secret_lifetime else None,
         redirect_uris=list(app.redirect_uris),
         launch_uris=list(app.launch_uris),
+        post_logout_redirect_uris=list(app.post_logout_redirect_uris),
         scopes=app.scopes,
         may_introspect=app.may_introspect and secret is not None,
+        require_pushed_authorization_requests=app.require_pushed_authorization_requests,
+        dpop_bound_access_tokens=app.dpop_bound_access_tokens,
         status=ClientStatus.PENDING,
         organization_id=app.organization_id,
         description=app.description,
@@ -167,11 +174,11 @@ def _require_name(session: Session, name: str, settings: Settings, own_id: str |
         raise ClientRefused("The name looks like that of an app that is registered already.")
 
 
-def _require_addresses(redirect_uris: Sequence[str], launch_uris: Sequence[str], *, sandbox: bool) -> None:
+def _require_addresses(redirect_uris: Sequence[str], others: Sequence[str], *, sandbox: bool) -> None:
     if not 1 <= len(redirect_uris) <= 20:
         raise ClientRefused("An app has 1 to 20 redirect addresses.")
     try:
-        for uri in (*redirect_uris, *launch_uris):
+        for uri in (*redirect_uris, *others):
             redirects.require_registrable(uri, sandbox=sandbox)
     except redirects.RedirectRefused as refused:
         raise ClientRefused(refused.reason) from None
