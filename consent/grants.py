@@ -162,6 +162,12 @@ def subject_for(session: Session, account_id: str, member_id: str) -> str:
     return found
 
 
+def account_of_subject(session: Session, subject: str) -> str | None:
+    """The id of the account behind a `sub`; None for a text that is none."""
+    found: str | None = session.scalar(select(Subject.account_id).where(Subject.id == subject))
+    return found
+
+
 def _find_subject(session: Session, account_id: str, member_id: str) -> str | None:
     rows = _SUBJECT.run(session, account_id, member_id).fetchall()
     return str(rows[0][0]) if rows else None

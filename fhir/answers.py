@@ -31,7 +31,7 @@ _FOR_EVERY_ORIGIN = (
         "ETag, Last-Modified, Location, Content-Location, Retry-After, WWW-Authenticate, X-Request-Id",
     ),
 )
-_ALLOWED = "Authorization, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"
+_ALLOWED = "Authorization, DPoP, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"
 _ISSUES = {
     401: Issue.LOGIN, 403: Issue.FORBIDDEN, 404: Issue.NOT_FOUND, 405: Issue.NOT_SUPPORTED, 413: Issue.TOO_LONG,
     414: Issue.TOO_LONG, 415: Issue.NOT_SUPPORTED, 429: Issue.THROTTLED, 500: Issue.EXCEPTION, 503: Issue.TRANSIENT,
@@ -71,12 +71,13 @@ def of_problem(problem: FhirProblem) -> Response:
 
 
 def of_token_problem(problem: TokenProblem) -> Response:
-    """A missing, bad or narrow token (RFC 6750 §3) as OperationOutcome."""
+    """A missing, bad or narrow token (RFC 6750 §3, RFC 9449 §7) as OperationOutcome."""
     issue = Issue.FORBIDDEN if problem.status == 403 else Issue.LOGIN
     if problem.status == 401 and not isinstance(problem, MissingToken):
         issue = Issue.EXPIRED
     body = outcome_bytes(issue, problem.sentence)
-    return _whole(body, problem.status, FHIR_JSON, [("WWW-Authenticate", problem.challenge)])
+    challenge = problem.challenge(request_ctx.request.environ.get("HTTP_AUTHORIZATION", ""))
+    return _whole(body, problem.status, FHIR_JSON, [("WWW-Authenticate", challenge)])
 
 
 def of_http_error(error: HTTPException) -> Response:

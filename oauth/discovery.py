@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass
 
 from flask import Blueprint, Response, json, request, url_for
 
+from oauth import brands
+from oauth.brands import BrandIdentifier
 from oauth.models import AuthMethod
+from oauth.tokens import dpop
 from service import web
 from service.settings import Settings
 
 blueprint = Blueprint("discovery", __name__)
 
 CAPABILITIES = (
-    "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric", "sso-openid-connect",
-    "context-standalone-patient", "context-banner", "permission-offline", "permission-patient", "permission-user",
-    "permission-v1", "permission-v2",
+    "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",
+    "sso-openid-connect", "context-ehr-patient", "context-standalone-patient", "context-banner", "permission-offline",
+    "permission-online", "permission-patient", "permission-user", "permission-v1", "permission-v2",
 )  # fmt: skip
 RESOURCE_TYPES = (
     "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
@@ -55,11 +58,15 @@ class Discovery:
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
+    pushed_authorization_request_endpoint: str
     jwks_uri: str
     revocation_endpoint: str
     introspection_endpoint: str
     userinfo_endpoint: str
+    end_session_endpoint: str
     management_endpoint: str
+    user_access_brand_bundle: str
+    user_access_brand_identifier: BrandIdentifier
     scopes_supported: tuple[str, ...]
     capabilities: tuple[str, ...]
     response_types_supported: tuple[str, ...] = ("code",)
@@ -70,13 +77,16 @@ class Discovery:
     introspection_endpoint_auth_methods_supported: tuple[str, ...] = (AuthMethod.BASIC, AuthMethod.POST)
     code_challenge_methods_supported: tuple[str, ...] = ("S256",)
     authorization_response_iss_parameter_supported: bool = True
+    # Asked of single apps only (RFC 9126 §5).
+    require_pushed_authorization_requests: bool = False
+    dpop_signing_alg_values_supported: tuple[str, ...] = dpop.ALGORITHMS
     ui_locales_supported: tuple[str, ...] = ("en", "es")
     subject_types_supported: tuple[str, ...] = ("public",)
     id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
     claims_supported: tuple[str, ...] = (
         "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "at_hash", "fhirUser",
     )  # fmt: skip
-    prompt_values_supported: tuple[str, ...] = ("none", "login", "consent")
+    prompt_values_supported: tuple[str, ...] = ("none", "login", "consent", "select_account")
     claims_parameter_supported: bool = False
     request_parameter_supported: bool = False
     # Left out it would mean true (OpenID Connect Discovery §3).
@@ -87,11 +97,14 @@ _SMART = (
     "issuer", "jwks_uri", "authorization_endpoint", "token_endpoint", "grant_types_supported",
     "token_endpoint_auth_methods_supported", "scopes_supported", "response_types_supported", "management_endpoint",
     "introspection_endpoint", "revocation_endpoint", "code_challenge_methods_supported", "capabilities",
+    "user_access_brand_bundle", "user_access_brand_identifier",
 )  # fmt: skip
-_ONLY_SMART = frozenset({"capabilities", "management_endpoint"})
+_ONLY_SMART = frozenset({
+    "capabilities", "management_endpoint", "user_access_brand_bundle", "user_access_brand_identifier",
+})  # fmt: skip
 _ONLY_OPENID = frozenset({
-    "userinfo_endpoint", "subject_types_supported", "id_token_signing_alg_values_supported", "claims_supported",
-    "prompt_values_supported", "claims_parameter_supported", "request_parameter_supported",
+    "userinfo_endpoint", "end_session_endpoint", "subject_types_supported", "id_token_signing_alg_values_supported",
+    "claims_supported", "prompt_values_supported", "claims_parameter_supported", "request_parameter_supported",
     "request_uri_parameter_supported",
 })  # fmt: skip
 
@@ -106,11 +119,15 @@ def describe(settings: Settings) -> Discovery:
         issuer=settings.base_url,
         authorization_endpoint=at("oauth.authorize"),
         token_endpoint=at("oauth.token"),
+        pushed_authorization_request_endpoint=at("oauth.par"),
         jwks_uri=at("oauth.jwks"),
         revocation_endpoint=at("oauth.revoke"),
         introspection_endpoint=at("oauth.introspect"),
         userinfo_endpoint=at("oauth.userinfo"),
+        end_session_endpoint=at("oauth.end_session"),
         management_endpoint=at("apps.index"),
+        user_access_brand_bundle=brands.address(settings),
+        user_access_brand_identifier=brands.identifier(settings),
         scopes_supported=scopes_supported(),
         capabilities=CAPABILITIES,
     )
@@ -125,7 +142,8 @@ def scopes_supported() -> tuple[str, ...]:
         for suffix in ("read", "rs", "r", "s")
     ]
     granular = [f"{context}/{scope}" for context in ("patient", "user") for scope in GRANULAR]
-    return ("openid", "fhirUser", "launch/patient", "offline_access", *resources, *granular)
+    words = ("openid", "fhirUser", "launch", "launch/patient", "online_access", "offline_access")
+    return (*words, *resources, *granular)
 
 
 @blueprint.get("/fhir/r4/.well-known/smart-configuration")

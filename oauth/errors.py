@@ -49,6 +49,13 @@ class TooManyAttempts(Refused):
     status_code = 429
 
 
+class InvalidDpopProof(Refused):
+    """The DPoP proof is missing where one is needed, malformed, not for this request, too old, or used before."""
+
+    error = "invalid_dpop_proof"
+    description = "The DPoP proof is missing, malformed, not for this request, out of time, or was used before."
+
+
 class UnsupportedResponseType(Refused):
     """Only `code` is offered (OA-4)."""
 
@@ -147,8 +154,8 @@ def as_json(error: OAuth2Error, *, challenge: bool = False) -> Response:
 _CONSTANT: dict[str, str] = {
     kind.error: kind.description
     for kind in (
-        InvalidRequest, InvalidClient, InvalidGrant, TooManyAttempts, UnsupportedResponseType, InvalidScope,
-        RequestNotSupported, RequestUriNotSupported, AccessDenied, LoginRequired, ConsentRequired,
+        InvalidRequest, InvalidClient, InvalidGrant, InvalidDpopProof, TooManyAttempts, UnsupportedResponseType,
+        InvalidScope, RequestNotSupported, RequestUriNotSupported, AccessDenied, LoginRequired, ConsentRequired,
     )
 } | {
     rfc6749.UnsupportedGrantTypeError.error: "This grant type is not supported.",

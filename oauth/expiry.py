@@ -11,7 +11,15 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from consent.models import Grant
-from oauth.models import AccessToken, AuthorizationCode, PendingAuthorization, RefreshToken, TokenFamily
+from oauth.models import (
+    AccessToken,
+    AuthorizationCode,
+    LaunchHandle,
+    PendingAuthorization,
+    PushedRequest,
+    RefreshToken,
+    TokenFamily,
+)
 from service.clock import now
 
 _BATCH = 500
@@ -23,6 +31,14 @@ _KEEP_EVIDENCE = timedelta(days=400)
 
 def _delete_pending(session: Session) -> int:
     return _delete(session, PendingAuthorization.id, PendingAuthorization.expires_at < now() - _KEEP)
+
+
+def _delete_pushed(session: Session) -> int:
+    return _delete(session, PushedRequest.hash, PushedRequest.expires_at < now() - _KEEP)
+
+
+def _delete_launches(session: Session) -> int:
+    return _delete(session, LaunchHandle.hash, LaunchHandle.expires_at < now() - _KEEP)
 
 
 def _delete_access_tokens(session: Session) -> int:
@@ -53,6 +69,8 @@ def _delete(session: Session, key: InstrumentedAttribute[str], *over: ColumnElem
 
 SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_pending,
+    _delete_pushed,
+    _delete_launches,
     _delete_access_tokens,
     _delete_codes,
     _delete_refresh_tokens,

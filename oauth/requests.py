@@ -33,6 +33,8 @@ class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no typ
         super().__init__(method, uri, headers=headers)
         self.payload = BasicOAuth2Payload(parameters)
         self.pending: PendingAuthorization | None = None
+        self.dpop_jkt: str | None = None
+        """The key whose possession the caller proved (RFC 9449), where it sent a proof."""
 
     @property
     def form(self) -> dict[str, str]:

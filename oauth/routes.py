@@ -1,30 +1,33 @@
 """The endpoints of the authorization server."""
 
+from dataclasses import asdict
+
 import orjson
 from authlib.oauth2 import OAuth2Error
-from flask import Blueprint, Flask, Response, json, redirect, request, url_for
+from flask import Blueprint, Flask, Response, json, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from consent.representatives import members_for
 from oauth import keys
-from oauth.apps import logos
-from oauth.authorization import authorization_request, flows
+from oauth.apps import logos, redirects
+from oauth.authorization import authorization_request, ending, flows, pushing
 from oauth.authorization.authorization_request import Refusal
 from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
 from oauth.requests import Duplicated, body_parameters, current_request, query_parameters
 from oauth.server import refusal_url, server
 from oauth.tokens import introspection
-from oauth.tokens.protector import TokenInQuery, TokenProblem, bearer_token
-from oauth.tokens.userinfo import claims_of
+from oauth.tokens.token_problems import TokenInQuery, TokenProblem
+from oauth.tokens.userinfo import claims_for_request
 from service import web
-from service.accounts.sessions import Login, current_login
+from service.accounts.sessions import Login, Step, current_login, end_current, half_login
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 # Apps post here from their own origins; each endpoint proves its caller, and authorize only keeps what it is sent.
 web.csrf.exempt(blueprint)
 _MACHINE_PATHS = (
+    "/oauth/par",
     "/oauth/token",
     "/oauth/revoke",
     "/oauth/introspect",
@@ -32,7 +35,7 @@ _MACHINE_PATHS = (
     "/oauth/jwks",
     "/.well-known/",
 )
-_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.token", "oauth.revoke", "oauth.jwks", "oauth.userinfo"})
+_OPEN_TO_ANY_ORIGIN = frozenset({"oauth.par", "oauth.token", "oauth.revoke", "oauth.jwks", "oauth.userinfo"})
 
 
 def install(app: Flask) -> None:
@@ -47,7 +50,10 @@ def authorize() -> ResponseReturnValue:
     session, settings = web.db_session(), web.settings()
     try:
         given, repeated = _authorize_parameters()
-        asked = authorization_request.validate(session, given, repeated=repeated, settings=settings)
+        pushed = pushing.is_pushed(given)
+        if pushed:
+            given = pushing.pull(session, given)
+        asked = authorization_request.validate(session, given, repeated=repeated, settings=settings, pushed=pushed)
         request_id = flows.begin(session, asked)
     except Refusal as refusal:
         return redirect(refusal_url(refusal.redirect_uri, refusal.state, refusal.error), 303)
@@ -60,6 +66,17 @@ def authorize() -> ResponseReturnValue:
 def resume(request_id: str) -> ResponseReturnValue:
     """Where a kept request goes on, after signing in for instance."""
     return _next_step(web.db_session(), request_id)
+
+
+@blueprint.post("/par")
+def par() -> Response:
+    """RFC 9126: an authorization request sent ahead."""
+    try:
+        pushed = pushing.push(web.db_session(), current_request(), web.settings())
+    except OAuth2Error as error:
+        return as_json(error, challenge="Authorization" in request.headers)
+    headers = NO_STORE | {"Cache-Control": "no-cache, no-store"}
+    return Response(json.dumps(asdict(pushed)), 201, headers=headers, content_type=JSON)
 
 
 @blueprint.post("/token")
@@ -84,15 +101,30 @@ def introspect() -> Response:
     return Response(orjson.dumps(told), headers=NO_STORE, content_type=JSON)
 
 
+@blueprint.route("/end-session", methods=["GET", "POST"])
+def end_session() -> ResponseReturnValue:
+    """OpenID Connect RP-Initiated Logout. A POST is turned into a GET, so that our cookie comes along."""
+    session, given = web.db_session(), _end_parameters()
+    if request.method == "POST":
+        return redirect(redirects.with_parameters(url_for("oauth.end_session"), **given), 303)
+    asked, login = ending.find(session, given, web.settings()), current_login() or half_login()
+    if asked is None or (login is not None and login.account.id != asked.account_id):
+        return render_template("accounts/sign_out.html")
+    if login is not None:
+        end_current(session)
+    return redirect(asked.return_to or url_for("home.index"), 303)
+
+
 @blueprint.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """OpenID Connect Core §5.3; the token in the header only."""
     try:
-        claims = claims_of(web.reading_session(), bearer_token(), web.settings())
+        claims = claims_for_request(web.reading_session(), web.settings())
     except TokenProblem as problem:
         status = 400 if isinstance(problem, TokenInQuery) else problem.status
         body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
-        headers = NO_STORE | {"WWW-Authenticate": problem.challenge}
+        challenge = problem.challenge(request.headers.get("Authorization", ""))
+        headers = NO_STORE | {"WWW-Authenticate": challenge}
         return Response(json.dumps(body), status, headers=headers, content_type=JSON)
     return Response(json.dumps(claims), headers=NO_STORE, content_type="application/json")
 
@@ -122,11 +154,12 @@ def _open_to_apps(response: Response) -> Response:
     """CORS for browser apps, without credentials; never on authorize (SMART-81, OA-11)."""
     if request.endpoint in _OPEN_TO_ANY_ORIGIN:
         response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate, X-Request-Id"
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "POST")
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
             response.headers["Access-Control-Max-Age"] = "600"
-    elif request.endpoint in {"oauth.authorize", "oauth.resume"}:
+    elif request.endpoint in {"oauth.authorize", "oauth.resume", "oauth.end_session"}:
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -141,18 +174,31 @@ def _authorize_parameters() -> tuple[dict[str, str], bool]:
         raise UnusableRequest from None
 
 
+def _end_parameters() -> dict[str, str]:
+    """What is known of the parameters; nothing at all of a request that repeats one or cannot be read."""
+    try:
+        given = query_parameters(request) if request.method != "POST" else body_parameters(request)
+    except (Duplicated, InvalidRequest):
+        return {}
+    return {name: given[name] for name in ending.PARAMETERS if name in given}
+
+
 def _next_step(session: Session, request_id: str) -> ResponseReturnValue:
     """To the app, to sign in, or to the consent page, whichever comes next."""
     browser = web.browser_id()
     flows.bind(session, request_id, browser)
     pending, login = flows.get_pending(session, request_id, browser), current_login()
+    here = url_for("oauth.resume", request_id=request_id)
+    if pending.was_launched_elsewhere(login):
+        return redirect(flows.refuse(session, pending, InvalidRequest()), 303)
     if "none" in pending.prompts:
         return redirect(_answer_silently(session, pending, login), 303)
     if login is None:
-        return redirect(url_for("sign_in.sign_in", next=url_for("oauth.resume", request_id=request_id)), 303)
-    if pending.needs_sign_in(login):
-        here = url_for("oauth.resume", request_id=request_id)
+        return redirect(url_for("sign_in.sign_in", next=here), 303)
+    if pending.needs_password(login):
         return redirect(url_for("sign_in.confirm_password", next=here), 303)
+    if pending.needs_factor(login):
+        return redirect(url_for(Step.FACTOR, next=here), 303)
     return redirect(url_for("consent.show", request=request_id), 303)
 
 
@@ -160,7 +206,7 @@ def _answer_silently(session: Session, pending: flows.PendingView, login: Login 
     """The answer to prompt=none: a code where the very same was agreed before, else an error; no page either way."""
     if login is None or pending.needs_sign_in(login):
         return flows.refuse(session, pending, LoginRequired())
-    choices = members_for(session, login.account)
+    choices = [choice for choice in members_for(session, login.account) if pending.may_be_about(choice)]
     agreed = [flows.standing_grant(session, pending, login.account, choice) for choice in choices]
     standing = [grant for grant in agreed if grant is not None]
     # With several members agreed to, which one is meant is the person's to say.

@@ -7,16 +7,17 @@ from typing import Any
 from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from flask import Request, Response, json
 from flask import request as flask_request
+from sqlalchemy.orm import Session
 
 from oauth.apps import redirects
 from oauth.callers import client_authentication
-from oauth.errors import JSON, NO_STORE, InvalidRequest, as_json, description_of
+from oauth.errors import JSON, NO_STORE, InvalidDpopProof, InvalidRequest, as_json, description_of
 from oauth.exchanges.code_exchange import S256, CodeExchange
 from oauth.exchanges.refresh_exchange import RefreshExchange
 from oauth.exchanges.standing import Recipient
-from oauth.models import Client
+from oauth.models import Client, ClientKind
 from oauth.requests import OAuthRequest, current_request
-from oauth.tokens import token_rows
+from oauth.tokens import dpop, token_rows
 from oauth.tokens.id_tokens import SignedIdToken
 from oauth.tokens.revocation import Revocation
 from service import audit, web
@@ -35,7 +36,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> Client:
         """The calling app, by exactly one method and only the registered one, the same at every endpoint."""
         session = web.db_session()
-        return session.get_one(Client, client_authentication.authenticate(session, request, methods).id)
+        client = session.get_one(Client, client_authentication.authenticate(session, request, methods).id)
+        if endpoint == "token":
+            request.dpop_jkt = proven_key(session, request)
+            if client.dpop_bound_access_tokens and request.dpop_jkt is None:
+                raise InvalidDpopProof()
+        return client
 
     def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
         """Keep digests only, in the transaction that spent the code or refresh token."""
@@ -43,8 +49,13 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         session = web.db_session()
         token_rows.keep_access_token(
             session, token["access_token"], family=recipient.family, grant_version=recipient.standing.grant.version,
-            scope=token["scope"], life=timedelta(seconds=token["expires_in"]),
+            scope=token["scope"], life=timedelta(seconds=token["expires_in"]), dpop_jkt=request.dpop_jkt,
         )  # fmt: skip
+        if request.dpop_jkt is not None:
+            token["token_type"] = "DPoP"
+            if request.client.kind is ClientKind.PUBLIC:
+                # It has no secret to show at a refresh: the key stands for it (RFC 9449 §5).
+                recipient.family.dpop_jkt = request.dpop_jkt
         if "refresh_token" in token:
             token_rows.keep_refresh_token(session, token["refresh_token"], family=recipient.family)
         session.flush()
@@ -89,6 +100,17 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         return response
 
 
+def proven_key(session: Session, request: OAuthRequest) -> str | None:
+    """The key whose possession the caller proves by its DPoP header; None without one. Raises InvalidDpopProof."""
+    proof = request.headers.get("DPoP")
+    if proof is None:
+        return None
+    try:
+        return dpop.prove(session, proof, method=request.method, uri=request.uri)
+    except dpop.ProofRefused:
+        raise InvalidDpopProof() from None
+
+
 def refusal_url(redirect_uri: str, state: str, error: OAuth2Error) -> str:
     """Where the app learns of an error: with `state` and with `iss` (RFC 9207), which stock Authlib leaves out."""
     return redirects.with_parameters(
@@ -116,10 +138,10 @@ def _mint(
         "expires_in": int(life.total_seconds()),
         "scope": str(user.scopes),
         "patient": user.standing.choice.member.patient_id,
-        "need_patient_banner": True,
+        "need_patient_banner": user.family.need_patient_banner,
     }
     # Asked of the whole grant, not of a narrowed refresh: narrowing an access token keeps the refresh token.
-    if "offline_access" in user.standing.scopes(user.family.scope):
+    if user.standing.may_return(web.db_session(), user.family):
         token["refresh_token"] = token_rows.new_secret()
     return token
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.db import Statement
 
 _COLUMNS = """
-    a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at,
+    a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at, a.dpop_jkt,
     f.id, f.ended_at,
     g.id, g.version, g.status, g.ended_at, g.expires_at, g.account_id, g.member_id, g.client_id, g.scopes,
     g.sensitive_classes, g.link_id, g.link_version,
@@ -32,8 +32,8 @@ _TABLES = """
     LEFT JOIN personal_representative r ON r.id = l.representative_id
 """
 _TOKEN = Statement(f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = %s")
-_TOKEN_AND_SUBJECT = Statement(
-    f"SELECT {_COLUMNS}, s.id {_TABLES}"
+_TOKEN_TO_TELL = Statement(
+    f"SELECT {_COLUMNS}, s.id, f.need_patient_banner {_TABLES}"
     " LEFT JOIN subject s ON s.account_id = g.account_id AND s.member_id = g.member_id WHERE a.hash = %s"
 )
 _CALLER = Statement(
@@ -46,8 +46,8 @@ _CALLER = Statement(
 )
 
 _ADD_ACCESS = Statement(
-    "INSERT INTO access_token (hash, family_id, grant_version, scope, created_at, expires_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s)"
+    "INSERT INTO access_token (hash, family_id, grant_version, scope, dpop_jkt, created_at, expires_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
 _ADD_REFRESH = Statement("INSERT INTO refresh_token (hash, family_id, created_at, expires_at) VALUES (%s, %s, %s, %s)")
 _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id = %s AND ended_at IS NULL")
@@ -61,6 +61,7 @@ class TokenFacts(NamedTuple):
     ended_at: int | None
     grant_version: int
     created_at: int
+    dpop_jkt: str | None
     family_id: str
     family_ended_at: int | None
     grant_id: str
@@ -90,6 +91,13 @@ class TokenFacts(NamedTuple):
     representative_account_id: str | None
 
 
+class ToldFacts(NamedTuple):
+    """What is told of a token beside its facts: its `sub` where one is made, and whether its app needs a banner."""
+
+    subject: str | None
+    need_patient_banner: bool
+
+
 class CallerFacts(NamedTuple):
     """What a caller is judged by: instants in microseconds since 1970, `failures` of the counter that was asked for."""
 
@@ -113,10 +121,12 @@ def find_token(session: Session, token_hash: str) -> TokenFacts | None:
     return _facts(rows[0]) if rows else None
 
 
-def find_token_and_subject(session: Session, token_hash: str) -> tuple[TokenFacts | None, str | None]:
-    """The same, and the `sub` of its account and member where it is made already."""
-    rows = _TOKEN_AND_SUBJECT.run(session, token_hash).fetchall()
-    return (_facts(rows[0][:-1]), rows[0][-1]) if rows else (None, None)
+def find_token_to_tell(session: Session, token_hash: str) -> tuple[TokenFacts | None, ToldFacts]:
+    """The same, and what introspection and UserInfo tell beside it."""
+    rows = _TOKEN_TO_TELL.run(session, token_hash).fetchall()
+    if not rows:
+        return None, ToldFacts(None, True)
+    return _facts(rows[0][: -len(ToldFacts._fields)]), ToldFacts._make(rows[0][-len(ToldFacts._fields) :])
 
 
 def find_caller(session: Session, client_id: str, counter: str, at: int) -> CallerFacts | None:
@@ -126,10 +136,11 @@ def find_caller(session: Session, client_id: str, counter: str, at: int) -> Call
 
 
 def add_access_token(
-    session: Session, token_hash: str, family_id: str, grant_version: int, scope: str, created_at: int, expires_at: int
-) -> None:
+    session: Session, token_hash: str, family_id: str, grant_version: int, scope: str, dpop_jkt: str | None,
+    created_at: int, expires_at: int,
+) -> None:  # fmt: skip
     """Keep an access token of a family that is in the database."""
-    _ADD_ACCESS.run(session, token_hash, family_id, grant_version, scope, created_at, expires_at)
+    _ADD_ACCESS.run(session, token_hash, family_id, grant_version, scope, dpop_jkt, created_at, expires_at)
 
 
 def add_refresh_token(session: Session, token_hash: str, family_id: str, created_at: int, expires_at: int) -> None:

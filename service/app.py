@@ -3,6 +3,7 @@
 from sqlalchemy import Engine
 
 import fhir.routes
+import oauth.brands
 import oauth.discovery
 import oauth.expiry
 import oauth.routes
@@ -121,6 +122,7 @@ BLUEPRINTS = (
     staff_profiles.blueprint,
     # apps
     oauth.discovery.blueprint,
+    oauth.brands.blueprint,
     oauth.routes.blueprint,
     fhir.routes.blueprint,
 )

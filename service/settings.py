@@ -5,6 +5,7 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -109,6 +110,32 @@ class ProviderServices:
 
 
 @dataclass(frozen=True)
+class Brand:
+    """How apps show the plan to people who look for it: the `brand` table of its file, every line of it optional."""
+
+    updated: date = date(2026, 1, 1)
+    """The day on which any of this, or the plan's name or website, changed last."""
+    aliases: tuple[str, ...] = ()
+    logo_url: str = ""
+    logo_license_url: str = ""
+    portal_name: str = ""
+    portal_description: str = ""
+    developer_page: str = ""
+    """Where app developers read how to connect; the plan's website when empty."""
+    address_lines: tuple[str, ...] = ()
+    city: str = ""
+    state: str = ""
+    postal_code: str = ""
+    country: str = "US"
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "Brand":
+        """The table as the plan's file gives it."""
+        lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
+        return cls(**{**raw, **lists})
+
+
+@dataclass(frozen=True)
 class Plan:
     """The health plan that runs this installation: every name and number a member reads comes from here."""
 
@@ -124,6 +151,7 @@ class Plan:
     terms: tuple[TermsText, ...] = ()
     """What people of the provider portal accept: the documents of `service.plan.registering.terms`."""
     provider: ProviderServices = ProviderServices()
+    brand: Brand = Brand()
     recertify_after_days: int = 180
     """After how many days a delegate says anew that a person still needs their login of the provider portal."""
     recertify_grace_days: int = 14
@@ -146,6 +174,7 @@ class Plan:
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
             terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
             provider=ProviderServices.read(raw.pop("provider", {})),
+            brand=Brand.read(raw.pop("brand", {})),
             canned_replies=tuple(CannedReply(each["title"], each["text"]) for each in raw.pop("canned_replies", ())),
             **raw,
         )

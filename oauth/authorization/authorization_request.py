@@ -12,7 +12,9 @@ from authlib.oauth2 import OAuth2Error
 from sqlalchemy.orm import Session
 
 from consent.policy import effective_scopes
+from consent.scopes import ScopeSet
 from oauth.apps import clients, redirects
+from oauth.authorization import launching
 from oauth.errors import (
     InvalidRequest,
     InvalidScope,
@@ -23,15 +25,18 @@ from oauth.errors import (
     UntrustedRedirect,
     UnusableRequest,
 )
-from oauth.models import Client, ClientStatus
+from oauth.models import Client, ClientStatus, LaunchHandle
 from service.settings import Settings
 
 MAX_STATE = 2048
 MAX_SCOPES = 500
 """Twice what discovery offers in all; each is met with each of the app's and of the member's."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_THUMBPRINT = _CHALLENGE
 _AGE = re.compile(r"[0-9]{1,9}", re.ASCII)
-_UNSUPPORTED_WORDS = ("launch", "online_access", "profile")
+_UNSUPPORTED_WORDS = ("profile",)
+_ENOUGH_ALONE = frozenset({"openid", "launch/patient", "launch"})
+"""Words that make a request of their own: who signed in, or which member is meant."""
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
 
@@ -49,6 +54,8 @@ class AuthorizationRequest:
     max_age: timedelta | None
     login_hint: str | None
     ui_locales: str | None
+    launch: LaunchHandle | None
+    dpop_jkt: str | None
 
     def authenticate_after(self, at: datetime) -> datetime | None:
         """The moment after which the person must have given the password, for a request made `at`; None for any."""
@@ -67,10 +74,13 @@ class Refusal(Exception):
         self.error = error
 
 
-def validate(session: Session, given: dict[str, str], *, repeated: bool, settings: Settings) -> AuthorizationRequest:
+def validate(
+    session: Session, given: dict[str, str], *, repeated: bool, settings: Settings, pushed: bool = False
+) -> AuthorizationRequest:
     """The validated request. Raises a PageError while client, address or state are not trusted, else a Refusal.
 
-    `given` holds the parameters that came once; `repeated` says that others came more often.
+    `given` holds the parameters that came once; `repeated` says that others came more often; `pushed` that the app sent
+    them ahead under its own authentication (RFC 9126).
     """
     client = _trusted_client(session, given.get("client_id", ""))
     redirect_uri = _trusted_redirect(client, given.get("redirect_uri", ""), settings)
@@ -78,9 +88,9 @@ def validate(session: Session, given: dict[str, str], *, repeated: bool, setting
     if not state or len(state) > MAX_STATE:
         raise UnusableRequest
     try:
-        if repeated:
+        if repeated or (client.require_pushed_authorization_requests and not pushed):
             raise InvalidRequest()
-        return _checked(client, redirect_uri, state, given, settings)
+        return _checked(session, client, redirect_uri, state, given, settings)
     except OAuth2Error as error:
         raise Refusal(redirect_uri, state, error) from None
 
@@ -104,26 +114,29 @@ def _trusted_redirect(client: Client, uri: str, settings: Settings) -> str:
 
 
 def _checked(
-    client: Client, redirect_uri: str, state: str, given: dict[str, str], settings: Settings
+    session: Session, client: Client, redirect_uri: str, state: str, given: dict[str, str], settings: Settings
 ) -> AuthorizationRequest:
     _refuse_request_objects(given)
     if given.get("response_type") != "code":
         raise UnsupportedResponseType()
-    if given.get("response_mode", "query") != "query" or "launch" in given:
+    if given.get("response_mode", "query") != "query":
         raise InvalidRequest()
     if given.get("aud") not in {settings.fhir_base, f"{settings.fhir_base}/"}:
         raise InvalidRequest()
+    scopes, launch = _scopes(client, given.get("scope", ""), given.get("launch"))
     return AuthorizationRequest(
         client=client,
         redirect_uri=redirect_uri,
         state=state,
         code_challenge=_challenge(given),
-        scope=_scope(client, given.get("scope", "")),
+        scope=str(scopes),
         prompts=_prompts(given.get("prompt", "")),
         max_age=_max_age(given.get("max_age")),
         nonce=_short(given.get("nonce")),
         login_hint=_short(given.get("login_hint")),
         ui_locales=_short(given.get("ui_locales")),
+        launch=None if launch is None else launching.get(session, client, launch),
+        dpop_jkt=_thumbprint(given.get("dpop_jkt")),
     )
 
 
@@ -142,13 +155,19 @@ def _challenge(given: dict[str, str]) -> str:
     return challenge
 
 
-def _scope(client: Client, asked: str) -> str:
+def _scopes(client: Client, asked: str, launch: str | None) -> tuple[ScopeSet, str | None]:
+    """What may be asked for of what is asked, and the launch handle that goes with the scope `launch`."""
     if asked.count(" ") >= MAX_SCOPES:
         raise InvalidScope()
     left = effective_scopes(asked, asked, client.scopes, None).without(*_UNSUPPORTED_WORDS)
-    if not left.resources and "openid" not in left:
+    if launch is None and "launch/patient" in left:
+        # An app that asks for either way of launching and was opened by itself.
+        left = left.without("launch")
+    if not left.resources and not _ENOUGH_ALONE.intersection(left.words):
         raise InvalidScope()
-    return str(left)
+    if (launch is None) == ("launch" in left):
+        raise InvalidRequest()
+    return left, launch
 
 
 def _prompts(text: str) -> frozenset[str]:
@@ -164,6 +183,12 @@ def _max_age(text: str | None) -> timedelta | None:
     if not _AGE.fullmatch(text):
         raise InvalidRequest()
     return timedelta(seconds=int(text))
+
+
+def _thumbprint(text: str | None) -> str | None:
+    if text is not None and not _THUMBPRINT.fullmatch(text):
+        raise InvalidRequest()
+    return text
 
 
 def _short(text: str | None) -> str | None:

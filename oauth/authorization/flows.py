@@ -17,11 +17,12 @@ from consent.representatives import MemberChoice, right_for
 from consent.scopes import ScopeSet, parse
 from oauth.apps import clients, redirects
 from oauth.apps.clients import ClientView
+from oauth.authorization import launching
 from oauth.authorization.authorization_request import AuthorizationRequest, Refusal
 from oauth.errors import AccessDenied, ConsentRequired, InvalidRequest, RequestOver
 from oauth.exchanges.code_exchange import Approval
 from oauth.exchanges.standing import Standing
-from oauth.models import AuthorizationCode, PendingAuthorization
+from oauth.models import AuthorizationCode, LaunchHandle, PendingAuthorization
 from oauth.requests import OAuthRequest
 from oauth.server import refusal_url, server
 from service import audit, single_use, web
@@ -50,6 +51,9 @@ class PendingView:
     login_hint: str | None
     ui_locales: str | None
     authenticate_after: datetime | None
+    launched_member_id: str | None
+    launched_in: str | None
+    begun_at: datetime
     expires_at: datetime
 
     @property
@@ -64,22 +68,48 @@ class PendingView:
         return "consent" in self.prompts or not assured
 
     def needs_sign_in(self, login: Login | None) -> bool:
-        """Whether the person has to give the password first: not signed in, or too long ago for this request."""
-        if login is None:
-            return True
+        """Whether the person has to sign in first: not signed in, or too long ago for this request."""
+        return login is None or self.needs_password(login) or self.needs_factor(login)
+
+    def needs_password(self, login: Login) -> bool:
+        """Whether the password was given too long ago for this request."""
         return self.authenticate_after is not None and login.session.authenticated_at < self.authenticate_after
+
+    def needs_factor(self, login: Login) -> bool:
+        """Whether the second factor has to be shown again, since the password had to be given again."""
+        return self.authenticate_after is not None and not login.factor_is_recent()
+
+    def was_launched_elsewhere(self, login: Login | None) -> bool:
+        """Whether the portal opened the app in another login session than the one at hand."""
+        return self.launched_in is not None and (login is None or login.session.id != self.launched_in)
+
+    def may_be_about(self, choice: MemberChoice) -> bool:
+        """Whether the request may be answered for this member: where the portal opened the app, for that one only."""
+        return self.launched_member_id in {None, choice.member.id}
+
+    def asks_which_account(self, login: Login) -> bool:
+        """Whether the app wants the account chosen (prompt=select_account), and no sign-in has done so since."""
+        return "select_account" in self.prompts and login.session.created_at < self.begun_at
 
 
 def begin(session: Session, asked: AuthorizationRequest) -> str:
-    """Keep a validated request for ten minutes; returns its id. Raises Refusal when its challenge was seen just now."""
+    """Keep a validated request for ten minutes; returns its id.
+
+    Raises Refusal when its challenge was seen just now, or another request used its launch handle first.
+    """
     if _challenge_seen(session, asked):
         raise Refusal(asked.redirect_uri, asked.state, InvalidRequest())
-    at = now()
+    at, launch = now(), asked.launch
+    if launch is not None:
+        _use_up(session, asked, launch)
     kept = PendingAuthorization(
         id=new_id(), client_id=asked.client.id, redirect_uri=asked.redirect_uri, scope=asked.scope, state=asked.state,
         nonce=asked.nonce, code_challenge=asked.code_challenge, prompt=" ".join(sorted(asked.prompts)),
         login_hint=asked.login_hint, ui_locales=asked.ui_locales, authenticate_after=asked.authenticate_after(at),
-        created_at=at, expires_at=at + LIFE,
+        launched_member_id=launch.member_id if launch else None,
+        launched_in=launch.login_session_id if launch else None,
+        need_patient_banner=launch.need_patient_banner if launch else True, dpop_jkt=asked.dpop_jkt, created_at=at,
+        expires_at=at + LIFE,
     )  # fmt: skip
     session.add(kept)
     session.flush()
@@ -120,13 +150,15 @@ def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login
     choice = _right(session, login.account, grant)
     if grant.client_id != kept.client_id or grant.account_id != login.account.id or pending.needs_sign_in(login):
         raise RequestOver
+    if pending.was_launched_elsewhere(login) or not pending.may_be_about(choice):
+        raise RequestOver
     standing = Standing(grant, login.account, choice, kept.client)
     settings = web.settings()
     request = OAuthRequest(
         "GET", f"{settings.base_url}/oauth/authorize", {"response_type": "code", "client_id": kept.client_id}
     )
     request.pending = kept
-    approval = Approval(standing, login.session.authenticated_at)
+    approval = Approval(standing, login.session)
     response = server.create_authorization_response(
         request, grant_user=approval, grant=server.get_authorization_grant(request)
     )
@@ -146,6 +178,13 @@ def refuse(session: Session, pending: PendingView, error: OAuth2Error | None = N
         detail={"error": str(reason.error)},
     )  # fmt: skip
     return refusal_url(kept.redirect_uri, kept.state, reason)
+
+
+def _use_up(session: Session, asked: AuthorizationRequest, launch: LaunchHandle) -> None:
+    try:
+        launching.spend(session, asked.client, launch)
+    except InvalidRequest as error:
+        raise Refusal(asked.redirect_uri, asked.state, error) from None
 
 
 def _challenge_seen(session: Session, asked: AuthorizationRequest) -> bool:
@@ -179,6 +218,9 @@ def _view(row: PendingAuthorization) -> PendingView:
         login_hint=row.login_hint,
         ui_locales=row.ui_locales,
         authenticate_after=row.authenticate_after,
+        launched_member_id=row.launched_member_id,
+        launched_in=row.launched_in,
+        begun_at=row.created_at,
         expires_at=row.expires_at,
     )
 

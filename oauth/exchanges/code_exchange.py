@@ -10,7 +10,6 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
@@ -23,6 +22,7 @@ from oauth.models import AuthMethod, AuthorizationCode, Client, ClientStatus, Fa
 from oauth.requests import OAuthRequest
 from oauth.tokens import token_rows
 from service import audit, web
+from service.accounts.models import LoginSession
 from service.clock import now
 from service.db import digest, new_id
 from service.single_use import spend
@@ -35,10 +35,10 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who said yes: the standing grant, and when the person last gave the password."""
+    """Who said yes: the standing grant, and the login session in which it was said."""
 
     standing: Standing
-    authenticated_at: datetime
+    login_session: LoginSession
 
 
 class SpentAlready(Exception):
@@ -69,8 +69,10 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
                 hash=digest(raw), client_id=pending.client_id, grant_id=found.grant.id,
                 grant_version=found.grant.version, account_id=found.account.id,
                 credentials_version=found.account.credentials_version, redirect_uri=redirect_uri, scope=pending.scope,
-                nonce=pending.nonce, code_challenge=pending.code_challenge,
-                authenticated_at=grant_user.authenticated_at, created_at=at, expires_at=at + token_rows.CODE_LIFE,
+                nonce=pending.nonce, code_challenge=pending.code_challenge, dpop_jkt=pending.dpop_jkt,
+                need_patient_banner=pending.need_patient_banner, login_session_id=grant_user.login_session.id,
+                authenticated_at=grant_user.login_session.authenticated_at, created_at=at,
+                expires_at=at + token_rows.CODE_LIFE,
             )
         )  # fmt: skip
         location = redirects.with_parameters(redirect_uri, code=raw, state=pending.state, iss=web.settings().base_url)
@@ -87,6 +89,8 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
             return None
         if found.spent_at is not None:
             _report_replay(found)
+            return None
+        if found.dpop_jkt not in {None, self.request.dpop_jkt}:
             return None
         return found if _in_time(found) else None
 

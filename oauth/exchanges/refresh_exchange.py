@@ -54,6 +54,9 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
         if not presented.check_client(client):
             _report_foreign(presented, client)
             return None
+        if presented.family.dpop_jkt not in {None, self.request.dpop_jkt}:
+            # Without the key nobody can use it, nor end the family by showing a spent one.
+            return None
         if presented.token.spent_at is not None:
             _report_reuse(presented.family)
             return None
@@ -75,9 +78,9 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
         found = standing.find(session, refresh_token.family.grant_id, self.request.client)
         if found is None:
             raise InvalidGrant()
-        scopes = found.scopes(refresh_token.get_scope())
-        if "offline_access" not in scopes:
+        if not found.may_return(session, refresh_token.family):
             raise InvalidGrant()
+        scopes = found.scopes(refresh_token.get_scope())
         if self.request.payload.scope:
             scopes = parse(self.request.payload.scope).meet(scopes)
         if not scopes:

@@ -7,12 +7,13 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from consent import grants, representatives
-from consent.models import Grant
+from consent.models import Duration, Grant
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.models import Client, ClientStatus, TokenFamily
 from oauth.tokens.token_rows import ACCESS_LIFE
+from service.accounts import sessions
 from service.accounts.models import Account, AccountStatus
 from service.clock import now
 
@@ -33,7 +34,16 @@ class Standing:
         """What of `asked` may be given now: met with the ticks, the app's scopes and the representative's right."""
         link = self.choice.link
         met = effective_scopes(asked, self.grant.scopes, self.client.scopes, link.scope if link else None)
-        return met if self.grant.offline else met.without("offline_access")
+        met = met if self.grant.offline else met.without("offline_access")
+        # "This time only" is one access token.
+        return met.without("online_access") if self.grant.duration is Duration.ONCE else met
+
+    def may_return(self, session: Session, family: TokenFamily) -> bool:
+        """Whether the app gets refresh tokens: for good, or while the sign-in lasts in which it was agreed."""
+        scopes = self.scopes(family.scope)
+        if "offline_access" in scopes or "online_access" not in scopes:
+            return "offline_access" in scopes
+        return family.login_session_id is not None and sessions.is_open(session, self.account, family.login_session_id)
 
     def access_life(self) -> timedelta:
         """How long an access token given now lives: an hour, or to the end of the grant."""

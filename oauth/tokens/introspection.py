@@ -14,7 +14,7 @@ from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
 from oauth.tokens import token_rows
 from oauth.tokens.token_problems import InvalidToken
-from oauth.tokens.token_rows import TokenRow
+from oauth.tokens.token_rows import ToldRow
 from oauth.tokens.userinfo import fhir_user, new_subject
 from service.settings import Settings
 
@@ -32,30 +32,33 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     if not raw:
         raise InvalidRequest()
     try:
-        row, subject = token_rows.check_with_subject(session, raw)
+        found = token_rows.check_to_tell(session, raw)
     except InvalidToken:
         return {"active": False}
-    if not caller.may_introspect and row.facts.client_id != caller.id:
+    if not caller.may_introspect and found.row.facts.client_id != caller.id:
         return {"active": False}
-    access = access_for_grant(row.facts)
-    described = _describe(row, access, settings)
+    access = access_for_grant(found.row.facts)
+    described = _describe(found, access, settings)
     if "openid" in access.scopes:
-        described |= {"iss": settings.base_url, "sub": subject or new_subject(session, access)}
+        described |= {"iss": settings.base_url, "sub": found.subject or new_subject(session, access)}
     return described
 
 
-def _describe(token: TokenRow, access: Access, settings: Settings) -> dict[str, Any]:
+def _describe(found: ToldRow, access: Access, settings: Settings) -> dict[str, Any]:
     """What the token response said, as it stands now (SMART-47, SMART-74)."""
+    token = found.row
     described: dict[str, Any] = {
         "active": True,
         "scope": str(access.scopes),
         "client_id": token.facts.client_id,
-        "token_type": "Bearer",
+        "token_type": "Bearer" if token.dpop_jkt is None else "DPoP",
         "exp": int(token.expires_at.timestamp()),
         "iat": int(token.created_at.timestamp()),
         "patient": token.facts.patient_id,
-        "need_patient_banner": True,
+        "need_patient_banner": found.need_patient_banner,
     }
+    if token.dpop_jkt is not None:
+        described["cnf"] = {"jkt": token.dpop_jkt}
     if "fhirUser" in access.scopes:
         described["fhirUser"] = fhir_user(access, settings.fhir_base)
     return described

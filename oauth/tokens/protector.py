@@ -1,34 +1,74 @@
-"""What a request to the API may see: its bearer token, checked, turned into an Access. The one door for apps."""
+"""What a request to the API may see: its token, checked, turned into an Access. The one door for apps."""
+
+from typing import NamedTuple
 
 from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, access_for_grant
-from oauth.tokens import token_rows
-from oauth.tokens.token_problems import InsufficientScope, InvalidToken, MissingToken, TokenInQuery, TokenProblem
+from oauth.tokens import dpop, token_rows
+from oauth.tokens.token_problems import (
+    BoundToken,
+    InsufficientScope,
+    InvalidProof,
+    InvalidToken,
+    MissingToken,
+    TokenInQuery,
+    TokenProblem,
+)
+from oauth.tokens.token_rows import TokenRow
+from service import web
 
 __all__ = [
-    "Access", "InsufficientScope", "InvalidToken", "MissingToken", "TokenInQuery", "TokenProblem", "access_for_request",
+    "Access", "BoundToken", "InsufficientScope", "InvalidProof", "InvalidToken", "MissingToken", "TokenInQuery",
+    "TokenProblem", "access_for_request",
 ]  # fmt: skip
 _MAX_TOKEN = 512
 
 
+class Presented(NamedTuple):
+    """What stands in the Authorization header: an access token, with the promise of a proof (DPoP) or without."""
+
+    raw: str
+    with_proof: bool
+
+
 def access_for_request(session: Session) -> Access:
     """The Access of the current request; raises a TokenProblem (401) without a live token in the right place."""
-    return access_for_grant(token_rows.check(session, bearer_token()).facts)
+    given = presented()
+    row = token_rows.check(session, given.raw)
+    require_possession(session, given, row)
+    return access_for_grant(row.facts)
 
 
-def bearer_token() -> str:
-    """The raw token of the current request, from the Authorization header and nowhere else (RFC 9700 §4.3.2)."""
+def presented() -> Presented:
+    """The token of the current request, from the Authorization header and nowhere else (RFC 9700 §4.3.2)."""
     # The object itself: each look through Flask's proxy costs.
     given = request_ctx.request
     if given.query_string and "access_token" in given.args:
         raise TokenInQuery
     header: str = given.environ.get("HTTP_AUTHORIZATION", "")
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer":
+    scheme = scheme.lower()
+    if scheme not in {"bearer", "dpop"}:
         raise MissingToken
     token = token.strip(" ")
     if not token or len(token) > _MAX_TOKEN or not token.isascii():
         raise InvalidToken
-    return token
+    return Presented(token, scheme == "dpop")
+
+
+def require_possession(session: Session, given: Presented, row: TokenRow) -> None:
+    """Raise unless a bound token came with a proof of its very key, and a bearer token as one (RFC 9449 §7)."""
+    if row.dpop_jkt is None and not given.with_proof:
+        return
+    if row.dpop_jkt is None or not given.with_proof:
+        raise BoundToken
+    request = request_ctx.request
+    proof, uri = request.environ.get("HTTP_DPOP", ""), web.settings().base_url + request.path
+    try:
+        key = dpop.prove(session, proof, method=request.method, uri=uri, access_token=given.raw)
+    except dpop.ProofRefused:
+        raise InvalidProof from None
+    if key != row.dpop_jkt:
+        raise InvalidToken

@@ -1,9 +1,11 @@
-"""Why a request with (or without) an access token is refused at the API: RFC 6750 §3, one class each.
+"""Why a request with (or without) an access token is refused at the API: RFC 6750 §3 and RFC 9449 §7, one class each.
 
 The API renders them in its own format (FHIR: OperationOutcome) with `status` and `challenge`.
 """
 
 import re
+
+from oauth.tokens import dpop
 
 REALM = "fhir"
 _UNSAFE = re.compile(r"[^\x21\x23-\x5b\x5d-\x7e ]")
@@ -13,6 +15,7 @@ class TokenProblem(Exception):
     """A request that its token does not carry. `code` is the OAuth error, None when no token came at all."""
 
     status = 401
+    scheme = "Bearer"
     code: str | None = "invalid_token"
     sentence = "The access token is not valid."
 
@@ -20,15 +23,17 @@ class TokenProblem(Exception):
         super().__init__(self.code or "no token")
         self.scope = scope
 
-    @property
-    def challenge(self) -> str:
-        """The WWW-Authenticate header."""
-        parts = [f'Bearer realm="{REALM}"']
+    def challenge(self, authorization: str = "") -> str:
+        """The WWW-Authenticate header, in the scheme of the Authorization header that came."""
+        scheme = "DPoP" if authorization[:5].lower() == "dpop " else self.scheme
+        parts = [f'{scheme} realm="{REALM}"']
         if self.code:
             parts += [f'error="{self.code}"', f'error_description="{self.sentence}"']
         if self.scope:
             safe = _UNSAFE.sub("", self.scope)
             parts.append(f'scope="{safe}"')
+        if scheme == "DPoP":
+            parts.append(f'algs="{" ".join(dpop.ALGORITHMS)}"')
         return ", ".join(parts)
 
 
@@ -48,6 +53,20 @@ class TokenInQuery(TokenProblem):
 
 class InvalidToken(TokenProblem):
     """The token is unknown, over, ended, or something it hangs from no longer stands; all look the same."""
+
+
+class BoundToken(InvalidToken):
+    """A token bound to a key came as a bearer token, or a bearer token as a bound one."""
+
+    scheme = "DPoP"
+
+
+class InvalidProof(TokenProblem):
+    """The DPoP proof is missing, malformed, not for this request and token, too old, or used before."""
+
+    scheme = "DPoP"
+    code = "invalid_dpop_proof"
+    sentence = "The DPoP proof is not valid for this request."
 
 
 class InsufficientScope(TokenProblem):

@@ -25,7 +25,7 @@ from oauth.statements import (
     add_refresh_token,
     end_tokens,
     find_token,
-    find_token_and_subject,
+    find_token_to_tell,
 )
 from oauth.tokens.token_problems import InvalidToken
 from service.accounts.models import AccountStatus
@@ -52,6 +52,7 @@ class TokenRow:
     facts: GrantFacts
     family_id: str
     scope: str
+    dpop_jkt: str | None
     created_at: datetime
     expires_at: datetime
 
@@ -69,10 +70,20 @@ def check(session: Session, raw_access_token: str) -> TokenRow:
     return _require_standing(find_token(session, digest(raw_access_token)))
 
 
-def check_with_subject(session: Session, raw_access_token: str) -> tuple[TokenRow, str | None]:
-    """The same, and the `sub` of its person where one is made already."""
-    found, subject = find_token_and_subject(session, digest(raw_access_token))
-    return _require_standing(found), subject
+@dataclass(frozen=True, slots=True)
+class ToldRow:
+    """The same with what only introspection and UserInfo tell."""
+
+    row: TokenRow
+    subject: str | None
+    """The `sub` of its person where one is made already."""
+    need_patient_banner: bool
+
+
+def check_to_tell(session: Session, raw_access_token: str) -> ToldRow:
+    """The live token and what is told of it; raises InvalidToken."""
+    found, told = find_token_to_tell(session, digest(raw_access_token))
+    return ToldRow(_require_standing(found), told.subject, bool(told.need_patient_banner))
 
 
 def _require_standing(found: TokenFacts | None) -> TokenRow:
@@ -101,6 +112,7 @@ def _row(found: TokenFacts) -> TokenRow:
         ),
         family_id=found.family_id,
         scope=found.scope,
+        dpop_jkt=found.dpop_jkt,
         created_at=from_microseconds(found.created_at),
         expires_at=from_microseconds(min(found.expires_at, found.grant_expires_at)),
     )
@@ -147,6 +159,7 @@ def found_family(session: Session, code: AuthorizationCode, family_id: str) -> T
     """The new family that grows from the exchange of `code`."""
     family = TokenFamily(
         id=family_id, grant_id=code.grant_id, client_id=code.client_id, scope=code.scope, nonce=code.nonce,
+        need_patient_banner=code.need_patient_banner, login_session_id=code.login_session_id,
         authenticated_at=code.authenticated_at, created_at=now(),
     )  # fmt: skip
     session.add(family)
@@ -155,12 +168,13 @@ def found_family(session: Session, code: AuthorizationCode, family_id: str) -> T
 
 
 def keep_access_token(
-    session: Session, raw: str, *, family: TokenFamily, grant_version: int, scope: str, life: timedelta
-) -> None:
-    """Keep the digest of a new access token."""
+    session: Session, raw: str, *, family: TokenFamily, grant_version: int, scope: str, life: timedelta,
+    dpop_jkt: str | None,
+) -> None:  # fmt: skip
+    """Keep the digest of a new access token; `dpop_jkt` names the key it is bound to."""
     at = now()
     add_access_token(
-        session, digest(raw), family.id, grant_version, scope, microseconds(at), microseconds(at + life)
+        session, digest(raw), family.id, grant_version, scope, dpop_jkt, microseconds(at), microseconds(at + life)
     )  # fmt: skip
 
 

@@ -4,18 +4,23 @@ from sqlalchemy.orm import Session
 
 from consent import grants
 from consent.policy import Access, access_for_grant
-from oauth.tokens import token_rows
+from oauth.tokens import protector, token_rows
 from oauth.tokens.token_problems import InsufficientScope
 from service.settings import Settings
 
 
-def claims_of(session: Session, raw_access_token: str, settings: Settings) -> dict[str, str]:
-    """`sub`, and `fhirUser` where granted; raises a TokenProblem, 403 without the scope openid."""
-    token, subject = token_rows.check_with_subject(session, raw_access_token)
-    access = access_for_grant(token.facts)
+def claims_for_request(session: Session, settings: Settings) -> dict[str, str]:
+    """`sub`, and `fhirUser` where granted, by the token of the current request.
+
+    Raises a TokenProblem, 403 without the scope openid.
+    """
+    presented = protector.presented()
+    found = token_rows.check_to_tell(session, presented.raw)
+    protector.require_possession(session, presented, found.row)
+    access = access_for_grant(found.row.facts)
     if "openid" not in access.scopes:
         raise InsufficientScope("openid")
-    claims = {"sub": subject or new_subject(session, access)}
+    claims = {"sub": found.subject or new_subject(session, access)}
     if "fhirUser" in access.scopes:
         claims["fhirUser"] = fhir_user(access, settings.fhir_base)
     return claims

@@ -213,6 +213,17 @@ def list_open(session: Session, account: Account) -> list[LoginSession]:
     return list(session.scalars(statement))
 
 
+def is_open(session: Session, account: Account, session_id: str) -> bool:
+    """Whether this session of the account stands at this moment, as its browser's next request would find it."""
+    statement = select(LoginSession.id).where(
+        LoginSession.id == session_id,
+        LoginSession.account_id == account.id,
+        LoginSession.credentials_version == account.credentials_version,
+        *_open(),
+    )
+    return session.scalar(statement) is not None
+
+
 def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
     """Only for people who are signed in: a page sends others to sign in and back, a form is refused (401)."""
 

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from consent import grants
-from consent.models import EndedBy
+from consent.models import ConsentDecision, EndedBy
 from consent.scopes import parse
 from service.accounts.sessions import require_login, require_recent_password
 from service.member import connections, consent_words, data_types
@@ -69,7 +69,14 @@ def decision(grant_id: UUID) -> ResponseReturnValue:
         ticked=[str(kind.name) for kind in data_types.asked(parse(given.granted_scopes))],
         sensitive=[str(kind.name) for kind in data_types.find_sensitive(given.sensitive_classes)],
         duration=consent_words.DURATIONS[given.duration],
+        online=_online(given),
     )
+
+
+def _online(given: ConsentDecision) -> bool | None:
+    """Whether the app may return while the person is signed in; None where that was not asked."""
+    asked = "online_access" in parse(given.asked_scopes)
+    return "online_access" in parse(given.granted_scopes) if asked else None
 
 
 def _connection(grant_id: UUID) -> connections.Connection:

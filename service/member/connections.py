@@ -39,6 +39,7 @@ class Connection:
     attestation: str
     types: tuple[str, ...]
     sensitive: tuple[str, ...]
+    returning: str
     connected_by: str
     last_used: datetime | None
     ended_at: datetime | None
@@ -86,6 +87,7 @@ def _connection(
         attestation=consent_words.attestation(app, plan),
         types=tuple(str(kind.name) for kind in data_types.asked(scopes)),
         sensitive=tuple(str(kind.name) for kind in data_types.find_sensitive(grant.sensitive_classes)),
+        returning=consent_words.returning(scopes, offline=grant.offline),
         connected_by=_connected_by(actor.account, grant, link),
         last_used=last_used,
         ended_at=None if stands else _ended_at(grant, link),

@@ -53,20 +53,23 @@ class Ticks:
     data: frozenset[str]
     sensitive: frozenset[str] = frozenset()
     duration: Duration = Duration.THIRTEEN_MONTHS
-    offline: bool = True
+    returning: frozenset[str] = frozenset({"offline", "online"})
 
 
 @blueprint.get("/consent")
 def show() -> ResponseReturnValue:
     """Sign in, then choose the member, then ask; straight through when the very same was agreed before."""
     pending = _pending()
-    if "none" in pending.prompts or pending.needs_sign_in(current_login()):
+    if "none" in pending.prompts or _must_go_back(pending):
         return redirect(url_for("oauth.resume", request_id=pending.id), 303)
     person = acting.get_person()
     if not person.choices:
         return _dead_end(pending)
-    if person.choice is None or (_must_choose(person) and not _chosen_here(person.choice)):
+    if not any(map(pending.may_be_about, person.choices)):
+        return redirect(flows.refuse(db_session(), pending), 303)
+    if person.choice is None or _must_choose(pending, person):
         return _choose_page(pending, person, {})
+    _require_launched(pending, person.choice)
     actor = Actor(person.account, person.choice)
     if standing := flows.standing_grant(db_session(), pending, actor.account, actor.choice):
         return redirect(flows.answer(db_session(), pending, grant=standing, login=person.login), 303)
@@ -91,9 +94,10 @@ def choose() -> ResponseReturnValue:
 def decide() -> ResponseReturnValue:
     """Keep the answer; a yes makes the grant and the code, a no ends the request. Either works once."""
     pending, person = _pending(), acting.get_person()
-    if pending.needs_sign_in(person.login):
+    if _must_go_back(pending):
         return redirect(url_for("oauth.resume", request_id=pending.id), 303)
     actor = acting.get_actor()
+    _require_launched(pending, actor.choice)
     words = _words(pending, actor)
     form, errors = load_form(ConsentAnswer())
     if errors:
@@ -105,7 +109,8 @@ def decide() -> ResponseReturnValue:
         return redirect(flows.refuse(db_session(), pending), 303)
     chosen = _chosen(form, _askable(pending, actor.choice), words)
     if words.groups and not chosen.scopes.resources:
-        ticks = Ticks(frozenset(), chosen.sensitive_classes, chosen.duration, chosen.offline)
+        returning = frozenset(name for name in ("offline", "online") if form[name])
+        ticks = Ticks(frozenset(), chosen.sensitive_classes, chosen.duration, returning)
         return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
     given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
     return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
@@ -124,8 +129,26 @@ def _pending() -> PendingView:
     return found
 
 
-def _must_choose(person: Person) -> bool:
+def _must_go_back(pending: PendingView) -> bool:
+    login = current_login()
+    return pending.needs_sign_in(login) or pending.was_launched_elsewhere(login)
+
+
+def _must_choose(pending: PendingView, person: Person) -> bool:
+    """Whether the member has still to be picked for this request: by everybody with a choice, or as the app asks."""
+    if pending.launched_in is not None or (person.choice and _chosen_here(person.choice)):
+        return False
+    return _may_choose(person) or pending.asks_which_account(person.login)
+
+
+def _may_choose(person: Person) -> bool:
     return len(person.choices) > 1 or not person.choices[0].is_self
+
+
+def _require_launched(pending: PendingView, choice: MemberChoice) -> None:
+    # Chosen another one in a second window since the portal opened the app.
+    if not pending.may_be_about(choice):
+        raise acting.OtherMember
 
 
 def _chosen_here(choice: MemberChoice) -> bool:
@@ -152,12 +175,13 @@ def _words(pending: PendingView, actor: Actor) -> Words:
 def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.Chosen:
     """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
     scopes = data_types.ticked(askable, words.type_keys & set(form["data"]))
-    offline = bool(words.offline) and form["offline"]
+    returning = {item.key for item in words.offline if form[item.key]}
+    refused = [word for key, word in consent_words.RETURNING.items() if key not in returning]
     return decisions.Chosen(
-        scopes=scopes if offline else scopes.without("offline_access"),
+        scopes=scopes.without(*refused),
         sensitive_classes=frozenset(key.value for key in form["sensitive"]) & {item.key for item in words.sensitive},
         duration=form["duration"],
-        offline=offline,
+        offline="offline" in returning,
     )
 
 
@@ -184,7 +208,7 @@ def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, li
         ticked=ticks,
         errors=errors,
         again=url_for("consent.show", request=pending.id),
-        may_choose=_must_choose(acting.get_person()),
+        may_choose=_may_choose(acting.get_person()),
     )
 
 

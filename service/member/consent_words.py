@@ -22,7 +22,7 @@ from service.accounts.models import Account
 from service.member import data_types
 from service.settings import Plan
 
-TEXT_VERSION = "2026-1"
+TEXT_VERSION = "2026-2"
 EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
@@ -30,6 +30,8 @@ DURATIONS: dict[Duration, LazyString] = {
     Duration.THREE_MONTHS: _("3 months"),
     Duration.THIRTEEN_MONTHS: _("13 months"),
 }
+RETURNING = {"online": "online_access", "offline": "offline_access"}
+"""Ways in which an app may come back by itself: the key of the tick and the scope it stands for."""
 BASES: dict[Basis, LazyString] = {
     Basis.PARENT: _("parent"),
     Basis.GUARDIAN: _("guardian"),
@@ -138,6 +140,15 @@ def compose(
     )
 
 
+def returning(scopes: ScopeSet, *, offline: bool) -> str:
+    """When an app with these scopes looks for new information by itself, for the console."""
+    if offline and "offline_access" in scopes:
+        return str(gettext("Also while you are away"))
+    if "online_access" in scopes:
+        return str(gettext("Only while you are signed in here"))
+    return str(gettext("Only when you open the app"))
+
+
 def attestation(client: ClientView, plan: Plan) -> str:
     """Whether the developer agreed to the plan's privacy policy, as a fact: never a warning and never a gate."""
     names = {"developer": client.developer_name, "plan": plan.name}
@@ -236,16 +247,20 @@ def _sensitive(scopes: ScopeSet, choice: MemberChoice) -> tuple[Item, ...]:
 
 
 def _offline(scopes: ScopeSet, client: ClientView) -> tuple[Item, ...]:
-    if "offline_access" not in scopes:
-        return ()
-    name = gettext("Let the app look for new information while you are away")
-    return (
-        Item(
-            "offline",
-            name,
+    said = {
+        "online": (
+            gettext("Let the app look for new information while you are signed in here"),
+            gettext(
+                "%(app)s may come back by itself until you sign out. You are signed out after 15 minutes without use.",
+                app=client.name,
+            ),
+        ),
+        "offline": (
+            gettext("Let the app look for new information while you are away"),
             gettext("%(app)s may come back without you signing in again, until the time is over.", app=client.name),
         ),
-    )
+    }
+    return tuple(Item(key, *said[key]) for key, word in RETURNING.items() if word in scopes)
 
 
 def _afterwards(client: ClientView, plan: Plan) -> tuple[str, ...]:

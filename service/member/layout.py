@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint
 from flask_babel import LazyString, format_date, format_time, gettext
 
+from oauth.authorization.flows import PendingView
 from service.member import acting
 from service.member.browsers import name_of
 from service.member.language import current_language, languages
@@ -14,6 +15,7 @@ from service.member.waiting import find_waiting
 from service.plan.providers.numbers import last_four
 from service.web import allow_form_redirect, request_id, settings
 
+_LONGEST_NAME = 64
 blueprint = Blueprint("layout", __name__)
 blueprint.add_app_template_filter(name_of, "browser_name")
 blueprint.add_app_template_filter(last_four, "last_four")
@@ -40,7 +42,14 @@ def _frame() -> dict[str, Any]:
         "languages": languages(),
         "current_viewer": current_viewer,
         "reference_number": request_id,
+        "login_hint": _login_hint(waiting),
     }
+
+
+def _login_hint(waiting: PendingView | None) -> str:
+    """The user name that the waiting app expects, for the sign-in form; nothing where it cannot be one."""
+    hint = (waiting and waiting.login_hint) or ""
+    return hint if len(hint) <= _LONGEST_NAME and hint.isprintable() else ""
 
 
 def current_viewer() -> Viewer | None:

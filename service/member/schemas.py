@@ -41,6 +41,7 @@ class ConsentAnswer(Schema):
     sensitive = fields.List(fields.Enum(SensitiveClass, by_value=True), load_default=list)
     duration = fields.Enum(Duration, by_value=True, load_default=Duration.THIRTEEN_MONTHS)
     offline = fields.Boolean(load_default=False)
+    online = fields.Boolean(load_default=False)
 
     @pre_load
     def _read_ticks(self, given: Any, **_kwargs: Any) -> Any:

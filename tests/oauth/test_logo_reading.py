@@ -133,7 +133,7 @@ def test_case_073_bombs_cost_no_memory(tmp_path_factory: pytest.TempPathFactory)
 
 _MEASURE = """
 import pathlib, resource, sys
-from oauth import logo_reading
+from oauth.apps import logo_reading
 from tests.oauth.pictures import picture
 logo_reading.read(picture())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,62 @@
+"""Signing out at the word of an app (OpenID Connect RP-Initiated Logout 1.0): what is believed without a question.
+
+Only an ID token of ours, in time, for an app that stands, with a return address that this app registered, is believed.
+For everything else the person is asked on a page of ours, and nobody is sent anywhere (case 66).
+"""
+
+from dataclasses import dataclass
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from sqlalchemy.orm import Session
+
+from consent import grants
+from oauth import keys
+from oauth.apps import clients, redirects
+from oauth.models import Client, ClientStatus
+from service.clock import now
+from service.settings import Settings
+
+PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Whose sign-in an app may end, and where the browser goes then; None for a page of ours."""
+
+    account_id: str
+    return_to: str | None
+
+
+def find(session: Session, given: dict[str, str], settings: Settings) -> Ending | None:
+    """What the app may have done; None where the person has to be asked."""
+    claims = _claims(session, given.get("id_token_hint", ""), settings)
+    if claims is None or given.get("client_id", claims["aud"]) != claims["aud"]:
+        return None
+    client = clients.find(session, claims["aud"])
+    account_id = grants.account_of_subject(session, claims["sub"])
+    wanted = given.get("post_logout_redirect_uri")
+    if client is None or account_id is None or not _may_return(client, wanted):
+        return None
+    return Ending(account_id, redirects.with_parameters(wanted, state=given.get("state")) if wanted else None)
+
+
+def _claims(session: Session, hint: str, settings: Settings) -> dict[str, str] | None:
+    if not hint:
+        return None
+    published = KeySet.import_key_set({"keys": keys.public_keys(session, settings.secret_key)})  # type: ignore[typeddict-item]
+    try:
+        claims = jwt.decode(hint, published, algorithms=[keys.ALGORITHM]).claims
+    except (JoseError, ValueError):
+        return None
+    in_time = isinstance(claims.get("exp"), int) and now().timestamp() < claims["exp"]
+    if claims.get("iss") != settings.base_url or not in_time:
+        return None
+    return {name: str(claims.get(name, "")) for name in ("aud", "sub")}
+
+
+def _may_return(client: Client, wanted: str | None) -> bool:
+    stands = client.status is ClientStatus.APPROVED
+    # Byte for byte, as every address that a browser is sent to (OA-1).
+    return stands and (wanted is None or wanted in client.post_logout_redirect_uris)

@@ -1,0 +1,135 @@
+"""Proofs of possession (RFC 9449): with each request a statement, signed by the key to which its token is bound.
+
+No nonce of ours is asked for: the window of a minute and the one use of each proof stand for it (decision 46).
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+from joserfc.jws import JWSRegistry
+from sqlalchemy.orm import Session
+
+from service import single_use
+from service.clock import now
+from service.db import digest, from_microseconds
+
+ALGORITHMS = ("ES256", "ES384", "RS256", "PS256")
+WINDOW = timedelta(seconds=60)
+_MAX_PROOF = 4096
+_MAX_JTI = 256
+_MAX_SECONDS = 1 << 40
+_CURVES = {"ES256": "P-256", "ES384": "P-384"}
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_RSA_BITS = range(2048, 4097)
+_PORTS = {"https": 443, "http": 80}
+# What a header has beside the parameters that count is none of our business.
+_REGISTRY = JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
+
+Key = ECKey | RSAKey
+
+
+class ProofRefused(Exception):
+    """The proof does not prove anything for this request; why is told to nobody."""
+
+
+def prove(session: Session, proof: str, *, method: str, uri: str, access_token: str | None = None) -> str:
+    """The thumbprint (RFC 7638) of the key whose possession `proof` shows; raises ProofRefused.
+
+    `uri` is the address asked for, without query. With an `access_token` the proof must name it. A proof is good once.
+    """
+    key, claims = _opened(proof)
+    issued = _issued(claims)
+    if claims.get("htm") != method or _plain(claims.get("htu")) != _plain(uri):
+        raise ProofRefused
+    if access_token is not None and claims.get("ath") != _hash_of(access_token):
+        raise ProofRefused
+    thumbprint = str(key.thumbprint())
+    _claim(session, thumbprint, claims.get("jti"), issued)
+    return thumbprint
+
+
+def _opened(proof: str) -> tuple[Key, dict[str, Any]]:
+    if len(proof) > _MAX_PROOF or proof.count(".") != 2 or not proof.isascii():
+        raise ProofRefused
+    try:
+        header = orjson.loads(_decoded(proof.partition(".")[0]))
+        key = _key(header)
+        signed = jws.deserialize_compact(proof, key, algorithms=[header["alg"]], registry=_REGISTRY)
+        claims = orjson.loads(signed.payload)
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise ProofRefused from None
+    if not isinstance(claims, dict):
+        raise ProofRefused
+    return key, claims
+
+
+def _key(header: Any) -> Key:
+    if not isinstance(header, dict) or header.get("typ") != "dpop+jwt" or "crit" in header:
+        raise ProofRefused
+    jwk, algorithm = header.get("jwk"), header.get("alg")
+    if not isinstance(jwk, dict) or not _PRIVATE.isdisjoint(jwk) or algorithm not in ALGORITHMS:
+        raise ProofRefused
+    if algorithm in _CURVES:
+        return _elliptic_key(jwk, _CURVES[algorithm])
+    return _rsa_key(jwk)
+
+
+def _elliptic_key(jwk: dict[str, Any], curve: str) -> ECKey:
+    if jwk.get("kty") != "EC" or jwk.get("crv") != curve:
+        raise ProofRefused
+    return ECKey.import_key({"kty": "EC", "crv": curve, "x": jwk["x"], "y": jwk["y"]})
+
+
+def _rsa_key(jwk: dict[str, Any]) -> RSAKey:
+    if jwk.get("kty") != "RSA":
+        raise ProofRefused
+    key = RSAKey.import_key({"kty": "RSA", "n": jwk["n"], "e": jwk["e"]})
+    # Longer ones cost more than they are worth, shorter ones are no protection.
+    if key.public_key.key_size not in _RSA_BITS:
+        raise ProofRefused
+    return key
+
+
+def _issued(claims: dict[str, Any]) -> datetime:
+    issued = claims.get("iat")
+    if not isinstance(issued, int) or isinstance(issued, bool) or not 0 <= issued < _MAX_SECONDS:
+        raise ProofRefused
+    at = from_microseconds(issued * 1_000_000)
+    if abs(now() - at) > WINDOW:
+        raise ProofRefused
+    return at
+
+
+def _plain(uri: Any) -> tuple[str, str | None, int | None, str] | None:
+    """What of an address is compared: scheme, host, port and path (RFC 9449 §4.3)."""
+    if not isinstance(uri, str):
+        return None
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme), parts.path
+    except ValueError:
+        return None
+
+
+def _claim(session: Session, thumbprint: str, jti: Any, issued: datetime) -> None:
+    if not isinstance(jti, str) or not 0 < len(jti) <= _MAX_JTI:
+        raise ProofRefused
+    # Kept longer than it would be taken, so that clocks that lie apart do not meet a gap.
+    over = issued + 3 * WINDOW
+    if not single_use.claim(session, "dpop", digest(f"{thumbprint} {jti}"), expires_at=over):
+        raise ProofRefused
+
+
+def _hash_of(access_token: str) -> str:
+    return urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
+
+
+def _decoded(part: str) -> bytes:
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
