@@ -67,6 +67,8 @@ def form_action(uri: str) -> str:
 def with_parameters(uri: str, **parameters: str | None) -> str:
     """`uri` with the given parameters added to its query, its own bytes untouched; None is left out."""
     given = {name: value for name, value in parameters.items() if value is not None}
+    if not given:
+        return uri
     query = urlencode(given, quote_via=quote, safe="")
     separator = "&" if "?" in uri else "?"
     return f"{uri}{separator}{query}"

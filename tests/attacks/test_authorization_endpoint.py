@@ -6,18 +6,26 @@ import time
 
 import pytest
 import time_machine
+from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from consent import grants
 from consent.models import Duration, EndedBy
 from oauth.apps import clients, reviews
 from oauth.apps.clients import ClientRefused
-from oauth.authorization import flows
+from oauth.authorization import flows, pushing
 from oauth.errors import RequestOver
+from service.accounts.models import LoginSession
 from service.clock import now
+from tests.accounts.factors import code_of, secret_of, sign_in_with_factor
+from tests.attacks.test_openid import claims_of
 from tests.conftest import MovableClock
+from tests.factories import PASSWORD, make_account
+from tests.member.pages import Reader, form_to
 from tests.oauth.desk import (
     CALLBACK,
+    Code,
     Desk,
     answer_of,
     browser_id,
@@ -183,8 +191,9 @@ def test_case_013_request_objects_are_refused_and_never_fetched(desk: Desk) -> N
     app, browser = desk.register(), desk.app.test_client()
     answer = desk.authorize(browser, app, request="eyJhbGciOiJub25lIn0.e30.")
     assert refused_to_the_app(desk, answer, "request_not_supported")
-    answer = desk.authorize(browser, app, request_uri="http://127.0.0.1:1/x")
-    assert refused_to_the_app(desk, answer, "request_uri_not_supported")
+    for uri in ("http://127.0.0.1:1/x", "urn:ietf:params:oauth:request_uri", "urn:example:x", f" {pushing.PREFIX}x"):
+        answer = desk.authorize(browser, app, request_uri=uri)
+        assert refused_to_the_app(desk, answer, "request_uri_not_supported"), uri
 
 
 def test_case_014_prompt_none_never_shows_a_page(desk: Desk) -> None:
@@ -217,6 +226,51 @@ def test_case_015_prompt_login_and_max_age_ask_for_the_password_again(desk: Desk
     assert "/consent" in desk.authorize(browser, app, max_age="60").location
     for bad in ("-1", "1.5", "x", "١", "9" * 30):
         assert refused_to_the_app(desk, desk.authorize(browser, app, max_age=bad), "invalid_request")
+
+
+def test_case_015_the_second_factor_is_asked_for_again_too(desk: Desk) -> None:
+    app, browser = desk.register(), desk.app.test_client()
+    with time_machine.travel(now(), tick=False) as clock:
+        sign_in_with_factor(browser, desk.account)
+        clock.shift(60)
+        asked_at = now()
+        request_id = pending_id(desk.authorize(browser, app, prompt="login").location)
+        clock.shift(1)
+        assert _confirm(desk, browser, request_id).status_code == 303
+        here = f"/oauth/authorize/{request_id}"
+        assert browser.get(here).location.startswith("/sign-in/factor"), "the password alone is half of it"
+        assert browser.get(f"/consent?request={request_id}").location == here
+        clock.shift(31)
+        with desk.session() as session:
+            code = code_of(secret_of(session, desk.settings, desk.account))
+        page = browser.get(browser.get(here).location)
+        form = form_to(page.text, "/sign-in/factor")
+        assert browser.post(form.action, data=form.changed(code=code)).status_code == 303
+        assert "/consent" in browser.get(here).location
+        with desk.session() as session:
+            given_at = session.scalars(select(LoginSession.authenticated_at)).one()
+        assert given_at > asked_at
+
+
+def test_case_015_auth_time_is_after_the_request_that_asked_for_a_sign_in(desk: Desk) -> None:
+    app, rosa, verifier = desk.register(), Reader(desk, desk.account), new_verifier()
+    with time_machine.travel(now(), tick=False) as clock:
+        clock.shift(60)
+        asked_at = int(now().timestamp())
+        given = desk.parameters(app, verifier, max_age="0")
+        request_id = pending_id(rosa.browser.get("/oauth/authorize", query_string=given).location)
+        clock.shift(2)
+        assert _confirm(desk, rosa.browser, request_id).status_code == 303
+        answer = rosa.allow(rosa.follow(rosa.get(f"/oauth/authorize/{request_id}")))
+        body = desk.exchange(Code(answer_of(answer.location)["code"], verifier, app)).get_json()
+        assert claims_of(desk, body["id_token"])["auth_time"] == asked_at + 2
+
+
+def _confirm(desk: Desk, browser: FlaskClient, request_id: str) -> TestResponse:
+    """Give the password again on the way to a kept request."""
+    page = browser.get("/confirm-password", query_string={"next": f"/oauth/authorize/{request_id}"})
+    form = form_to(page.text, "/confirm-password")
+    return browser.post(form.action, data=form.changed(username=desk.account.username, password=PASSWORD))
 
 
 def test_case_016_unknown_scopes_are_dropped_and_alone_refused(desk: Desk) -> None:
@@ -255,6 +309,24 @@ def test_case_017_a_suspended_app_is_out_at_once(desk: Desk) -> None:
     assert desk.refresh(app, body["refresh_token"]).status_code == 401
 
 
+def test_case_017_a_retired_app_is_out_at_once_and_for_good(desk: Desk) -> None:
+    app = desk.register()
+    body, code = desk.connect(app), desk.agree(app)
+    pushed = desk.app.test_client().post("/oauth/par", data=desk.parameters(app)).get_json()["request_uri"]
+    rosa = Reader(desk, desk.account)
+    page = rosa.ask(app, prompt="consent")
+    with desk.session() as session:
+        clients.retire(session, app.id, reason="its developer closed it")
+    assert refused_on_our_page(desk.authorize(rosa.browser, app))
+    by_name = rosa.browser.get("/oauth/authorize", query_string={"client_id": app.id, "request_uri": pushed})
+    assert refused_on_our_page(by_name)
+    assert desk.app.test_client().post("/oauth/par", data=desk.parameters(app)).status_code == 401
+    assert refused_on_our_page(rosa.allow(page))
+    assert not desk.works(body["access_token"])
+    assert desk.exchange(code).status_code == 401
+    assert desk.refresh(app, body["refresh_token"]).status_code == 401
+
+
 def test_case_018_every_answer_to_the_app_names_its_issuer(desk: Desk) -> None:
     app, browser = desk.register_confidential(), desk.app.test_client()
     desk.connect(app)
@@ -267,6 +339,24 @@ def test_case_018_every_answer_to_the_app_names_its_issuer(desk: Desk) -> None:
         ({"prompt": "none", "max_age": "0"}, "login_required"),
     ):  # fmt: skip
         assert refused_to_the_app(desk, desk.authorize(browser, app, **changed), error)
+
+
+def test_case_018_the_answers_after_the_pages_name_it_too(desk: Desk) -> None:
+    app, rosa = desk.register(), Reader(desk, desk.account)
+    assert answer_of(rosa.allow(rosa.ask(app)).location)["iss"] == desk.settings.base_url
+    asked = rosa.ask(app, prompt="consent")
+    assert refused_to_the_app(desk, rosa.press(asked, "/consent", answer="deny"), "access_denied")
+    with desk.session() as session:
+        nobody = make_account(session)
+    lonely = Reader(desk, nobody)
+    assert refused_to_the_app(desk, lonely.press(lonely.ask(app), "/consent/leave"), "access_denied")
+    for changed, error in (
+        ({"scope": "launch patient/*.rs", "launch": "x"}, "invalid_request"), ({"launch": "x"}, "invalid_request"),
+        ({"request_uri": "https://app.example.org/r"}, "request_uri_not_supported"),
+        ({"dpop_jkt": "x"}, "invalid_request"),
+        ({"nonce": "x" * 3000}, "invalid_request"), ({"response_mode": "fragment"}, "invalid_request"),
+    ):  # fmt: skip
+        assert refused_to_the_app(desk, desk.authorize(rosa.browser, app, **changed), error), changed
 
 
 def test_case_020_looking_changes_nothing_and_each_request_is_answered_once(desk: Desk) -> None:

@@ -12,7 +12,10 @@ from consent import representatives
 from consent.models import Basis
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member, make_representative
+from tests.fhir.conftest import loaded, system
 from tests.oauth.desk import Desk
+
+__all__ = ["loaded", "system"]
 
 
 def claims_of(desk: Desk, id_token: str) -> dict[str, Any]:
@@ -70,6 +73,17 @@ def test_case_064_sub_is_stable_and_differs_for_each_member_represented(desk: De
         subjects[child.id] = claims["sub"]
     assert len(set(subjects.values())) == 2
     assert not set(subjects.values()) & {daughter.member_number, son.member_number, daughter.id, son.id, account.id}
+
+
+def test_case_064_fhir_user_can_be_read_with_nothing_but_the_scope_of_its_name(desk: Desk, loaded: str) -> None:
+    body = desk.connect(desk.register(), scope="openid fhirUser")
+    address = claims_of(desk, body["id_token"])["fhirUser"]
+    assert address == f"{desk.settings.fhir_base}/Patient/{loaded}"
+    own = {"Authorization": f"Bearer {body['access_token']}"}
+    answer = desk.app.test_client().get(address, headers=own)
+    assert answer.status_code == 200 and answer.get_json()["id"] == loaded
+    refused = desk.app.test_client().get(f"{desk.settings.fhir_base}/Coverage", headers=own)
+    assert refused.status_code == 403
 
 
 def test_case_065_userinfo_asks_for_openid_and_the_header(desk: Desk) -> None:

@@ -1,9 +1,12 @@
-"""Cases 21 to 33 of security.md: the token endpoint."""
+"""Cases 21 to 35 of security.md: the token endpoint."""
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import pytest
 import requests
 import time_machine
 from sqlalchemy import Engine, func, select
@@ -16,9 +19,13 @@ from service.accounts.models import Account, AccountStatus
 from service.app import create_app
 from service.audit import AuditEvent, Outcome
 from service.clock import now
+from service.settings import Settings
 from tests.conftest import LiveServer
 from tests.factories import make_account, make_member, make_representative
 from tests.oauth.desk import Code, Desk, challenge_of, new_verifier, query_of
+
+RACE_ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
+"""How often eight callers race for one code or refresh token."""
 
 
 def is_refused(answer: TestResponse, error: str, status: int = 400) -> bool:
@@ -60,7 +67,7 @@ def test_case_021_a_replay_is_known_with_a_wrong_verifier_too(desk: Desk) -> Non
 
 def test_case_022_parallel_exchanges_have_one_winner(live_server: LiveServer, engine: Engine) -> None:
     desk = Desk(create_app(live_server.settings, engine))
-    for callers in (8, 8, 24):
+    for callers in (*[8] * RACE_ROUNDS, 24):
         code = desk.agree(desk.register())
 
         def exchange(_: int, code: Code = code) -> requests.Response:
@@ -231,13 +238,57 @@ def test_case_033_answers_are_never_cached_and_logs_hold_no_secret(desk: Desk, l
     assert all(secrets) and not [secret for secret in secrets if secret and secret in written]
 
 
+def test_case_035_plain_http_is_refused_unless_a_trusted_proxy_says_it_was_https(
+    settings: Settings, engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secure = replace(settings, base_url="https://health.example.org")
+    form = {"grant_type": "authorization_code", "client_id": "x", "code": "x", "redirect_uri": "x"}
+    said = {"X-Forwarded-Proto": "https"}
+
+    plain = create_app(secure, engine).test_client()
+    warned = "".join(capfd.readouterr())
+    assert "no_proxy_is_trusted" in warned and "TRUSTED_PROXIES" in warned
+    for headers in ({}, said):
+        assert is_refused(plain.post("/oauth/token", data=form, headers=headers), "invalid_request")
+        assert is_refused(plain.post("/oauth/par", data=form, headers=headers), "invalid_request")
+        assert plain.get("/oauth/authorize", headers=headers).status_code == 400
+    direct = plain.post("/oauth/token", data=form, base_url=secure.base_url)
+    assert is_refused(direct, "invalid_client", 401)
+
+    behind = create_app(replace(secure, trusted_proxies=1), engine).test_client()
+    assert "no_proxy_is_trusted" not in "".join(capfd.readouterr())
+    assert is_refused(behind.post("/oauth/token", data=form, headers=said), "invalid_client", 401)
+    for headers in ({}, {"X-Forwarded-Proto": "http"}, {"X-Forwarded-Proto": "https, http"}):
+        assert is_refused(behind.post("/oauth/token", data=form, headers=headers), "invalid_request")
+
+
 def test_cors_lets_browser_apps_use_the_token_endpoint(desk: Desk) -> None:
     browser, origin = desk.app.test_client(), {"Origin": "https://app.example.org"}
     preflight = browser.options("/oauth/token", headers=origin | {"Access-Control-Request-Method": "POST"})
     assert preflight.status_code == 200 and preflight.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
-    for path in ("/oauth/token", "/oauth/revoke"):
+    assert preflight.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, DPoP"
+    for path in ("/oauth/par", "/oauth/token", "/oauth/revoke"):
         answer = browser.post(path, data={}, headers=origin)
+        assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
     assert browser.get("/oauth/jwks", headers=origin).headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_cors_is_for_machines_alone_and_never_with_credentials(desk: Desk) -> None:
+    browser, origin = desk.app.test_client(), {"Origin": "https://app.example.org"}
+    asking = origin | {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,dpop"}
+    for path in ("/fhir/r4/.well-known/smart-configuration", "/fhir/r4/metadata", "/user-access-brands.json"):
+        assert browser.get(path, headers=origin).headers["Access-Control-Allow-Origin"] == "*", path
+    for path in ("/fhir/r4/Patient", "/fhir/r4/Patient/x", "/oauth/userinfo", "/oauth/par", "/oauth/revoke"):
+        answer = browser.options(path, headers=asking)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*", path
+        assert "DPoP" in answer.headers["Access-Control-Allow-Headers"], path
+        assert "Access-Control-Allow-Credentials" not in answer.headers, path
+    for path in (
+        "/oauth/authorize", "/oauth/authorize/x", "/oauth/end-session", "/oauth/introspect", "/sign-in", "/consent",
+        "/confirm-password", "/",
+    ):  # fmt: skip
+        for answer in (browser.options(path, headers=asking), browser.get(path, headers=origin)):
+            assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")], path
