@@ -8,12 +8,14 @@ import oauth.discovery
 import oauth.expiry
 import oauth.routes
 from consent import authorization_requests
+from oauth.apps import member_notices
 from service import cli, clock, jobs, logs, mail
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.jobs import Job
 from service.member import (
     apps,
     consent,
+    gallery,
     help,
     home,
     landing,
@@ -52,6 +54,8 @@ from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
 from service.sandbox import code_page, demo_app, mail_page
 from service.settings import Settings
+from service.staff import app_reviews as staff_app_reviews
+from service.staff import app_standing as staff_app_standing
 from service.staff import authorizations as staff_authorizations
 from service.staff import gate as staff_gate
 from service.staff import hand_overs as staff_hand_overs
@@ -83,6 +87,7 @@ BLUEPRINTS = (
     select_member.blueprint,
     consent.blueprint,
     apps.blueprint,
+    gallery.blueprint,
     people.blueprint,
     profile.blueprint,
     settings_page.blueprint,
@@ -112,6 +117,8 @@ BLUEPRINTS = (
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,
+    staff_app_reviews.blueprint,
+    staff_app_standing.blueprint,
     staff_users.blueprint,
     staff_not_listed.blueprint,
     staff_hand_overs.blueprint,
@@ -145,6 +152,7 @@ JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
+    Job("members of apps", 5.0, member_notices.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job(
         "janitor",

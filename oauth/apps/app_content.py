@@ -16,6 +16,7 @@ _NAMES = {
     "website": "Website",
     "policy_uri": "Privacy policy",
     "terms_uri": "Terms",
+    "category": "Category",
 }
 
 
@@ -32,6 +33,8 @@ class AppContent:
     website: str | None = None
     policy_uri: str | None = None
     terms_uri: str | None = None
+    category: str | None = None
+    """A value of `oauth.apps.models.Category`: where the gallery shows it."""
 
     @classmethod
     def of(cls, client: Client) -> "AppContent":

@@ -13,7 +13,7 @@ from oauth.apps import clients, logos, names, redirects, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused, ClientView
 from oauth.apps.logos import Logo
-from oauth.apps.models import ReviewState
+from oauth.apps.models import Category, ReviewState
 from oauth.models import Attestation, AuthMethod, Client, ClientKind, ClientStatus
 from service import audit, web
 from service.clock import now
@@ -54,6 +54,7 @@ class Registration:
     organization_id: str | None = None
     description: str = ""
     platforms: Sequence[str] = ()
+    category: str | None = None
     scope_reasons: Mapping[str, str] = field(default_factory=dict)
     id_token_signed_response_alg: str = SIGNING_ALG
     state: ReviewState = ReviewState.APPROVED
@@ -109,6 +110,8 @@ def require_content(session: Session, content: AppContent, settings: Settings, *
     _require_name(session, content.name, settings, own_id)
     _require_addresses(content.redirect_uris, content.launch_uris, sandbox=settings.sandbox)
     _require_pages(content.website, content.policy_uri, content.terms_uri)
+    if content.category is not None and content.category not in set(Category):
+        raise ClientRefused("Please choose a category of the list.")
     if not smart.parse(content.scopes):
         raise ClientRefused("The app names no scope that we know.")
 
@@ -120,7 +123,7 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
         raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
     content = AppContent(
         name=app.name, redirect_uris=tuple(app.redirect_uris), launch_uris=tuple(app.launch_uris), scopes=app.scopes,
-        website=app.website, policy_uri=app.policy_uri, terms_uri=app.terms_uri,
+        website=app.website, policy_uri=app.policy_uri, terms_uri=app.terms_uri, category=app.category,
     )  # fmt: skip
     require_content(session, content, settings)
     _require_addresses(app.redirect_uris, app.post_logout_redirect_uris, sandbox=settings.sandbox)
@@ -146,6 +149,7 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         organization_id=app.organization_id,
         description=app.description,
         platforms=list(app.platforms),
+        category=app.category,
         scope_reasons=dict(app.scope_reasons),
         developer_name=app.developer_name,
         developer_domain=app.developer_domain,

@@ -43,6 +43,7 @@ from tests.conftest import MovableClock
 from tests.consent.firm import ALL, Firm, tax_id_of
 from tests.factories import (
     make_account,
+    make_client,
     make_entry,
     make_group,
     make_payment,
@@ -112,6 +113,7 @@ def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session
         "thread_id": thread.id, "attachment_id": file_of(session, thread).id, "staff_id": office.id,
         "entry_id": make_entry(session, office, tax_id="061234567").id, "act_id": act.id,
     }  # fmt: skip
+    known["client_id"] = make_client(session, settings)
     by_page = {"staff_not_listed": not_listed(session).id, "staff_hand_overs": wish.id}
     clerks = {role: make_clerk(app, session, role).browser for role in ROLES}
     stranger, member = Visitor(app), make_account(session)
