@@ -15,7 +15,17 @@ from oauth.apps import clients
 from service.db import make_engine, make_sessions
 from service.plan.members import roster
 from service.plan.models import Member
-from service.sandbox import accounts, gather, portal, provider_groups, remittances, sample_apps, sample_logos, schema
+from service.sandbox import (
+    accounts,
+    developer_apps,
+    gather,
+    portal,
+    provider_groups,
+    remittances,
+    sample_apps,
+    sample_logos,
+    schema,
+)
 from service.sandbox.plan import stream
 from service.sandbox.plan.chart import patient_id
 from service.sandbox.plan.codes import Resource
@@ -52,6 +62,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
             accounts.open_missing(session, settings, seed)
             portal.open_missing(session, settings)
             sample_apps.register_missing(session, settings, sample_logos.draw)
+            developer_apps.open_missing(session, settings, sample_logos.draw)
     finally:
         engine.dispose()
     gather.write_for(settings)

@@ -89,6 +89,7 @@ def _client(view: ClientView, app: SampleApp, settings: Settings) -> HandOut:
         "kind": view.kind.value,
         "token_endpoint_auth_method": view.token_endpoint_auth_method.value,
         "redirect_uris": list(view.redirect_uris),
+        "launch_uris": list(view.launch_uris),
         "scopes": view.scopes,
         "attestation": view.attestation.value,
     }

@@ -11,14 +11,16 @@ from service.plan.registering.not_listed import NotListed
 from service.plan.staff import plan_staff
 from service.sandbox import portal_accounts
 from service.sandbox.portal_offices import HOSPITAL, NETWORK
-from service.sandbox.portal_people import FELIX, HUGO, MARGE, OLIVIA, RUTH, PortalPerson
+from service.sandbox.portal_people import ABEL, FELIX, GWEN, HUGO, MARGE, OLIVIA, RUTH, PortalPerson
 from service.sandbox.provider_groups import HOME_HEALTH, payees
 from service.settings import Settings
 
 _ROLES = {
     RUTH: (StaffRole.PROVIDER_SERVICES,),
     FELIX: (StaffRole.PROVIDER_SERVICES,),
-    OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR),
+    OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR, StaffRole.APP_REVIEWER),
+    GWEN: (StaffRole.APP_REVIEWER,),
+    ABEL: (StaffRole.APP_REVIEWER,),
 }
 
 

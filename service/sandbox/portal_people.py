@@ -60,9 +60,21 @@ FELIX = PortalPerson(
 )  # fmt: skip
 OLIVIA = PortalPerson(
     "olivia", "Olivia", "Chen", Kind.PLAN_STAFF, "olivia.chen@meridian.example",
-    "plan staff, privacy officer and administrator", has_factor=True,
+    "plan staff, privacy officer and administrator; the third app reviewer, for appeals", has_factor=True,
 )  # fmt: skip
-PORTAL_PEOPLE = (MARGE, LUIS, BETH, HUGO, WANDA, PETER, NADIA, OMAR, RUTH, FELIX, OLIVIA)
+GWEN = PortalPerson(
+    "gwen", "Gwen", "Okafor", Kind.PLAN_STAFF, "gwen.okafor@meridian.example",
+    "plan staff, app reviewer: two apps wait, one declined, one suspended", has_factor=True,
+)  # fmt: skip
+ABEL = PortalPerson(
+    "abel", "Abel", "Ruiz", Kind.PLAN_STAFF, "abel.ruiz@meridian.example",
+    "plan staff, app reviewer: the second yes", has_factor=True,
+)  # fmt: skip
+INES = PortalPerson(
+    "ines", "Ines", "Duarte", Kind.APP_DEVELOPER, "ines@brightpathlabs.example",
+    "an app developer: apps approved, waiting, declined and suspended",
+)  # fmt: skip
+PORTAL_PEOPLE = (MARGE, LUIS, BETH, HUGO, WANDA, PETER, NADIA, OMAR, RUTH, FELIX, OLIVIA, GWEN, ABEL, INES)
 """In the order of the hand-out."""
 SHOWN_FIRST = (MARGE, NADIA, RUTH)
 """Who stands in the table of `make run`."""

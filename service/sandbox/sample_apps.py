@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients, registration
 from oauth.apps.clients import Attestation, AuthMethod, ClientKind
 from oauth.apps.logos import Logo
+from oauth.apps.models import Category, Platform
 from oauth.apps.registration import Registration
 from service.db import keyed_digest
 from service.settings import Settings
@@ -18,6 +19,9 @@ DEMO_ID = "sample-app"
 DEMO_PATH = "/sandbox/app"
 _ATTESTED_ON = datetime(2026, 1, 15, 15, tzinfo=UTC)
 _CALLBACKS = ("http://localhost:8765/callback", "http://127.0.0.1:8765/callback")
+
+_MEDICINES = "launch/patient openid fhirUser offline_access patient/Patient.rs patient/MedicationRequest.rs"
+_CONDITIONS = "launch/patient openid fhirUser patient/Patient.rs patient/Condition.rs patient/Observation.rs"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class SampleApp:
     method: AuthMethod = AuthMethod.NONE
     attestation: Attestation = Attestation.ATTESTED
     may_introspect: bool = False
+    description: str = ""
+    category: Category = Category.RECORDS
+    platforms: tuple[Platform, ...] = (Platform.WEB,)
+    launch_uris: tuple[str, ...] = ()
+    scopes: str = registration.DEFAULT_SCOPES
 
     @property
     def kind(self) -> ClientKind:
@@ -39,21 +48,50 @@ class SampleApp:
 
 
 SAMPLE_APPS = (
-    SampleApp(DEMO_ID, "Porch Notes", "Porch Notes Project", (DEMO_PATH,)),
-    SampleApp("browser-app", "Claim Lens", "Claim Lens Inc.", _CALLBACKS),
     SampleApp(
-        "server-app", "Family Health Ledger", "Ledger Works LLC", _CALLBACKS, AuthMethod.BASIC, may_introspect=True
+        DEMO_ID, "Porch Notes", "Porch Notes Project", (DEMO_PATH,), launch_uris=(DEMO_PATH,),
+        description="Your plan's records in one plain list, on one page, to read or to print before a visit.",
     ),
-    SampleApp("server-app-post", "Care Calendar", "Calendar Labs", _CALLBACKS, AuthMethod.POST),
-    SampleApp("declined-app", "Steps and Sleep", "Stride Media", _CALLBACKS, attestation=Attestation.DECLINED),
+    SampleApp(
+        "browser-app", "Claim Lens", "Claim Lens Inc.", _CALLBACKS, category=Category.CLAIMS,
+        description="Shows what was billed, what the plan paid and what you may still owe, claim by claim.",
+    ),
+    SampleApp(
+        "server-app", "Family Health Ledger", "Ledger Works LLC", _CALLBACKS, AuthMethod.BASIC, may_introspect=True,
+        platforms=(Platform.WEB, Platform.DESKTOP),
+        description="Keeps the records of everybody you care for in one ledger, sorted by person and year.",
+    ),
+    SampleApp(
+        "server-app-post", "Care Calendar", "Calendar Labs", _CALLBACKS, AuthMethod.POST, category=Category.CARING,
+        platforms=(Platform.WEB, Platform.ANDROID),
+        description="A shared calendar of visits and medicines for families who look after a parent.",
+    ),
+    SampleApp(
+        "declined-app", "Steps and Sleep", "Stride Media", _CALLBACKS, attestation=Attestation.DECLINED,
+        category=Category.WELLBEING, platforms=(Platform.IOS, Platform.ANDROID),
+        description="Puts your steps and hours of sleep beside your lab results.",
+    ),
+    SampleApp(
+        "medicine-app", "Kitchen Table Meds", "Harbor Street Software",
+        ("com.example.kitchentablemeds:/callback",), category=Category.MEDICINES, scopes=_MEDICINES,
+        platforms=(Platform.IOS, Platform.ANDROID),
+        description="A list of your medicines in large letters, with a reminder for each.",
+    ),
+    SampleApp(
+        "condition-app", "Sugar Diary", "Two Rivers Health", ("com.example.sugardiary:/callback",),
+        category=Category.CONDITIONS, attestation=Attestation.UNANSWERED, scopes=_CONDITIONS,
+        platforms=(Platform.ANDROID,),
+        description="For people with diabetes: your A1c results over the years, and what to ask your doctor.",
+    ),
     SampleApp(
         "native-app",
         "Pocket Chart",
         "Pocket Chart Co-op",
         ("http://127.0.0.1/callback", "http://[::1]/callback", "com.example.pocketchart:/callback"),
-        attestation=Attestation.UNANSWERED,
+        attestation=Attestation.UNANSWERED, platforms=(Platform.DESKTOP, Platform.ANDROID),
+        description="Stores your chart on your own device, and nowhere else.",
     ),
-)
+)  # fmt: skip
 
 
 def register_missing(session: Session, settings: Settings, logo_of: Callable[[str], Logo]) -> None:
@@ -81,11 +119,15 @@ def demo_address(settings: Settings) -> str:
 
 
 def _register(session: Session, app: SampleApp, settings: Settings, logo: Logo) -> None:
-    addresses = tuple(demo_address(settings) if uri == DEMO_PATH else uri for uri in app.redirect_uris)
     answered = app.attestation is not Attestation.UNANSWERED
     told = Registration(
         name=app.name,
-        redirect_uris=addresses,
+        redirect_uris=_addresses(app.redirect_uris, settings),
+        launch_uris=_addresses(app.launch_uris, settings),
+        scopes=app.scopes,
+        description=app.description,
+        category=app.category.value,
+        platforms=[platform.value for platform in app.platforms],
         developer_name=app.developer_name,
         kind=app.kind,
         token_endpoint_auth_method=app.method,
@@ -102,3 +144,7 @@ def _register(session: Session, app: SampleApp, settings: Settings, logo: Logo) 
         client_secret=secret_of(app, settings),
     )
     registration.register(session, told, settings=settings)
+
+
+def _addresses(addresses: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    return tuple(demo_address(settings) if uri == DEMO_PATH else uri for uri in addresses)

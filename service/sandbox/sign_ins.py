@@ -18,6 +18,7 @@ class Kind(StrEnum):
     BILLING_DELEGATE = "billing_delegate"
     BILLING_STAFF = "billing_staff"
     PLAN_STAFF = "plan_staff"
+    APP_DEVELOPER = "app_developer"
 
 
 @dataclass(frozen=True)
