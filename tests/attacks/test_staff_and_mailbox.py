@@ -38,6 +38,7 @@ from service.plan.providers import provider_profiles
 from service.plan.registering import mailed_pins, pin_letters
 from service.settings import Settings
 from service.staff.gate import DECLARED
+from service.staff.second_looks import ACTS
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
 from tests.consent.firm import ALL, Firm, tax_id_of
@@ -113,6 +114,8 @@ def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session
         "thread_id": thread.id, "attachment_id": file_of(session, thread).id, "staff_id": office.id,
         "entry_id": make_entry(session, office, tax_id="061234567").id, "act_id": act.id,
     }  # fmt: skip
+    # Which acts somebody sees depends on their kind as well.
+    act_roles = ACTS[act.kind].roles
     known["client_id"] = make_client(session, settings)
     by_page = {"staff_not_listed": not_listed(session).id, "staff_hand_overs": wish.id}
     clerks = {role: make_clerk(app, session, role).browser for role in ROLES}
@@ -137,7 +140,7 @@ def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session
                 answer = browser.get(path) if method == "GET" else browser.post(path)
                 if role not in declared:
                     assert answer.status_code == 404, (role, method, path)
-                elif all_known:
+                elif all_known and (page != "staff_second_looks" or role in act_roles):
                     assert answer.status_code in {200, 303, 400, 403, 409}, (role, method, path, answer.status_code)
                 tried += 1
             somebody.get("/settings")
