@@ -146,6 +146,12 @@ def end_all_of_app(session: Session, client_id: str) -> int:
     return ended
 
 
+def count_live_of_app(session: Session, client_id: str) -> int:
+    """How many grants of an app live now, whoever gave them."""
+    alive = (Grant.client_id == client_id, Grant.ended_at.is_(None), Grant.expires_at > now())
+    return session.scalars(select(func.count()).select_from(Grant).where(*alive)).one()
+
+
 def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetime]:
     """When the app last read something under each grant, from the audit stream; grants never used are absent."""
     event = audit.AuditEvent

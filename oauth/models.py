@@ -104,6 +104,8 @@ class Client(Base):
     organization_id: Mapped[str | None] = mapped_column(ForeignKey("developer_organization.id"), index=True)
     description: Mapped[str] = mapped_column(Text, default="")
     platforms: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # A value of oauth.apps.models.Category; none where its developer has named none.
+    category: Mapped[str | None] = mapped_column(String(32))
     scope_reasons: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     attestation: Mapped[Attestation] = mapped_column(words(Attestation))
     attested_on: Mapped[datetime | None] = mapped_column(Instant)

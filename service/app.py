@@ -8,6 +8,7 @@ import oauth.discovery
 import oauth.expiry
 import oauth.routes
 from consent import authorization_requests
+from oauth.apps import member_notices
 from service import cli, clock, jobs, logs, mail
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.developer import app_facts as developer_facts
@@ -21,6 +22,7 @@ from service.jobs import Job
 from service.member import (
     apps,
     consent,
+    gallery,
     help,
     home,
     landing,
@@ -62,6 +64,8 @@ from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
 from service.sandbox import code_page, demo_app, mail_page
 from service.settings import Settings
+from service.staff import app_reviews as staff_app_reviews
+from service.staff import app_standing as staff_app_standing
 from service.staff import authorizations as staff_authorizations
 from service.staff import break_glass as staff_break_glass
 from service.staff import gate as staff_gate
@@ -99,6 +103,7 @@ BLUEPRINTS = (
     select_member.blueprint,
     consent.blueprint,
     apps.blueprint,
+    gallery.blueprint,
     people.blueprint,
     looks.blueprint,
     profile.blueprint,
@@ -138,6 +143,8 @@ BLUEPRINTS = (
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,
+    staff_app_reviews.blueprint,
+    staff_app_standing.blueprint,
     staff_users.blueprint,
     staff_not_listed.blueprint,
     staff_hand_overs.blueprint,
@@ -177,6 +184,7 @@ JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
+    Job("members of apps", 5.0, member_notices.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job("self-test", 2.0, self_tests.carry_out),
     Job(

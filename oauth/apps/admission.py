@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from oauth.apps import clients
@@ -119,9 +119,21 @@ def organization_stands(session: Session, client: Client) -> bool:
 
 def list_listed(session: Session, *, limit: int = 500) -> list[clients.ClientView]:
     """The apps that the gallery shows, by name: approved by the plan, and let in now."""
-    approved = select(AppReview.id).where(AppReview.client_id == Client.id, AppReview.state.in_(_LISTED)).exists()
-    found = select(Client).where(Client.status == ClientStatus.APPROVED, approved).order_by(Client.name, Client.id)
+    found = select(Client).where(*_listed()).order_by(Client.name, Client.id)
     return [clients.view(client) for client in session.scalars(found.limit(limit))]
+
+
+def get_listed(session: Session, client_id: str) -> clients.ClientView:
+    """One app of the gallery; raises NoSuchClient for every other."""
+    client = clients.find(session, client_id)
+    if client is None or not is_listed(session, client_id):
+        raise clients.NoSuchClient
+    return clients.view(client)
+
+
+def is_listed(session: Session, client_id: str) -> bool:
+    """Whether the gallery shows this app."""
+    return session.scalar(select(Client.id).where(Client.id == client_id, *_listed())) is not None
 
 
 def settle(session: Session, client: Client, *, sandbox: bool, reason: str) -> None:
@@ -136,6 +148,11 @@ def settle(session: Session, client: Client, *, sandbox: bool, reason: str) -> N
     system_tokens.end_all(session, client.id)
     session.flush()
     audit.record(session, _TAGS[status], client_id=client.id, reason=reason[:500])
+
+
+def _listed() -> tuple[ColumnElement[bool], ...]:
+    approved = select(AppReview.id).where(AppReview.client_id == Client.id, AppReview.state.in_(_LISTED)).exists()
+    return Client.status == ClientStatus.APPROVED, approved
 
 
 def _find_standing(found: Sequence[AppReview]) -> AppReview | None:

@@ -17,6 +17,7 @@ _NAMES = {
     "website": "Website",
     "policy_uri": "Privacy policy",
     "terms_uri": "Terms",
+    "category": "Category",
 }
 _ADDRESSES = ("redirect_uris", "launch_uris", "post_logout_redirect_uris")
 
@@ -35,6 +36,8 @@ class AppContent:
     website: str | None = None
     policy_uri: str | None = None
     terms_uri: str | None = None
+    category: str | None = None
+    """A value of `oauth.apps.models.Category`: where the gallery shows it."""
 
     @classmethod
     def of(cls, client: Client) -> "AppContent":

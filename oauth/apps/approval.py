@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, app_content, clients, registration, reviews
+from oauth.apps import admission, app_content, clients, registration, review_checks, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused
 from oauth.apps.models import AppReview, ReviewState
@@ -30,13 +30,13 @@ class RulesRefuse(SecondLookRefused):
 def first_look(session: Session, review: AppReview, *, by: PlanStaff, reason: str) -> PendingAct:
     """Ask a second person to approve this version, and show them what it changes.
 
-    Raises NotOneself, SecondLookRefused.
+    Raises NotOneself, SecondLookRefused (among them ChecksOpen).
     """
     client = clients.lock(session, review.client_id)
     session.refresh(review)
     if review.state is not ReviewState.SUBMITTED:
         raise NotToBeApproved
-    reviews.require_other(session, client, by.account_id)
+    _require_fit(session, review, client, by)
     return second_looks.ask(
         session, ActKind.APP_APPROVAL, review.id, changes_of(session, review), by_account_id=by.account_id,
         reason=reason, revision=review.revision, app=client.name, client=client.id,
@@ -53,7 +53,7 @@ def second_look(session: Session, act: PendingAct, *, by: PlanStaff, settings: S
     session.refresh(review)
     if review.state is not ReviewState.SUBMITTED or review.revision != act.content["revision"]:
         raise NotToBeApproved
-    reviews.require_other(session, client, by.account_id)
+    _require_fit(session, review, client, by)
     second_looks.approve(session, act, by_account_id=by.account_id)
     _put_in_place(session, client, review, settings)
     reviews.approve(session, review, by_account_id=by.account_id)
@@ -67,9 +67,22 @@ def changes_of(session: Session, review: AppReview) -> list[dict[str, str]]:
     return app_content.differences(before, AppContent.read(review.content))
 
 
+def refuse(session: Session, act: PendingAct, *, by: PlanStaff, reason: str) -> None:
+    """The second person's no, or taken back by who asked; the version waits on. Raises NotOneself, ActOver."""
+    review = session.get_one(AppReview, act.subject_id)
+    reviews.require_neutral(session, review, clients.lock(session, review.client_id), by.account_id)
+    second_looks.refuse(session, act, by_account_id=by.account_id, reason=reason)
+
+
 def find_waiting(session: Session, review: AppReview) -> PendingAct | None:
     """The act that waits for a second person to approve this version."""
     return second_looks.find_waiting(session, ActKind.APP_APPROVAL, review.id)
+
+
+def _require_fit(session: Session, review: AppReview, client: Client, by: PlanStaff) -> None:
+    """Both yeses are said by people who may, over a check-list without a no."""
+    reviews.require_neutral(session, review, client, by.account_id)
+    review_checks.require_passed(session, review, client)
 
 
 def _put_in_place(session: Session, client: Client, review: AppReview, settings: Settings) -> None:

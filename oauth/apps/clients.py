@@ -63,6 +63,7 @@ class ClientView:
     organization_id: str | None
     description: str
     platforms: tuple[str, ...]
+    category: str | None
     scope_reasons: Mapping[str, str] = field(hash=False)
     attestation: Attestation
     attested_on: datetime | None
@@ -111,6 +112,7 @@ def view(client: Client) -> ClientView:
         organization_id=client.organization_id,
         description=client.description,
         platforms=tuple(client.platforms),
+        category=client.category,
         scope_reasons=dict(client.scope_reasons),
         attestation=client.attestation,
         attested_on=client.attested_on,

@@ -58,6 +58,37 @@ class Platform(StrEnum):
     OTHER = "other"
 
 
+class Category(StrEnum):
+    """What an app is for, as the gallery filters: one for each app."""
+
+    CLAIMS = "claims"
+    RECORDS = "records"
+    MEDICINES = "medicines"
+    CONDITIONS = "conditions"
+    WELLBEING = "wellbeing"
+    CARING = "caring"
+    OTHER = "other"
+
+
+class CheckAnswer(StrEnum):
+    """What a reviewer found."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class ReportReason(StrEnum):
+    """Why somebody reports an app to the plan."""
+
+    POSES_AS_ANOTHER = "poses_as_another"
+    MISLEADS = "misleads"
+    SHARES_DATA = "shares_data"
+    DOES_NOT_WORK = "does_not_work"
+    UNSAFE = "unsafe"
+    OTHER = "other"
+
+
 class DeclineReason(StrEnum):
     """The only grounds for a no: each can be checked, and is the same for every app (45 CFR 422.119(e))."""
 
@@ -157,3 +188,38 @@ class AppReviewEvent(Base):
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"), default=None)
     words: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[datetime] = mapped_column(Instant)
+    # When the last of the members who had connected the app was told; null while some are not. Up to whom, by account.
+    members_told_at: Mapped[datetime | None] = mapped_column(Instant, index=True, default=None)
+    members_told_to: Mapped[str] = mapped_column(String(36), default="")
+
+
+class AppCheck(Base):
+    """An answer to one question of the check-list. Rows stay; the latest for a question and content counts."""
+
+    __tablename__ = "app_check"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    review_id: Mapped[str] = mapped_column(ForeignKey("app_review.id"), index=True)
+    # What was looked at: an answer says nothing of what the developer changed afterwards.
+    content_digest: Mapped[str] = mapped_column(String(64))
+    question: Mapped[str] = mapped_column(String(40))
+    answer: Mapped[CheckAnswer] = mapped_column(words(CheckAnswer))
+    note: Mapped[str] = mapped_column(String(500), default="")
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    at: Mapped[datetime] = mapped_column(Instant)
+
+
+class AppReport(Base):
+    """What somebody told the plan about an app; its developer never learns who."""
+
+    __tablename__ = "app_report"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), index=True)
+    reason: Mapped[ReportReason] = mapped_column(words(ReportReason))
+    words: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    at: Mapped[datetime] = mapped_column(Instant)
+    closed_at: Mapped[datetime | None] = mapped_column(Instant, index=True, default=None)
+    closed_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"), default=None)
+    outcome: Mapped[str] = mapped_column(String(500), default="")

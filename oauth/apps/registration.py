@@ -14,7 +14,7 @@ from oauth.apps import clients, logos, names, public_keys, redirects, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused, ClientView, NoSuchClient
 from oauth.apps.logos import Logo
-from oauth.apps.models import ReviewState
+from oauth.apps.models import Category, ReviewState
 from oauth.apps.public_keys import KeysRefused, Published
 from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus, FetchedKeySet
 from oauth.tokens import system_tokens
@@ -81,6 +81,7 @@ class Registration:
     organization_id: str | None = None
     description: str = ""
     platforms: Sequence[str] = ()
+    category: str | None = None
     scope_reasons: Mapping[str, str] = field(default_factory=dict)
     id_token_signed_response_alg: str = SIGNING_ALG
     state: ReviewState = ReviewState.APPROVED
@@ -171,6 +172,8 @@ def require_content(
     _require_name(session, content.name, settings, own_id)
     _require_addresses(content, kind, sandbox=settings.sandbox)
     _require_pages(content.website, content.policy_uri, content.terms_uri)
+    if content.category is not None and content.category not in set(Category):
+        raise ClientRefused("Please choose a category of the list.")
     _require_scopes(content.scopes, kind)
 
 
@@ -182,7 +185,7 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
     content = AppContent(
         name=app.name, redirect_uris=tuple(app.redirect_uris), launch_uris=tuple(app.launch_uris),
         post_logout_redirect_uris=tuple(app.post_logout_redirect_uris), scopes=app.scopes, website=app.website,
-        policy_uri=app.policy_uri, terms_uri=app.terms_uri,
+        policy_uri=app.policy_uri, terms_uri=app.terms_uri, category=app.category,
     )  # fmt: skip
     require_content(session, content, app.kind, settings)
     _require_basis(session, app)
@@ -254,6 +257,7 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         organization_id=app.organization_id,
         description=app.description,
         platforms=list(app.platforms),
+        category=app.category,
         scope_reasons=dict(app.scope_reasons),
         developer_name=app.developer_name,
         developer_domain=app.developer_domain,

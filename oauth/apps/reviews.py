@@ -7,11 +7,11 @@ What a step means for the app's requests is worked out by `oauth.apps.admission`
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent import grants
-from oauth.apps import admission, clients, review_notices
+from oauth.apps import admission, clients, member_notices, review_notices
 from oauth.apps.app_content import AppContent
 from oauth.apps.models import AppReview, AppReviewEvent, DeclineReason, Developer, ReviewState, ReviewStep
 from oauth.models import Client
@@ -49,6 +49,18 @@ class AppealedAlready(ReviewRefused):
     """A version is appealed once."""
 
     sentence = "This version was appealed already. You can change the app and submit a new version."
+
+
+class OwnApp(plan_staff.NotOneself):
+    """A person of the plan would decide on an app of their own developer organisation."""
+
+    sentence = "This app belongs to your own developer organization. Please ask a colleague to do it."
+
+
+class DeclinedByOneself(plan_staff.NotOneself):
+    """A person of the plan would look at the appeal against their own no."""
+
+    sentence = "You declined this version and its developer has appealed. Please ask a colleague to look at it."
 
 
 class UnknownReview(Exception):
@@ -165,6 +177,12 @@ def retire(
     grants.end_all_of_app(session, client_id)
 
 
+def retire_for_plan(session: Session, client_id: str, *, reason: str, settings: Settings, by_account_id: str) -> None:
+    """Close an app for good in the plan's name. Raises WrongState, NotOneself."""
+    require_other(session, clients.lock(session, client_id), by_account_id)
+    retire(session, client_id, reason=reason, settings=settings, by_account_id=by_account_id)
+
+
 def get(session: Session, review_id: str) -> AppReview:
     """A version of an app; raises UnknownReview."""
     found = session.get(AppReview, review_id)
@@ -183,6 +201,12 @@ def list_in_state(session: Session, *states: ReviewState, limit: int = 200) -> l
     """The versions in these states, the longest waiting first: the queue of plan staff."""
     found = select(AppReview).where(AppReview.state.in_(states))
     return list(session.scalars(found.order_by(AppReview.submitted_at, AppReview.id).limit(limit)))
+
+
+def count_submitted(session: Session) -> int:
+    """How many versions wait for the plan."""
+    waiting = select(func.count()).select_from(AppReview).where(AppReview.state == ReviewState.SUBMITTED)
+    return session.scalars(waiting).one()
 
 
 def missing_of(session: Session, review: AppReview) -> list[str]:
@@ -206,7 +230,20 @@ def require_other(session: Session, client: Client, by_account_id: str | None) -
     """Raise NotOneself where a person of the plan would decide on an app of their own developer organisation."""
     own = session.get(Developer, by_account_id) if by_account_id else None
     if own is not None and own.organization_id == client.organization_id:
-        raise plan_staff.NotOneself
+        raise OwnApp
+
+
+def require_may_review(session: Session, review: AppReview, *, by_account_id: str) -> None:
+    """Raise NotOneself unless this person of the plan may decide on the version, for pages."""
+    require_neutral(session, review, session.get_one(Client, review.client_id), by_account_id)
+
+
+def require_neutral(session: Session, review: AppReview, client: Client, by_account_id: str) -> None:
+    """Raise NotOneself for a reviewer of the own organisation's app, or of an appeal against their own no."""
+    require_other(session, client, by_account_id)
+    own_no = (AppReviewEvent.step == ReviewStep.DECLINE, AppReviewEvent.account_id == by_account_id)
+    if session.scalar(select(AppReviewEvent.id).where(AppReviewEvent.review_id == review.id, *own_no).limit(1)):
+        raise DeclinedByOneself
 
 
 def replace(session: Session, review: AppReview) -> None:
@@ -223,10 +260,12 @@ def approve(session: Session, review: AppReview, *, by_account_id: str | None) -
 def note(session: Session, review: AppReview, step: ReviewStep, by_account_id: str | None, words: str = "") -> None:
     """Write a step into the history, tell the developers where it is news to them, and leave the audit row."""
     session.flush()
+    moment = now()
     session.add(
         AppReviewEvent(
             review_id=review.id, client_id=review.client_id, number=review.number, step=step, state=review.state,
-            account_id=by_account_id, words=words, at=now(),
+            account_id=by_account_id, words=words, at=moment,
+            members_told_at=None if step in member_notices.TOLD else moment,
         )
     )  # fmt: skip
     review_notices.tell(session, review, step)
@@ -247,7 +286,7 @@ def _take(session: Session, review: AppReview, *states: ReviewState) -> Client:
 
 
 def _take_for_plan(session: Session, review: AppReview, by_account_id: str, *states: ReviewState) -> None:
-    require_other(session, _take(session, review, *states), by_account_id)
+    require_neutral(session, review, _take(session, review, *states), by_account_id)
 
 
 def _standing(session: Session, client: Client, state: ReviewState) -> AppReview:

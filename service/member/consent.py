@@ -15,6 +15,7 @@ from consent.models import Answer, ConsentDecision, Duration
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
+from oauth.apps import admission
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
@@ -209,6 +210,7 @@ def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, li
         errors=errors,
         again=url_for("consent.show", request=pending.id),
         may_choose=_may_choose(acting.get_person()),
+        listed=admission.is_listed(db_session(), pending.client.id),
     )
 
 

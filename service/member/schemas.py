@@ -6,6 +6,9 @@ from marshmallow import Schema, fields, pre_load, validate
 
 from consent.data_types import DATA_TYPES
 from consent.models import Answer, Duration, SensitiveClass
+from oauth.apps.app_reports import MOST_WORDS
+from oauth.apps.models import Category, Platform, ReportReason
+from service.accounts.schemas import require_storable
 from service.member.language import LANGUAGES
 from service.member.marking import N_
 
@@ -13,6 +16,9 @@ _MISSING: dict[str, str | list[Any] | dict[Any, Any]] = {
     "required": N_("Please choose one."),
     "validator_failed": N_("Please choose one."),
 }
+
+_SAY = N_("Please tell us what happened.")
+_LONG = N_("This is longer than 2,000 characters. Please shorten it.")
 
 
 class SelectMember(Schema):
@@ -48,3 +54,27 @@ class ConsentAnswer(Schema):
         # A form sends one name several times, once for each tick.
         several = {name: given.getlist(name) for name in ("data", "sensitive")}
         return {**given.to_dict(), **several}
+
+
+class GallerySearch(Schema):
+    """What somebody looks for among the apps; what is not understood is not looked for."""
+
+    q = fields.String(load_default="", validate=validate.Length(max=100))
+    platform = fields.Enum(Platform, by_value=True)
+    category = fields.Enum(Category, by_value=True)
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000))
+
+
+class AppReported(Schema):
+    """What somebody reports about an app."""
+
+    reason = fields.Enum(
+        ReportReason, by_value=True, required=True,
+        error_messages={"required": N_("Please choose one."), "unknown": N_("Please choose one.")},
+    )  # fmt: skip
+    words = fields.String(
+        required=True, error_messages={"required": _SAY, "invalid": _SAY},
+        validate=[
+            validate.Regexp(r"(?s).*\S", error=_SAY), validate.Length(max=MOST_WORDS, error=_LONG), require_storable,
+        ],
+    )  # fmt: skip

@@ -1,28 +1,19 @@
 """The sandbox's programs without a person: one of the plan's own, one of a provider's office, with keys that stay."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
 from oauth.apps import clients, registration
 from oauth.apps.clients import BackendBasis, ClientKind
 from oauth.apps.registration import PLAN_SCOPES, PROVIDER_SCOPES, Registration
-from service.db import keyed_digest
 from service.plan.models import OrganizationKind
 from service.plan.registering.joining import find_organization
+from service.sandbox import sample_keys
 from service.sandbox.portal_offices import CLINIC
 from service.sandbox.provider_groups import payees
 from service.settings import Settings
-
-_COORDINATE = 48
-# The order of the group of P-384 (SP 800-186, 3.2.1.4).
-_ORDER = int(
-    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,18 +49,6 @@ def is_registered(session: Session, app: BackendApp) -> bool:
     return True
 
 
-def private_jwk(app: BackendApp, settings: Settings) -> dict[str, str]:
-    """The program's key (ES384), derived from the installation's, so that the hand-out can be written again."""
-    seed = keyed_digest(settings.secret_key, "sandbox program", app.client_id)
-    # 512 bits for an order of 384: no scalar is noticeably likelier than another.
-    scalar = int.from_bytes(hashlib.sha512(seed.encode()).digest()) % (_ORDER - 1) + 1
-    point = ec.derive_private_key(scalar, ec.SECP384R1()).public_key().public_numbers()
-    return {
-        "kty": "EC", "crv": "P-384", "kid": f"{app.client_id}-1", "alg": "ES384", "use": "sig", "x": _number(point.x),
-        "y": _number(point.y), "d": _number(scalar),
-    }  # fmt: skip
-
-
 def hand_out(session: Session, settings: Settings) -> list[dict[str, Any]]:
     """What a tester needs to call as each of them."""
     return [_told(clients.get(session, app.client_id), app, settings) for app in BACKEND_APPS]
@@ -81,7 +60,7 @@ def _told(view: clients.ClientView, app: BackendApp, settings: Settings) -> dict
         "name": view.name,
         "kind": view.kind.value,
         "token_endpoint_auth_method": view.token_endpoint_auth_method.value,
-        "private_jwk": private_jwk(app, settings),
+        "private_jwk": sample_keys.private_jwk(app.client_id, settings),
         "grant_types": ["client_credentials"],
         "redirect_uris": [],
         "scopes": view.scopes,
@@ -91,12 +70,11 @@ def _told(view: clients.ClientView, app: BackendApp, settings: Settings) -> dict
 
 
 def _registration(session: Session, app: BackendApp, settings: Settings) -> Registration:
-    public = {name: value for name, value in private_jwk(app, settings).items() if name != "d"}
     return Registration(
         name=app.name,
         developer_name=app.developer_name,
         kind=ClientKind.BACKEND,
-        jwks={"keys": [public]},
+        jwks=sample_keys.public_set(app.client_id, settings),
         backend_basis=BackendBasis.PROVIDER if app.office else BackendBasis.PLAN,
         provider_organization_id=_organization_id(session, app.office) if app.office else None,
         scopes=app.scopes,
@@ -110,7 +88,3 @@ def _organization_id(session: Session, office: str) -> str:
     found = find_organization(session, OrganizationKind.PROVIDER, tax_id)
     assert found is not None, "the office registered before"
     return found.id
-
-
-def _number(value: int) -> str:
-    return base64.urlsafe_b64encode(value.to_bytes(_COORDINATE)).rstrip(b"=").decode()

@@ -19,6 +19,7 @@ from service.sandbox import (
     accounts,
     app_developers,
     backend_apps,
+    developer_apps,
     gather,
     portal,
     provider_groups,
@@ -65,6 +66,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
             sample_apps.register_missing(session, settings, sample_logos.draw)
             backend_apps.register_missing(session, settings)
             app_developers.open_missing(session, settings)
+            developer_apps.open_missing(session, settings, sample_logos.draw)
     finally:
         engine.dispose()
     gather.write_for(settings)

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 from consent.models import PersonalRepresentative
 from consent.representatives import MemberChoice, members_for
 from oauth.apps import clients
-from oauth.apps.clients import ClientView
+from oauth.apps.clients import AuthMethod, ClientView
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
-from service.sandbox import app_developers, backend_apps, gather_portal, handout, remittances
+from service.sandbox import app_developers, backend_apps, gather_portal, handout, remittances, sample_keys
 from service.sandbox.handout import HandOut
 from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
 from service.sandbox.sign_ins import PASSWORD, SELF_TEST, SIGN_INS, SignIn
@@ -92,13 +92,19 @@ def _client(view: ClientView, app: SampleApp, settings: Settings) -> HandOut:
     return {
         "client_id": view.id,
         **({"client_secret": secret} if secret else {}),
+        **({"private_jwk": sample_keys.private_jwk(view.id, settings)} if _is_keyed(view) else {}),
         "name": view.name,
         "kind": view.kind.value,
         "token_endpoint_auth_method": view.token_endpoint_auth_method.value,
         "redirect_uris": list(view.redirect_uris),
+        "launch_uris": list(view.launch_uris),
         "scopes": view.scopes,
         "attestation": view.attestation.value,
     }
+
+
+def _is_keyed(view: ClientView) -> bool:
+    return view.token_endpoint_auth_method is AuthMethod.PRIVATE_KEY
 
 
 def _registrations(session: Session) -> HandOut:

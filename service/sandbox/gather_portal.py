@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.models import BillingAuthorization
+from oauth.apps import developers
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.plan.logins import portal_staff, reach
@@ -71,6 +72,8 @@ def _place(session: Session, account: Account, settings: Settings) -> HandOut:
             "functions": staff.functions,
             "entries": _entries(session, staff),
         }
+    if (developer := developers.find(session, account.id)) is not None:
+        return {"organization": developer.organization.name, "entries": []}
     clerk = plan_staff.find(session, account)
     return {
         "organization": settings.plan.name, "roles": clerk.roles if clerk else [], "entries": [],

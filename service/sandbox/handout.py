@@ -15,8 +15,8 @@ HandOut = dict[str, Any]
 _HERE = Path(__file__).parent
 _MIGRATIONS = _HERE.parents[1] / "migrations" / "versions"
 _SOURCES = (
-    "app_developers.py", "backend_apps.py", "codes.py", "fresh_payments.py", "gather.py", "gather_portal.py",
-    "portal_people.py", "sample_apps.py", "sign_ins.py",
+    "app_developers.py", "backend_apps.py", "codes.py", "developer_apps.py", "fresh_payments.py", "gather.py",
+    "gather_portal.py", "portal_people.py", "sample_apps.py", "sample_keys.py", "sign_ins.py",
 )  # fmt: skip
 _SQLITE = "sqlite:///"
 

@@ -15,16 +15,29 @@ from service.plan.staff import plan_staff, record_guards
 from service.sandbox import portal_accounts
 from service.sandbox.plan import cast, stream
 from service.sandbox.portal_offices import HOSPITAL, NETWORK
-from service.sandbox.portal_people import DAVID, FELIX, HUGO, MARGE, NORA, OLIVIA, RUTH, PortalPerson
+from service.sandbox.portal_people import (
+    ABEL,
+    DAVID,
+    FELIX,
+    GWEN,
+    HUGO,
+    MARGE,
+    NORA,
+    OLIVIA,
+    RUTH,
+    PortalPerson,
+)  # fmt: skip
 from service.sandbox.provider_groups import HOME_HEALTH, payees
 from service.settings import Settings
 
 _ROLES = {
     RUTH: (StaffRole.PROVIDER_SERVICES,),
     FELIX: (StaffRole.PROVIDER_SERVICES,),
-    OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR),
+    OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR, StaffRole.APP_REVIEWER),
     NORA: (StaffRole.MEMBER_SERVICES,),
     DAVID: (StaffRole.MEMBER_SERVICES,),
+    GWEN: (StaffRole.APP_REVIEWER,),
+    ABEL: (StaffRole.APP_REVIEWER,),
 }
 _COLLEAGUES = {DAVID: ("David", "Young")}
 """Who of the plan is which member of the cast."""

@@ -60,7 +60,7 @@ FELIX = PortalPerson(
 )  # fmt: skip
 OLIVIA = PortalPerson(
     "olivia", "Olivia", "Chen", Kind.PLAN_STAFF, "olivia.chen@meridian.example",
-    "plan staff, privacy officer and administrator", has_factor=True,
+    "plan staff, privacy officer and administrator; the third app reviewer, for appeals", has_factor=True,
 )  # fmt: skip
 NORA = PortalPerson(
     "nora", "Nora", "Bell", Kind.PLAN_STAFF, "nora.bell@meridian.example",
@@ -70,7 +70,21 @@ DAVID = PortalPerson(
     "dyoung", "David", "Young", Kind.PLAN_STAFF, "david.young@meridian.example",
     "plan staff, member services, and a member himself: his own record stays shut", has_factor=True,
 )  # fmt: skip
-PORTAL_PEOPLE = (MARGE, LUIS, BETH, HUGO, WANDA, PETER, NADIA, OMAR, RUTH, FELIX, OLIVIA, NORA, DAVID)
+GWEN = PortalPerson(
+    "gwen", "Gwen", "Okafor", Kind.PLAN_STAFF, "gwen.okafor@meridian.example",
+    "plan staff, app reviewer: two apps wait, one declined, one suspended", has_factor=True,
+)  # fmt: skip
+ABEL = PortalPerson(
+    "abel", "Abel", "Ruiz", Kind.PLAN_STAFF, "abel.ruiz@meridian.example",
+    "plan staff, app reviewer: the second yes", has_factor=True,
+)  # fmt: skip
+INES = PortalPerson(
+    "ines", "Ines", "Duarte", Kind.DEVELOPER, "ines@brightpathlabs.example",
+    "an app developer: apps approved, waiting, declined and suspended",
+)  # fmt: skip
+PORTAL_PEOPLE = (
+    MARGE, LUIS, BETH, HUGO, WANDA, PETER, NADIA, OMAR, RUTH, FELIX, OLIVIA, NORA, DAVID, GWEN, ABEL, INES,
+)  # fmt: skip
 """In the order of the hand-out."""
 SHOWN_FIRST = (MARGE, NADIA, RUTH)
 """Who stands in the table of `make run`."""

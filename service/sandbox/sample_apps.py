@@ -10,17 +10,20 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients, own_apps, registration
 from oauth.apps.clients import Attestation, AuthMethod, ClientKind
 from oauth.apps.logos import Logo
-from oauth.apps.models import Platform
+from oauth.apps.models import Category, Platform
 from oauth.apps.registration import DEFAULT_SCOPES, Registration
 from service.db import keyed_digest
-from service.sandbox import app_developers
+from service.sandbox import app_developers, sample_keys
 from service.settings import Settings
 
 DEMO_ID = "sample-app"
 DEMO_PATH = "/sandbox/app"
 _ATTESTED_ON = datetime(2026, 1, 15, 15, tzinfo=UTC)
-_REASONS = dict.fromkeys(DEFAULT_SCOPES.split(), "To show it to the member who connected the app.")
+_REASON = "To show it to the member who connected the app."
 _CALLBACKS = ("http://localhost:8765/callback", "http://127.0.0.1:8765/callback")
+
+_MEDICINES = "launch/patient openid fhirUser offline_access patient/Patient.rs patient/MedicationRequest.rs"
+_CONDITIONS = "launch/patient openid fhirUser patient/Patient.rs patient/Condition.rs patient/Observation.rs"
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,14 @@ class SampleApp:
     name: str
     developer_name: str
     redirect_uris: tuple[str, ...]
-    description: str
-    platform: Platform = Platform.WEB
     method: AuthMethod = AuthMethod.NONE
     attestation: Attestation = Attestation.ATTESTED
     may_introspect: bool = False
+    description: str = ""
+    category: Category = Category.RECORDS
+    platforms: tuple[Platform, ...] = (Platform.WEB,)
+    launch_uris: tuple[str, ...] = ()
+    scopes: str = DEFAULT_SCOPES
 
     @property
     def kind(self) -> ClientKind:
@@ -45,54 +51,54 @@ class SampleApp:
 
 SAMPLE_APPS = (
     SampleApp(
-        DEMO_ID,
-        "Porch Notes",
-        "Porch Notes Project",
-        (DEMO_PATH,),
-        "Keeps a notebook of your care: what happened when, and what to ask next time.",
+        DEMO_ID, "Porch Notes", "Porch Notes Project", (DEMO_PATH,), launch_uris=(DEMO_PATH,),
+        description="Your plan's records in one plain list, on one page, to read or to print before a visit.",
     ),
     SampleApp(
-        "browser-app",
-        "Claim Lens",
-        "Claim Lens Inc.",
-        _CALLBACKS,
-        "Shows what was billed, what the plan paid and what you may owe, claim by claim.",
+        "browser-app", "Claim Lens", "Claim Lens Inc.", _CALLBACKS, category=Category.CLAIMS,
+        description="Shows what was billed, what the plan paid and what you may still owe, claim by claim.",
     ),
     SampleApp(
-        "server-app",
-        "Family Health Ledger",
-        "Ledger Works LLC",
-        _CALLBACKS,
-        "Adds up a family's health costs over the years.",
-        method=AuthMethod.BASIC,
-        may_introspect=True,
+        "server-app", "Family Health Ledger", "Ledger Works LLC", _CALLBACKS, AuthMethod.BASIC, may_introspect=True,
+        platforms=(Platform.WEB, Platform.DESKTOP),
+        description="Keeps the records of everybody you care for in one ledger, sorted by person and year.",
     ),
     SampleApp(
-        "server-app-post",
-        "Care Calendar",
-        "Calendar Labs",
-        _CALLBACKS,
-        "Turns visits and medicines into a calendar.",
-        method=AuthMethod.POST,
+        "server-app-post", "Care Calendar", "Calendar Labs", _CALLBACKS, AuthMethod.POST, category=Category.CARING,
+        platforms=(Platform.WEB, Platform.ANDROID),
+        description="A shared calendar of visits and medicines for families who look after a parent.",
     ),
     SampleApp(
-        "declined-app",
-        "Steps and Sleep",
-        "Stride Media",
-        _CALLBACKS,
-        "Sets steps and sleep beside your health records.",
-        attestation=Attestation.DECLINED,
+        "keyed-app", "Quiet Harbor", "Harbor Street Software", _CALLBACKS, AuthMethod.PRIVATE_KEY,
+        platforms=(Platform.DESKTOP,),
+        description="Keeps a copy of your records on a server that you run yourself.",
+    ),
+    SampleApp(
+        "declined-app", "Steps and Sleep", "Stride Media", _CALLBACKS, attestation=Attestation.DECLINED,
+        category=Category.WELLBEING, platforms=(Platform.IOS, Platform.ANDROID),
+        description="Puts your steps and hours of sleep beside your lab results.",
+    ),
+    SampleApp(
+        "medicine-app", "Kitchen Table Meds", "Harbor Street Software",
+        ("com.example.kitchentablemeds:/callback",), category=Category.MEDICINES, scopes=_MEDICINES,
+        platforms=(Platform.IOS, Platform.ANDROID),
+        description="A list of your medicines in large letters, with a reminder for each.",
+    ),
+    SampleApp(
+        "condition-app", "Sugar Diary", "Two Rivers Health", ("com.example.sugardiary:/callback",),
+        category=Category.CONDITIONS, attestation=Attestation.UNANSWERED, scopes=_CONDITIONS,
+        platforms=(Platform.ANDROID,),
+        description="For people with diabetes: your A1c results over the years, and what to ask your doctor.",
     ),
     SampleApp(
         "native-app",
         "Pocket Chart",
         "Pocket Chart Co-op",
         ("http://127.0.0.1/callback", "http://[::1]/callback", "com.example.pocketchart:/callback"),
-        "Your records on your phone, to show at a visit.",
-        Platform.ANDROID,
-        attestation=Attestation.UNANSWERED,
+        attestation=Attestation.UNANSWERED, platforms=(Platform.DESKTOP, Platform.ANDROID),
+        description="Stores your chart on your own device, and nowhere else.",
     ),
-)
+)  # fmt: skip
 
 
 def register_missing(session: Session, settings: Settings, logo_of: Callable[[str], Logo]) -> None:
@@ -107,7 +113,7 @@ def register_missing(session: Session, settings: Settings, logo_of: Callable[[st
 
 def secret_of(app: SampleApp, settings: Settings) -> str | None:
     """The app's secret: derived from the installation's key, so that the hand-out can be written again."""
-    if app.kind is ClientKind.PUBLIC:
+    if app.method not in {AuthMethod.BASIC, AuthMethod.POST}:
         return None
     return keyed_digest(settings.secret_key, "sandbox app", app.client_id)
 
@@ -126,17 +132,20 @@ def _give_to_developer(session: Session, app: SampleApp) -> None:
 
 
 def _register(session: Session, app: SampleApp, settings: Settings, logo: Logo) -> None:
-    addresses = tuple(demo_address(settings) if uri == DEMO_PATH else uri for uri in app.redirect_uris)
     answered = app.attestation is not Attestation.UNANSWERED
     told = Registration(
         name=app.name,
-        redirect_uris=addresses,
-        developer_name=app.developer_name,
+        redirect_uris=_addresses(app.redirect_uris, settings),
+        launch_uris=_addresses(app.launch_uris, settings),
+        scopes=app.scopes,
         description=app.description,
-        platforms=[app.platform.value],
-        scope_reasons=_REASONS,
+        category=app.category.value,
+        platforms=[platform.value for platform in app.platforms],
+        developer_name=app.developer_name,
+        scope_reasons=dict.fromkeys(app.scopes.split(), _REASON),
         kind=app.kind,
         token_endpoint_auth_method=app.method,
+        jwks=sample_keys.public_set(app.client_id, settings) if app.method is AuthMethod.PRIVATE_KEY else None,
         website=f"https://{app.client_id}.example",
         policy_uri=f"https://{app.client_id}.example/privacy",
         terms_uri=f"https://{app.client_id}.example/terms",
@@ -150,3 +159,7 @@ def _register(session: Session, app: SampleApp, settings: Settings, logo: Logo) 
         client_secret=secret_of(app, settings),
     )
     registration.register(session, told, settings=settings)
+
+
+def _addresses(addresses: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    return tuple(demo_address(settings) if uri == DEMO_PATH else uri for uri in addresses)

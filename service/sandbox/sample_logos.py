@@ -13,9 +13,9 @@ _PAPER = "#fffdf8"
 Pen = ImageDraw.ImageDraw
 
 
-def draw(client_id: str) -> Logo:
-    """The logo of a sample app, as if its developer had sent it."""
-    ground, shape = _DRAWINGS[client_id]
+def draw(app: str) -> Logo:
+    """The logo of an app, by the id or name it has in the sandbox, as if its developer had sent it."""
+    ground, shape = _DRAWINGS[app]
     canvas = Image.new("RGB", (_SIDE, _SIDE), ground)
     shape(ImageDraw.Draw(canvas))
     sent = BytesIO()
@@ -58,6 +58,37 @@ def _bars(pen: Pen) -> None:
         pen.rounded_rectangle((left, top, left + 88, 430), 16, _PAPER)
 
 
+def _pill(pen: Pen) -> None:
+    pen.rounded_rectangle((100, 190, 412, 322), 66, _PAPER)
+    pen.rectangle((248, 190, 264, 322), "#5b2a6f")
+
+
+def _drop(pen: Pen) -> None:
+    pen.polygon([(256, 70), (380, 290), (132, 290)], _PAPER)
+    pen.ellipse((122, 200, 390, 440), _PAPER)
+
+
+def _compass(pen: Pen) -> None:
+    pen.ellipse((80, 80, 432, 432), outline=_PAPER, width=36)
+    pen.polygon([(256, 130), (310, 256), (256, 382), (202, 256)], _PAPER)
+
+
+def _lantern(pen: Pen) -> None:
+    pen.rounded_rectangle((170, 150, 342, 420), 40, _PAPER)
+    pen.arc((190, 70, 322, 230), 180, 360, _PAPER, 24)
+    pen.ellipse((226, 240, 286, 330), "#20606b")
+
+
+def _kite(pen: Pen) -> None:
+    pen.polygon([(256, 60), (400, 220), (256, 380), (112, 220)], _PAPER)
+    pen.line((256, 380, 300, 460), _PAPER, width=20)
+
+
+def _coin(pen: Pen) -> None:
+    pen.ellipse((96, 96, 416, 416), _PAPER)
+    pen.rectangle((236, 170, 276, 342), "#6d5a00")
+
+
 _DRAWINGS: dict[str, tuple[str, Callable[[Pen], None]]] = {
     "sample-app": ("#7a4b22", _porch),
     "browser-app": ("#0b5c8a", _lens),
@@ -65,4 +96,10 @@ _DRAWINGS: dict[str, tuple[str, Callable[[Pen], None]]] = {
     "server-app-post": ("#8a2f4f", _calendar),
     "declined-app": ("#3c3f77", _moon),
     "native-app": ("#a34a12", _bars),
+    "medicine-app": ("#5b2a6f", _pill),
+    "condition-app": ("#8f1d21", _drop),
+    "Copay Compass": ("#27496d", _compass),
+    "Pill Lantern": ("#20606b", _lantern),
+    "Vital Kite": ("#3d6b21", _kite),
+    "Quick Coin Health": ("#6d5a00", _coin),
 }

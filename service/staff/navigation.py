@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import authorization_requests
+from oauth.apps import app_reports, reviews
 from service.plan.logins import hand_overs
 from service.plan.mailbox import threads
 from service.plan.models import PlanStaff, StaffRole
@@ -41,14 +42,20 @@ class Link:
     current: bool
 
 
+def _count_app_reviews(session: Session, _staff: PlanStaff) -> int:
+    return reviews.count_submitted(session) + app_reports.count_open(session)
+
+
 TABS = (
     Place("staff_home.index", _("Home")),
     Place("staff_mailbox.index", _("Mailbox"), threads.unread_count_for_plan),
+    Place("staff_app_reviews.index", _("App reviews"), _count_app_reviews),
     Place("staff_users.index", _("Users")),
     Place("staff_members.index", _("Members")),
     Place("staff_self_test.index", _("Self-test")),
 )
 QUEUES = (
+    Place("staff_app_reviews.index", _("App reviews and reports about apps"), _count_app_reviews),
     Place("staff_mailbox.index", _("Mailbox: conversations with something new"), threads.unread_count_for_plan),
     Place(
         "staff_not_listed.index", _("Providers not listed"),

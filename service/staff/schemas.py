@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
+from oauth.apps.models import DeclineReason
 from service.plan.mailbox.message_schemas import Words
 from service.plan.models import RequestStatus, SupportPurpose
 
@@ -58,6 +59,21 @@ class Reason(Schema):
     """Why."""
 
     reason = Words(500)
+
+
+class Question(Schema):
+    """What a developer is asked."""
+
+    question = Words(2_000)
+
+
+class Decline(Schema):
+    """On which ground an app is declined, and what its developer reads."""
+
+    reason = fields.Enum(
+        DeclineReason, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE}
+    )
+    explanation = Words(2_000)
 
 
 class NewDelegate(Schema):

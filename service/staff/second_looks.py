@@ -32,18 +32,23 @@ class Act:
     name: LazyString
     roles: frozenset[StaffRole]
     carry_out: Callable[..., None]
+    refuse: Callable[..., None]
 
 
 def _approve_app(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     approval.second_look(session, act, by=by, settings=settings())
 
 
+def _refuse(session: Session, act: PendingAct, *, by: PlanStaff, reason: str) -> None:
+    second_looks.refuse(session, act, by_account_id=by.account_id, reason=reason)
+
+
 ACTS = {
     ActKind.DELEGATE_REPLACEMENT: Act(
         _("Make somebody delegate"), frozenset({StaffRole.PROVIDER_SERVICES, StaffRole.ADMINISTRATOR}),
-        hand_overs.carry_out,
+        hand_overs.carry_out, _refuse,
     ),
-    ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app),
+    ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip
 _ROLES = frozenset[StaffRole]().union(*(act.roles for act in ACTS.values()))
 
@@ -78,8 +83,8 @@ def refuse(act_id: UUID) -> ResponseReturnValue:
     if errors:
         return _page(act.id, errors), 400
     try:
-        second_looks.refuse(db_session(), act, by_account_id=current_staff().account_id, reason=form["reason"])
-    except SecondLookRefused as refusal:
+        ACTS[act.kind].refuse(db_session(), act, by=current_staff(), reason=form["reason"])
+    except (NotOneself, SecondLookRefused) as refusal:
         raise NothingChanged(refusal.sentence) from None
     return redirect(url_for("staff_second_looks.index", done="refused"), 303)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, approval, clients, developers, own_apps, reviews
+from oauth.apps import admission, approval, clients, developers, own_apps, review_checks, reviews
 from oauth.apps.app_content import AppContent
-from oauth.apps.models import AppReview, DeclineReason, Developer, ReviewState
-from service.plan.models import PlanStaff, StaffRole
+from oauth.apps.models import AppReview, CheckAnswer, DeclineReason, Developer, ReviewState
+from service.plan.models import PendingAct, PlanStaff, StaffRole
 from service.settings import Mode, Settings
 from tests.factories import make_app, make_developer, make_plan_staff
 from tests.oauth.desk import App, Desk
@@ -75,14 +75,25 @@ class Life:
         by = self.staff(session, 0).account_id
         reviews.ask_more(session, self.latest(session), by_account_id=by, question="Who runs the server?")
 
-    def decline(self, session: Session) -> None:
-        by = self.staff(session, 0).account_id
+    def decline(self, session: Session, number: int = 0) -> None:
+        by = self.staff(session, number).account_id
         reviews.decline(
             session, self.latest(session), by_account_id=by, reason=DeclineReason.PAGES_MISSING, explanation="404"
         )
 
+    def check(self, session: Session) -> None:
+        """Answer every question of the check-list with yes."""
+        review = self.latest(session)
+        found = {one.key: (CheckAnswer.YES, "") for one in review_checks.asked_of(session, self.app.id)}
+        review_checks.answer(session, review, found, by=self.staff(session, 0))
+
+    def first_look(self, session: Session) -> PendingAct:
+        """The first yes, over a check-list of yeses."""
+        self.check(session)
+        return approval.first_look(session, self.latest(session), by=self.staff(session, 0), reason="checked")
+
     def approve(self, session: Session) -> None:
-        act = approval.first_look(session, self.latest(session), by=self.staff(session, 0), reason="checked")
+        act = self.first_look(session)
         approval.second_look(session, act, by=self.staff(session, 1), settings=self.settings)
 
     def suspend(self, session: Session) -> None:

@@ -69,7 +69,7 @@ def test_approval_takes_two_people_at_the_same_version(desk: Desk) -> None:
     with desk.session() as session:
         assert clients.get(session, life.app.id).status is ClientStatus.PENDING
         first, second = life.staff(session, 0), life.staff(session, 1)
-        act = approval.first_look(session, life.latest(session), by=first, reason="checked")
+        act = life.first_look(session)
         with pytest.raises(AlreadyAsked):
             approval.first_look(session, life.latest(session), by=second, reason="checked")
         with pytest.raises(OwnAct):
@@ -84,7 +84,7 @@ def test_approval_takes_two_people_at_the_same_version(desk: Desk) -> None:
 def test_what_changed_after_the_first_look_is_not_approved(desk: Desk) -> None:
     life = Life.begin(desk, production(desk.settings)).to(ReviewState.SUBMITTED)
     with desk.session() as session:
-        act = approval.first_look(session, life.latest(session), by=life.staff(session, 0), reason="checked")
+        act = life.first_look(session)
     with desk.session() as session:
         reviews.withdraw(session, life.latest(session), by_account_id=life.developer_id)
         life.propose(session, name="Something Else Entirely")
@@ -96,7 +96,7 @@ def test_what_changed_after_the_first_look_is_not_approved(desk: Desk) -> None:
 def test_an_approval_lapses(desk: Desk, clock: MovableClock) -> None:
     life = Life.begin(desk, production(desk.settings)).to(ReviewState.SUBMITTED)
     with desk.session() as session:
-        act = approval.first_look(session, life.latest(session), by=life.staff(session, 0), reason="checked")
+        act = life.first_look(session)
     clock.advance(48 * 3600 + 1)
     with desk.session() as session, pytest.raises(ActOver):
         approval.second_look(session, act, by=life.staff(session, 1), settings=life.settings)
@@ -115,7 +115,7 @@ def test_nobody_of_the_plan_decides_on_an_app_of_their_own_organization(desk: De
             reviews.decline(
                 session, life.latest(session), by_account_id=account.id, reason=DeclineReason.NO_ANSWER, explanation="x"
             )
-        act = approval.first_look(session, life.latest(session), by=life.staff(session, 0), reason="checked")
+        act = life.first_look(session)
         with pytest.raises(NotOneself):
             approval.second_look(session, act, by=own, settings=life.settings)
 
@@ -173,7 +173,7 @@ def test_a_decline_is_appealed_once_and_after_it_a_new_version_may_come(desk: De
     with desk.session() as session:
         reviews.appeal(session, life.latest(session), by_account_id=life.developer_id, grounds="The page is there.")
         assert life.latest(session).state is ReviewState.SUBMITTED
-        life.decline(session)
+        life.decline(session, number=1)
         with pytest.raises(AppealedAlready):
             reviews.appeal(session, life.latest(session), by_account_id=life.developer_id, grounds="Again.")
         assert life.propose(session, policy_uri="https://lantern.example/policy").number == 2
@@ -257,7 +257,7 @@ def test_a_name_that_was_taken_meanwhile_is_not_approved(desk: Desk) -> None:
         life.submit(session)
         make_app(session, make_developer(session), desk.settings, name="CIaim Beacon")
     with desk.session() as session:
-        act = approval.first_look(session, life.latest(session), by=life.staff(session, 0), reason="checked")
+        act = life.first_look(session)
         with pytest.raises(approval.RulesRefuse):
             approval.second_look(session, act, by=life.staff(session, 1), settings=life.settings)
 

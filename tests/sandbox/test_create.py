@@ -77,7 +77,9 @@ def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) ->
     assert {app["token_endpoint_auth_method"] for app in apps.values()} == {
         "none", "client_secret_basic", "client_secret_post", "private_key_jwt",
     }  # fmt: skip
-    assert all(("private_jwk" in app) == (app["kind"] == "backend") for app in apps.values())
+    by_key = [app for app in apps.values() if app["token_endpoint_auth_method"] == "private_key_jwt"]
+    assert {app["client_id"] for app in by_key} == {"keyed-app", "plan-reporting", "clinic-billing"}
+    assert all(("private_jwk" in app) == (app in by_key) for app in apps.values())
     assert all(("client_secret" in app) == (app["kind"] == "confidential") for app in apps.values())
     assert apps["declined-app"]["attestation"] == "declined"
     (developer,) = (account for account in told["accounts"] if account["kind"] == "developer")

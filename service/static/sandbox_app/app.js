@@ -1,4 +1,5 @@
-// SMART standalone launch (authorization code with PKCE, S256), then a few reads; nothing is kept but in this tab.
+// SMART launch, by itself or from the plan's gallery (authorization code with PKCE, S256), then a few reads;
+// nothing is kept but in this tab.
 "use strict";
 
 const app = document.body.dataset;
@@ -31,16 +32,26 @@ async function configuration() {
   return answer.json();
 }
 
-async function connect() {
+// `launch` names the member whom the plan's portal has chosen; without it the plan asks.
+async function connect(launch = null) {
   const verifier = random();
   const state = random();
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
   kept.write("request", { verifier, state });
   const asked = new URLSearchParams({
-    response_type: "code", client_id: app.clientId, redirect_uri: app.redirectUri, scope: app.scopes, state,
+    response_type: "code", client_id: app.clientId, redirect_uri: app.redirectUri, state,
+    scope: launch ? app.scopes.replace("launch/patient", "launch") : app.scopes, ...(launch && { launch }),
     aud: app.fhirBase, code_challenge: base64url(new Uint8Array(hash)), code_challenge_method: "S256",
   });
   location.assign(`${(await configuration()).authorization_endpoint}?${asked}`);
+}
+
+function begin(opened) {
+  kept.forget("tokens");
+  history.replaceState(null, "", location.pathname);
+  // An app connects only to plans that it knows: another address could be a trap.
+  if (opened.get("iss") !== app.fhirBase) return say("This app was opened by a plan that it does not know.");
+  return connect(opened.get("launch"));
 }
 
 async function exchange(parameters) {
@@ -121,10 +132,11 @@ function cells(texts) {
   return made;
 }
 
-element("connect").addEventListener("click", connect);
+element("connect").addEventListener("click", () => connect());
 element("read").addEventListener("click", read);
 element("refresh").addEventListener("click", refresh);
 
 const answered = new URLSearchParams(location.search);
-if (answered.has("code") || answered.has("error")) comeBack(answered);
+if (answered.has("launch")) begin(answered);
+else if (answered.has("code") || answered.has("error")) comeBack(answered);
 else if (kept.read("tokens")) read();

@@ -1,0 +1,55 @@
+"""Mails to the people who had connected an app that was suspended, let in again or closed; the worker sends them on.
+
+They may be many: the step itself waits for none of them, and each transaction here tells some hundred.
+"""
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from consent.models import Grant
+from oauth.apps.models import AppReviewEvent, ReviewStep
+from oauth.models import Client
+from service import mail
+from service.accounts.models import Account
+from service.clock import now
+from service.settings import Settings
+
+TOLD = frozenset({ReviewStep.SUSPEND, ReviewStep.REINSTATE, ReviewStep.RETIRE})
+_BATCH = 500
+
+
+def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
+    """Tell everybody who is not told yet."""
+    while _tell_some(sessions):
+        pass
+
+
+def _tell_some(sessions: sessionmaker[Session]) -> bool:
+    """Tell the next people of the oldest step; False when nobody is left."""
+    with sessions.begin() as session:
+        untold = select(AppReviewEvent).where(AppReviewEvent.members_told_at.is_(None)).order_by(AppReviewEvent.at)
+        event = session.scalar(untold.limit(1))
+        if event is None:
+            return False
+        people = _connected(session, event)
+        app = session.get_one(Client, event.client_id)
+        for account in people:
+            mail.enqueue(
+                session, to=account.email, template="app_standing", language=account.language,
+                given_name=account.given_name, app=app.name, step=event.step.value, at=event.at,
+            )  # fmt: skip
+        if len(people) < _BATCH:
+            event.members_told_at = now()
+        else:
+            event.members_told_to = people[-1].id
+    return True
+
+
+def _connected(session: Session, event: AppReviewEvent) -> list[Account]:
+    """The next accounts with a grant that lived when the step was taken."""
+    alive = or_(Grant.ended_at.is_(None), Grant.ended_at >= event.at)
+    grants = select(Grant.account_id).where(
+        Grant.client_id == event.client_id, Grant.created_at <= event.at, Grant.expires_at > event.at, alive
+    )
+    people = select(Account).where(Account.id.in_(grants), Account.id > event.members_told_to)
+    return list(session.scalars(people.order_by(Account.id).limit(_BATCH)))
