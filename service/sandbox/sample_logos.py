@@ -58,6 +58,12 @@ def _bars(pen: Pen) -> None:
         pen.rounded_rectangle((left, top, left + 88, 430), 16, _PAPER)
 
 
+def _harbor(pen: Pen) -> None:
+    pen.polygon([(240, 80), (240, 300), (110, 300)], _PAPER)
+    pen.polygon([(272, 130), (272, 300), (400, 300)], _PAPER)
+    pen.polygon([(80, 330), (432, 330), (360, 430), (152, 430)], _PAPER)
+
+
 def _pill(pen: Pen) -> None:
     pen.rounded_rectangle((100, 190, 412, 322), 66, _PAPER)
     pen.rectangle((248, 190, 264, 322), "#5b2a6f")
@@ -94,6 +100,7 @@ _DRAWINGS: dict[str, tuple[str, Callable[[Pen], None]]] = {
     "browser-app": ("#0b5c8a", _lens),
     "server-app": ("#1b5e4b", _ledger),
     "server-app-post": ("#8a2f4f", _calendar),
+    "keyed-app": ("#1f4f7a", _harbor),
     "declined-app": ("#3c3f77", _moon),
     "native-app": ("#a34a12", _bars),
     "medicine-app": ("#5b2a6f", _pill),
