@@ -7,7 +7,7 @@ from authlib.oauth2 import OAuth2Error
 from flask import Blueprint, Flask, Response, json, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from consent.representatives import members_for
 from oauth import keys
@@ -147,6 +147,13 @@ def logo(digest: str) -> Response:
     response = Response(png, content_type="image/png")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
+
+
+@blueprint.before_request
+def _refuse_plain_http() -> None:
+    """Refuse what came by plain http, or through a proxy of which we do not know that it came by https (case 35)."""
+    if web.settings().https and request.scheme != "https":
+        raise BadRequest
 
 
 @blueprint.after_request

@@ -214,6 +214,8 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0)  # type: ignore[method-assign]
+    elif settings.https:
+        log.warning("no_proxy_is_trusted", setting="TRUSTED_PROXIES", meaning="https has to end in this very process")
     app.session_interface = BrowserCookies()
     app.before_request(_refuse_null_character)
     app.before_request(_refuse_forged_forms)

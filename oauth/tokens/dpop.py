@@ -31,6 +31,8 @@ _RSA_BITS = range(2048, 4097)
 _PORTS = {"https": 443, "http": 80}
 # What a header has beside the parameters that count is none of our business.
 _REGISTRY = JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)
+# The library's own bound is too small for the public half of an RSA key.
+_REGISTRY.max_header_length = _MAX_PROOF
 
 Key = ECKey | RSAKey
 
@@ -88,13 +90,10 @@ def _elliptic_key(jwk: dict[str, Any], curve: str) -> ECKey:
 
 
 def _rsa_key(jwk: dict[str, Any]) -> RSAKey:
-    if jwk.get("kty") != "RSA":
-        raise ProofRefused
-    key = RSAKey.import_key({"kty": "RSA", "n": jwk["n"], "e": jwk["e"]})
     # Longer ones cost more than they are worth, shorter ones are no protection.
-    if key.public_key.key_size not in _RSA_BITS:
+    if jwk.get("kty") != "RSA" or int.from_bytes(_decoded(jwk["n"])).bit_length() not in _RSA_BITS:
         raise ProofRefused
-    return key
+    return RSAKey.import_key({"kty": "RSA", "n": jwk["n"], "e": jwk["e"]})
 
 
 def _issued(claims: dict[str, Any]) -> datetime:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -159,22 +160,24 @@ class Desk:
         decision = decisions.record(session, account, choice, question, answer=Answer.ALLOW, chosen=chosen)
         return grants.give(session, decision, choice)
 
-    def token(self, form: dict[str, str], app: App | None = None, **given: Any) -> TestResponse:
-        """POST the token endpoint; a confidential `app` authenticates by Basic."""
-        headers = app.basic() if app and app.secret else {}
+    def token(
+        self, form: dict[str, str], app: App | None = None, *, proof: str | None = None, **given: Any
+    ) -> TestResponse:  # fmt: skip
+        """POST the token endpoint; a confidential `app` authenticates by Basic. `proof` is sent as DPoP header."""
+        headers = (app.basic() if app and app.secret else {}) | ({} if proof is None else {"DPoP": proof})
         return self.app.test_client().post("/oauth/token", data=form, headers=headers, **given)
 
-    def exchange(self, code: Code, **changed: str | None) -> TestResponse:
+    def exchange(self, code: Code, *, proof: str | None = None, **changed: str | None) -> TestResponse:
         """Exchange a code as its own app does."""
         form = code.form(**changed)
         if code.app.secret:
             form.pop("client_id", None)
-        return self.token(form, code.app)
+        return self.token(form, code.app, proof=proof)
 
-    def refresh(self, app: App, refresh_token: str, **given: str) -> TestResponse:
+    def refresh(self, app: App, refresh_token: str, *, proof: str | None = None, **given: str) -> TestResponse:
         """Refresh as `app` does."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token} | given
-        return self.token(form if app.secret else form | {"client_id": app.id}, app)
+        return self.token(form if app.secret else form | {"client_id": app.id}, app, proof=proof)
 
     def connect(self, app: App, **given: Any) -> dict[str, Any]:
         """The whole way: the token response."""
@@ -234,7 +237,7 @@ def login_of(session: Session, account: Account) -> Login:
     at = now()
     row = LoginSession(
         id=new_id(), token_hash=digest(new_id()), account_id=account.id, created_at=at, last_seen_at=at,
-        authenticated_at=at, expires_at=at, credentials_version=account.credentials_version,
+        authenticated_at=at, expires_at=at + timedelta(hours=12), credentials_version=account.credentials_version,
     )  # fmt: skip
     session.add(row)
     return Login(session.get_one(Account, account.id), row)

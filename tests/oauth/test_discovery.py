@@ -3,8 +3,12 @@
 import re
 
 from consent.policy import backend_scopes
+from consent.representatives import MemberChoice
+from oauth.authorization import launching
 from oauth.authorization.authorization_request import validate
-from tests.oauth.desk import Desk, answer_of, new_verifier
+from oauth.tokens import dpop
+from service.plan.models import Member
+from tests.oauth.desk import Desk, answer_of, login_of, new_verifier
 from tests.oauth.keyed import ec, register_backend, register_keyed, rsa
 
 SMART = "/fhir/r4/.well-known/smart-configuration"
@@ -39,12 +43,13 @@ def test_smart_configuration_says_what_smart_asks_for(desk: Desk) -> None:
         if name.endswith(("_endpoint", "_uri")) or name == "issuer":
             assert re.match(r"https?://[^/]+", value), name
     assert {
-        "launch-standalone", "client-public", "client-confidential-symmetric", "sso-openid-connect",
+        "launch-ehr", "context-ehr-patient", "permission-online", "launch-standalone", "client-public",
+        "client-confidential-symmetric", "sso-openid-connect",
         "context-standalone-patient", "permission-offline", "permission-patient", "permission-user",
     } <= set(said["capabilities"])  # fmt: skip
 
 
-def test_the_three_documents_agree(desk: Desk) -> None:
+def test_the_four_documents_agree(desk: Desk) -> None:
     browser = desk.app.test_client()
     documents = [browser.get(path).get_json() for path in (SMART, RFC8414, OPENID)]
     for name in set().union(*documents):
@@ -53,6 +58,18 @@ def test_the_three_documents_agree(desk: Desk) -> None:
     assert documents[2]["request_uri_parameter_supported"] is False
     assert documents[1]["authorization_response_iss_parameter_supported"] is True
     assert "RS256" in documents[2]["id_token_signing_alg_values_supported"]
+    for document in documents[1:]:
+        assert document["dpop_signing_alg_values_supported"] == list(dpop.ALGORITHMS)
+        assert document["pushed_authorization_request_endpoint"].endswith("/oauth/par")
+    assert "end_session_endpoint" in documents[2] and "select_account" in documents[2]["prompt_values_supported"]
+    stated = browser.get("/fhir/r4/metadata").get_json()["rest"][0]["security"]["extension"][0]["extension"]
+    facts = {f"{one['url']}_endpoint": one["valueUri"] for one in stated}
+    known = {
+        "authorize": "authorization", "introspect": "introspection", "revoke": "revocation", "manage": "management",
+    }  # fmt: skip
+    for name, address in facts.items():
+        kind = name.removesuffix("_endpoint")
+        assert documents[0][f"{known.get(kind, kind)}_endpoint"] == address, name
 
 
 def test_every_address_answers(desk: Desk) -> None:
@@ -65,7 +82,7 @@ def test_every_address_answers(desk: Desk) -> None:
 
 
 def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:
-    app, browser = desk.register(), desk.app.test_client()
+    app, browser = desk.register(launch_uris=["https://app.example.org/launch"]), desk.app.test_client()
     supported = browser.get(SMART).get_json()["scopes_supported"]
     for form in ("read", "rs"):
         for context in ("patient", "user"):
@@ -73,9 +90,12 @@ def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:
                 assert f"{context}/{kind}.{form}" in supported
     of_people = [scope for scope in supported if not scope.startswith("system/")]
     with desk.session() as session:
+        login = login_of(session, desk.account)
+        choice = MemberChoice(session.get_one(Member, desk.member.id), None)
+        launch = answer_of(launching.begin(session, app.id, login.account, choice, login))["launch"]
         for scope in of_people:
-            asked = f"openid {scope}" if scope in {"fhirUser", "launch/patient", "offline_access"} else scope
-            given = desk.parameters(app, new_verifier(), scope=asked)
+            asked = f"openid {scope}" if scope in {"fhirUser", "online_access", "offline_access"} else scope
+            given = desk.parameters(app, new_verifier(), scope=asked, launch=launch if scope == "launch" else None)
             kept = validate(session, given, repeated=False, settings=desk.settings).scope
             assert set(kept.split()) == set(asked.split()), scope
 

@@ -133,7 +133,7 @@ def test_the_token_is_read_from_the_header_only(desk: Desk) -> None:
 
 
 def test_challenges_follow_rfc_6750() -> None:
-    assert MissingToken().challenge == 'Bearer realm="fhir"' and MissingToken().status == 401
-    assert 'error="invalid_token"' in InvalidToken().challenge and InvalidToken().status == 401
+    assert MissingToken().challenge() == 'Bearer realm="fhir"' and MissingToken().status == 401
+    assert 'error="invalid_token"' in InvalidToken().challenge() and InvalidToken().status == 401
     problem = InsufficientScope('patient/Coverage.rs"\r\nX: y')
-    assert problem.status == 403 and 'scope="patient/Coverage.rsX: y"' in problem.challenge
+    assert problem.status == 403 and 'scope="patient/Coverage.rsX: y"' in problem.challenge()
