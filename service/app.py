@@ -6,9 +6,10 @@ import fhir.routes
 import oauth.brands
 import oauth.discovery
 import oauth.expiry
+import oauth.registering
 import oauth.routes
 from consent import authorization_requests
-from service import cli, clock, jobs, logs, mail
+from service import cli, clock, jobs, logs, mail, openapi
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.jobs import Job
 from service.member import (
@@ -124,7 +125,9 @@ BLUEPRINTS = (
     oauth.discovery.blueprint,
     oauth.brands.blueprint,
     oauth.routes.blueprint,
+    oauth.registering.blueprint,
     fhir.routes.blueprint,
+    openapi.blueprint,
 )
 """Every page and endpoint."""
 

@@ -15,6 +15,7 @@ from consent.models import Answer, ConsentDecision, Duration
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
+from oauth.apps import admission
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
@@ -164,6 +165,7 @@ def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
 def _words(pending: PendingView, actor: Actor) -> Words:
     return consent_words.compose(
         client=pending.client,
+        reviewed=admission.is_reviewed(db_session(), pending.client.id),
         scopes=_askable(pending, actor.choice),
         choice=actor.choice,
         account=actor.account,

@@ -22,7 +22,7 @@ from service.accounts.models import Account
 from service.member import data_types
 from service.settings import Plan
 
-TEXT_VERSION = "2026-2"
+TEXT_VERSION = "2026-3"
 EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
@@ -77,6 +77,7 @@ class Words:
     developer: str
     domain: str
     attestation: str
+    unreviewed: str
     whose: str
     decider: str
     intro: str
@@ -111,8 +112,9 @@ class Words:
 
 
 def compose(
-    *, client: ClientView, scopes: ScopeSet, choice: MemberChoice, account: Account, plan: Plan, language: str
-) -> Words:
+    *, client: ClientView, reviewed: bool, scopes: ScopeSet, choice: MemberChoice, account: Account, plan: Plan,
+    language: str,
+) -> Words:  # fmt: skip
     """The words for this app, these scopes (after policy), this member and this person, in the page's language."""
     groups = _groups(scopes)
     return Words(
@@ -125,6 +127,7 @@ def compose(
         developer=client.developer_name,
         domain=client.developer_domain or "",
         attestation=attestation(client, plan),
+        unreviewed="" if reviewed else _unreviewed(plan),
         whose=choice.member.full_name,
         decider=_decider(choice, account),
         intro=_intro(groups, client),
@@ -147,6 +150,15 @@ def returning(scopes: ScopeSet, *, offline: bool) -> str:
     if "online_access" in scopes:
         return str(gettext("Only while you are signed in here"))
     return str(gettext("Only when you open the app"))
+
+
+def _unreviewed(plan: Plan) -> str:
+    return str(
+        gettext(
+            "This app is not verified: nobody at %(plan)s has looked at it yet, and its name may not be true.",
+            plan=plan.name,
+        )
+    )
 
 
 def attestation(client: ClientView, plan: Plan) -> str:
