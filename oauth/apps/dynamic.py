@@ -5,7 +5,7 @@ with fewer scopes, and the consent page says that nobody has looked at it.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,7 +81,9 @@ def register(session: Session, said: Mapping[str, Any], *, settings: Settings) -
     """Register an app that is held for approval. Raises MetadataRefused; a caller was admitted before."""
     metadata = client_metadata.read(said)
     asked = metadata.content.scopes
-    told = metadata.to_registration(developer_name=_developer_of(metadata.content), state=ReviewState.SUBMITTED)
+    told = metadata.to_registration(
+        developer_name=_developer_of(metadata.content.redirect_uris), state=ReviewState.SUBMITTED
+    )
     with _Refusals():
         view, secret = registration.register(session, replace(told, scopes=_limited(asked)), settings=settings)
     token = new_secret()
@@ -125,7 +127,7 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
     _require_same(client, said, metadata)
     _propose(session, client, metadata.content, settings)
     _replace_keys(session, client, metadata, published)
-    client.contact = metadata.contact
+    client.developer_name, client.contact = _developer_of(client.redirect_uris), metadata.contact
     client.require_pushed_authorization_requests = metadata.require_pushed_authorization_requests
     client.dpop_bound_access_tokens = metadata.dpop_bound_access_tokens
     kept = session.get_one(DynamicRegistration, client_id)
@@ -199,10 +201,9 @@ def _limited(scopes: str) -> str:
     return str(smart.parse(scopes).without(ONLY_APPROVED))
 
 
-def _developer_of(content: AppContent) -> str:
-    """Whom members read as the developer: nobody has proven a name, so it is where the app receives its answers."""
-    addresses = filter(None, (content.website, *content.redirect_uris))
-    return next(filter(None, map(redirects.host_of, addresses)), "unknown")[:200]
+def _developer_of(redirect_uris: Iterable[str]) -> str:
+    """Whom members read as the developer: nobody proved a name, so it is every place that answers are sent to."""
+    return ", ".join(dict.fromkeys(filter(None, map(redirects.host_of, redirect_uris))))[:200]
 
 
 def _answer(session: Session, client: Client, kept: DynamicRegistration, token: str, secret: str | None) -> Registered:

@@ -146,7 +146,7 @@ def test_the_consent_page_says_that_nobody_looked_at_it(desk: Desk) -> None:
     app, browser = Registered.new(desk), desk.app.test_client()
     desk.sign_in(browser)
     page = browser.get(desk.authorize(browser, app.app).location, follow_redirects=True)
-    assert "This app is not verified" in page.text and "orchard.example" in page.text
+    assert "This app is not verified" in page.text and '<dd class="ls-foreign">app.example.org</dd>' in page.text
     approve(desk, app.id)
     page = browser.get(desk.authorize(browser, app.app).location, follow_redirects=True)
     assert page.status_code == 200 and "This app is not verified" not in page.text
