@@ -13,7 +13,7 @@ from oauth.brands import BrandIdentifier
 from oauth.models import AuthMethod
 from oauth.tokens import dpop
 from service import web
-from service.settings import Settings
+from service.settings import ProgramsRegister, Settings
 
 blueprint = Blueprint("discovery", __name__)
 
@@ -65,6 +65,7 @@ class Discovery:
     authorization_endpoint: str
     token_endpoint: str
     pushed_authorization_request_endpoint: str
+    registration_endpoint: str | None
     jwks_uri: str
     revocation_endpoint: str
     introspection_endpoint: str
@@ -105,7 +106,7 @@ class Discovery:
 _SMART = (
     "issuer", "jwks_uri", "authorization_endpoint", "token_endpoint", "grant_types_supported",
     "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported", "scopes_supported",
-    "response_types_supported", "management_endpoint",
+    "response_types_supported", "management_endpoint", "registration_endpoint",
     "introspection_endpoint", "revocation_endpoint", "code_challenge_methods_supported", "capabilities",
     "user_access_brand_bundle", "user_access_brand_identifier",
 )  # fmt: skip
@@ -125,11 +126,13 @@ def describe(settings: Settings) -> Discovery:
     def at(endpoint: str) -> str:
         return settings.base_url + url_for(endpoint)
 
+    off = settings.programs_register is ProgramsRegister.OFF
     return Discovery(
         issuer=settings.base_url,
         authorization_endpoint=at("oauth.authorize"),
         token_endpoint=at("oauth.token"),
         pushed_authorization_request_endpoint=at("oauth.par"),
+        registration_endpoint=None if off else at("registering.register"),
         jwks_uri=at("oauth.jwks"),
         revocation_endpoint=at("oauth.revoke"),
         introspection_endpoint=at("oauth.introspect"),
@@ -178,7 +181,8 @@ def openid_configuration() -> Response:
 
 
 def _document(content: dict[str, object]) -> Response:
-    response = Response(json.dumps(content), content_type="application/json")
+    said = {name: value for name, value in content.items() if value is not None}
+    response = Response(json.dumps(said), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=300"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.add_etag()

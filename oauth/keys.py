@@ -26,6 +26,8 @@ BITS = 3072
 JWKS_CACHE = timedelta(hours=1)
 """How long others may keep our key set; a new key signs only when every older copy has gone."""
 ID_TOKEN_LIFE = timedelta(minutes=15)
+_ROOM = timedelta(minutes=1)
+"""Between making a key and its being seen: an older set may still be given out, and cached, until the commit."""
 _NONCE = 12
 _parsed: dict[str, RSAKey] = {}
 _SIGNING_NOW = Statement("SELECT kid FROM signing_key WHERE signs_from <= %s ORDER BY number DESC LIMIT 1")
@@ -54,12 +56,15 @@ def rotate(session: Session, secret_key: bytes) -> str:
     Returns the new key's id; raises NextKeyWaits when the one before has not begun to sign.
     """
     present = _current(session) or _add_first(session, secret_key)
+    # Held, so that two who rotate at one moment do not both make the next key.
+    session.refresh(present, with_for_update=True)
     if session.scalar(select(SigningKey.number).where(SigningKey.number > present.number).limit(1)) is not None:
         raise NextKeyWaits
-    at = now()
-    made = _make(present.number + 1, secret_key, signs_from=at + JWKS_CACHE)
+    # Making it takes a while: what counts is when it is published.
+    made = _make(present.number + 1, secret_key, signs_from=now())
+    made["signs_from"] = now() + JWKS_CACHE + _ROOM
     session.add(SigningKey(**made))
-    present.published_until = at + JWKS_CACHE + ID_TOKEN_LIFE
+    present.published_until = made["signs_from"] + ID_TOKEN_LIFE + _ROOM
     audit.record(session, "oauth:signing_key:rotate", detail={"kid": made["kid"]})
     return str(made["kid"])
 

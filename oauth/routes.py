@@ -28,6 +28,7 @@ blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 web.csrf.exempt(blueprint)
 _MACHINE_PATHS = (
     "/oauth/par",
+    "/oauth/register",
     "/oauth/token",
     "/oauth/revoke",
     "/oauth/introspect",

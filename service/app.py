@@ -6,10 +6,11 @@ import fhir.routes
 import oauth.brands
 import oauth.discovery
 import oauth.expiry
+import oauth.registering
 import oauth.routes
 from consent import authorization_requests
 from oauth.apps import member_notices
-from service import cli, clock, jobs, logs, mail
+from service import cli, clock, jobs, logs, mail, openapi
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
@@ -163,7 +164,9 @@ BLUEPRINTS = (
     oauth.discovery.blueprint,
     oauth.brands.blueprint,
     oauth.routes.blueprint,
+    oauth.registering.blueprint,
     fhir.routes.blueprint,
+    openapi.blueprint,
 )
 """Every page and endpoint."""
 

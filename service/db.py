@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import select
+import sqlite3
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import DDL, BigInteger, Dialect, Engine, Enum, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DisconnectionError
@@ -94,6 +96,7 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
     event.listen(engine, "checkout", _require_alive)
+    event.listen(engine, "reset", _end_left_open)
     return engine
 
 
@@ -257,6 +260,17 @@ def _require_alive(connection: Any, *_: object) -> None:
         raise DisconnectionError from None
 
 
+def _end_left_open(connection: Any, *_: object) -> None:
+    # After a commit that failed SQLAlchemy believes that the transaction is over, and gives the connection back with it
+    # open: the next request would fail on it, or commit what this one could not.
+    if isinstance(connection, sqlite3.Connection):
+        is_open = connection.in_transaction
+    else:
+        is_open = connection.pgconn.transaction_status != TransactionStatus.IDLE
+    if is_open:
+        connection.rollback()
+
+
 def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     engine = create_engine(
         url, pool_size=pool_size, max_overflow=0, hide_parameters=True,
@@ -265,6 +279,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     _keep_private(url)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "reset", _end_left_open)
     return engine
 
 

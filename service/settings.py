@@ -32,6 +32,14 @@ class SmtpSecurity(StrEnum):
     TLS = "tls"
 
 
+class ProgramsRegister(StrEnum):
+    """Whether programs register apps by themselves (RFC 7591)."""
+
+    OPEN = "open"
+    TOKEN = "token"
+    OFF = "off"
+
+
 class UnsafeSetting(Exception):
     """A setting that must not be used in this mode; the message names it and says what to set."""
 
@@ -220,6 +228,10 @@ class Settings:
     """`LOOKUP_NORM_PER_HOUR`: look-ups of members by one login of the provider portal above which staff are told."""
     lookup_limit_per_hour: int = 200
     """`LOOKUP_LIMIT_PER_HOUR`: look-ups above which that login has to wait."""
+    programs_register: ProgramsRegister = ProgramsRegister.OPEN
+    """`PROGRAMS_REGISTER`: open, token (with REGISTRATION_TOKEN), or off: registration of apps by RFC 7591."""
+    registration_token: str = field(default="", repr=False)
+    """`REGISTRATION_TOKEN`: the initial access token that is asked for then, of 32 characters or more."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -276,6 +288,8 @@ class Settings:
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool_size=int(environment.get("POOL_SIZE", "10")),
+            programs_register=_programs_register(environment),
+            registration_token=environment.get("REGISTRATION_TOKEN", ""),
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
         )
@@ -300,6 +314,8 @@ class Settings:
             raise UnsafeSetting(f"PLAN_FILE must name the texts of [[terms]] for {', '.join(sorted(missing))}")
         if self.mode is Mode.PRODUCTION and (self.var / "clock").exists() and not self.testing:
             raise UnsafeSetting("VAR holds a file named clock, which shifts time: remove it before production starts")
+        if self.programs_register is ProgramsRegister.TOKEN and len(self.registration_token) < 32:
+            raise UnsafeSetting("REGISTRATION_TOKEN must have 32 characters or more where PROGRAMS_REGISTER is token")
         self._require_safe_mail()
 
     def _require_safe_mail(self) -> None:
@@ -313,6 +329,13 @@ class Settings:
             return
         if self.mode is Mode.PRODUCTION or self.smtp_password:
             raise UnsafeSetting("SMTP_SECURITY must be starttls or tls, since SMTP_HOST is another machine")
+
+
+def _programs_register(environment: Mapping[str, str]) -> ProgramsRegister:
+    try:
+        return ProgramsRegister(environment.get("PROGRAMS_REGISTER", ProgramsRegister.OPEN).lower())
+    except ValueError:
+        raise UnsafeSetting("PROGRAMS_REGISTER must be open, token or off") from None
 
 
 def _smtp_security(environment: Mapping[str, str]) -> SmtpSecurity:

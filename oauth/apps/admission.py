@@ -110,6 +110,11 @@ def versions_of(session: Session, client_id: str) -> Versions:
     return Versions(_find_standing(found), found[-1])
 
 
+def is_reviewed(session: Session, client_id: str) -> bool:
+    """Whether the plan has approved some version of an app; one of the sandbox works without."""
+    return versions_of(session, client_id).standing is not None
+
+
 def organization_stands(session: Session, client: Client) -> bool:
     """Whether the app's organisation may have apps that work; apps of the plan's own have none to ask."""
     if client.organization_id is None:

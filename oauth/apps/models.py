@@ -174,6 +174,18 @@ class AppReview(Base):
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
 
 
+class DynamicRegistration(Base):
+    """That an app was registered by a program (RFC 7591): the digest of the token that manages it, and what it said
+    that no column of the app holds (`told`, in the words of RFC 7591)."""
+
+    __tablename__ = "dynamic_registration"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64))
+    told: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
 class AppReviewEvent(Base):
     """One step in the history of an app; `words` are what was said with it, to the developer or by them."""
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, clients, registration, reviews
+from oauth.apps import admission, changes, clients, registration
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientView, NoSuchClient
-from oauth.apps.models import AppReview, Developer, DeveloperOrganization, ReviewState, ReviewStep
+from oauth.apps.models import AppReview, Developer, DeveloperOrganization, ReviewState
 from oauth.apps.registration import Registration
 from oauth.apps.reviews import ReviewRefused, WrongState
 from oauth.models import Attestation, Client, ClientStatus
@@ -23,7 +23,6 @@ MOST_UNAPPROVED = 20
 PER_DAY = 20
 """Registrations of one organisation in a day, retired ones counted."""
 _DAY = 86_400
-_OPEN = (ReviewState.DRAFT, ReviewState.MORE_INFORMATION)
 
 
 class TooManyApps(ReviewRefused):
@@ -84,21 +83,12 @@ def get(session: Session, developer: Developer, client_id: str) -> ClientView:
 def propose(
     session: Session, developer: Developer, client_id: str, content: AppContent, *, settings: Settings
 ) -> AppReview:
-    """Change what the plan looks at, and return the version that says so from now on.
+    """Change what the plan looks at, and return the version that says so from now on (`oauth.apps.changes`).
 
-    Beside an approved version it is a new one that waits, and the approved one works on. An app that was never
-    approved changes at once. Raises ClientRefused, WrongState, OrganizationDisabled, NoSuchClient.
+    Raises ClientRefused, WrongState, OrganizationDisabled, NoSuchClient.
     """
     client = own(session, developer, client_id)
-    versions = admission.versions_of(session, client_id)
-    if not may_edit(versions):
-        raise WrongState
-    registration.require_content(session, content, client.kind, settings, own_id=client_id)
-    review = _open_version(session, versions, content)
-    if versions.standing is None:
-        registration.write_content(session, client, content, settings)
-    reviews.note(session, review, ReviewStep.CHANGE, developer.account_id)
-    return review
+    return changes.propose(session, client, content, settings=settings, by_account_id=developer.account_id)
 
 
 def describe(
@@ -143,12 +133,6 @@ def require_stands(developer: Developer) -> None:
         raise OrganizationDisabled
 
 
-def may_edit(versions: admission.Versions) -> bool:
-    """Whether what is reviewed may be changed now: not while it waits for the plan, nor after the end."""
-    waiting = versions.waiting
-    return versions.state is not ReviewState.RETIRED and (waiting is None or waiting.state is not ReviewState.SUBMITTED)
-
-
 def own(session: Session, developer: Developer, client_id: str) -> Client:
     """The row of the developer's own app, held to change it; for this package only.
 
@@ -159,23 +143,6 @@ def own(session: Session, developer: Developer, client_id: str) -> Client:
         raise NoSuchClient
     require_stands(developer)
     return client
-
-
-def _open_version(session: Session, versions: admission.Versions, content: AppContent) -> AppReview:
-    """The version that is open to change, with this content; a new one where the last was decided."""
-    latest = versions.latest
-    if latest.state in _OPEN:
-        latest.content = content.to_keep()
-        latest.revision += 1
-        return latest
-    numbers = select(func.max(AppReview.number)).where(AppReview.client_id == latest.client_id)
-    made = AppReview(
-        client_id=latest.client_id, number=session.scalars(numbers).one() + 1, state=ReviewState.DRAFT,
-        content=content.to_keep(),
-    )  # fmt: skip
-    session.add(made)
-    session.flush()
-    return made
 
 
 def _count_unapproved(session: Session, organization_id: str) -> int:

@@ -58,6 +58,15 @@ def is_claimed_https(uri: str) -> bool:
     return uri.startswith("https://")
 
 
+def host_of(uri: str) -> str | None:
+    """Whose address this is, for people to read: its host, or its scheme where it is an app's own; None for neither."""
+    try:
+        parts = urlsplit(uri)
+        return parts.hostname or parts.scheme or None
+    except ValueError:
+        return None
+
+
 def form_action(uri: str) -> str:
     """What a page's Content-Security-Policy must name so that its form may end at `uri`: an origin or a scheme."""
     parts = urlsplit(uri)

@@ -1,5 +1,6 @@
 """Registration of apps: what is told of one, what is refused, the row that comes of it, and what it says later."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
@@ -31,6 +33,8 @@ SIGNING_ALG = "RS256"
 PLAN_SCOPES = "system/*.rs"
 PROVIDER_SCOPES = "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
 """The same for a backend client, by whose it is."""
+_PAGE = re.compile(r"https://[^/?#\s]+([/?#]\S*)?|http://localhost(:[0-9]+)?([/?#]\S*)?")
+_NAME_TAKEN = "The name looks like that of an app that is registered already."
 _METHODS = {
     ClientKind.PUBLIC: {AuthMethod.NONE},
     ClientKind.CONFIDENTIAL: {AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY},
@@ -46,6 +50,10 @@ _METHOD_REFUSED = {
     ClientKind.CONFIDENTIAL: "A confidential app proves itself by a secret or a key.",
     ClientKind.BACKEND: "A backend service proves itself by a key (private_key_jwt).",
 }
+
+
+class AddressRefused(ClientRefused):
+    """An address to return to, to launch at or to sign out to is not accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +125,12 @@ def register(session: Session, app: Registration, *, settings: Settings | None =
     at most), before the session is used.
     """
     settings = settings or web.settings()
-    published = _require_fitting_keys(app, settings)
+    published = require_keys(app, settings)
     _require_acceptable(session, app, settings)
     secret = (app.client_secret or secrets.token_urlsafe(32)) if app.has_secret else None
     client = _row(app, secret, now())
     client.logo_digest = logos.keep(session, app.logo) if app.logo else None
-    session.add(client)
-    session.flush()
+    _add(session, client)
     if published is not None:
         session.add(public_keys.row(client.id, published))
     audit.record(session, "oauth:client:register", client_id=client.id, account_id=app.by_account_id)
@@ -158,11 +165,15 @@ def replace_keys(
 def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
     """Let an app say `content` of itself from now on; requests obey from the next one on. Raises ClientRefused."""
     require_content(session, content, client.kind, settings, own_id=client.id)
-    for name, value in content.to_keep().items():
-        setattr(client, name, value)
-    client.name_skeleton = names.skeleton(content.name)
-    client.version += 1
-    session.flush()
+    # Two may take one name at the same moment: the database says who was second.
+    try:
+        with session.begin_nested():
+            for name, value in content.to_keep().items():
+                setattr(client, name, value)
+            client.name_skeleton = names.skeleton(content.name)
+            client.version += 1
+    except IntegrityError:
+        raise ClientRefused(_NAME_TAKEN) from None
 
 
 def require_content(
@@ -177,6 +188,15 @@ def require_content(
     _require_scopes(content.scopes, kind)
 
 
+def require_keys(app: Registration, settings: Settings) -> Published | None:
+    """What stands at the address of the keys, where one is given. Raises ClientRefused; uses no session."""
+    if app.method is AuthMethod.PRIVATE_KEY:
+        return _require_keys(app.jwks, app.jwks_uri, settings)
+    if app.jwks is not None or app.jwks_uri is not None:
+        raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+    return None
+
+
 def _require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
     if app.method not in _METHODS[app.kind]:
         raise ClientRefused(_METHOD_REFUSED[app.kind])
@@ -189,14 +209,6 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
     )  # fmt: skip
     require_content(session, content, app.kind, settings)
     _require_basis(session, app)
-
-
-def _require_fitting_keys(app: Registration, settings: Settings) -> Published | None:
-    if app.method is AuthMethod.PRIVATE_KEY:
-        return _require_keys(app.jwks, app.jwks_uri, settings)
-    if app.jwks is not None or app.jwks_uri is not None:
-        raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
-    return None
 
 
 def _require_keys(jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings) -> Published | None:
@@ -231,6 +243,15 @@ def _require_basis(session: Session, app: Registration) -> None:
     organization = session.get(PortalOrganization, app.provider_organization_id)
     if organization is None or organization.kind is not OrganizationKind.PROVIDER:
         raise ClientRefused("There is no provider organization of the portal with this id.")
+
+
+def _add(session: Session, client: Client) -> None:
+    # As in write_content.
+    try:
+        with session.begin_nested():
+            session.add(client)
+    except IntegrityError:
+        raise ClientRefused(_NAME_TAKEN) from None
 
 
 def _row(app: Registration, secret: str | None, at: datetime) -> Client:
@@ -287,7 +308,7 @@ def _require_name(session: Session, name: str, settings: Settings, own_id: str |
         raise ClientRefused("The name looks like the plan's own name.")
     holder = session.scalar(select(Client.id).where(Client.name_skeleton == looks))
     if holder not in {None, own_id}:
-        raise ClientRefused("The name looks like that of an app that is registered already.")
+        raise ClientRefused(_NAME_TAKEN)
 
 
 def _require_addresses(content: AppContent, kind: ClientKind, *, sandbox: bool) -> None:
@@ -296,16 +317,16 @@ def _require_addresses(content: AppContent, kind: ClientKind, *, sandbox: bool) 
         content.redirect_uris, content.launch_uris, content.post_logout_redirect_uris,
     )  # fmt: skip
     if is_backend and (redirect_uris or launch_uris or after_sign_out):
-        raise ClientRefused("A backend service sends nobody anywhere: it has no redirect addresses.")
+        raise AddressRefused("A backend service sends nobody anywhere: it has no redirect addresses.")
     if not is_backend and not (1 <= len(redirect_uris) <= 20 and len(launch_uris) <= 20 and len(after_sign_out) <= 20):
-        raise ClientRefused("An app has 1 to 20 redirect addresses, and at most 20 for launches and after sign-out.")
+        raise AddressRefused("An app has 1 to 20 redirect addresses, and at most 20 for launches and after sign-out.")
     try:
         for uri in (*redirect_uris, *launch_uris, *after_sign_out):
             redirects.require_registrable(uri, sandbox=sandbox)
     except redirects.RedirectRefused as refused:
-        raise ClientRefused(refused.reason) from None
+        raise AddressRefused(refused.reason) from None
 
 
 def _require_pages(*addresses: str | None) -> None:
-    if any(page and not page.startswith(("https://", "http://localhost")) for page in addresses):
+    if any(page and not _PAGE.fullmatch(page) for page in addresses):
         raise ClientRefused("Links to the app's pages use https.")

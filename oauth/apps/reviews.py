@@ -90,7 +90,7 @@ def submit(session: Session, review: AppReview, *, by_account_id: str) -> None:
     _move(session, review, ReviewState.SUBMITTED, ReviewStep.SUBMIT, by_account_id)
 
 
-def withdraw(session: Session, review: AppReview, *, by_account_id: str) -> None:
+def withdraw(session: Session, review: AppReview, *, by_account_id: str | None) -> None:
     """Take it back to change it. Raises WrongState."""
     _take(session, review, ReviewState.SUBMITTED, ReviewState.MORE_INFORMATION)
     review.submitted_at = None

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from oauth.apps import admission, developers, logos, own_apps, review_clock, reviews
+from oauth.apps import admission, changes, developers, logos, own_apps, review_clock, reviews
 from oauth.apps.app_content import AppContent, differences
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
 from oauth.apps.models import Platform, ReviewState
@@ -148,7 +148,7 @@ def _propose(app: ClientView, posted: Posted) -> None:
 
 
 def _may_edit(versions: admission.Versions) -> bool:
-    return own_apps.may_edit(versions) and current_developer().organization.stands
+    return changes.may_edit(versions) and current_developer().organization.stands
 
 
 def _new_page(errors: object, choice: Choice, given: Any) -> str:

@@ -165,6 +165,7 @@ def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
 def _words(pending: PendingView, actor: Actor) -> Words:
     return consent_words.compose(
         client=pending.client,
+        reviewed=admission.is_reviewed(db_session(), pending.client.id),
         scopes=_askable(pending, actor.choice),
         choice=actor.choice,
         account=actor.account,

@@ -22,7 +22,7 @@ from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.settings import Plan
 
-TEXT_VERSION = "2026-2"
+TEXT_VERSION = "2026-3"
 EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
@@ -64,6 +64,7 @@ class Words:
     developer: str
     domain: str
     attestation: str
+    unreviewed: str
     whose: str
     decider: str
     intro: str
@@ -98,8 +99,9 @@ class Words:
 
 
 def compose(
-    *, client: ClientView, scopes: ScopeSet, choice: MemberChoice, account: Account, plan: Plan, language: str
-) -> Words:
+    *, client: ClientView, reviewed: bool, scopes: ScopeSet, choice: MemberChoice, account: Account, plan: Plan,
+    language: str,
+) -> Words:  # fmt: skip
     """The words for this app, these scopes (after policy), this member and this person, in the page's language."""
     groups = _groups(scopes)
     return Words(
@@ -112,6 +114,7 @@ def compose(
         developer=client.developer_name,
         domain=client.developer_domain or "",
         attestation=attestation(client, plan),
+        unreviewed="" if reviewed else _unreviewed(plan),
         whose=choice.member.full_name,
         decider=_decider(choice, account),
         intro=_intro(groups, client),
@@ -124,6 +127,15 @@ def compose(
         afterwards=_afterwards(client, plan),
         policy_uri=client.policy_uri,
         terms_uri=client.terms_uri,
+    )
+
+
+def _unreviewed(plan: Plan) -> str:
+    return str(
+        gettext(
+            "This app is not verified: nobody at %(plan)s has looked at it yet, and its name may not be true.",
+            plan=plan.name,
+        )
     )
 
 

@@ -1,5 +1,6 @@
 """Cases 47 to 59 of security.md: refresh, revocation, introspection."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -301,8 +302,15 @@ def test_case_063_rotated_keys_are_published_before_they_sign(desk: Desk, clock:
         return jwt.decode(token, every, algorithms=["RS256"]).header["kid"]
 
     assert kid(desk.connect(app)["id_token"]) == kid(old) != fresh
-    clock.advance(3601)
+    cache = re.search(r"max-age=(\d+)", browser.get("/oauth/jwks").headers["Cache-Control"])
+    assert cache and int(cache[1]) == 3600
+    clock.advance(3600)
+    last = desk.connect(app)["id_token"]
+    assert kid(last) == kid(old), "a set cached until the commit is still without the new key"
+    clock.advance(61)
     assert kid(desk.connect(app)["id_token"]) == fresh
     assert len(browser.get("/oauth/jwks").get_json()["keys"]) == 2
-    clock.advance(901)
+    clock.advance(898)
+    assert kid(last) in {key["kid"] for key in browser.get("/oauth/jwks").get_json()["keys"]}, "until it is over"
+    clock.advance(70)
     assert [key["kid"] for key in browser.get("/oauth/jwks").get_json()["keys"]] == [fresh]

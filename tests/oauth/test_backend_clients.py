@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from oauth.apps import clients
+from oauth.apps import clients, reviews
 from oauth.apps.clients import AuthMethod, BackendBasis, ClientKind, ClientRefused
 from oauth.expiry import SWEEPS
 from oauth.models import SystemToken
@@ -130,11 +130,11 @@ def test_a_token_ends_by_time_by_revocation_and_with_its_client(desk: Desk, cloc
     assert not is_let_in(program, one) and is_let_in(program, two)
 
     with desk.session() as session:
-        clients.suspend(session, program.id, reason="test")
+        reviews.suspend(session, program.id, reason="test", settings=desk.settings)
     assert not is_let_in(program, two)
     assert is_refused(program.ask("system/*.rs"), "invalid_client", 401)
     with desk.session() as session:
-        clients.reinstate(session, program.id, reason="test")
+        reviews.reinstate(session, program.id, reason="test", settings=desk.settings)
     assert not is_let_in(program, two) and not is_let_in(program, three), "what died stays dead"
 
     four = program.token("system/*.rs")

@@ -1,0 +1,95 @@
+"""`/openapi.json`: valid OpenAPI 3.1, and neither more nor less than the endpoints that are there."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+from flask import Flask
+from flask.testing import FlaskClient
+
+from fhir import parameters, payments
+from fhir.compartment import TYPES
+from fhir.interactions import ADDRESSES
+from oauth.apps import client_metadata
+from oauth.discovery import Discovery
+from service.web import Latchstring
+
+# Of the OpenAPI Initiative, version 2022-10-07 (Apache-2.0): https://spec.openapis.org/oas/3.1/schema/2022-10-07
+_SCHEMA = json.loads(Path(__file__).with_name("openapi_3_1_schema.json").read_text("utf-8"))
+FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "openapi"})
+NOT_DESCRIBED = {
+    "oauth.resume": "a step of the person's own way, between pages",
+    "fhir.nowhere": "answers every address where there is nothing",
+    "fhir.base": "offers nothing",
+    "fhir.base_with_slash": "offers nothing",
+}
+
+
+def described(client: FlaskClient) -> dict[str, Any]:
+    answer = client.get("/openapi.json")
+    assert answer.status_code == 200 and answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert client.get("/openapi.json", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    body: dict[str, Any] = answer.get_json()
+    return body
+
+
+def test_it_is_openapi_3_1(client: FlaskClient) -> None:
+    document = described(client)
+    errors = list(jsonschema_rs.validator_for(_SCHEMA).iter_errors(document))
+    assert not errors, [(error.message, list(error.instance_path)) for error in errors[:3]]
+    broken = document | {"paths": {"no-slash": {"get": {"parameters": [{"name": "x"}]}}}}
+    assert not jsonschema_rs.validator_for(_SCHEMA).is_valid(broken), "the schema refuses what is none"
+    ids = [one["operationId"] for item in document["paths"].values() for one in item.values()]
+    assert len(ids) == len(set(ids))
+    for name in set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document))):
+        assert name in document["components"]["schemas"], name
+
+
+def test_every_endpoint_for_machines_is_described_and_no_other(app: Flask, client: FlaskClient) -> None:
+    document = described(client)
+    held: Latchstring = app.extensions["latchstring"]
+    there: set[tuple[str, str]] = set()
+    for rule in app.url_map.iter_rules():
+        errors_for_machines = any(rule.rule.startswith(prefix) for prefix in held.error_renderers)
+        is_for_machines = rule.endpoint.partition(".")[0] in FOR_MACHINES or errors_for_machines
+        if not is_for_machines or rule.endpoint in NOT_DESCRIBED:
+            continue
+        there |= {(path, method) for path in _spelt(rule.rule) for method in _methods(rule.endpoint, rule.methods)}
+    said = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
+    assert said == there
+
+
+def _spelt(rule: str) -> list[str]:
+    path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
+    return [path.replace("{resource_type}", name) for name in TYPES] if "{resource_type}" in path else [path]
+
+
+def _methods(endpoint: str, methods: set[str] | None) -> set[str]:
+    if endpoint.startswith("fhir."):
+        # These routes take every method, to refuse what the statement does not offer.
+        return {"POST"} if endpoint.endswith("_by_post") else {"GET"}
+    return set(methods or ()) - {"HEAD", "OPTIONS"}
+
+
+def test_it_says_of_searches_what_is_declared(client: FlaskClient) -> None:
+    document = described(client)
+    for resource_type in TYPES:
+        got = document["paths"][f"/fhir/r4/{resource_type}"]["get"]["parameters"]
+        named = {one["name"] for one in got}
+        assert {one.name for one in parameters.of(resource_type)} <= named, resource_type
+        form = document["paths"][f"/fhir/r4/{resource_type}/_search"]["post"]["requestBody"]["content"]
+        assert set(form["application/x-www-form-urlencoded"]["schema"]["properties"]) <= named
+    got = document["paths"]["/fhir/r4/PaymentReconciliation"]["get"]["parameters"]
+    assert {name for name, *_ in payments.DECLARED} <= {one["name"] for one in got}
+    assert len(ADDRESSES) > 5
+
+
+def test_it_says_of_apps_and_discovery_what_they_are_made_of(client: FlaskClient) -> None:
+    schemas = described(client)["components"]["schemas"]
+    assert set(schemas["ClientMetadata"]["properties"]) == set(client_metadata.SHAPES)
+    said = client.get("/.well-known/openid-configuration").get_json()
+    assert set(said) <= set(schemas["Discovery"]["properties"]) <= set(Discovery.__dataclass_fields__)
+    whole = {"$ref": "#/components/schemas/Discovery", "components": {"schemas": schemas}}
+    assert jsonschema_rs.validator_for(whole).is_valid(said)
