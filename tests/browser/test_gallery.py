@@ -1,4 +1,4 @@
-"""The App Gallery from its public page to a launched app that reads, in both widths, and a reviewer at the console."""
+"""The App Gallery from its public page to a launched app that reads."""
 
 import pytest
 from playwright.sync_api import expect
@@ -17,12 +17,12 @@ def test_an_app_is_found_launched_and_reads_its_member(story: Story) -> None:
     person.prefer_language()
     person.heading("App Gallery")
     person.look("gallery")
-    person.fill(**{"Search_by_name_or_word": "porch"})
+    page.locator("#q").fill("porch")
     person.press("Search")
-    person.follow("Porch Notes")
+    page.get_by_role("link", name="Porch Notes", exact=True).click()
     person.follow("Sign in to launch")
     person.sign_in("thomas")
-    person.heading("Porch Notes")
+    page.get_by_role("heading", level=1, name="Porch Notes", exact=True).wait_for()
     person.look("app")
     person.press("Launch")
     page.wait_for_url("**/consent**")
@@ -35,7 +35,7 @@ def test_an_app_is_found_launched_and_reads_its_member(story: Story) -> None:
     person.follow("Report this app to the plan")
     person.look("report")
     page.get_by_label(person.words("It does not work")).check()
-    person.fill(**{"What_happened?": "No abre."})
+    page.locator("#words").fill("No abre.")
     person.press("Send")
     person.reads("Thank you. The plan looks at what you told us; the developer does not learn who you are.")
     person.look("reported")
