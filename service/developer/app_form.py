@@ -21,6 +21,7 @@ MOST_LOGO_BYTES = 1024 * 1024
 LABELS = {
     "name": "Name of the app", "logo": "Logo", "method": "How the app proves itself", "platforms": "Platforms",
     "redirect_uris": "Redirect addresses", "launch_uris": "Launch addresses", "scope": "Scopes",
+    "post_logout_redirect_uris": "Addresses after sign-out", "category": "Category in the App Gallery",
     "description": "Description", "website": "Website", "policy_uri": "Privacy policy", "terms_uri": "Terms",
     "contact": "Support contact", "jwks": "Public keys", "jwks_uri": "Address of the public keys",
     "words": "Your words", "agrees": "Your answer",
@@ -54,7 +55,9 @@ def registration_of(posted: Posted) -> Registration:
     kind = ClientKind.PUBLIC if form["method"] is AuthMethod.NONE else ClientKind.CONFIDENTIAL
     return Registration(
         name=form["name"], developer_name="", redirect_uris=_lines(form["redirect_uris"]),
-        launch_uris=_lines(form["launch_uris"]), kind=kind, token_endpoint_auth_method=form["method"],
+        launch_uris=_lines(form["launch_uris"]), category=form["category"] or None,
+        post_logout_redirect_uris=_lines(form["post_logout_redirect_uris"]), kind=kind,
+        token_endpoint_auth_method=form["method"],
         scopes=" ".join(posted.choice.scopes), scope_reasons=posted.choice.given, website=form["website"] or None,
         policy_uri=form["policy_uri"] or None, terms_uri=form["terms_uri"] or None, contact=form["contact"] or None,
         description=form["description"], platforms=[platform.value for platform in form["platforms"]],
@@ -69,6 +72,7 @@ def content_of(posted: Posted, before: AppContent, logo_digest: str | None) -> A
     kept = None if form["remove_logo"] else before.logo_digest
     return replace(
         before, name=form["name"], redirect_uris=_lines(form["redirect_uris"]), launch_uris=_lines(form["launch_uris"]),
+        post_logout_redirect_uris=_lines(form["post_logout_redirect_uris"]), category=form["category"] or None,
         scopes=" ".join(posted.choice.scopes), scope_reasons=posted.choice.given, website=form["website"] or None,
         policy_uri=form["policy_uri"] or None, terms_uri=form["terms_uri"] or None, logo_digest=logo_digest or kept,
     )  # fmt: skip
@@ -79,6 +83,7 @@ def shown(content: AppContent) -> dict[str, Any]:
     return {
         "name": content.name, "redirect_uris": "\n".join(content.redirect_uris),
         "launch_uris": "\n".join(content.launch_uris), "website": content.website or "",
+        "post_logout_redirect_uris": "\n".join(content.post_logout_redirect_uris), "category": content.category or "",
         "policy_uri": content.policy_uri or "", "terms_uri": content.terms_uri or "",
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from oauth.apps import admission, changes, developers, logos, own_apps, review_clock, reviews
 from oauth.apps.app_content import AppContent, differences
+from oauth.apps.app_words import CATEGORIES, DECLINE_REASONS, PLATFORMS, STATES, STEPS
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
 from oauth.apps.models import Platform, ReviewState
 from oauth.apps.reviews import ReviewRefused
@@ -17,7 +18,7 @@ from service.accounts.page_files import accept_files
 from service.accounts.sessions import require_recent_password
 from service.developer import app_form, scope_choice
 from service.developer.app_form import LABELS, Posted
-from service.developer.developer_words import ATTESTATIONS, DECLINE_REASONS, METHODS, PLATFORMS, STATES, STEPS
+from service.developer.developer_words import ATTESTATIONS, METHODS
 from service.developer.gate import current_developer, own_app, require_developer
 from service.developer.scope_choice import Choice
 from service.web import NotFoundPage, PageError, db_session, settings
@@ -155,7 +156,7 @@ def _new_page(errors: object, choice: Choice, given: Any) -> str:
     ticked = given.getlist("platforms") if hasattr(given, "getlist") else ()
     return render_template(
         "developer/app_new.html", errors=errors, given=given, ticked=ticked, platforms=PLATFORMS, methods=METHODS,
-        every_platform=Platform, **_scopes(choice),
+        every_platform=Platform, categories=CATEGORIES, **_scopes(choice),
     )  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def _edit_page(app: ClientView, errors: object, choice: Choice, given: Any) -> s
     logo_digest = versions.latest.content["logo_digest"]
     return render_template(
         "developer/app_edit.html", app=app, versions=versions, errors=errors, given=given, logo_digest=logo_digest,
-        **_scopes(choice),
+        categories=CATEGORIES, **_scopes(choice),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _
 from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from oauth.apps.clients import AuthMethod
-from oauth.apps.models import Platform
+from oauth.apps.models import Category, Platform
 from service.accounts import usernames
 from service.accounts.schemas import require_storable
 from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
@@ -101,6 +101,8 @@ class Reviewed(_Stripped):
     name = _text(100, _require_line)
     redirect_uris = _text(20_000)
     launch_uris = _optional(20_000)
+    post_logout_redirect_uris = _optional(20_000)
+    category = fields.String(load_default="", validate=validate.OneOf(("", *Category), error=_CHOOSE))
     website = _optional(2_000, _require_page)
     policy_uri = _optional(2_000, _require_page)
     terms_uri = _optional(2_000, _require_page)

@@ -1,57 +1,12 @@
-"""Words of developers' pages: states, steps, grounds, kinds and platforms, as people read them."""
+"""Words that only developers' pages say; those of reviews and platforms are in `oauth.apps.app_words`."""
 
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from oauth.apps.clients import Attestation, AuthMethod
-from oauth.apps.models import DeclineReason, Platform, ReviewState, ReviewStep
 
 TERMS_VERSION = "2026-1"
 """Raised with every change of templates/developer/terms.html."""
-STATES: dict[ReviewState, LazyString] = {
-    ReviewState.DRAFT: _("Draft"),
-    ReviewState.SUBMITTED: _("Submitted: waits for the plan"),
-    ReviewState.MORE_INFORMATION: _("The plan has a question"),
-    ReviewState.DECLINED: _("Declined"),
-    ReviewState.APPROVED: _("Approved"),
-    ReviewState.SUSPENDED: _("Suspended"),
-    ReviewState.RETIRED: _("Retired"),
-    ReviewState.REPLACED: _("Replaced by a later version"),
-    ReviewState.DROPPED: _("Given up"),
-}
-STEPS: dict[ReviewStep, LazyString] = {
-    ReviewStep.REGISTER: _("Registered"),
-    ReviewStep.CHANGE: _("Changed"),
-    ReviewStep.SUBMIT: _("Submitted for review"),
-    ReviewStep.WITHDRAW: _("Withdrawn from review"),
-    ReviewStep.ASK: _("The plan asked"),
-    ReviewStep.ANSWER: _("Answered"),
-    ReviewStep.DECLINE: _("Declined by the plan"),
-    ReviewStep.APPEAL: _("Appealed"),
-    ReviewStep.APPROVE: _("Approved by the plan"),
-    ReviewStep.SUSPEND: _("Suspended by the plan"),
-    ReviewStep.REINSTATE: _("Reinstated by the plan"),
-    ReviewStep.RETIRE: _("Retired"),
-    ReviewStep.REPLACE: _("Replaced by a later version"),
-    ReviewStep.DROP: _("Given up"),
-}
-DECLINE_REASONS: dict[DeclineReason, LazyString] = {
-    DeclineReason.SECURITY_RISK: _(
-        "The app would put members' information on the plan's systems at an unacceptable risk."
-    ),
-    DeclineReason.POSES_AS_ANOTHER: _("The name, logo or texts pose as somebody else."),
-    DeclineReason.ADDRESS_NOT_YOURS: _("An address does not belong to the developer."),
-    DeclineReason.DESCRIPTION_UNTRUE: _("The app does something else than its description says."),
-    DeclineReason.PAGES_MISSING: _("The privacy policy or the terms cannot be read at their address."),
-    DeclineReason.NO_ANSWER: _("The plan's question was not answered for 60 days."),
-}
-PLATFORMS: dict[Platform, LazyString] = {
-    Platform.WEB: _("Web"),
-    Platform.IOS: _("iPhone or iPad"),
-    Platform.ANDROID: _("Android"),
-    Platform.DESKTOP: _("Computer (Windows, Mac, Linux)"),
-    Platform.OTHER: _("Something else"),
-}
 ATTESTATIONS: dict[Attestation, LazyString] = {
     Attestation.ATTESTED: _("Yes: the app agrees to the plan's privacy policy."),
     Attestation.DECLINED: _("No: the app does not agree to it."),

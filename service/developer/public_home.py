@@ -4,8 +4,9 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from oauth.apps import review_clock
+from oauth.apps.app_words import DECLINE_REASONS
 from oauth.apps.models import DeclineReason
-from service.developer.developer_words import DECLINE_REASONS, TERMS_VERSION
+from service.developer.developer_words import TERMS_VERSION
 from service.web import db_session, settings
 
 blueprint = Blueprint("developer_public", __name__, url_prefix="/developers")

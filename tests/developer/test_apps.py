@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, approval, clients, developers, reviews
+from oauth.apps import admission, clients, developers, reviews
 from oauth.apps.clients import Attestation, ClientStatus
 from oauth.apps.models import DeclineReason, ReviewState
 from oauth.models import Client
@@ -18,6 +18,7 @@ from tests.conftest import MovableClock
 from tests.developer.newcomer import APP, Newcomer, secret_on
 from tests.factories import make_app, make_developer, make_plan_staff
 from tests.oauth.desk import Committing
+from tests.oauth.life import approve_latest
 from tests.oauth.pictures import picture
 
 
@@ -37,16 +38,16 @@ def state_of(ada: Newcomer, client_id: str) -> ReviewState:
 def decide(ada: Newcomer, client_id: str, decision: str) -> None:
     """What people of the plan do."""
     with Committing(ada.app) as session:
-        first, second = (make_plan_staff(session, StaffRole.APP_REVIEWER) for _ in range(2))
-        latest = admission.versions_of(session, client_id).latest
         if decision == "approve":
-            act = approval.first_look(session, latest, by=first, reason="checked")
-            approval.second_look(session, act, by=second, settings=ada.settings)
-        elif decision == "ask":
-            reviews.ask_more(session, latest, by_account_id=first.account_id, question="Who runs <the> server?")
+            approve_latest(session, client_id, ada.settings)
+            return
+        clerk = make_plan_staff(session, StaffRole.APP_REVIEWER)
+        latest = admission.versions_of(session, client_id).latest
+        if decision == "ask":
+            reviews.ask_more(session, latest, by_account_id=clerk.account_id, question="Who runs <the> server?")
         else:
             reviews.decline(
-                session, latest, by_account_id=first.account_id, reason=DeclineReason.PAGES_MISSING,
+                session, latest, by_account_id=clerk.account_id, reason=DeclineReason.PAGES_MISSING,
                 explanation="404 here.",
             )  # fmt: skip
 

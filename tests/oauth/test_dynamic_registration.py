@@ -6,27 +6,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from oauth.apps import admission, approval, dynamic, reviews
+from oauth.apps import admission, dynamic, reviews
 from oauth.apps.models import AppReviewEvent, DynamicRegistration, ReviewState, ReviewStep
 from oauth.models import Client, ClientStatus
 from service.app import create_app
 from service.clock import now
 from service.db import digest
-from service.plan.models import StaffRole
 from service.settings import Mode, ProgramsRegister, Settings, UnsafeSetting
-from tests.factories import make_plan_staff
 from tests.oauth.desk import Desk
 from tests.oauth.keyed import ec, rsa
+from tests.oauth.life import approve_latest
 from tests.oauth.programs import REGISTER, Registered, metadata, post
 
 
 def approve(desk: Desk, client_id: str) -> None:
     """Two people of the plan say yes to the version that waits."""
     with desk.session() as session:
-        first, second = (make_plan_staff(session, StaffRole.APP_REVIEWER) for _ in range(2))
-        review = admission.versions_of(session, client_id).latest
-        act = approval.first_look(session, review, by=first, reason="Looked at.")
-        approval.second_look(session, act, by=second, settings=desk.settings)
+        approve_latest(session, client_id, desk.settings)
 
 
 def status(desk: Desk, client_id: str) -> ClientStatus:
