@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from oauth.apps import clients
+from oauth.apps import reviews
 from oauth.apps.clients import ClientRefused
 from oauth.apps.registration import Registration
 from service import jobs
@@ -212,7 +212,7 @@ def test_case_046_failed_assertions_are_counted_and_lock_nobody_out(desk: Desk) 
 def test_a_suspended_app_proves_nothing(desk: Desk) -> None:
     program = register_keyed(desk)
     with desk.session() as session:
-        clients.suspend(session, program.id, reason="test")
+        reviews.suspend(session, program.id, reason="test", settings=desk.settings)
     assert is_out(program.knock())
 
 
@@ -351,7 +351,7 @@ def test_nothing_is_fetched_for_whoever_is_refused_anyway(desk: Desk, clock: Mov
     with key_server() as server:
         program = register_keyed(desk, jwks_uri=server.url)
         with desk.session() as session:
-            clients.suspend(session, program.id, reason="test")
+            reviews.suspend(session, program.id, reason="test", settings=desk.settings)
         clock.advance(301)
         assert is_out(program.knock())
         assert len(server.asked) == 1

@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.test import TestResponse
 
-from oauth.apps import clients
+from oauth.apps import reviews
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader
@@ -83,7 +83,7 @@ def test_case_066_whatever_is_not_believed_is_asked_on_our_page(
     of_another = desk.connect(diary, account=other, member=pauls)["id_token"]
     of_suspended = desk.connect(suspended)["id_token"]
     with desk.session() as session:
-        clients.suspend(session, suspended.id, reason="test")
+        reviews.suspend(session, suspended.id, reason="test", settings=desk.settings)
     good = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER, "state": "s"}
     attacks: list[dict[str, str]] = [
         {}, {"post_logout_redirect_uri": AFTER}, {"post_logout_redirect_uri": AFTER, "client_id": diary.id},
