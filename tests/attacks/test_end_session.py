@@ -47,6 +47,14 @@ def forged(claims: dict[str, Any]) -> list[str]:
     return [jwt.encode({"alg": "RS256"}, claims, key, ["RS256"]), f"{none}.{body}."]
 
 
+def unreadable() -> list[str]:
+    """Hints whose headers no reader of tokens foresees."""
+    heads = ({"crit": [{}]}, {"crit": [["b64"]], "kid": []}, {"kid": {}}, {"typ": 1, "b64": {}})
+    bodies = [json.dumps({"alg": "RS256"} | head).encode() for head in heads]
+    bodies += [b"[]", b"null", b'{"alg":' + b"[" * 990 + b"]" * 990 + b"}"]
+    return [f"{base64.urlsafe_b64encode(body).decode().rstrip('=')}.e30.AAAA" for body in bodies]
+
+
 def claims_in(token: str) -> dict[str, Any]:
     body = token.split(".")[1]
     told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
@@ -93,7 +101,7 @@ def test_case_066_whatever_is_not_believed_is_asked_on_our_page(
             f"{AFTER}/", f"{AFTER}?x=2", "https://evil.example/bye", "//evil.example", AFTER.upper(), f"{AFTER}#x",
             "javascript:alert(1)", "https://app.example.org/callback",
         )),
-        *(good | {"id_token_hint": token} for token in forged(claims_in(hint))),
+        *(good | {"id_token_hint": token} for token in (*forged(claims_in(hint)), *unreadable())),
     ]  # fmt: skip
     for given in attacks:
         answer = end(rosa, **given)
