@@ -22,6 +22,7 @@ from oauth.apps.public_keys import Published
 from oauth.apps.reviews import WrongState
 from oauth.models import Client, ClientStatus, FetchedKeySet
 from oauth.tokens.token_rows import new_secret
+from service import audit
 from service.accounts import throttling
 from service.clock import now
 from service.db import digest, microseconds
@@ -133,6 +134,7 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
     kept = session.get_one(DynamicRegistration, client_id)
     kept.told = dict(metadata.told)
     session.flush()
+    audit.record(session, "oauth:client:change", client_id=client_id)
     return _answer(session, client, kept, token, None)
 
 
@@ -150,7 +152,8 @@ def _propose(session: Session, client: Client, content: AppContent, settings: Se
     before = AppContent.of(client)
     # What programs cannot say stays: staff and people of the plan may have added it.
     whole = replace(
-        content, launch_uris=before.launch_uris, scope_reasons=before.scope_reasons, logo_digest=before.logo_digest
+        content, launch_uris=before.launch_uris, scope_reasons=before.scope_reasons, logo_digest=before.logo_digest,
+        category=before.category,
     )  # fmt: skip
     versions = admission.versions_of(session, client.id)
     if whole == AppContent.read(versions.latest.content):
@@ -165,8 +168,11 @@ def _propose(session: Session, client: Client, content: AppContent, settings: Se
 
 
 def _replace_keys(session: Session, client: Client, metadata: Metadata, published: Published | None) -> None:
+    before = (client.jwks, client.jwks_uri)
     client.jwks = dict(metadata.jwks) if metadata.jwks is not None else None
     client.jwks_uri = metadata.jwks_uri
+    if (client.jwks, client.jwks_uri) != before:
+        audit.record(session, "oauth:client:replace-keys", client_id=client.id)
     session.execute(delete(FetchedKeySet).where(FetchedKeySet.client_id == client.id))
     if published is not None:
         session.add(public_keys.row(client.id, published))
