@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, app_content, clients, registration, review_checks, reviews
+from oauth.apps import admission, app_content, clients, dynamic, registration, review_checks, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused
 from oauth.apps.models import AppReview, ReviewState
@@ -91,6 +91,7 @@ def _put_in_place(session: Session, client: Client, review: AppReview, settings:
         registration.write_content(session, client, AppContent.read(review.content), settings)
     except ClientRefused as refused:
         raise RulesRefuse(refused.reason) from None
+    dynamic.name_developer(session, client)
     standing = admission.versions_of(session, client.id).standing
     if standing is None:
         return ReviewState.APPROVED

@@ -128,11 +128,12 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
     _require_same(client, said, metadata)
     _propose(session, client, metadata.content, settings)
     _replace_keys(session, client, metadata, published)
-    client.developer_name, client.contact = _developer_of(client.redirect_uris), metadata.contact
+    client.contact = metadata.contact
     client.require_pushed_authorization_requests = metadata.require_pushed_authorization_requests
     client.dpop_bound_access_tokens = metadata.dpop_bound_access_tokens
     kept = session.get_one(DynamicRegistration, client_id)
     kept.told = dict(metadata.told)
+    name_developer(session, client)
     session.flush()
     audit.record(session, "oauth:client:change", client_id=client_id)
     return _answer(session, client, kept, token, None)
@@ -146,6 +147,12 @@ def retire(session: Session, client_id: str, token: str, *, settings: Settings) 
     except WrongState:
         raise NotManaged from None
     session.execute(delete(DynamicRegistration).where(DynamicRegistration.client_id == client_id))
+
+
+def name_developer(session: Session, client: Client) -> None:
+    """Name as developer of a program's app whom answers go to now; every other app keeps the name it has."""
+    if client.organization_id is None and session.get(DynamicRegistration, client.id) is not None:
+        client.developer_name = _developer_of(client.redirect_uris)
 
 
 def _propose(session: Session, client: Client, content: AppContent, settings: Settings) -> None:

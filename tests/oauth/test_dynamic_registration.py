@@ -194,6 +194,15 @@ def test_a_change_of_an_approved_app_waits_beside_it(desk: Desk) -> None:
     assert app.manage("GET").get_json()["redirect_uris"] == moved
 
 
+def test_members_read_where_answers_go_once_another_address_is_approved(desk: Desk) -> None:
+    app = Registered.new(desk)
+    approve(desk, app.id)
+    app.put(redirect_uris=["https://elsewhere.example/callback"])
+    approve(desk, app.id)
+    with desk.session() as session:
+        assert session.get_one(Client, app.id).developer_name == "elsewhere.example"
+
+
 @pytest.mark.parametrize(
     "changed",
     [
