@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from oauth.apps import clients
 from oauth.apps.models import AppReview, DeveloperOrganization, ReviewState
-from oauth.models import Client, ClientStatus
+from oauth.models import Client, ClientKind, ClientStatus
 from oauth.tokens import system_tokens
 from service import audit
 
@@ -157,7 +157,8 @@ def settle(session: Session, client: Client, *, sandbox: bool, reason: str) -> N
 
 def _listed() -> tuple[ColumnElement[bool], ...]:
     approved = select(AppReview.id).where(AppReview.client_id == Client.id, AppReview.state.in_(_LISTED)).exists()
-    return Client.status == ClientStatus.APPROVED, approved
+    # Nobody connects a program without a person.
+    return Client.status == ClientStatus.APPROVED, Client.kind != ClientKind.BACKEND, approved
 
 
 def _find_standing(found: Sequence[AppReview]) -> AppReview | None:

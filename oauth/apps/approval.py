@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, app_content, clients, registration, review_checks, reviews
+from oauth.apps import admission, app_content, clients, dynamic, registration, review_checks, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientRefused
 from oauth.apps.models import AppReview, ReviewState
@@ -55,8 +55,8 @@ def second_look(session: Session, act: PendingAct, *, by: PlanStaff, settings: S
         raise NotToBeApproved
     _require_fit(session, review, client, by)
     second_looks.approve(session, act, by_account_id=by.account_id)
-    _put_in_place(session, client, review, settings)
-    reviews.approve(session, review, by_account_id=by.account_id)
+    stands_as = _put_in_place(session, client, review, settings)
+    reviews.approve(session, review, stands_as, by_account_id=by.account_id)
     admission.settle(session, client, sandbox=settings.sandbox, reason="approved")
 
 
@@ -85,11 +85,17 @@ def _require_fit(session: Session, review: AppReview, client: Client, by: PlanSt
     review_checks.require_passed(session, review, client)
 
 
-def _put_in_place(session: Session, client: Client, review: AppReview, settings: Settings) -> None:
+def _put_in_place(session: Session, client: Client, review: AppReview, settings: Settings) -> ReviewState:
+    """Let the app say what the version says; returns the state in which it stands from now on."""
     try:
         registration.write_content(session, client, AppContent.read(review.content), settings)
     except ClientRefused as refused:
         raise RulesRefuse(refused.reason) from None
+    dynamic.name_developer(session, client)
     standing = admission.versions_of(session, client.id).standing
-    if standing is not None:
-        reviews.replace(session, standing)
+    if standing is None:
+        return ReviewState.APPROVED
+    # A suspension is ended by reinstating alone: it may be later than the first look.
+    stands_as = standing.state
+    reviews.replace(session, standing)
+    return stands_as

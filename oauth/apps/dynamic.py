@@ -22,6 +22,7 @@ from oauth.apps.public_keys import Published
 from oauth.apps.reviews import WrongState
 from oauth.models import Client, ClientStatus, FetchedKeySet
 from oauth.tokens.token_rows import new_secret
+from service import audit
 from service.accounts import throttling
 from service.clock import now
 from service.db import digest, microseconds
@@ -127,12 +128,14 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
     _require_same(client, said, metadata)
     _propose(session, client, metadata.content, settings)
     _replace_keys(session, client, metadata, published)
-    client.developer_name, client.contact = _developer_of(client.redirect_uris), metadata.contact
+    client.contact = metadata.contact
     client.require_pushed_authorization_requests = metadata.require_pushed_authorization_requests
     client.dpop_bound_access_tokens = metadata.dpop_bound_access_tokens
     kept = session.get_one(DynamicRegistration, client_id)
     kept.told = dict(metadata.told)
+    name_developer(session, client)
     session.flush()
+    audit.record(session, "oauth:client:change", client_id=client_id)
     return _answer(session, client, kept, token, None)
 
 
@@ -146,11 +149,18 @@ def retire(session: Session, client_id: str, token: str, *, settings: Settings) 
     session.execute(delete(DynamicRegistration).where(DynamicRegistration.client_id == client_id))
 
 
+def name_developer(session: Session, client: Client) -> None:
+    """Name as developer of a program's app whom answers go to now; every other app keeps the name it has."""
+    if client.organization_id is None and session.get(DynamicRegistration, client.id) is not None:
+        client.developer_name = _developer_of(client.redirect_uris)
+
+
 def _propose(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
     before = AppContent.of(client)
     # What programs cannot say stays: staff and people of the plan may have added it.
     whole = replace(
-        content, launch_uris=before.launch_uris, scope_reasons=before.scope_reasons, logo_digest=before.logo_digest
+        content, launch_uris=before.launch_uris, scope_reasons=before.scope_reasons, logo_digest=before.logo_digest,
+        category=before.category,
     )  # fmt: skip
     versions = admission.versions_of(session, client.id)
     if whole == AppContent.read(versions.latest.content):
@@ -165,8 +175,11 @@ def _propose(session: Session, client: Client, content: AppContent, settings: Se
 
 
 def _replace_keys(session: Session, client: Client, metadata: Metadata, published: Published | None) -> None:
+    before = (client.jwks, client.jwks_uri)
     client.jwks = dict(metadata.jwks) if metadata.jwks is not None else None
     client.jwks_uri = metadata.jwks_uri
+    if (client.jwks, client.jwks_uri) != before:
+        audit.record(session, "oauth:client:replace-keys", client_id=client.id)
     session.execute(delete(FetchedKeySet).where(FetchedKeySet.client_id == client.id))
     if published is not None:
         session.add(public_keys.row(client.id, published))

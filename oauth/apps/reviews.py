@@ -251,10 +251,10 @@ def replace(session: Session, review: AppReview) -> None:
     _move(session, review, ReviewState.REPLACED, ReviewStep.REPLACE, None)
 
 
-def approve(session: Session, review: AppReview, *, by_account_id: str | None) -> None:
-    """The yes, after both have said it; for `oauth.apps.approval` only."""
+def approve(session: Session, review: AppReview, stands_as: ReviewState, *, by_account_id: str | None) -> None:
+    """The yes, after both have said it. It stands suspended where its app is; for `oauth.apps.approval` only."""
     review.decided_at = now()
-    _move(session, review, ReviewState.APPROVED, ReviewStep.APPROVE, by_account_id)
+    _move(session, review, stands_as, ReviewStep.APPROVE, by_account_id)
 
 
 def note(session: Session, review: AppReview, step: ReviewStep, by_account_id: str | None, words: str = "") -> None:

@@ -18,6 +18,7 @@ from oauth.models import Client, ClientStatus
 from service.clock import now
 from service.settings import Settings
 
+_UNREADABLE = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 
 
@@ -48,7 +49,7 @@ def _claims(session: Session, hint: str, settings: Settings) -> dict[str, str] |
     published = KeySet.import_key_set({"keys": keys.public_keys(session, settings.secret_key)})  # type: ignore[typeddict-item]
     try:
         claims = jwt.decode(hint, published, algorithms=[keys.ALGORITHM]).claims
-    except (JoseError, ValueError):
+    except _UNREADABLE:
         return None
     in_time = isinstance(claims.get("exp"), int) and now().timestamp() < claims["exp"]
     if claims.get("iss") != settings.base_url or not in_time:

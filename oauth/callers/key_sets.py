@@ -67,6 +67,10 @@ def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings
         log.warning("key_set_refused", client=client_id, reason=refused.reason)
         note_failed_fetch(session, client_id, at)
         return None
+    known = find_keys(session, client_id)
+    if known is None or known.jwks_uri != facts.jwks_uri:
+        # Replaced while its server was thinking: what stands there is the app's no more.
+        return None
     fresh_until = at + published.fresh_for // timedelta(microseconds=1)
     keep_fetched_keys(session, client_id, orjson.dumps(published.jwks).decode(), at, fresh_until)
     return published.jwks

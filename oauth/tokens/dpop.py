@@ -65,7 +65,7 @@ def _opened(proof: str) -> tuple[Key, dict[str, Any]]:
         key = _key(header)
         signed = jws.deserialize_compact(proof, key, algorithms=[header["alg"]], registry=_REGISTRY)
         claims = orjson.loads(signed.payload)
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
         raise ProofRefused from None
     if not isinstance(claims, dict):
         raise ProofRefused

@@ -31,6 +31,8 @@ FIRST = (
     Offered("openid", _("To know that it is the same person again (OpenID Connect).")),
     Offered("fhirUser", _("Who signed in: the member, or their representative.")),
     Offered("launch/patient", _("Which member it is about.")),
+    Offered("launch", _("To be opened from the App Gallery, for the member selected there.")),
+    Offered("online_access", _("To stay connected while the member is signed in here (refresh tokens).")),
     Offered("offline_access", _("To stay connected until the member ends it (refresh tokens).")),
     Offered("patient/*.rs", _("To read every type of data that the member ticks.")),
     Offered("user/*.rs", _("The same in the name of whoever signed in.")),

@@ -55,26 +55,18 @@ def look_up() -> ResponseReturnValue:
 @require_role(StaffRole.MEMBER_SERVICES)
 def ask(patient_id: str) -> ResponseReturnValue:
     """Ask why. A guarded record is not named before a second reason is given."""
-    session, by = db_session(), current_staff().account_id
-    if not throttling.hit(session, f"member-ask:{by}", settings().lookup_limit_per_hour, _HOUR):
-        return told(LookupsExhausted())
-    member = roster.find_by_patient(session, patient_id)
-    if member is None:
-        asked = {"asked_for": {"patient": patient_id[:64]}}
-        audit.record(session, "staff:member:ask", outcome=Outcome.FAILED, account_id=by, count=0, detail=asked)
-        return told(NotFoundPage())
-    audit.record(session, "staff:member:ask", account_id=by, member_id=member.id)
-    return _reason_page(member, {})
+    return _ask(patient_id, {}, 200)
 
 
 @blueprint.post("/of/<patient_id>")
 @require_role(StaffRole.MEMBER_SERVICES)
 def begin(patient_id: str) -> ResponseReturnValue:
     """Begin the look."""
-    member, login = _get(patient_id), current_login()
+    login = current_login()
     form, errors = load_form(LookReasons())
-    if errors:
-        return _reason_page(member, errors), 400
+    member = roster.find_by_patient(db_session(), patient_id)
+    if errors or member is None:
+        return _ask(patient_id, errors, 400)
     assert login is not None, "the page requires sign-in"
     try:
         lookups.take(db_session(), current_staff(), settings())
@@ -86,12 +78,26 @@ def begin(patient_id: str) -> ResponseReturnValue:
             db_session(), current_staff(), member, reasons, login_session_id=login.session.id
         )  # fmt: skip
     except SecondReasonNeeded as refusal:
-        return _reason_page(member, {"guard": [refusal.sentence]}), 400
+        return _ask(patient_id, {"guard": [refusal.sentence]}, 400)
     except LookRefused as refusal:
-        return _reason_page(member, {"_schema": [refusal.sentence]}), 400
+        return _ask(patient_id, {"_schema": [refusal.sentence]}, 400)
     if look.guard is Guard.OWN:
         return told(OwnRecord())
     return redirect(url_for("staff_member_view.show", look_id=look.id), 303)
+
+
+def _ask(patient_id: str, errors: dict[str, list[str]], status: int) -> ResponseReturnValue:
+    """The page that asks why: it names the member, so that it is counted and kept each time that it is shown."""
+    session, by = db_session(), current_staff().account_id
+    if not throttling.hit(session, f"member-ask:{by}", settings().lookup_limit_per_hour, _HOUR):
+        return told(LookupsExhausted())
+    member = roster.find_by_patient(session, patient_id)
+    if member is None:
+        asked = {"asked_for": {"patient": patient_id[:64]}}
+        audit.record(session, "staff:member:ask", outcome=Outcome.FAILED, account_id=by, count=0, detail=asked)
+        return told(NotFoundPage())
+    audit.record(session, "staff:member:ask", account_id=by, member_id=member.id)
+    return _reason_page(member, errors), status
 
 
 def _find(form: dict[str, Any]) -> list[Member]:
@@ -119,13 +125,6 @@ def _record_lookup(found: list[Member], form: dict[str, Any]) -> None:
 def _with_guards(found: list[Member]) -> list[tuple[Member, Guard | None]]:
     by = current_staff()
     return [(member, record_guards.find_guard(db_session(), by, member)) for member in found]
-
-
-def _get(patient_id: str) -> Member:
-    found = roster.find_by_patient(db_session(), patient_id)
-    if found is None:
-        raise NotFoundPage
-    return found
 
 
 def _search_page(errors: dict[str, list[str]], **shown: Any) -> str:

@@ -316,7 +316,7 @@ def test_case_017_a_retired_app_is_out_at_once_and_for_good(desk: Desk) -> None:
     rosa = Reader(desk, desk.account)
     page = rosa.ask(app, prompt="consent")
     with desk.session() as session:
-        clients.retire(session, app.id, reason="its developer closed it")
+        reviews.retire(session, app.id, reason="its developer closed it", settings=desk.settings)
     assert refused_on_our_page(desk.authorize(rosa.browser, app))
     by_name = rosa.browser.get("/oauth/authorize", query_string={"client_id": app.id, "request_uri": pushed})
     assert refused_on_our_page(by_name)

@@ -4,13 +4,14 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from oauth.apps import clients
+from oauth.apps import registration, reviews
 from oauth.apps.clients import ClientRefused
 from oauth.apps.registration import Registration
 from service import jobs
@@ -212,7 +213,7 @@ def test_case_046_failed_assertions_are_counted_and_lock_nobody_out(desk: Desk) 
 def test_a_suspended_app_proves_nothing(desk: Desk) -> None:
     program = register_keyed(desk)
     with desk.session() as session:
-        clients.suspend(session, program.id, reason="test")
+        reviews.suspend(session, program.id, reason="test", settings=desk.settings)
     assert is_out(program.knock())
 
 
@@ -347,11 +348,31 @@ def test_a_server_of_keys_that_fails_is_left_alone_for_a_while_and_heals(desk: D
         assert len(server.asked) == 4
 
 
+def test_keys_replaced_while_their_server_answers_are_not_kept(desk: Desk, clock: MovableClock) -> None:
+    new = ec("new")
+    with key_server() as old_server, key_server(new) as new_server:
+        program = register_keyed(desk, jwks_uri=old_server.url)
+        clock.advance(301)
+
+        def replace_meanwhile(request: BaseHTTPRequestHandler) -> None:
+            old_server.answer = None
+            with desk.session() as session:
+                registration.replace_keys(
+                    session, program.id, jwks=None, jwks_uri=new_server.url, settings=desk.settings
+                )  # fmt: skip
+            old_server.reply(request)
+
+        old_server.answer = replace_meanwhile
+        assert is_out(program.knock()), "the keys that its server tells are its own no more"
+        assert is_out(program.knock())
+        assert Program(desk, program.app, new).knock().status_code == 200
+
+
 def test_nothing_is_fetched_for_whoever_is_refused_anyway(desk: Desk, clock: MovableClock) -> None:
     with key_server() as server:
         program = register_keyed(desk, jwks_uri=server.url)
         with desk.session() as session:
-            clients.suspend(session, program.id, reason="test")
+            reviews.suspend(session, program.id, reason="test", settings=desk.settings)
         clock.advance(301)
         assert is_out(program.knock())
         assert len(server.asked) == 1

@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.test import TestResponse
 
-from oauth.apps import clients
+from oauth.apps import reviews
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader
@@ -45,6 +45,14 @@ def forged(claims: dict[str, Any]) -> list[str]:
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
     return [jwt.encode({"alg": "RS256"}, claims, key, ["RS256"]), f"{none}.{body}."]
+
+
+def unreadable() -> list[str]:
+    """Hints whose headers no reader of tokens foresees."""
+    heads = ({"crit": [{}]}, {"crit": [["b64"]], "kid": []}, {"kid": {}}, {"typ": 1, "b64": {}})
+    bodies = [json.dumps({"alg": "RS256"} | head).encode() for head in heads]
+    bodies += [b"[]", b"null", b'{"alg":' + b"[" * 990 + b"]" * 990 + b"}"]
+    return [f"{base64.urlsafe_b64encode(body).decode().rstrip('=')}.e30.AAAA" for body in bodies]
 
 
 def claims_in(token: str) -> dict[str, Any]:
@@ -83,7 +91,7 @@ def test_case_066_whatever_is_not_believed_is_asked_on_our_page(
     of_another = desk.connect(diary, account=other, member=pauls)["id_token"]
     of_suspended = desk.connect(suspended)["id_token"]
     with desk.session() as session:
-        clients.suspend(session, suspended.id, reason="test")
+        reviews.suspend(session, suspended.id, reason="test", settings=desk.settings)
     good = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER, "state": "s"}
     attacks: list[dict[str, str]] = [
         {}, {"post_logout_redirect_uri": AFTER}, {"post_logout_redirect_uri": AFTER, "client_id": diary.id},
@@ -93,7 +101,7 @@ def test_case_066_whatever_is_not_believed_is_asked_on_our_page(
             f"{AFTER}/", f"{AFTER}?x=2", "https://evil.example/bye", "//evil.example", AFTER.upper(), f"{AFTER}#x",
             "javascript:alert(1)", "https://app.example.org/callback",
         )),
-        *(good | {"id_token_hint": token} for token in forged(claims_in(hint))),
+        *(good | {"id_token_hint": token} for token in (*forged(claims_in(hint)), *unreadable())),
     ]  # fmt: skip
     for given in attacks:
         answer = end(rosa, **given)

@@ -532,6 +532,20 @@ def test_case_166_an_id_that_is_tried_in_vain_is_kept(app: Flask, session: Sessi
     assert (row.outcome, row.detail) == (Outcome.FAILED, {"asked_for": {"patient": "somebody"}})
 
 
+def test_case_166_a_reason_refused_names_the_member_no_more_freely_than_the_question(
+    settings: Settings, session: Session, engine: Engine
+) -> None:
+    app = create_app(replace(settings, lookup_limit_per_hour=3), engine)
+    member = make_member(session, given_name="Ludmila")
+    clerk = services(app, session)
+    clerk.browser.get("/staff/members/")
+
+    named = [clerk.browser.post(address(member), purpose="nosy", words="") for _ in range(4)]
+
+    assert [("Ludmila" in page.text, page.status_code) for page in named] == [(True, 400)] * 3 + [(False, 429)]
+    assert [row.member_id for row in rows(session, "staff:member:ask")] == [member.id] * 3
+
+
 def test_case_166_lookups_are_bounded_and_the_officer_hears_of_many(
     settings: Settings, session: Session, engine: Engine
 ) -> None:

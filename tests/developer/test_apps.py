@@ -120,6 +120,13 @@ def test_cases_005_061_073_what_registration_refuses(ada: Newcomer, field: str, 
         assert session.scalar(select(func.count()).select_from(Client)) == 0
 
 
+def test_an_app_with_a_launch_address_may_ask_for_what_a_launch_needs(ada: Newcomer) -> None:
+    scopes = ["launch", "online_access", "patient/*.rs"]
+    client_id = ada.registered(scope=scopes, launch_uris="https://app.example.org/launch")
+    with Committing(ada.app) as session:
+        assert clients.get(session, client_id).scopes.split() == scopes
+
+
 def test_case_073_a_logo_is_drawn_anew_and_all_else_refused(ada: Newcomer) -> None:
     client_id = ada.registered(logo=(BytesIO(picture("JPEG")), "logo.exe"))
     with Committing(ada.app) as session:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from consent.policy import plan_system
 from fhir import ingest, r4
 from fhir.compartment import TYPES
+from service.accounts.models import AccountStatus
 from service.audit import AuditEvent
 from service.clock import now
 from service.plan.models import (
@@ -289,6 +290,10 @@ def test_what_the_organization_loses_its_program_loses_at_once(
     staff.status = StaffStatus.ACTIVE
     session.commit()
     assert api.ids(PAYMENT) and api.ids(CLAIM)
+
+    staff.account.status = AccountStatus.DISABLED
+    session.commit()
+    assert api.ids(PAYMENT) == [] and api.ids(CLAIM) == []
 
 
 def test_a_program_has_no_more_than_a_person_of_its_organization(

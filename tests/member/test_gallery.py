@@ -19,6 +19,7 @@ from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader, forms_of, represent
 from tests.oauth.desk import App, Desk, answer_of
+from tests.oauth.keyed import register_backend
 from tests.oauth.life import Life, production
 
 LAUNCH = "https://app.example.org/launch?theme=calm"
@@ -63,6 +64,12 @@ def test_a_draft_that_works_in_the_sandbox_is_not_shown_nor_launched_nor_reporte
     assert rosa.browser.post(f"/gallery/{life.app.id}/launch", data=token).status_code == 404
     report = token | {"reason": "other", "words": "x"}
     assert rosa.browser.post(f"/gallery/{life.app.id}/report", data=report).status_code == 404
+
+
+def test_programs_without_a_person_are_not_shown(desk: Desk, rosa: Reader) -> None:
+    program = register_backend(desk)
+    assert program.app.view.name not in rosa.get("/gallery").text
+    assert rosa.get(f"/gallery/{program.id}").status_code == 404
 
 
 def csrf(reader: Reader) -> str:

@@ -37,7 +37,7 @@ def test_a_backend_client_is_registered_whole_or_not_at_all(desk: Desk) -> None:
         {"scopes": ""}, {"provider_organization_id": provider.id, "backend_basis": BackendBasis.PLAN},
         {"backend_basis": BackendBasis.PROVIDER}, {"provider_organization_id": "nobody"},
         {"provider_organization_id": firm.id}, {"kind": ClientKind.CONFIDENTIAL, "redirect_uris": [CALLBACK]},
-        {"kind": ClientKind.PUBLIC, "redirect_uris": [CALLBACK]},
+        {"kind": ClientKind.PUBLIC, "redirect_uris": [CALLBACK]}, {"dpop_bound_access_tokens": True},
     ):  # fmt: skip
         with pytest.raises(ClientRefused):
             register_backend(desk, **wrong)  # type: ignore[arg-type]

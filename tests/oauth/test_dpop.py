@@ -1,6 +1,8 @@
 """Tokens bound to a key (RFC 9449): what a proof must be, and that a bound token is worth nothing without one."""
 
+import json
 import time
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -48,6 +50,13 @@ def test_a_proof_binds_the_token_to_its_key(desk: Desk, algorithm: str) -> None:
     assert told.status_code == 200
 
 
+def deep(prover: Prover) -> str:
+    """A proof whose header is nested deeper than the library reads, though no deeper than its size allows."""
+    head = json.dumps({"typ": "dpop+jwt", "alg": "ES256", "jwk": prover.jwk})
+    nested = f'{head[:-1]},"x":{"[" * 980}{"]" * 980}}}'
+    return f"{urlsafe_b64encode(nested.encode()).decode().rstrip('=')}.e30.AAAA"
+
+
 def bad_proofs(prover: Prover, uri: str, token: str | None = None) -> dict[str, str]:
     """Proofs that prove nothing."""
     good, other, method = prover.proof(uri, token=token), Prover(), "POST" if token is None else "GET"
@@ -75,6 +84,7 @@ def bad_proofs(prover: Prover, uri: str, token: str | None = None) -> dict[str, 
         "of tomorrow": made(iat=now + 120), "no time": made(iat=None), "time no number": made(iat=str(now)),
         "time true": made(iat=True), "time huge": made(iat=10**30), "no jti": made(jti=None),
         "empty jti": made(jti=""), "jti no text": made(jti={"a": 1}), "jti long": made(jti="x" * 300),
+        "deep": deep(prover),
     }  # fmt: skip
 
 

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from oauth.apps import admission, dynamic, reviews
-from oauth.apps.models import AppReviewEvent, DynamicRegistration, ReviewState, ReviewStep
+from oauth.apps.models import AppReviewEvent, Category, DynamicRegistration, ReviewState, ReviewStep
 from oauth.models import Client, ClientStatus
 from service.app import create_app
+from service.audit import AuditEvent
 from service.clock import now
 from service.db import digest
 from service.settings import Mode, ProgramsRegister, Settings, UnsafeSetting
@@ -187,6 +188,15 @@ def test_a_change_of_an_approved_app_waits_beside_it(desk: Desk) -> None:
     assert app.manage("GET").get_json()["redirect_uris"] == moved
 
 
+def test_members_read_where_answers_go_once_another_address_is_approved(desk: Desk) -> None:
+    app = Registered.new(desk)
+    approve(desk, app.id)
+    app.put(redirect_uris=["https://elsewhere.example/callback"])
+    approve(desk, app.id)
+    with desk.session() as session:
+        assert session.get_one(Client, app.id).developer_name == "elsewhere.example"
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -214,6 +224,29 @@ def test_keys_can_be_changed(desk: Desk) -> None:
     app = Registered.new(desk, token_endpoint_auth_method="private_key_jwt", jwks=ec().jwks)
     assert app.put(jwks=rsa().jwks).get_json()["jwks"] == rsa().jwks
     assert refused(app.put(jwks=None), "invalid_client_metadata")
+
+
+def test_each_change_leaves_a_row_and_keys_one_of_their_own(desk: Desk) -> None:
+    app = Registered.new(desk, token_endpoint_auth_method="private_key_jwt", jwks=ec().jwks)
+    assert app.put(contacts=["mailto:help@app.example"]).status_code == 200
+    assert app.put(jwks=rsa().jwks).status_code == 200
+    with desk.session() as session:
+        told = ("oauth:client:change", "oauth:client:replace-keys")
+        about = (AuditEvent.client_id == app.id, AuditEvent.tag.in_(told))
+        tags = session.scalars(select(AuditEvent.tag).where(*about).order_by(AuditEvent.id)).all()
+    assert tags == ["oauth:client:change", "oauth:client:replace-keys", "oauth:client:change"]
+
+
+def test_a_change_keeps_what_programs_cannot_say(desk: Desk) -> None:
+    app = Registered.new(desk)
+    with desk.session() as session:
+        client = session.get_one(Client, app.id)
+        client.category = Category.CLAIMS.value
+        review = admission.versions_of(session, app.id).latest
+        review.content = {**review.content, "category": Category.CLAIMS.value}
+    assert app.put(client_name="Orchard Pages").status_code == 200
+    with desk.session() as session:
+        assert session.get_one(Client, app.id).category == Category.CLAIMS.value
 
 
 def test_a_closed_app_is_gone_with_its_tokens_and_its_management(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import select, text
 
 from consent import representatives
 from consent.models import EndedBy, RepresentativeLink
-from oauth.apps import clients
+from oauth.apps import reviews
 from oauth.authorization.launching import NotLaunchable
 from service.accounts.models import Account, LoginSession
 from service.clock import now
@@ -59,7 +59,7 @@ def test_the_address_is_a_registered_one_with_iss_and_launch(desk: Desk, rosa: R
 def test_only_what_may_be_launched_is(desk: Desk, rosa: Reader, diary: App) -> None:
     suspended = desk.register(launch_uris=[ADDRESS])
     with desk.session() as session:
-        clients.suspend(session, suspended.id, reason="test")
+        reviews.suspend(session, suspended.id, reason="test", settings=desk.settings)
     narrow = desk.register(launch_uris=[ADDRESS], scopes="launch/patient patient/*.rs")
     for refused, given in (
         (diary, {"launch_uri": "https://evil.example/launch"}), (diary, {"launch_uri": ADDRESS + "?x"}),

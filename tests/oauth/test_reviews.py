@@ -13,6 +13,7 @@ from oauth.apps.own_apps import TooManyApps
 from oauth.apps.reviews import AppealedAlready, NotComplete, WrongState
 from service.audit import AuditEvent
 from service.plan.models import StaffRole
+from service.plan.staff import second_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, AlreadyAsked, OwnAct, SecondLookRefused
 from tests.accounts.visitor import letters
@@ -91,6 +92,27 @@ def test_what_changed_after_the_first_look_is_not_approved(desk: Desk) -> None:
         life.submit(session)
     with desk.session() as session, pytest.raises(approval.NotToBeApproved):
         approval.second_look(session, act, by=life.staff(session, 1), settings=life.settings)
+
+
+def test_an_approval_does_not_end_a_suspension(desk: Desk) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    with desk.session() as session:
+        life.propose(session, name="Another Diary")
+    with desk.session() as session:
+        life.submit(session)
+    with desk.session() as session:
+        asked = life.first_look(session).id
+    with desk.session() as session:
+        life.suspend(session)
+    with desk.session() as session:
+        act = second_looks.get(session, asked)
+        approval.second_look(session, act, by=life.staff(session, 1), settings=desk.settings)
+    with desk.session() as session:
+        view = clients.get(session, life.app.id)
+        assert (view.name, view.status) == ("Another Diary", ClientStatus.SUSPENDED)
+        assert admission.versions_of(session, life.app.id).state is ReviewState.SUSPENDED
+        reviews.reinstate(session, life.app.id, reason="mended", settings=desk.settings)
+        assert clients.get(session, life.app.id).is_approved
 
 
 def test_an_approval_lapses(desk: Desk, clock: MovableClock) -> None:

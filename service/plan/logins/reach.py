@@ -11,6 +11,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
+from service.accounts.models import Account, AccountStatus
 from service.clock import now
 from service.plan.models import (
     AccessEntry,
@@ -60,10 +61,10 @@ def groups_of_organization(
     session: Session, organization_id: str, functions: Collection[PortalFunction]
 ) -> list[ProviderGroup]:  # fmt: skip
     """The same for every login of an organization that works and has all of these applications."""
-    logins = select(ProviderStaff).where(
-        ProviderStaff.organization_id == organization_id, ProviderStaff.status == StaffStatus.ACTIVE
-    )
-    able = [login.id for login in session.scalars(logins) if all(map(login.may, functions))]
+    works = (ProviderStaff.status == StaffStatus.ACTIVE, Account.status == AccountStatus.ACTIVE)
+    logins = select(ProviderStaff).join(Account, Account.id == ProviderStaff.account_id).where(*works)
+    own = session.scalars(logins.where(ProviderStaff.organization_id == organization_id))
+    able = [login.id for login in own if all(map(login.may, functions))]
     standing = (AccessEntry.staff_id.in_(able), AccessEntry.ended_at.is_(None))
     entries = select(AccessEntry).where(*standing).order_by(AccessEntry.created_at, AccessEntry.id)
     return _groups_of(session, session.scalars(entries.limit(_MOST_ENTRIES)))
