@@ -11,7 +11,10 @@ from service.accounts.sessions import current_login, half_login
 from service.member.landing import Place, landing_of
 from service.web import db_session
 
-_FRAMES = {Place.MEMBER: "layout.html", Place.PROVIDER: "provider/layout.html", Place.STAFF: "staff/frame.html"}
+_FRAMES = {
+    Place.MEMBER: "layout.html", Place.PROVIDER: "provider/layout.html", Place.DEVELOPER: "developer/layout.html",
+    Place.STAFF: "staff/frame.html",
+}  # fmt: skip
 _PATHS = {Place.PROVIDER: "/provider/", Place.STAFF: "/staff/"}
 _SHARED = {"sign_in", "sign_in_code", "second_factor", "passwords", "settings_page"}
 
