@@ -22,6 +22,7 @@ from oauth.models import (
     SystemToken,
     TokenFamily,
 )
+from oauth.webhooks import outbox
 from service.clock import now
 
 _BATCH = 500
@@ -86,5 +87,6 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_system_tokens,
     _delete_codes,
     _delete_refresh_tokens,
+    outbox.delete_old,
 )
 """The sweeps for `service.jobs.janitor`."""

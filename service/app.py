@@ -8,6 +8,7 @@ import oauth.discovery
 import oauth.expiry
 import oauth.routes
 from consent import authorization_requests
+from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.developer import app_facts as developer_facts
@@ -17,6 +18,7 @@ from service.developer import key_pages as developer_keys
 from service.developer import layout as developer_layout
 from service.developer import public_home as developer_public
 from service.developer import sign_up as developer_sign_up
+from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
     apps,
@@ -135,6 +137,7 @@ BLUEPRINTS = (
     developer_steps.blueprint,
     developer_facts.blueprint,
     developer_keys.blueprint,
+    developer_webhooks.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,
@@ -175,6 +178,9 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("ends of grants", 2.0, grant_events.run),
+    Job("ends of representatives' grants", 60.0, grant_events.run_links),
+    Job("webhooks", 1.0, delivery.run),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),

@@ -23,7 +23,7 @@ LABELS = {
     "redirect_uris": "Redirect addresses", "launch_uris": "Launch addresses", "scope": "Scopes",
     "description": "Description", "website": "Website", "policy_uri": "Privacy policy", "terms_uri": "Terms",
     "contact": "Support contact", "jwks": "Public keys", "jwks_uri": "Address of the public keys",
-    "words": "Your words", "agrees": "Your answer",
+    "words": "Your words", "agrees": "Your answer", "url": "Address for messages",
 }  # fmt: skip
 
 

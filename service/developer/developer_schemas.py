@@ -124,6 +124,12 @@ class Keys(_Stripped):
     jwks_uri = _optional(2_000, _require_page)
 
 
+class WebhookAddress(_Stripped):
+    """Where messages go; whether that may be is asked where they are sent."""
+
+    url = _text(2_000, _require_line)
+
+
 class Words(_Stripped):
     """An answer, an appeal, or why an app is retired."""
 

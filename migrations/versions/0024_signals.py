@@ -1,0 +1,76 @@
+"""Webhooks: the address of an app with its secrets, the messages to it; when grants ended, as an index."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0024"
+down_revision = "0021"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index(op.f("ix_consent_grant_ended_at"), "consent_grant", ["ended_at"], unique=False)
+    op.create_table(
+        "webhook_endpoint",
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("sealed_secret", sa.Text(), nullable=False),
+        sa.Column("sealed_previous_secret", sa.Text(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
+        sa.Column("listens_from", sa.BigInteger(), nullable=False),
+        sa.Column("pulled_until", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("rests_until", sa.BigInteger(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("end_reason", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_webhook_endpoint_client_id")),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_webhook_endpoint")),
+    )
+    op.create_table(
+        "webhook_message",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("event", sa.String(length=32), nullable=False),
+        sa.Column("grant_id", sa.String(length=36), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_problem", sa.String(length=200), nullable=False),
+        sa.Column("lease", sa.String(length=36), nullable=True),
+        sa.Column("leased_until", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_webhook_message_client_id")),
+        sa.ForeignKeyConstraint(["grant_id"], ["consent_grant.id"], name=op.f("fk_webhook_message_grant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_message")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_webhook_message_message_id")),
+    )
+    op.create_index("ix_webhook_message_client", "webhook_message", ["client_id", "id"], unique=False)
+    op.create_index(
+        "ix_webhook_message_due",
+        "webhook_message",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_index(
+        "uq_webhook_message_grant",
+        "webhook_message",
+        ["grant_id"],
+        unique=True,
+        sqlite_where=sa.text("grant_id IS NOT NULL"),
+        postgresql_where=sa.text("grant_id IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_webhook_message_ended_at"), "webhook_message", ["ended_at"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_table("webhook_message")
+    op.drop_table("webhook_endpoint")
+    op.drop_index(op.f("ix_consent_grant_ended_at"), table_name="consent_grant")
