@@ -22,6 +22,7 @@ from oauth.models import (
     SystemToken,
     TokenFamily,
 )
+from oauth.trials import trace
 from oauth.webhooks import outbox
 from service.clock import now
 
@@ -88,5 +89,6 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_codes,
     _delete_refresh_tokens,
     outbox.delete_old,
+    trace.delete_old,
 )
 """The sweeps for `service.jobs.janitor`."""

@@ -18,6 +18,7 @@ from service.developer import key_pages as developer_keys
 from service.developer import layout as developer_layout
 from service.developer import public_home as developer_public
 from service.developer import sign_up as developer_sign_up
+from service.developer import trial_pages as developer_trial
 from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
@@ -170,6 +171,7 @@ INSTALLERS = (
     oauth.routes.install,
     fhir.routes.install,
     # in the sandbox only
+    developer_trial.install,
     code_page.install,
     mail_page.install,
     demo_app.install,

@@ -1,4 +1,7 @@
-"""Webhooks: the address of an app with its secrets, the messages to it; when grants ended, as an index."""
+"""Webhooks: the address of an app with its secrets, the messages to it; when grants ended, as an index.
+
+Traces of trials.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -68,9 +71,34 @@ def upgrade() -> None:
         postgresql_where=sa.text("grant_id IS NOT NULL"),
     )
     op.create_index(op.f("ix_webhook_message_ended_at"), "webhook_message", ["ended_at"], unique=False)
+    op.create_table(
+        "app_trial",
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("traced_until", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_app_trial_client_id")),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_app_trial")),
+    )
+    op.create_table(
+        "trace_step",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.String(length=32), nullable=False),
+        sa.Column("failed", sa.Boolean(), nullable=False),
+        sa.Column("failed_check", sa.String(length=32), nullable=True),
+        sa.Column("error", sa.String(length=60), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("resource_type", sa.String(length=40), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_trace_step_client_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trace_step")),
+    )
+    op.create_index("ix_trace_step_client", "trace_step", ["client_id", "id"], unique=False)
+    op.create_index(op.f("ix_trace_step_at"), "trace_step", ["at"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("trace_step")
+    op.drop_table("app_trial")
     op.drop_table("webhook_message")
     op.drop_table("webhook_endpoint")
     op.drop_index(op.f("ix_consent_grant_ended_at"), table_name="consent_grant")
