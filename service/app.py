@@ -19,6 +19,7 @@ from service.developer import layout as developer_layout
 from service.developer import public_home as developer_public
 from service.developer import sign_up as developer_sign_up
 from service.developer import trial_pages as developer_trial
+from service.developer import usage_pages as developer_usage
 from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
@@ -139,6 +140,7 @@ BLUEPRINTS = (
     developer_facts.blueprint,
     developer_keys.blueprint,
     developer_webhooks.blueprint,
+    developer_usage.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,

@@ -1,6 +1,6 @@
 """Webhooks: the address of an app with its secrets, the messages to it; when grants ended, as an index.
 
-Traces of trials.
+Traces of trials. What an app did outside of any grant, as an index.
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,18 @@ branch_labels = None
 depends_on = None
 
 
+_OUTSIDE_OF_GRANTS = sa.text("grant_id IS NULL AND client_id IS NOT NULL")
+
+
 def upgrade() -> None:
+    op.create_index(
+        "ix_audit_event_client_at",
+        "audit_event",
+        ["client_id", "at"],
+        unique=False,
+        sqlite_where=_OUTSIDE_OF_GRANTS,
+        postgresql_where=_OUTSIDE_OF_GRANTS,
+    )
     op.create_index(op.f("ix_consent_grant_ended_at"), "consent_grant", ["ended_at"], unique=False)
     op.create_table(
         "webhook_endpoint",
@@ -102,3 +113,4 @@ def downgrade() -> None:
     op.drop_table("webhook_message")
     op.drop_table("webhook_endpoint")
     op.drop_index(op.f("ix_consent_grant_ended_at"), table_name="consent_grant")
+    op.drop_index("ix_audit_event_client_at", table_name="audit_event")
