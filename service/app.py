@@ -64,7 +64,7 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
-from service.sandbox import code_page, demo_app, mail_page
+from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
 from service.staff import authorizations as staff_authorizations
 from service.staff import break_glass as staff_break_glass
@@ -174,6 +174,7 @@ INSTALLERS = (
     fhir.routes.install,
     # in the sandbox only
     developer_trial.install,
+    faults.install,
     code_page.install,
     mail_page.install,
     demo_app.install,

@@ -1,6 +1,6 @@
 """Webhooks: the address of an app with its secrets, the messages to it; when grants ended, as an index.
 
-Traces of trials. What an app did outside of any grant, as an index.
+Traces and faults of trials. What an app did outside of any grant, as an index.
 """
 
 import sqlalchemy as sa
@@ -103,11 +103,21 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_trace_step_client_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trace_step")),
     )
+    op.create_table(
+        "app_fault",
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("fault", sa.String(length=32), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("remaining", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_app_fault_client_id")),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_app_fault")),
+    )
     op.create_index("ix_trace_step_client", "trace_step", ["client_id", "id"], unique=False)
     op.create_index(op.f("ix_trace_step_at"), "trace_step", ["at"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("app_fault")
     op.drop_table("trace_step")
     op.drop_table("app_trial")
     op.drop_table("webhook_message")

@@ -47,6 +47,8 @@ class Check(StrEnum):
     # access tokens at the API
     TOKEN_LATE = "token_late"
     TOKEN_ENDED = "token_ended"
+    # what developers ask for
+    FAULT = "fault"
 
 
 AUTHORIZING = tuple(Check)[: tuple(Check).index(Check.CHALLENGE_REUSED) + 1]

@@ -52,3 +52,24 @@ class TraceStep(Base):
     error: Mapped[str] = mapped_column(String(60), default="")
     status: Mapped[int | None] = mapped_column(Integer, default=None)
     resource_type: Mapped[str] = mapped_column(String(40), default="")
+
+
+class Fault(StrEnum):
+    """What an app meets."""
+
+    EXPIRED_TOKEN = "expired_token"
+    REVOKED_GRANT = "revoked_grant"
+    DENIED_SCOPE = "denied_scope"
+    TOO_MANY = "too_many"
+    SLOW = "slow"
+
+
+class AppFault(Base):
+    """That an app meets a fault: until when, and for how many more requests (None: for as many as come)."""
+
+    __tablename__ = "app_fault"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    fault: Mapped[Fault] = mapped_column(words(Fault))
+    until: Mapped[datetime] = mapped_column(Instant)
+    remaining: Mapped[int | None] = mapped_column(Integer, default=None)

@@ -56,6 +56,20 @@ def note(step: Seen, client_id: str, error: str = "") -> None:
         g.setdefault("trace_notes", []).append((step, client_id, error))
 
 
+def app_of_token(session: Session, raw: str) -> tuple[str, Check | None]:
+    """The app that an access token belongs to, and why it opens nothing, if it does not."""
+    found = token_rows.find_access_token(session, raw)
+    if found is None:
+        return "", None
+    token, family = found
+    grant = session.get_one(Grant, family.grant_id)
+    if token.ended_at is not None or family.ended_at is not None:
+        return family.client_id, Check.TOKEN_ENDED
+    if grant.ended_at is not None or grant.version != token.grant_version:
+        return family.client_id, Check.GRANT
+    return family.client_id, Check.TOKEN_LATE if token.expires_at <= now() else None
+
+
 def forget_known() -> None:
     """Ask the database again at the next request: a developer has just begun or ended a trace here."""
     current_app.extensions[_EXTENSION].until = 0.0
@@ -132,28 +146,15 @@ def _read(response: Response, known: frozenset[str]) -> list[TraceStep]:
     if not raw.strip():
         return []
     with web.latchstring().sessions() as session:
-        client_id, check = _token_of(session, raw.strip())
+        client_id, check = app_of_token(session, raw.strip())
     if client_id not in known:
         return []
     failed = response.status_code >= 400
+    why = g.get("failed_check") or (check if response.status_code == 401 else None)
     found = _TYPE.search(request.path)
     return [
         _step(
-            client_id, Seen.READ, failed=failed, failed_check=check if response.status_code == 401 else None,
+            client_id, Seen.READ, failed=failed, failed_check=why,
             status=response.status_code, resource_type=found[1] if found else "",
         )
     ]  # fmt: skip
-
-
-def _token_of(session: Session, raw: str) -> tuple[str, Check | None]:
-    """The app that an access token belongs to, and why it opens nothing, if it does not."""
-    found = token_rows.find_access_token(session, raw)
-    if found is None:
-        return "", None
-    token, family = found
-    grant = session.get_one(Grant, family.grant_id)
-    if token.ended_at is not None or family.ended_at is not None:
-        return family.client_id, Check.TOKEN_ENDED
-    if grant.ended_at is not None or grant.version != token.grant_version:
-        return family.client_id, Check.GRANT
-    return family.client_id, Check.TOKEN_LATE if token.expires_at <= now() else None

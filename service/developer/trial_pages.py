@@ -11,12 +11,13 @@ from flask_babel import LazyString
 
 from oauth.apps import own_apps, redirects
 from oauth.apps.clients import ClientView
-from oauth.trials import trace, tracing
+from oauth.trials import faults, trace, tracing
 from oauth.trials.checks import AUTHORIZING, Check
 from oauth.trials.models import Seen, TraceStep
+from service.developer.developer_schemas import FaultChoice
 from service.developer.gate import current_developer, own_app, require_developer
-from service.developer.trial_words import ERRORS, FAILED, PASSED, STATUSES, TRACE_STEPS
-from service.web import db_session, settings
+from service.developer.trial_words import ERRORS, FAILED, FAULTS, PASSED, STATUSES, TRACE_STEPS
+from service.web import db_session, load_form, settings
 
 pages = Blueprint("developer_trial", __name__, url_prefix="/developers/apps/<uuid:client_id>/trial")
 
@@ -44,14 +45,35 @@ def install(app: Flask) -> None:
 @pages.get("")
 @require_developer
 def show(client_id: UUID) -> ResponseReturnValue:
-    """What the app did since its trace was begun."""
-    app, session = own_app(client_id), db_session()
-    return render_template(
-        "developer/trial.html", app=app, until=trace.traced_until(session, app.id), start=_start(app),
-        steps=[_tell(step) for step in trace.steps_of(session, app.id)], done=request.args.get("done", ""),
-        organization_stands=current_developer().organization.stands, fhir_base=settings().fhir_base,
-        minutes=int(trace.LIFE.total_seconds() // 60), most=trace.MOST_STEPS,
-    )  # fmt: skip
+    """What the app did since its trace was begun, and the fault that it meets."""
+    return _page(own_app(client_id), {})
+
+
+@pages.post("/fault")
+@require_developer
+def switch_fault(client_id: UUID) -> ResponseReturnValue:
+    """Let the app meet a fault; it is known everywhere a second later."""
+    app = own_app(client_id)
+    form, errors = load_form(FaultChoice())
+    if errors:
+        return _page(app, errors), 400
+    try:
+        faults.switch_on(db_session(), current_developer(), app.id, form["fault"], requests=form["requests"])
+    except own_apps.OrganizationDisabled as refused:
+        return _page(app, {"_schema": [refused.sentence]}), 409
+    return _back(app, "fault")
+
+
+@pages.post("/fault/off")
+@require_developer
+def end_fault(client_id: UUID) -> ResponseReturnValue:
+    """Answer the app as ever; that is known everywhere a second later."""
+    app = own_app(client_id)
+    try:
+        faults.switch_off(db_session(), current_developer(), app.id)
+    except own_apps.OrganizationDisabled as refused:
+        return _page(app, {"_schema": [refused.sentence]}), 409
+    return _back(app, "no-fault")
 
 
 @pages.post("")
@@ -78,6 +100,17 @@ def end(client_id: UUID) -> ResponseReturnValue:
         return _back(app, "")
     tracing.forget_known()
     return _back(app, "ended")
+
+
+def _page(app: ClientView, errors: dict[str, list[str]]) -> str:
+    session = db_session()
+    return render_template(
+        "developer/trial.html", app=app, until=trace.traced_until(session, app.id), start=_start(app),
+        steps=[_tell(step) for step in trace.steps_of(session, app.id)], done=request.args.get("done", ""),
+        organization_stands=current_developer().organization.stands, fhir_base=settings().fhir_base,
+        fault=faults.find(session, app.id), faults=FAULTS, errors=errors, given=request.form,
+        minutes=int(trace.LIFE.total_seconds() // 60), most=trace.MOST_STEPS,
+    )  # fmt: skip
 
 
 def _back(app: ClientView, done: str) -> ResponseReturnValue:

@@ -4,7 +4,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from oauth.trials.checks import Check
-from oauth.trials.models import Seen
+from oauth.trials.models import Fault, Seen
 
 TRACE_STEPS: dict[Seen, LazyString] = {
     Seen.PUSH: _("The app sent its request ahead (PAR)"),
@@ -28,6 +28,7 @@ PASSED: dict[Check, LazyString] = {
 }
 """What of an authorization request is told as right."""
 FAILED: dict[Check, LazyString] = {
+    Check.FAULT: _("The fault that you let it meet."),
     Check.CLIENT: _("The client_id is not known, or the app may not work at present. Look at how the app stands."),
     Check.REDIRECT: _(
         "The redirect_uri is not one of those that are registered, byte for byte. Register it, or send the registered "
@@ -98,3 +99,14 @@ STATUSES: dict[int, LazyString] = {
     429: _("Too many requests. Wait as long as Retry-After says."),
 }
 """Of the API."""
+FAULTS: dict[Fault, tuple[LazyString, LazyString]] = {
+    Fault.EXPIRED_TOKEN: (_("The access token is over"), _("The API answers 401. Your app should refresh.")),
+    Fault.REVOKED_GRANT: (
+        _("The member has revoked"), _("The API answers 401, and a refresh invalid_grant. Your app should ask anew."),
+    ),
+    Fault.DENIED_SCOPE: (_("The scope was not granted"), _("The API answers 403, and the token endpoint 400.")),
+    Fault.TOO_MANY: (
+        _("Too many requests"), _("Both answer 429 with Retry-After. Your app should wait as long as that says."),
+    ),
+    Fault.SLOW: (_("A slow answer"), _("Both take four seconds longer, and then answer as ever.")),
+}  # fmt: skip
