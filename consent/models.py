@@ -196,7 +196,7 @@ class Grant(Base):
     status: Mapped[GrantStatus] = mapped_column(words(GrantStatus), default=GrantStatus.ACTIVE)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
     ended_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
 

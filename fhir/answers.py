@@ -38,7 +38,8 @@ _ISSUES = {
 }  # fmt: skip
 _SENTENCES = {
     401: "An access token is needed.", 404: "There is nothing at this address.", 413: "The request is too long.",
-    414: "The address is too long.", 500: "An unexpected fault; quote the request id when you report it.",
+    414: "The address is too long.", 429: "Too many requests. Wait as long as Retry-After says.",
+    500: "An unexpected fault; quote the request id when you report it.",
     503: "The service is busy. Try again in a few seconds.",
 }  # fmt: skip
 

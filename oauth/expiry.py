@@ -22,6 +22,8 @@ from oauth.models import (
     SystemToken,
     TokenFamily,
 )
+from oauth.trials import trace
+from oauth.webhooks import outbox
 from service.clock import now
 
 _BATCH = 500
@@ -86,5 +88,7 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_system_tokens,
     _delete_codes,
     _delete_refresh_tokens,
+    outbox.delete_old,
+    trace.delete_old,
 )
 """The sweeps for `service.jobs.janitor`."""

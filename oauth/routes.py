@@ -20,6 +20,8 @@ from oauth.server import refusal_url, server
 from oauth.tokens import introspection
 from oauth.tokens.token_problems import TokenInQuery, TokenProblem
 from oauth.tokens.userinfo import claims_for_request
+from oauth.trials import tracing
+from oauth.trials.models import Seen
 from service import web
 from service.accounts.sessions import Login, Step, current_login, end_current, half_login
 
@@ -43,6 +45,7 @@ def install(app: Flask) -> None:
     """Answer HTTP errors of the endpoints for machines in JSON."""
     for path in _MACHINE_PATHS:
         web.render_errors_under(app, path, _http_error)
+    tracing.install(app)
 
 
 @blueprint.route("/authorize", methods=["GET", "POST"])
@@ -201,6 +204,8 @@ def _next_step(session: Session, request_id: str) -> ResponseReturnValue:
         return redirect(flows.refuse(session, pending, InvalidRequest()), 303)
     if "none" in pending.prompts:
         return redirect(_answer_silently(session, pending, login), 303)
+    step = Seen.SIGN_IN if pending.needs_sign_in(login) else Seen.CONSENT
+    tracing.note(step, pending.client.id)
     if login is None:
         return redirect(url_for("sign_in.sign_in", next=here), 303)
     if pending.needs_password(login):

@@ -10,6 +10,7 @@ import oauth.registering
 import oauth.routes
 from consent import authorization_requests
 from oauth.apps import member_notices
+from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
 from service.developer import app_facts as developer_facts
@@ -19,6 +20,9 @@ from service.developer import key_pages as developer_keys
 from service.developer import layout as developer_layout
 from service.developer import public_home as developer_public
 from service.developer import sign_up as developer_sign_up
+from service.developer import trial_pages as developer_trial
+from service.developer import usage_pages as developer_usage
+from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
     apps,
@@ -63,7 +67,7 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
-from service.sandbox import code_page, demo_app, mail_page
+from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
 from service.staff import app_reviews as staff_app_reviews
 from service.staff import app_standing as staff_app_standing
@@ -141,6 +145,8 @@ BLUEPRINTS = (
     developer_steps.blueprint,
     developer_facts.blueprint,
     developer_keys.blueprint,
+    developer_webhooks.blueprint,
+    developer_usage.blueprint,
     # the plan's own people
     staff_home.blueprint,
     staff_mailbox.blueprint,
@@ -177,6 +183,8 @@ INSTALLERS = (
     oauth.routes.install,
     fhir.routes.install,
     # in the sandbox only
+    developer_trial.install,
+    faults.install,
     code_page.install,
     mail_page.install,
     demo_app.install,
@@ -185,6 +193,9 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("ends of grants", 2.0, grant_events.run),
+    Job("ends of representatives' grants", 60.0, grant_events.run_links),
+    Job("webhooks", 1.0, delivery.run),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
     Job("members of apps", 5.0, member_notices.run),

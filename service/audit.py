@@ -39,6 +39,12 @@ class AuditEvent(Base):
             "ix_audit_event_account_at", "account_id", "at",
             sqlite_where=text("grant_id IS NULL"), postgresql_where=text("grant_id IS NULL"),
         ),
+        # What an app did outside of any grant: refusals, and programs without a person.
+        Index(
+            "ix_audit_event_client_at", "client_id", "at",
+            sqlite_where=text("grant_id IS NULL AND client_id IS NOT NULL"),
+            postgresql_where=text("grant_id IS NULL AND client_id IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)

@@ -50,7 +50,14 @@ class AddressRefused(NotFetched):
 
 
 class ServerFailed(NotFetched):
-    """The server did not answer as it should: not in time, not with 2xx, too much, or not provably itself."""
+    """The server did not answer as it should: not in time, not with 2xx, too much, or not provably itself.
+
+    `status` is the HTTP status of the answer, where there was one.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,15 @@ class _Target:
     host: str
     port: int
     path: str
+
+
+def require_allowed(url: str, *, sandbox: bool) -> None:
+    """Raise AddressRefused, or ServerFailed for a name that is not known, where nothing would be sent to `url` now.
+
+    For the moment at which an address is given; what is sent later is looked at again.
+    """
+    target = _take_apart(url)
+    _allowed(target, _resolve(target, time.monotonic() + SECONDS), sandbox=sandbox)
 
 
 def get(url: str, *, accept: str, sandbox: bool) -> Answer:
@@ -107,9 +123,11 @@ def _exchange(method: str, url: str, body: bytes | None, headers: Mapping[str, s
 def _read(connection: "_Pinned") -> Answer:
     response = connection.getresponse()
     if 300 <= response.status < 400:
-        raise ServerFailed("It sends on to another address, which we do not follow. Give that address itself.")
+        raise ServerFailed(
+            "It sends on to another address, which we do not follow. Give that address itself.", response.status
+        )
     if not 200 <= response.status < 300:
-        raise ServerFailed(f"It answered with status {response.status}.")
+        raise ServerFailed(f"It answered with status {response.status}.", response.status)
     body = response.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
         raise ServerFailed(f"It sent more than {MOST_BYTES // 1024} kB.")

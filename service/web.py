@@ -133,6 +133,14 @@ def end_transaction() -> None:
     _finish(commit=True)
 
 
+def drop_transaction() -> None:
+    """Let go of what an error page has read, for hooks that write in a session of their own once the answer is made.
+
+    After a view that returned there is nothing left to let go of: it has committed.
+    """
+    _finish(commit=False)
+
+
 def reading_session() -> Session:
     """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
     session: Session | None = g.get("db_session")

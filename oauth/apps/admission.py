@@ -15,6 +15,8 @@ from oauth.apps import clients
 from oauth.apps.models import AppReview, DeveloperOrganization, ReviewState
 from oauth.models import Client, ClientKind, ClientStatus
 from oauth.tokens import system_tokens
+from oauth.webhooks import outbox
+from oauth.webhooks.models import Event
 from service import audit
 
 
@@ -148,11 +150,20 @@ def settle(session: Session, client: Client, *, sandbox: bool, reason: str) -> N
     status = status_of(state, organization_stands=organization_stands(session, client), sandbox=sandbox)
     if status is client.status:
         return
-    client.status = status
+    before, client.status = client.status, status
     # Gone for good: a program that is let in again asks anew.
     system_tokens.end_all(session, client.id)
     session.flush()
     audit.record(session, _TAGS[status], client_id=client.id, reason=reason[:500])
+    if event := _find_event(before, status):
+        outbox.announce(session, client.id, event)
+
+
+def _find_event(before: ClientStatus, after: ClientStatus) -> Event | None:
+    """What the app's own server is told of the change; nothing of one that never stood."""
+    if after is ClientStatus.APPROVED:
+        return Event.APP_RESUMED if before is ClientStatus.SUSPENDED else None
+    return {ClientStatus.SUSPENDED: Event.APP_SUSPENDED, ClientStatus.RETIRED: Event.APP_RETIRED}.get(after)
 
 
 def _listed() -> tuple[ColumnElement[bool], ...]:

@@ -26,6 +26,7 @@ from oauth.errors import (
     UnusableRequest,
 )
 from oauth.models import Client, ClientStatus, LaunchHandle
+from oauth.trials.checks import Check, because
 from service.settings import Settings
 
 MAX_STATE = 2048
@@ -86,10 +87,12 @@ def validate(
     redirect_uri = _trusted_redirect(client, given.get("redirect_uri", ""), settings)
     state = given.get("state", "")
     if not state or len(state) > MAX_STATE:
-        raise UnusableRequest
+        raise because(Check.STATE, UnusableRequest())
     try:
-        if repeated or (client.require_pushed_authorization_requests and not pushed):
-            raise InvalidRequest()
+        if repeated:
+            raise because(Check.REPEATED, InvalidRequest())
+        if client.require_pushed_authorization_requests and not pushed:
+            raise because(Check.PUSHED_ONLY, InvalidRequest())
         return _checked(session, client, redirect_uri, state, given, settings)
     except OAuth2Error as error:
         raise Refusal(redirect_uri, state, error) from None
@@ -98,18 +101,18 @@ def validate(
 def _trusted_client(session: Session, client_id: str) -> Client:
     client = clients.find(session, client_id)
     if client is None or client.status is not ClientStatus.APPROVED:
-        raise UntrustedClient
+        raise because(Check.CLIENT, UntrustedClient())
     return client
 
 
 def _trusted_redirect(client: Client, uri: str, settings: Settings) -> str:
     if not redirects.matches(client.redirect_uris, uri):
-        raise UntrustedRedirect
+        raise because(Check.REDIRECT, UntrustedRedirect())
     try:
         # Again at use, so that an address that got past an older rule is refused now (case 5).
         redirects.require_registrable(uri, sandbox=settings.sandbox)
     except redirects.RedirectRefused:
-        raise UntrustedRedirect from None
+        raise because(Check.REDIRECT, UntrustedRedirect()) from None
     return uri
 
 
@@ -118,11 +121,11 @@ def _checked(
 ) -> AuthorizationRequest:
     _refuse_request_objects(given)
     if given.get("response_type") != "code":
-        raise UnsupportedResponseType()
+        raise because(Check.RESPONSE_TYPE, UnsupportedResponseType())
     if given.get("response_mode", "query") != "query":
-        raise InvalidRequest()
+        raise because(Check.RESPONSE_MODE, InvalidRequest())
     if given.get("aud") not in {settings.fhir_base, f"{settings.fhir_base}/"}:
-        raise InvalidRequest()
+        raise because(Check.AUD, InvalidRequest())
     scopes, launch = _scopes(client, given.get("scope", ""), given.get("launch"))
     return AuthorizationRequest(
         client=client,
@@ -142,38 +145,38 @@ def _checked(
 
 def _refuse_request_objects(given: dict[str, str]) -> None:
     if "request" in given:
-        raise RequestNotSupported()
+        raise because(Check.REQUEST_OBJECT, RequestNotSupported())
     if "request_uri" in given:
-        raise RequestUriNotSupported()
+        raise because(Check.REQUEST_OBJECT, RequestUriNotSupported())
 
 
 def _challenge(given: dict[str, str]) -> str:
     # S256 for every client, confidential ones too; fullmatch, because `$` lets a trailing newline pass.
     challenge = given.get("code_challenge", "")
     if given.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
-        raise InvalidRequest()
+        raise because(Check.CHALLENGE, InvalidRequest())
     return challenge
 
 
 def _scopes(client: Client, asked: str, launch: str | None) -> tuple[ScopeSet, str | None]:
     """What may be asked for of what is asked, and the launch handle that goes with the scope `launch`."""
     if asked.count(" ") >= MAX_SCOPES:
-        raise InvalidScope()
+        raise because(Check.SCOPE, InvalidScope())
     left = effective_scopes(asked, asked, client.scopes, None).without(*_UNSUPPORTED_WORDS)
     if launch is None and "launch/patient" in left:
         # An app that asks for either way of launching and was opened by itself.
         left = left.without("launch")
     if not left.resources and not _ENOUGH_ALONE.intersection(left.words):
-        raise InvalidScope()
+        raise because(Check.SCOPE, InvalidScope())
     if (launch is None) == ("launch" in left):
-        raise InvalidRequest()
+        raise because(Check.LAUNCH, InvalidRequest())
     return left, launch
 
 
 def _prompts(text: str) -> frozenset[str]:
     prompts = PROMPTS.intersection(text.split(" "))
     if "none" in prompts and len(text.split(" ")) > 1:
-        raise InvalidRequest()
+        raise because(Check.PARAMETER, InvalidRequest())
     return prompts
 
 
@@ -181,17 +184,17 @@ def _max_age(text: str | None) -> timedelta | None:
     if text is None:
         return None
     if not _AGE.fullmatch(text):
-        raise InvalidRequest()
+        raise because(Check.PARAMETER, InvalidRequest())
     return timedelta(seconds=int(text))
 
 
 def _thumbprint(text: str | None) -> str | None:
     if text is not None and not _THUMBPRINT.fullmatch(text):
-        raise InvalidRequest()
+        raise because(Check.PARAMETER, InvalidRequest())
     return text
 
 
 def _short(text: str | None) -> str | None:
     if text is not None and len(text) > MAX_STATE:
-        raise InvalidRequest()
+        raise because(Check.PARAMETER, InvalidRequest())
     return text

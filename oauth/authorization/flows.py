@@ -25,6 +25,9 @@ from oauth.exchanges.standing import Standing
 from oauth.models import AuthorizationCode, LaunchHandle, PendingAuthorization
 from oauth.requests import OAuthRequest
 from oauth.server import refusal_url, server
+from oauth.trials import tracing
+from oauth.trials.checks import Check, failed
+from oauth.trials.models import Seen
 from service import audit, single_use, web
 from service.accounts.models import Account
 from service.accounts.sessions import Login
@@ -98,6 +101,7 @@ def begin(session: Session, asked: AuthorizationRequest) -> str:
     Raises Refusal when its challenge was seen just now, or another request used its launch handle first.
     """
     if _challenge_seen(session, asked):
+        failed(Check.CHALLENGE_REUSED)
         raise Refusal(asked.redirect_uri, asked.state, InvalidRequest())
     at, launch = now(), asked.launch
     if launch is not None:
@@ -166,6 +170,7 @@ def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login
         session, "oauth:authorization:answer", account_id=grant.account_id, member_id=grant.member_id,
         link_id=grant.link_id, client_id=grant.client_id, grant_id=grant.id,
     )  # fmt: skip
+    tracing.note(Seen.CODE, grant.client_id)
     return str(response.headers["Location"])
 
 
@@ -177,6 +182,7 @@ def refuse(session: Session, pending: PendingView, error: OAuth2Error | None = N
         session, "oauth:authorization:refuse", outcome=audit.Outcome.REFUSED, client_id=kept.client_id,
         detail={"error": str(reason.error)},
     )  # fmt: skip
+    tracing.note(Seen.REFUSED, kept.client_id, str(reason.error))
     return refusal_url(kept.redirect_uri, kept.state, reason)
 
 

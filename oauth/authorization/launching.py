@@ -15,6 +15,7 @@ from oauth.apps import clients, redirects
 from oauth.errors import InvalidRequest
 from oauth.models import Client, ClientStatus, LaunchHandle
 from oauth.tokens import token_rows
+from oauth.trials.checks import Check, because
 from service import audit, single_use, web
 from service.accounts.models import Account
 from service.accounts.sessions import Login
@@ -61,14 +62,14 @@ def get(session: Session, client: Client, raw: str) -> LaunchHandle:
     """The handle, still unspent; raises InvalidRequest when it is unknown, over, spent, or another app's."""
     found = session.scalar(select(LaunchHandle).where(LaunchHandle.hash == digest(raw), *_usable(client)))
     if found is None:
-        raise InvalidRequest()
+        raise because(Check.LAUNCH, InvalidRequest())
     return found
 
 
 def spend(session: Session, client: Client, handle: LaunchHandle) -> None:
     """Use the handle up; raises InvalidRequest when another request did so first."""
     if not single_use.spend(session, LaunchHandle, LaunchHandle.hash == handle.hash, *_usable(client)):
-        raise InvalidRequest()
+        raise because(Check.LAUNCH, InvalidRequest())
 
 
 def _launchable(session: Session, client_id: str) -> Client:

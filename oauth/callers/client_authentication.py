@@ -18,6 +18,7 @@ from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
 from oauth.statements import CallerFacts, find_caller
 from oauth.tokens import token_rows
+from oauth.trials.checks import Check, because, claimed
 from service import audit, web
 from service.accounts import throttling
 from service.clock import now
@@ -46,6 +47,7 @@ def authenticate(session: Session, request: OAuthRequest, methods: Collection[st
     its own right secret, from elsewhere, keeps working.
     """
     presented = _name_by_token(session, request, read(request))
+    claimed(presented.client_id)
     here, at = _counter_here(presented.client_id), microseconds(now())
     possible = clients.is_possible(presented.client_id)
     proof = _prove(presented, here, at) if presented.assertion and possible else None
@@ -57,7 +59,7 @@ def authenticate(session: Session, request: OAuthRequest, methods: Collection[st
         audit.record(
             session, "oauth:client:authenticate", outcome=audit.Outcome.REFUSED, client_id=client.id if client else None
         )
-        raise InvalidClient()
+        raise because(_why(client, presented), InvalidClient())
     if presented.method not in methods:
         raise InvalidClient()
     return client
@@ -142,6 +144,12 @@ def _fits(
 def _is_registered_so(client: CallerFacts, presented: Presented) -> bool:
     approved = client.status == ClientStatus.APPROVED
     return approved and client.token_endpoint_auth_method == presented.method
+
+
+def _why(client: CallerFacts | None, presented: Presented) -> Check:
+    if client is None or client.status != ClientStatus.APPROVED:
+        return Check.CLIENT
+    return Check.CREDENTIAL if client.token_endpoint_auth_method == presented.method else Check.METHOD
 
 
 def _counter_here(client_id: str) -> str:

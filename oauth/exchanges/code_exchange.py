@@ -21,6 +21,7 @@ from oauth.exchanges.standing import Recipient, Standing
 from oauth.models import AuthMethod, AuthorizationCode, Client, ClientStatus, FamilyEnd, PendingAuthorization
 from oauth.requests import OAuthRequest
 from oauth.tokens import token_rows
+from oauth.trials.checks import Check, because, failed
 from service import audit, web
 from service.accounts.models import LoginSession
 from service.clock import now
@@ -83,16 +84,26 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
         session = web.db_session()
         found = session.get(AuthorizationCode, digest(code))
         if found is None:
+            failed(Check.CODE_UNKNOWN)
             return None
         if found.client_id != client.id:
             _report_foreign(found, client)
+            failed(Check.CODE_FOREIGN)
             return None
         if found.spent_at is not None:
             _report_replay(found)
+            failed(Check.CODE_SPENT)
             return None
         if found.dpop_jkt not in {None, self.request.dpop_jkt}:
+            failed(Check.KEY)
             return None
-        return found if _in_time(found) else None
+        if not _in_time(found):
+            failed(Check.CODE_LATE)
+            return None
+        if self.request.payload.redirect_uri != found.redirect_uri:
+            # Authlib compares them next, and says only that the grant is not valid.
+            failed(Check.REDIRECT_DIFFERS)
+        return found
 
     def authenticate_user(self, authorization_code: AuthorizationCode) -> Recipient:
         """Spend the code and found the family; raises InvalidGrant when anything it hangs from fell meanwhile."""
@@ -103,10 +114,10 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
             raise SpentAlready
         found = standing.find(session, authorization_code.grant_id, self.request.client)
         if found is None or not _agrees(found, authorization_code):
-            raise InvalidGrant()
+            raise because(Check.GRANT, InvalidGrant())
         scopes = found.scopes(authorization_code.scope)
         if not scopes:
-            raise InvalidGrant()
+            raise because(Check.SCOPE, InvalidGrant())
         family = token_rows.found_family(session, authorization_code, family_id)
         return Recipient(found, family, scopes, first=True)
 
@@ -136,10 +147,10 @@ class S256:
         """Raise unless the verifier has the challenge of the code. `fullmatch`: `$` lets a trailing newline pass."""
         verifier = grant.request.form.get("code_verifier")
         if not verifier:
-            raise InvalidRequest()
+            raise because(Check.VERIFIER_MISSING, InvalidRequest())
         code: AuthorizationCode = grant.request.authorization_code
         if not _VERIFIER.fullmatch(verifier) or not hmac.compare_digest(challenge_of(verifier), code.code_challenge):
-            raise InvalidGrant()
+            raise because(Check.VERIFIER, InvalidGrant())
 
 
 def challenge_of(verifier: str) -> str:

@@ -16,6 +16,7 @@ from oauth.exchanges.standing import Recipient
 from oauth.models import AuthMethod, Client, FamilyEnd, RefreshToken, TokenFamily
 from oauth.requests import OAuthRequest
 from oauth.tokens import token_rows
+from oauth.trials.checks import Check, because, failed
 from service import audit, web
 from service.clock import now
 from service.single_use import spend
@@ -48,27 +49,34 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
         """The token, if it is this app's, unspent and in time, and its family lives."""
         found = token_rows.find_refresh_token(web.db_session(), refresh_token)
         if found is None:
+            failed(Check.REFRESH_UNKNOWN)
             return None
         presented = Presented(*found)
         client: Client = self.request.client
         if not presented.check_client(client):
             _report_foreign(presented, client)
+            failed(Check.REFRESH_FOREIGN)
             return None
         if presented.family.dpop_jkt not in {None, self.request.dpop_jkt}:
             # Without the key nobody can use it, nor end the family by showing a spent one.
+            failed(Check.KEY)
             return None
         if presented.token.spent_at is not None:
             _report_reuse(presented.family)
+            failed(Check.REFRESH_SPENT)
             return None
         at = now()
         in_time = presented.token.created_at - token_rows.CLOCK_SKEW <= at < presented.token.expires_at
-        return presented if in_time and presented.family.ended_at is None else None
+        if not in_time or presented.family.ended_at is not None:
+            failed(Check.REFRESH_OVER)
+            return None
+        return presented
 
     def _validate_token_scope(self, token: Presented) -> None:
         """A wider ask is invalid_scope. Compared by meaning, so that `.r` is within `.rs` (Authlib compares words)."""
         asked = self.request.payload.scope
         if asked and not _readable(asked).within(parse(token.get_scope())):
-            raise InvalidScope()
+            raise because(Check.REFRESH_SCOPE, InvalidScope())
 
     def authenticate_user(self, refresh_token: Presented) -> Recipient:
         """Spend the token and end the family's access tokens; raises InvalidGrant when the grant no longer stands."""
@@ -76,15 +84,13 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
         if not spend(session, RefreshToken, RefreshToken.hash == refresh_token.token.hash):
             raise SpentAlready
         found = standing.find(session, refresh_token.family.grant_id, self.request.client)
-        if found is None:
-            raise InvalidGrant()
-        if not found.may_return(session, refresh_token.family):
-            raise InvalidGrant()
+        if found is None or not found.may_return(session, refresh_token.family):
+            raise because(Check.GRANT, InvalidGrant())
         scopes = found.scopes(refresh_token.get_scope())
         if self.request.payload.scope:
             scopes = parse(self.request.payload.scope).meet(scopes)
         if not scopes:
-            raise InvalidScope()
+            raise because(Check.REFRESH_SCOPE, InvalidScope())
         token_rows.end_access_tokens(session, refresh_token.family.id)
         return Recipient(found, refresh_token.family, scopes, first=False)
 

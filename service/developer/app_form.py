@@ -24,7 +24,7 @@ LABELS = {
     "post_logout_redirect_uris": "Addresses after sign-out", "category": "Category in the App Gallery",
     "description": "Description", "website": "Website", "policy_uri": "Privacy policy", "terms_uri": "Terms",
     "contact": "Support contact", "jwks": "Public keys", "jwks_uri": "Address of the public keys",
-    "words": "Your words", "agrees": "Your answer",
+    "words": "Your words", "agrees": "Your answer", "url": "Address for messages",
 }  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from oauth.apps.clients import AuthMethod
 from oauth.apps.models import Category, Platform
+from oauth.trials.faults import MOST_REQUESTS
+from oauth.trials.models import Fault
 from service.accounts import usernames
 from service.accounts.schemas import require_storable
 from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
@@ -17,6 +19,7 @@ _PAGE = _("Please enter a web address that begins with https://")
 _CHOOSE = _("Please choose one.")
 _ACCEPT = _("To go on, please tick that you accept the terms.")
 _LINE = _("Please write it in one line.")
+_REQUESTS = _("Please enter a number from 1 to 50, or leave it empty.")
 MOST_WORDS = 2_000
 
 
@@ -124,6 +127,26 @@ class Keys(_Stripped):
 
     jwks = _optional(20_000)
     jwks_uri = _optional(2_000, _require_page)
+
+
+class FaultChoice(_Stripped):
+    """A fault that the app shall meet, and for how many requests; none says for as long as it lasts."""
+
+    fault = fields.Enum(Fault, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE})
+    requests = fields.Integer(
+        load_default=None, allow_none=True, validate=validate.Range(1, MOST_REQUESTS, error=_REQUESTS),
+        error_messages={"invalid": _REQUESTS},
+    )  # fmt: skip
+
+    @pre_load
+    def _leave_out(self, given: dict[str, object], **_: object) -> dict[str, object]:
+        return {name: value for name, value in given.items() if name != "requests" or value != ""}
+
+
+class WebhookAddress(_Stripped):
+    """Where messages go; whether that may be is asked where they are sent."""
+
+    url = _text(2_000, _require_line)
 
 
 class Words(_Stripped):

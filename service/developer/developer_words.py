@@ -4,6 +4,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from oauth.apps.clients import Attestation, AuthMethod
+from oauth.webhooks.models import Event, MessageState
 
 TERMS_VERSION = "2026-1"
 """Raised with every change of templates/developer/terms.html."""
@@ -25,3 +26,17 @@ METHODS: dict[AuthMethod, tuple[LazyString, LazyString]] = {
         _("Apps with a server. Nothing secret ever leaves it: you paste public keys."),
     ),
 }  # fmt: skip
+EVENTS: dict[Event, LazyString] = {
+    Event.GRANT_REVOKED: _("A member, their representative or the plan ended a connection."),
+    Event.GRANT_EXPIRED: _("The time that was agreed is over."),
+    Event.APP_SUSPENDED: _("The plan suspended the app, or its organization."),
+    Event.APP_RESUMED: _("The app is let in again."),
+    Event.APP_RETIRED: _("The app is closed for good, and every connection with it."),
+    Event.TEST: _("You pressed Send a test event."),
+}
+MESSAGE_STATES: dict[MessageState, LazyString] = {
+    MessageState.WAITING: _("Waiting"),
+    MessageState.DELIVERED: _("Delivered"),
+    MessageState.FAILED: _("Given up"),
+    MessageState.DROPPED: _("Not sent: the address was taken away"),
+}

@@ -1,0 +1,160 @@
+"""Writes down what an app does in the sandbox, while its developers want it: after each request, in its own session.
+
+A request that was rolled back has its step too: a refused one is what a developer wants to understand. In production
+nothing of this is installed.
+"""
+
+import re
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+from flask import Flask, Response, current_app, g, has_request_context, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from consent.models import Grant
+from oauth.tokens import token_rows
+from oauth.trials import trace
+from oauth.trials.checks import Check
+from oauth.trials.models import Seen, TraceStep
+from service import web
+from service.clock import now
+from service.db import Statement, microseconds
+
+# By hand: a session of its own would lock SQLite for the look.
+_TRACED = Statement("SELECT client_id FROM app_trial WHERE traced_until > %s")
+_KNOWN_FOR = 1.0
+_EXTENSION = "latchstring.trials"
+_API_PATH = "/fhir/"
+_TYPE = re.compile(r"/([A-Z][A-Za-z]{1,38})(?:/|$)")
+_TOKEN_STEPS = {"authorization_code": Seen.EXCHANGE, "refresh_token": Seen.REFRESH}
+log = structlog.get_logger("oauth.trials")
+
+
+@dataclass
+class _Known:
+    """Which apps are traced, asked of the database once a second at most."""
+
+    clients: frozenset[str] = field(default_factory=frozenset)
+    until: float = 0.0
+
+
+def install(app: Flask) -> None:
+    """Write steps after requests, in the sandbox only."""
+    if app.extensions["latchstring"].settings.sandbox:
+        app.extensions[_EXTENSION] = _Known()
+        app.after_request(_write)
+
+
+def note(step: Seen, client_id: str, error: str = "") -> None:
+    """Keep a step of this request; it is written afterwards, where anything is."""
+    if has_request_context():
+        g.setdefault("trace_notes", []).append((step, client_id, error))
+
+
+def app_of_token(session: Session, raw: str) -> tuple[str, Check | None]:
+    """The app that an access token belongs to, and why it opens nothing, if it does not."""
+    found = token_rows.find_access_token(session, raw)
+    if found is None:
+        return "", None
+    token, family = found
+    grant = session.get_one(Grant, family.grant_id)
+    if token.ended_at is not None or family.ended_at is not None:
+        return family.client_id, Check.TOKEN_ENDED
+    if grant.ended_at is not None or grant.version != token.grant_version:
+        return family.client_id, Check.GRANT
+    return family.client_id, Check.TOKEN_LATE if token.expires_at <= now() else None
+
+
+def forget_known() -> None:
+    """Ask the database again at the next request: a developer has just begun or ended a trace here."""
+    current_app.extensions[_EXTENSION].until = 0.0
+
+
+def _write(response: Response) -> Response:
+    try:
+        known = _traced()
+        steps = _steps(response, known) if known else []
+        if steps:
+            # The page that told a person of the refusal has read: on SQLite nobody else writes until that ends.
+            web.drop_transaction()
+            with web.latchstring().sessions.begin() as session:
+                session.add_all(steps)
+                session.flush()
+                for client_id in {step.client_id for step in steps}:
+                    trace.cut(session, client_id)
+    except DBAPIError as problem:
+        # The app's own request went as it went.
+        log.warning("trace_not_written", problem=type(problem).__name__)
+    return response
+
+
+def _traced() -> frozenset[str]:
+    known: _Known = current_app.extensions[_EXTENSION]
+    if time.monotonic() >= known.until:
+        with closing(web.latchstring().reading.open()) as session:
+            known.clients = frozenset(row[0] for row in _TRACED.run(session, microseconds(now())).fetchall())
+        known.until = time.monotonic() + _KNOWN_FOR
+    return known.clients
+
+
+def _steps(response: Response, known: frozenset[str]) -> list[TraceStep]:
+    made = [
+        _step(client_id, step, failed=bool(error), error=error)
+        for step, client_id, error in g.get("trace_notes", [])
+        if client_id in known
+    ]
+    if request.endpoint == "oauth.authorize":
+        made = _asked(response, known) + made
+    elif request.endpoint in {"oauth.token", "oauth.par"}:
+        made += _called(response, known)
+    elif request.path.startswith(_API_PATH) and request.method != "OPTIONS":
+        made += _read(response, known)
+    return made
+
+
+def _step(client_id: str, step: Seen, **given: Any) -> TraceStep:
+    return TraceStep(client_id=client_id, at=now(), step=step, **given)
+
+
+def _asked(response: Response, known: frozenset[str]) -> list[TraceStep]:
+    client_id = request.values.get("client_id", "")
+    if client_id not in known:
+        return []
+    check = g.get("failed_check")
+    error = parse_qs(urlsplit(response.location or "").query).get("error", [""])[0] if check else ""
+    return [_step(client_id, Seen.AUTHORIZE, failed=check is not None, failed_check=check, error=error[:60])]
+
+
+def _called(response: Response, known: frozenset[str]) -> list[TraceStep]:
+    client_id = g.get("claimed_client", request.form.get("client_id", ""))
+    step = Seen.PUSH if request.endpoint == "oauth.par" else _TOKEN_STEPS.get(request.form.get("grant_type", ""))
+    if client_id not in known or step is None or request.method != "POST":
+        return []
+    failed = response.status_code >= 400
+    error = str((response.get_json(silent=True) or {}).get("error", ""))[:60] if failed else ""
+    check = g.get("failed_check") if failed else None
+    return [_step(client_id, step, failed=failed, failed_check=check, error=error, status=response.status_code)]
+
+
+def _read(response: Response, known: frozenset[str]) -> list[TraceStep]:
+    _scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
+    if not raw.strip():
+        return []
+    with web.latchstring().sessions() as session:
+        client_id, check = app_of_token(session, raw.strip())
+    if client_id not in known:
+        return []
+    failed = response.status_code >= 400
+    why = g.get("failed_check") or (check if response.status_code == 401 else None)
+    found = _TYPE.search(request.path)
+    return [
+        _step(
+            client_id, Seen.READ, failed=failed, failed_check=why,
+            status=response.status_code, resource_type=found[1] if found else "",
+        )
+    ]  # fmt: skip

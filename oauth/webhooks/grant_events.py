@@ -1,0 +1,84 @@
+"""Finds what ended of grants and tells their apps: pulled from the grants themselves by the worker.
+
+`consent` ends grants and calls nothing above it. A grant that ended, or is over, says so for ever, so that nothing is
+missed while the worker is away, nothing is told of a deed that was rolled back, and no way of ending one is forgotten.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, literal, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
+
+from consent import grants
+from consent.models import EndedBy, Grant, RepresentativeLink
+from consent.scopes import parse
+from oauth.webhooks import outbox
+from oauth.webhooks.models import Event, WebhookEndpoint, WebhookMessage
+from service.clock import now
+from service.db import Instant
+from service.plan.models import Member
+from service.settings import Settings
+
+# A deed counts from its commit, which may come after the moment it bears; no transaction is open as long as this.
+_LATE = timedelta(hours=1)
+_BATCH = 500
+# `app.retired` tells of every grant of an app that is closed.
+_UNTOLD = (EndedBy.TIME, EndedBy.APP)
+
+
+def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
+    """The job: write a message for each grant that was revoked, or is over, since the last turn."""
+    with sessions.begin() as session:
+        pulled_until = session.scalar(select(func.min(WebhookEndpoint.pulled_until)).where(_listening()))
+        if pulled_until is not None:
+            _pull(session, pulled_until - _LATE)
+
+
+def run_links(sessions: sessionmaker[Session], _settings: Settings) -> None:
+    """The job for grants whose giver may no longer act for the member: nobody ended them, and they open nothing."""
+    moment, link = now(), RepresentativeLink
+    over = or_(link.ended_at.is_not(None), link.valid_until <= moment, link.version != Grant.link_version)
+    with sessions.begin() as session:
+        if session.scalar(select(func.count()).select_from(WebhookEndpoint).where(_listening())):
+            lost = _untold(literal(moment, Instant)).join(link, link.id == Grant.link_id)
+            rows = session.execute(lost.where(Grant.ended_at.is_(None), Grant.expires_at > moment, over)).all()
+            _tell(session, Event.GRANT_REVOKED, rows)
+
+
+def _pull(session: Session, since: datetime) -> None:
+    moment = now()
+    ended = (Grant.ended_at > since, Grant.ended_by.not_in(_UNTOLD))
+    revoked = session.execute(_untold(Grant.ended_at).where(*ended, _heard(Grant.ended_at))).all()
+    _tell(session, Event.GRANT_REVOKED, revoked)
+    by_time = or_(Grant.ended_at.is_(None), Grant.ended_by == EndedBy.TIME)
+    over = (Grant.expires_at > since, Grant.expires_at <= moment, by_time)
+    expired = session.execute(_untold(Grant.expires_at).where(*over, _heard(Grant.expires_at))).all()
+    _tell(session, Event.GRANT_EXPIRED, expired)
+    if max(len(revoked), len(expired)) < _BATCH:
+        session.execute(update(WebhookEndpoint).where(_listening()).values(pulled_until=moment))
+
+
+def _untold(at: InstrumentedAttribute[Any] | ColumnElement[Any]) -> Any:
+    """Grants of apps that listen and were not told; the caller says which."""
+    told = select(WebhookMessage.id).where(WebhookMessage.grant_id == Grant.id).exists()
+    columns = (Grant.id, Grant.client_id, Grant.account_id, Grant.member_id, Grant.scopes, Member.patient_id)
+    found = select(*columns, at.label("at")).join(WebhookEndpoint, WebhookEndpoint.client_id == Grant.client_id)
+    return found.join(Member, Member.id == Grant.member_id).where(_listening(), ~told).order_by("at").limit(_BATCH)
+
+
+def _listening() -> ColumnElement[bool]:
+    return WebhookEndpoint.ended_at.is_(None)
+
+
+def _heard(at: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    return at >= WebhookEndpoint.listens_from
+
+
+def _tell(session: Session, event: Event, rows: Sequence[Row[Any]]) -> None:
+    for row in rows:
+        ids = {"patient": row.patient_id}
+        if "openid" in parse(row.scopes):
+            ids["sub"] = grants.subject_for(session, row.account_id, row.member_id)
+        outbox.announce(session, row.client_id, event, at=row.at, grant_id=row.id, **ids)
