@@ -42,7 +42,7 @@ Case = tuple[Misdeed, set[str]]
 
 def each(name: str) -> set[str]:
     """This requirement of every launch offered."""
-    return {f"standalone.{launch}.{name}" for launch in ("public", "post", "symmetric")}
+    return {f"standalone.{launch}.{name}" for launch in ("public", "post", "symmetric", "asymmetric")}
 
 
 def named(section: str, *names: str) -> set[str]:
