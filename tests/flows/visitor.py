@@ -68,6 +68,11 @@ class Visitor:
                 response = self._act(response, answer)
         raise AssertionError(f"no end after {self.seen}")
 
+    def sign_in(self, base_url: str) -> None:
+        """Sign in at the plan's own page."""
+        form = self._act(self.browser.get(f"{base_url}/sign-in", timeout=30), "Sign in")
+        assert form.is_redirect, form.text
+
     def _act(self, page: requests.Response, answer: str) -> requests.Response:
         assert page.status_code == 200, page.text
         reader = _Forms()
