@@ -16,6 +16,9 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-$(firstword $(shell cksum < requirements.lock))
 DEV_STAMP := $(VENV)/.dev-$(firstword $(shell cksum < requirements-dev.lock))
 NPM_STAMP := tests/clients/node_modules/.lock-$(firstword $(shell cksum < tests/clients/package-lock.json))
+# A place of their own: what Jupyter needs has no say in which versions we run.
+CLIENTS := tests/clients/.venv
+CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requirements.txt))
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
@@ -45,9 +48,11 @@ imports: $(DEV_STAMP)  ## who may import whom
 coverage: $(DEV_STAMP) browser  ## the tests, measured
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
-browser:  ## npm's packages of the client and browser tests, where npm is at hand
+browser:  ## other people's clients for the tests: npm's where npm is at hand, and Jupyter's
 	@if [ ! -f $(NPM_STAMP) ] && command -v npm >/dev/null; then \
 	  npm ci --prefix tests/clients --no-audit --no-fund --silent && touch $(NPM_STAMP); fi
+	@[ -f $(CLIENTS_STAMP) ] || $(MAKE) --no-print-directory $(CLIENTS_STAMP) \
+	  || echo 'Jupyter could not be installed: its test is skipped' >&2
 
 bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 	$(BIN)/python bench/run $(ARGS)
@@ -66,9 +71,10 @@ LOCK := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_INDEX_URL PIP_CONFIG
   CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-lock: $(DEV_STAMP)  ## compile both lock files from setup.cfg (ARGS=--upgrade takes newer versions)
+lock: $(DEV_STAMP)  ## compile the lock files from setup.cfg, and the clients' own (ARGS=--upgrade takes newer versions)
 	$(LOCK) $(ARGS) --output-file requirements.lock setup.cfg
 	$(LOCK) $(ARGS) --extra test --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.cfg
+	$(LOCK) $(ARGS) --output-file tests/clients/requirements.txt tests/clients/requirements.in
 	rm -rf latchstring.egg-info
 
 clean:  ## forget the sandbox (its database, mail and sign-ins)
@@ -89,4 +95,11 @@ $(DEV_STAMP): | $(RUN_STAMP)
 	@echo 'Installing what the tests need (once for each lock file) ...'
 	@$(PIP) -r requirements-dev.lock
 	@rm -f $(VENV)/.dev-*
+	@touch $@
+
+$(CLIENTS_STAMP):
+	@echo 'Installing the clients of the tests (once for each lock file) ...'
+	@$(PYTHON) -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps \
+	  -r tests/clients/requirements.txt
 	@touch $@

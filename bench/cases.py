@@ -9,13 +9,16 @@ from itertools import cycle
 from urllib.parse import urlencode
 
 from bench import BARE, EMPTY_FLASK, TOKEN_CHECK
+from bench.callers import CALLBACK, SCOPE
 from bench.data import Material
 from bench.load import Reply, Work, WrongAnswer
+from bench.revoking import Deed
 
 PAGE = 20
 FHIR = "/fhir/r4"
 SLOTS = 8
 _INQUIRY = "/provider/remittances"
+_BY_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONG_AGO = "2000-01-01"
 """A number alone leads on to its remittance; with a date beside it the results are a page."""
 _COOKIE = re.compile(rb"\r\nset-cookie:\s*([^;\r]+)", re.IGNORECASE)
@@ -45,7 +48,6 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
     reads = [_get(f"{FHIR}/ExplanationOfBenefit/{eob}", one.token) for one in material.readers for eob in one.eobs]
     searches = [_get(_search_of(one.patient_id), one.token) for one in material.readers]
     squeezed = [_get(_search_of(one.patient_id), one.token, "zstd, gzip") for one in material.readers]
-    checks = [_get(TOKEN_CHECK, one.token) for one in material.readers]
     introspections = [_introspect(material, one.token) for one in material.readers]
     _require_resource(ask(reads[0]))
     _require_page(ask(searches[0]))
@@ -53,12 +55,14 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
     cases = [
         Case("bare route", _repeat([_get(BARE)]), writes=False),
         Case("empty Flask app", _repeat([_get(EMPTY_FLASK)]), writes=False),
-        Case("token check", _repeat(checks), writes=False),
+        Case("token check", token_checks(material), writes=False),
         Case("introspection", _repeat(introspections), writes=False),
         Case("read by id", _repeat(reads), spared_too=True),
         Case("search of 20", _repeat(searches), spared_too=True),
         Case("claims inquiry", _claims_inquiries(material, ask), spared_too=True),
         Case("token issue", _refreshes(material)),
+        Case("code exchange", _code_exchanges(material)),
+        Case("client_credentials", _client_credentials(material, ask)),
         Case("sign-in", _sign_ins(material, ask), connections=4),
         Case("remittance inquiry", _remittance_inquiries(material, ask), spared_too=True),
     ]
@@ -79,17 +83,62 @@ def _repeat(requests: list[bytes]) -> Work:
 def _refreshes(material: Material) -> Work:
     """Each connection refreshes its own family, always with the token of its last answer."""
     current = dict(enumerate(material.refresh_tokens))
-    basic = b64encode(f"{material.client_id}:{material.client_secret}".encode()).decode()
+    authorization = _basic(material)
 
     def ask(slot: int) -> bytes:
         form = {"grant_type": "refresh_token", "refresh_token": current[slot]}
-        return _post("/oauth/token", form, f"Authorization: Basic {basic}\r\n")
+        return _post("/oauth/token", form, authorization)
 
     def take(slot: int, reply: Reply) -> None:
         _require(reply, 200)
         current[slot] = json.loads(reply.body)["refresh_token"]
 
     return Work(ask, take)
+
+
+def _code_exchanges(material: Material) -> Work:
+    """Each request exchanges a code that nobody used before."""
+    codes, authorization = iter(material.codes.values), _basic(material)
+
+    def ask(_slot: int) -> bytes:
+        code = next(codes, None)
+        if code is None:
+            raise WrongAnswer("every code is exchanged: make more of them")
+        form = {
+            "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK,
+            "code_verifier": material.codes.verifier,
+        }  # fmt: skip
+        return _post("/oauth/token", form, authorization)
+
+    return Work(ask, lambda _slot, reply: _require(reply, 200))
+
+
+def _client_credentials(material: Material, ask: Ask) -> Work:
+    """Each request proves itself by an assertion of its own, signed while others are on their way."""
+    issuer = json.loads(ask(_get("/.well-known/oauth-authorization-server")).body)["issuer"]
+
+    def sign(_slot: int) -> bytes:
+        return _post("/oauth/token", {
+            "grant_type": "client_credentials", "scope": SCOPE, "client_assertion_type": _BY_ASSERTION,
+            "client_assertion": material.program.assertion(issuer), "client_id": material.program.client_id,
+        })  # fmt: skip
+
+    return Work(sign, lambda _slot, reply: _require(reply, 200))
+
+
+def token_checks(material: Material) -> Work:
+    """Reads that are let in or not, and nothing else."""
+    return _repeat([_get(TOKEN_CHECK, one.token) for one in material.readers])
+
+
+def revocations(material: Material) -> list[Deed]:
+    """An app ends families one after the other; the read is of the token that must be dead then."""
+    authorization = _basic(material)
+    read = f"{FHIR}/Coverage?_count=1"
+    return [
+        Deed(_post("/oauth/revoke", {"token": one.refresh_token}, authorization), _get(read, one.access_token))
+        for one in material.revocable
+    ]
 
 
 def _claims_inquiries(material: Material, ask: Ask) -> Work:
@@ -146,8 +195,12 @@ def _remittance_inquiries(material: Material, ask: Ask) -> Work:
 
 
 def _introspect(material: Material, token: str) -> bytes:
-    basic = b64encode(f"{material.client_id}:{material.client_secret}".encode()).decode()
-    return _post("/oauth/introspect", {"token": token}, f"Authorization: Basic {basic}\r\n")
+    return _post("/oauth/introspect", {"token": token}, _basic(material))
+
+
+def _basic(material: Material) -> str:
+    pair = b64encode(f"{material.client_id}:{material.client_secret}".encode()).decode()
+    return f"Authorization: Basic {pair}\r\n"
 
 
 def _cookies(reply: Reply, *others: bytes) -> str:

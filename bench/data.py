@@ -1,4 +1,4 @@
-"""What the requests are about: a sandbox plan, an app, grants and tokens, made by the product's own verbs."""
+"""What the requests are about: a sandbox plan, apps, grants, codes and tokens, made by the product's own verbs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,8 @@ from rich.console import Console
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from bench import portal
+from bench import callers, portal
+from bench.callers import Codes, Program
 from bench.portal import Office
 from consent import decisions, grants
 from consent.decisions import Asked, Chosen
@@ -49,6 +50,7 @@ READERS = 24
 OFFICES = 8
 EOBS_EACH = 20
 FEWEST_READERS = 4
+REVOCABLE_EACH = 10
 SCOPES = "openid fhirUser launch/patient offline_access patient/*.rs"
 SEED = 20260101
 LIFE = timedelta(hours=6)
@@ -61,6 +63,14 @@ class Reader:
     token: str
     patient_id: str
     eobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Revocable:
+    """A family that is there to be ended: its access token and the refresh token that ends it."""
+
+    access_token: str
+    refresh_token: str
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,11 @@ class Material:
     description: str
     client_id: str
     client_secret: str
+    program: Program
+    codes: Codes
     readers: Sequence[Reader]
     refresh_tokens: Sequence[str]
+    revocable: Sequence[Revocable]
     accounts: Sequence[SignIn]
     offices: Sequence[SignIn]
     """Logins of the provider portal, each of a group with a full page of claims."""
@@ -107,13 +120,13 @@ def prepare(settings: Settings, *, members: int, password: str) -> Material:
 
 def _material(session: Session, settings: Settings, password: str) -> Material:
     app = Registration(
-        name="Bench", redirect_uris=["https://bench.example/callback"], developer_name="Bench",
+        name="Bench", redirect_uris=[callers.CALLBACK], developer_name="Bench",
         kind=ClientKind.CONFIDENTIAL, scopes=SCOPES, may_introspect=True,
     )  # fmt: skip
     client, secret = registration.register(session, app, settings=settings)
     assert secret
     hashed = make_hash(password)
-    readers, refresh_tokens, accounts = [], [], []
+    readers, refresh_tokens, revocable, accounts, given = [], [], [], [], []
     claims = _readable_claims(session)
     for number, member in enumerate(_members_with_a_page(session, claims)):
         account = opening.open_account(
@@ -121,15 +134,22 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
             username=f"bench-reader-{number}", password_hash=hashed,
         )  # fmt: skip
         grant = _grant(session, client, account, MemberChoice(member, None))
+        given.append((account, grant))
         family = _family(session, grant)
         eobs = tuple(claims[member.patient_id][:EOBS_EACH])
         readers.append(Reader(_access_token(session, grant, family), member.patient_id, eobs))
         accounts.append(SignIn(account.username, password))
         # Families of their own: refreshing ends the access tokens of its family.
         refresh_tokens += [_refresh_token(session, _family(session, grant)) for _ in range(2)]
+        revocable += [_revocable(session, grant) for _ in range(REVOCABLE_EACH)]
     offices = _offices(session, settings, hashed, password)
     payee = portal.open_office(session, settings, password=password, password_hash=hashed)
-    return Material(_describe(session), client.id, secret, readers, refresh_tokens, accounts, offices, payee)
+    codes = callers.keep_codes(session, given, SCOPES)
+    program = callers.register_program(session, settings)
+    return Material(
+        _describe(session), client.id, secret, program, codes, readers, refresh_tokens, revocable, accounts,
+        offices, payee,
+    )  # fmt: skip
 
 
 def _readable_claims(session: Session) -> dict[str, list[str]]:
@@ -167,9 +187,16 @@ def _family(session: Session, grant: Grant) -> TokenFamily:
     return token_rows.found_family(session, code, new_id())
 
 
+def _revocable(session: Session, grant: Grant) -> Revocable:
+    family = _family(session, grant)
+    return Revocable(_access_token(session, grant, family), _refresh_token(session, family))
+
+
 def _access_token(session: Session, grant: Grant, family: TokenFamily) -> str:
     raw = token_rows.new_secret()
-    token_rows.keep_access_token(session, raw, family=family, grant_version=grant.version, scope=SCOPES, life=LIFE)
+    token_rows.keep_access_token(
+        session, raw, family=family, grant_version=grant.version, scope=SCOPES, life=LIFE, dpop_jkt=None
+    )  # fmt: skip
     return raw
 
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -15,8 +15,8 @@ from statistics import median
 from argon2.low_level import Type, verify_secret
 from rich.console import Console
 
-from bench import WITHOUT_FSYNC, cpu, data, databases, loading, report, server
-from bench.cases import SLOTS, Case, every_case
+from bench import WITHOUT_FSYNC, cpu, data, databases, loading, peers, report, revoking, server
+from bench.cases import SLOTS, Case, every_case, revocations, token_checks
 from bench.databases import Database
 from bench.load import Load, Reply, Work
 from bench.report import Slice
@@ -46,11 +46,12 @@ def main() -> int:
     form = SHORT if options.short else LONG
     lost: list[str] = []
     with tempfile.TemporaryDirectory(prefix="latchstring-bench-") as folder:
+        installed = peers.install(Path(folder) / "peers") if options.peers else []
         for open_database in _chosen(options.only):
             place = Path(tempfile.mkdtemp(dir=folder))
             Path(folder).chmod(0o711)
             with open_database(place) as database:
-                lost += _measure(database, form, place, best=options.short)
+                lost += _measure(database, form, place, installed, best=options.short)
     for name in lost:
         console.print(f"gross loss, below half of the floor: {name}")
     return 1 if lost and options.short else 0
@@ -60,6 +61,9 @@ def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--short", action="store_true", help="at most 90 s; fails only below half a floor")
     parser.add_argument("--only", choices=("sqlite", "postgresql"), help="measure on one database alone")
+    parser.add_argument(
+        "--peers", action="store_true", help="beside other people's servers, installed for this run only"
+    )
     return parser.parse_args()
 
 
@@ -78,7 +82,9 @@ class Running:
     suffix: str
 
 
-def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> list[str]:
+def _measure(
+    database: Database, form: Form, folder: Path, installed: Sequence[peers.Peer], *, best: bool
+) -> list[str]:  # fmt: skip
     began = time.monotonic()
     environment = os.environ | {
         "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
@@ -86,15 +92,20 @@ def _measure(database: Database, form: Form, folder: Path, *, best: bool) -> lis
     }  # fmt: skip
     material = data.prepare(Settings.from_environment(environment), members=form.members, password=_PASSWORD)
     console.print(f"{database.name}: {material.description}, ready after {time.monotonic() - began:.0f} s")
-    with _serving(environment, "") as shipped, _serving({**environment, WITHOUT_FSYNC: "1"}, report.SPARED) as spared:
+    with ExitStack() as open_until_measured:
+        shipped = open_until_measured.enter_context(_serving(environment, ""))
+        spared = open_until_measured.enter_context(_serving({**environment, WITHOUT_FSYNC: "1"}, report.SPARED))
+        others = [open_until_measured.enter_context(_beside(peer, database, folder)) for peer in installed]
         cases = every_case(material, lambda request: _ask(shipped.load, request))
         runs = [replace(shipped, cases=cases), replace(spared, cases=[case for case in cases if case.spared_too])]
-        rounds = [_round(runs, form.seconds, database) for _ in range(form.rounds)]
+        rounds = [_round([*runs, *others], form.seconds, database) for _ in range(form.rounds)]
         memory = shipped.server.resident_megabytes()
+        revoked = _revoke_under_load(shipped, material)
     loaded = loading.measure(database.url, folder, members=form.members)
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
     report.show(console, database.name, found, memory)
+    report.show_revoking(console, revoked)
     report.show_loading(console, loaded)
     return [f"{database.name}, {name}" for name in report.gross_losses(found)]
 
@@ -108,6 +119,28 @@ def _serving(environment: Mapping[str, str], suffix: str) -> Iterator[Running]:
             yield Running(running, load, [], suffix)
         finally:
             load.close()
+
+
+@contextmanager
+def _beside(peer: peers.Peer, database: Database, folder: Path) -> Iterator[Running]:
+    with peer.serve(database.url, folder) as running:
+        load = Load(running.port, SLOTS)
+        try:
+            work = peers.introspections(lambda request: _ask(load, request), peer)
+            yield Running(running, load, [Case(f"introspection by {peer.name}", work, writes=False)], "")
+        finally:
+            load.close()
+
+
+def _revoke_under_load(shipped: Running, material: data.Material) -> revoking.Revoked:
+    own = Load(shipped.server.port, 1)
+    try:
+        deeds = revocations(material)
+        return revoking.measure(
+            shipped.load, token_checks(material), SLOTS - 2, deeds, lambda request: _ask(own, request)
+        )
+    finally:
+        own.close()
 
 
 def _round(runs: Sequence[Running], seconds: float, database: Database) -> dict[str, Slice]:

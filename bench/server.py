@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +30,20 @@ class Server:
 
 
 @contextmanager
-def running(environment: Mapping[str, str], port: int) -> Iterator[Server]:
-    """The server on `port` until the block ends."""
+def running(environment: Mapping[str, str], port: int, app: str = "bench.app:app") -> Iterator[Server]:
+    """granian with `app` on `port` until the block ends."""
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--http", "1", "--no-ws", "--workers", str(WORKERS), "--blocking-threads", str(THREADS),
-        "--log-level", "warning", "bench.app:app",
+        "--log-level", "warning", app,
     ]  # fmt: skip
+    with started(command, environment, port) as found:
+        yield found
+
+
+@contextmanager
+def started(command: Sequence[str], environment: Mapping[str, str], port: int) -> Iterator[Server]:
+    """Whatever server the command starts, once it listens on `port`."""
     process = subprocess.Popen(command, cwd=ROOT, env=dict(environment))
     try:
         _wait_for(port, process)

@@ -13,14 +13,13 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
-from oauth.apps import admission, changes, client_metadata, clients, public_keys, redirects, registration, reviews
+from oauth.apps import admission, changes, client_metadata, clients, redirects, registration, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.client_metadata import InvalidMetadata, Metadata, MetadataRefused
 from oauth.apps.clients import ClientRefused
 from oauth.apps.models import AppReview, DynamicRegistration, ReviewState
-from oauth.apps.public_keys import Published
 from oauth.apps.reviews import WrongState
-from oauth.models import Client, ClientStatus, FetchedKeySet
+from oauth.models import Client, ClientStatus
 from oauth.tokens.token_rows import new_secret
 from service import audit
 from service.accounts import throttling
@@ -127,7 +126,7 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
     require_manager(session, client_id, token)
     _require_same(client, said, metadata)
     _propose(session, client, metadata.content, settings)
-    _replace_keys(session, client, metadata, published)
+    registration.keep_keys(session, client, metadata.jwks, metadata.jwks_uri, published)
     client.contact = metadata.contact
     client.require_pushed_authorization_requests = metadata.require_pushed_authorization_requests
     client.dpop_bound_access_tokens = metadata.dpop_bound_access_tokens
@@ -172,17 +171,6 @@ def _propose(session: Session, client: Client, content: AppContent, settings: Se
             raise NotManaged from None
     if versions.standing is None:
         client.scopes = _limited(client.scopes)
-
-
-def _replace_keys(session: Session, client: Client, metadata: Metadata, published: Published | None) -> None:
-    before = (client.jwks, client.jwks_uri)
-    client.jwks = dict(metadata.jwks) if metadata.jwks is not None else None
-    client.jwks_uri = metadata.jwks_uri
-    if (client.jwks, client.jwks_uri) != before:
-        audit.record(session, "oauth:client:replace-keys", client_id=client.id)
-    session.execute(delete(FetchedKeySet).where(FetchedKeySet.client_id == client.id))
-    if published is not None:
-        session.add(public_keys.row(client.id, published))
 
 
 def _require_same(client: Client, said: Mapping[str, Any], metadata: Metadata) -> None:

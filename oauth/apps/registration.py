@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -152,12 +152,21 @@ def replace_keys(
         raise NoSuchClient
     if client.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY:
         raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+    keep_keys(session, client, jwks, jwks_uri, published, by_account_id=by_account_id)
+
+
+def keep_keys(
+    session: Session, client: Client, jwks: Mapping[str, Any] | None, jwks_uri: str | None,
+    published: Published | None, *, by_account_id: str | None = None,
+) -> None:  # fmt: skip
+    """Write keys that `require_keys` took; `published` is what stood at their address. Other ones end tokens in use."""
+    before = (client.jwks, client.jwks_uri)
     client.jwks, client.jwks_uri = _keys_alone(jwks), jwks_uri
-    if (kept := session.get(FetchedKeySet, client.id)) is not None:
-        session.delete(kept)
-        session.flush()
+    session.execute(delete(FetchedKeySet).where(FetchedKeySet.client_id == client.id))
     if published is not None:
         session.add(public_keys.row(client.id, published))
+    if (client.jwks, client.jwks_uri) == before:
+        return
     system_tokens.end_all(session, client.id)
     audit.record(session, "oauth:client:replace-keys", client_id=client.id, account_id=by_account_id)
 

@@ -93,7 +93,8 @@ def spend(session: Session, proof: Proof) -> bool:
 def _header_holds(header: dict[str, Any]) -> bool:
     return (
         header.get("alg") in ALGORITHMS.values()
-        and header.get("typ") == "JWT"
+        # Left out by most libraries, as RFC 7515 §4.1.9 allows; another type is another token (SMART-60).
+        and header.get("typ", "JWT") == "JWT"
         and isinstance(header.get("kid"), str)
         and _FOREIGN.isdisjoint(header)
     )

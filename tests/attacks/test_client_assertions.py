@@ -67,6 +67,8 @@ def test_an_assertion_works_at_every_endpoint_with_either_kind_of_key(desk: Desk
     for pair in (ec(), rsa()):
         program = register_keyed(desk, pair)
         assert program.knock().status_code == 200
+        # Most libraries leave the type out.
+        assert program.knock(pair.sign(program.claims(), typ=None)).status_code == 200
         assert program.knock(path="/oauth/introspect").get_json() == {"active": False}
         code = desk.agree(program.app)
         answer = desk.app.test_client().post(TOKEN, data=code.form(client_id=None) | program.proof())
@@ -110,7 +112,6 @@ def test_case_042_only_a_registered_key_with_its_own_algorithm_signs(desk: Desk)
             "a stranger's key under the kid": stranger.sign(claims(), kid=pair.kid),
             "the kid of the other key": pair.sign(claims(), kid=other.kid),
             "kid of another kind": pair.sign(claims(), kid=[pair.kid]), "crit": pair.sign(claims(), crit=["exp"]),
-            "no typ": pair.sign(claims(), typ=None),
             "typ of an access token": pair.sign(claims(), typ="at+jwt"),
             "jwk": pair.sign(claims(), jwk=pair.public),
             "a stranger's jwk": stranger.sign(claims(), jwk=stranger.public),

@@ -10,9 +10,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent import representatives
 from oauth.apps import clients, registration
 from oauth.apps.registration import Registration
+from oauth.authorization import launching
+from service import clock, web
+from service.accounts.models import Account, LoginSession
+from service.accounts.sessions import Login
+from service.app import create_app
 from service.db import digest, make_engine, make_sessions
 from service.settings import Settings
 from tests.conftest import ROOT, answers, free_port, wait_until
@@ -63,6 +73,27 @@ class Sandbox:
         engine.dispose()
         return identity, secret
 
+    def launch_address(self, origin: str, username: str, scope: str) -> str:
+        """Where the portal sends the browser of this account, signed in, to launch the SMART app at `origin`."""
+        settings = Settings.from_environment(self.environment)
+        engine = make_engine(settings.database_url)
+        identity = digest(origin)[:32]
+        app = create_app(settings, engine)
+        with app.app_context():
+            session = web.db_session()
+            registration.register(session, Registration(
+                name="Launched Lens", redirect_uris=[f"{origin}/callback"], developer_name="Kitchen Table Tools",
+                launch_uris=[f"{origin}/launch?{urlencode({'client': identity, 'scope': scope})}"], client_id=identity,
+            ), settings=settings)  # fmt: skip
+            login = _newest_login(session, username)
+            choice = representatives.right_for(session, login.account, str(login.account.member_id))
+            assert choice is not None
+            address = launching.begin(session, identity, login.account, choice, login)
+            session.commit()
+        engine.dispose()
+        clock.obey(None)
+        return address
+
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward, for all its processes."""
         path = Path(self.environment["VAR"]) / "clock"
@@ -76,6 +107,12 @@ class Sandbox:
         with urllib.request.urlopen(f"{self.url}/sandbox/mail.json?to={address}", timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return found
+
+
+def _newest_login(session: Session, username: str) -> Login:
+    account = session.scalars(select(Account).where(Account.username == username)).one()
+    mine = select(LoginSession).where(LoginSession.account_id == account.id)
+    return Login(account, session.scalars(mine.order_by(LoginSession.created_at.desc()).limit(1)).one())
 
 
 class running_sandbox:

@@ -55,6 +55,11 @@ class SmartApp:
         self.page.goto(f"{self._origin}/launch?{query}")
         self.page.wait_for_url(lambda url: not url.startswith(self._origin))
 
+    def be_launched(self, address: str) -> None:
+        """Launch from the portal, which sends the browser to this address; ends on the plan's first page."""
+        self.page.goto(address)
+        self.page.wait_for_url(lambda url: not url.startswith(self._origin))
+
     def wait_until_back(self) -> str:
         """Wait until the app has the browser again and has ended its work; how that ended: done or failed."""
         self.page.wait_for_url(lambda url: url.startswith(f"{self._origin}/callback"))

@@ -1,10 +1,9 @@
-// npm openid-client, unmodified: prints its authorization link, reads the address it is called back at, prints what it got.
+// npm openid-client, unmodified, as an app with a secret or without: code flow with PKCE, user info, refresh, revocation.
 import * as client from 'openid-client'
-import { createInterface } from 'node:readline/promises'
+import { given, tell, walk } from './test_side.mjs'
 
-const [issuer, clientId, clientSecret, redirectUri, fhirBase, scope] = process.argv.slice(2)
-const method = clientSecret ? client.ClientSecretBasic(clientSecret) : client.None()
-const config = await client.discovery(new URL(issuer), clientId, undefined, method, {
+const method = given.secret ? client.ClientSecretBasic(given.secret) : client.None()
+const config = await client.discovery(new URL(given.issuer), given.clientId, undefined, method, {
   execute: [client.allowInsecureRequests],
 })
 
@@ -12,22 +11,17 @@ const verifier = client.randomPKCECodeVerifier()
 const state = client.randomState()
 const nonce = client.randomNonce()
 const link = client.buildAuthorizationUrl(config, {
-  redirect_uri: redirectUri,
-  scope,
+  redirect_uri: given.redirectUri,
+  scope: given.scope,
   state,
   nonce,
-  aud: fhirBase,
+  aud: given.fhirBase,
   code_challenge: await client.calculatePKCECodeChallenge(verifier),
   code_challenge_method: 'S256',
 })
-console.log(link.href)
-
-const lines = createInterface({ input: process.stdin })
-const callback = (await lines[Symbol.asyncIterator]().next()).value
-lines.close()
 
 const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true }
-const tokens = await client.authorizationCodeGrant(config, new URL(callback), checks)
+const tokens = await client.authorizationCodeGrant(config, await walk(link.href), checks)
 const user = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)
 const status = async (token) => {
   const answer = await client.fetchProtectedResource(config, token, new URL(user.fhirUser), 'GET').catch((error) => error)
@@ -39,7 +33,7 @@ const afterRefresh = [await status(tokens.access_token), await status(refreshed.
 await client.tokenRevocation(config, refreshed.refresh_token)
 const afterRevocation = await status(refreshed.access_token)
 
-console.log(JSON.stringify({
+tell({
   patient: tokens.patient,
   scope: tokens.scope,
   claims: tokens.claims(),
@@ -47,4 +41,4 @@ console.log(JSON.stringify({
   patientAgain: refreshed.patient,
   afterRefresh,
   afterRevocation,
-}))
+})

@@ -68,6 +68,19 @@ class Visitor:
                 response = self._act(response, answer)
         raise AssertionError(f"no end after {self.seen}")
 
+    def filled(self, url: str, button: str) -> Form:
+        """The one form of a page of ours with this button, its action absolute."""
+        page = self.browser.get(url, timeout=60)
+        reader = _Forms()
+        reader.feed(page.text)
+        (found,) = (form for form in reader.forms if button in form.buttons)
+        return Form(urljoin(page.url, found.action), found.values, found.buttons)
+
+    def sign_in(self, base_url: str) -> None:
+        """Sign in at the plan's own page."""
+        form = self._act(self.browser.get(f"{base_url}/sign-in", timeout=30), "Sign in")
+        assert form.is_redirect, form.text
+
     def _act(self, page: requests.Response, answer: str) -> requests.Response:
         assert page.status_code == 200, page.text
         reader = _Forms()

@@ -10,7 +10,7 @@ from service.accounts.models import Account, LoginSession
 from service.accounts.sessions import Login
 from service.plan.models import Member
 from tests.member.pages import Reader
-from tests.oauth.desk import App, answer_of
+from tests.oauth.desk import App, Desk, answer_of
 
 ADDRESS = "https://app.example.org/launch"
 SCOPE = "launch openid fhirUser patient/*.rs"
@@ -18,12 +18,17 @@ SCOPE = "launch openid fhirUser patient/*.rs"
 
 def launch(reader: Reader, app: App, member: Member | None = None, **given: Any) -> str:
     """The address at which the portal opens `app` for this reader, who acts for `member`."""
-    with reader.desk.session() as session:
-        account = session.get_one(Account, reader.account.id)
+    return launch_for(reader.desk, reader.account, app, member, **given)
+
+
+def launch_for(desk: Desk, person: Account, app: App, member: Member | None = None, **given: Any) -> str:
+    """The same for a person whose newest sign-in is that of their browser."""
+    with desk.session() as session:
+        account = session.get_one(Account, person.id)
         newest = select(LoginSession).where(LoginSession.account_id == account.id).order_by(
             LoginSession.created_at.desc()
         ).limit(1)  # fmt: skip
-        choice = right_for(session, account, (member or reader.desk.member).id)
+        choice = right_for(session, account, (member or desk.member).id)
         assert choice is not None
         login = Login(account, session.scalars(newest).one())
         return launching.begin(session, app.id, account, choice, login, **given)
