@@ -27,7 +27,9 @@ from service import logs
 from service.app import create_app
 from service.db import Base, make_engine, make_sessions
 from service.settings import Settings
+from tests import compiled
 
+compiled.keep_builders()
 ROOT = Path(__file__).parent.parent
 _shared = Path(os.environ.get("SHARED", ROOT.parent / "shared"))
 SHARED: Path | None = _shared if (_shared / "data").is_dir() else None
@@ -168,7 +170,7 @@ def session(engine: Engine) -> Iterator[Session]:
 @pytest.fixture
 def app(settings: Settings, engine: Engine) -> Iterator[Flask]:
     """The application on that database."""
-    yield create_app(settings, engine)
+    yield compiled.keep_templates(create_app(settings, engine))
     product_clock.obey(None)
 
 
