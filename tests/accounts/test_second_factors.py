@@ -209,9 +209,9 @@ def test_delegates_and_plan_staff_set_an_app_up_before_any_page(visitor: Visitor
     make_plan_staff(session, *StaffRole, account=account)
     session.commit()
     visitor.sign_in(account)
-    set_up = f"/settings/second-factor/set-up?next={path}"
-    assert visitor.get(path).location == set_up
-    _secret, page = set_up(visitor, set_up)
+    setting_up = f"/settings/second-factor/set-up?next={path}"
+    assert visitor.get(path).location == setting_up
+    _secret, page = set_up(visitor, setting_up)
     assert f'href="{path}"' in page.text
     assert visitor.get(path).status_code == 200
 
