@@ -9,7 +9,7 @@ import oauth.expiry
 import oauth.registering
 import oauth.routes
 from consent import authorization_requests
-from oauth.apps import member_notices
+from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
@@ -199,6 +199,7 @@ JOBS = (
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
     Job("members of apps", 5.0, member_notices.run),
+    Job("privacy policies", 10.0, policy_watch.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job("self-test", 2.0, self_tests.carry_out),
     Job(

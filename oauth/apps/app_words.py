@@ -70,7 +70,10 @@ REPORT_REASONS: dict[ReportReason, LazyString] = {
     ReportReason.DOES_NOT_WORK: _("It does not work"),
     ReportReason.UNSAFE: _("It gives advice that could do harm"),
     ReportReason.OTHER: _("Something else"),
+    ReportReason.POLICY_CHANGED: _("Its privacy policy has changed"),
 }
+PEOPLES_REASONS = tuple(reason for reason in ReportReason if reason is not ReportReason.POLICY_CHANGED)
+"""What people may report."""
 
 
 def platforms_in_words(platforms: tuple[str, ...]) -> list[str]:

@@ -87,6 +87,8 @@ class ReportReason(StrEnum):
     DOES_NOT_WORK = "does_not_work"
     UNSAFE = "unsafe"
     OTHER = "other"
+    POLICY_CHANGED = "policy_changed"
+    """Told by the plan's own watch, by no person."""
 
 
 class DeclineReason(StrEnum):
@@ -222,7 +224,7 @@ class AppCheck(Base):
 
 
 class AppReport(Base):
-    """What somebody told the plan about an app; its developer never learns who."""
+    """What somebody told the plan about an app, or the plan's own watch did; its developer never learns who."""
 
     __tablename__ = "app_report"
 
@@ -230,8 +232,22 @@ class AppReport(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), index=True)
     reason: Mapped[ReportReason] = mapped_column(words(ReportReason))
     words: Mapped[str] = mapped_column(Text)
-    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
     at: Mapped[datetime] = mapped_column(Instant)
     closed_at: Mapped[datetime | None] = mapped_column(Instant, index=True, default=None)
     closed_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"), default=None)
     outcome: Mapped[str] = mapped_column(String(500), default="")
+
+
+class PolicyWatch(Base):
+    """What was found last at the address of an app's privacy policy: the digest of its words."""
+
+    __tablename__ = "policy_watch"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(String(2000))
+    digest: Mapped[str | None] = mapped_column(String(64), default=None)
+    looked_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    failing_since: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    told_at: Mapped[datetime | None] = mapped_column(Instant, default=None)

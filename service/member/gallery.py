@@ -104,5 +104,5 @@ def _get(client_id: str) -> ClientView:
 def _report_page(app: ClientView, errors: dict[str, list[str]]) -> str:
     return render_template(
         "member/gallery_report.html", app=app, errors=errors, typed=request.form, plan=settings().plan,
-        reasons=[(each.value, said) for each, said in app_words.REPORT_REASONS.items()],
+        reasons=[(each.value, app_words.REPORT_REASONS[each]) for each in app_words.PEOPLES_REASONS],
     )  # fmt: skip

@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, pre_load, validate
 from consent.data_types import DATA_TYPES
 from consent.models import Answer, Duration, SensitiveClass
 from oauth.apps.app_reports import MOST_WORDS
+from oauth.apps.app_words import PEOPLES_REASONS
 from oauth.apps.models import Category, Platform, ReportReason
 from service.accounts.schemas import require_storable
 from service.member.language import LANGUAGES
@@ -70,6 +71,7 @@ class AppReported(Schema):
 
     reason = fields.Enum(
         ReportReason, by_value=True, required=True,
+        validate=validate.OneOf(PEOPLES_REASONS, error=N_("Please choose one.")),
         error_messages={"required": N_("Please choose one."), "unknown": N_("Please choose one.")},
     )  # fmt: skip
     words = fields.String(
