@@ -48,7 +48,7 @@ def _first_steps(handout: HandOut) -> str:
         f"  3. Read the mail:        {base}/sandbox/mail",
         *_registration(base, handout["registrations"]["members"]),
         *_portal(base, handout["provider_proofs"]),
-        f"  6. Programs, no person:  {_programs(handout['clients'])} (client_credentials at {base}/oauth/token)",
+        f"  7. Programs, no person:  {_programs(handout['clients'])} (client_credentials at {base}/oauth/token)",
         "Apps' ids, secrets and keys, and the other sign-ins, are in var/sandbox.json. Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
