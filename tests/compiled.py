@@ -1,4 +1,4 @@
-"""What every test would compile anew, kept for the life of its process: templates, builders of addresses, statements.
+"""What every new application would compile anew, kept for the life of a test process: templates, builders of addresses.
 
 A test makes an application of its own, a fifth of a second each; nothing here changes what any of them does.
 """
@@ -9,12 +9,8 @@ from typing import Any
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
-from service.db import make_engine
-
-_engines: dict[str, Engine] = {}
 _templates: dict[str, bytes] = {}
 _builders: dict[tuple[Any, ...], Callable[..., tuple[str, str]]] = {}
 _compile_builder = Rule._compile_builder
@@ -31,13 +27,6 @@ class KeptTemplates(BytecodeCache):
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep what was compiled now."""
         _templates[f"{bucket.key}{bucket.checksum}"] = bucket.bytecode_to_string()
-
-
-def kept_engine(url: str) -> Engine:
-    """The engine on this database; whoever is done with it disposes of its connections."""
-    if url not in _engines:
-        _engines[url] = make_engine(url)
-    return _engines[url]
 
 
 def keep_builders() -> None:

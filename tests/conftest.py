@@ -69,11 +69,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with every table and no row: a SQLite file, and a schema in PostgreSQL where one answers."""
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
-        place: Path = request.getfixturevalue("sqlite_place")
-        for name in ("latchstring.db", "latchstring.db-wal", "latchstring.db-shm"):
-            (place / name).unlink(missing_ok=True)
-        shutil.copy(template, place / "latchstring.db")
-        return f"sqlite:///{place}/latchstring.db"
+        shutil.copy(template, tmp_path / "latchstring.db")
+        return f"sqlite:///{tmp_path}/latchstring.db"
     schema: PostgresqlSchema = request.getfixturevalue("postgresql_schema")
     schema.empty()
     return schema.url
@@ -101,12 +98,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.exec_driver_sql("BEGIN")
     made.dispose()
     return path
-
-
-@pytest.fixture(scope="session")
-def sqlite_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tests of this process have their SQLite file, one after the other."""
-    return tmp_path_factory.mktemp("database")
 
 
 @dataclass(frozen=True)
@@ -163,8 +154,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    """An engine on that database: one for all tests of this process, so that it compiles each statement once."""
-    made = compiled.kept_engine(settings.database_url)
+    """An engine on that database."""
+    made = make_engine(settings.database_url)
     yield made
     made.dispose()
 

@@ -3,7 +3,7 @@
 For each deed the steps of its way to success are counted; then it is done anew for each of them, which fails.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,6 @@ from oauth.apps.clients import AuthMethod
 from oauth.models import AccessToken, AuthorizationCode, RefreshToken, SystemToken, TokenFamily
 from service.app import create_app
 from service.audit import AuditEvent
-from service.db import make_engine
 from service.mail import OutboxMail
 from service.settings import Settings
 from service.single_use import ClaimedValue
@@ -107,14 +106,6 @@ DEEDS = {
     "revocation of an access token": Deed("revoke", confidential, revoke_access, (200, "")),
     "client credentials": Deed("client_credentials", register_backend, credentials, (401, "invalid_client")),
 }
-
-
-@pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
-    """An engine of the test's own: what counts its steps stays in it."""
-    made = make_engine(settings.database_url)
-    yield made
-    made.dispose()
 
 
 @pytest.fixture
