@@ -32,6 +32,7 @@ _NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
 _TRANSLATED = tuple(
     map(IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16"))
 )
+_ONLY_HTTPS = "Only addresses that begin with https:// are used."
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 Address = IPv4Address | IPv6Address
@@ -84,8 +85,7 @@ def require_allowed(url: str, *, sandbox: bool) -> None:
 
     For the moment at which an address is given; what is sent later is looked at again.
     """
-    target = _take_apart(url)
-    _allowed(target, _resolve(target, time.monotonic() + SECONDS), sandbox=sandbox)
+    _find(url, time.monotonic() + SECONDS, sandbox=sandbox)
 
 
 def get(url: str, *, accept: str, sandbox: bool) -> Answer:
@@ -104,8 +104,7 @@ def post(
 
 def _exchange(method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, sandbox: bool) -> Answer:
     deadline = time.monotonic() + SECONDS
-    target = _take_apart(url)
-    addresses = _allowed(target, _resolve(target, deadline), sandbox=sandbox)
+    target, addresses = _find(url, deadline, sandbox=sandbox)
     connection = _Pinned(target, addresses, deadline)
     try:
         connection.request(method, target.path, body, {"User-Agent": "Latchstring", **headers})
@@ -118,6 +117,14 @@ def _exchange(method: str, url: str, body: bytes | None, headers: Mapping[str, s
         raise ServerFailed("It could not be reached, or did not answer as a web server does.") from None
     finally:
         connection.hang_up()
+
+
+def _find(url: str, deadline: float, *, sandbox: bool) -> tuple[_Target, list[Address]]:
+    """What the address means, and where it may be connected to; a name is not even asked for where http is refused."""
+    target = _take_apart(url)
+    if not target.https and not sandbox:
+        raise AddressRefused(_ONLY_HTTPS)
+    return target, _allowed(target, _resolve(target, deadline), sandbox=sandbox)
 
 
 def _read(connection: "_Pinned") -> Answer:
@@ -188,7 +195,7 @@ def _allowed(target: _Target, addresses: list[Address], *, sandbox: bool) -> lis
     if sandbox and all(one.is_loopback for one in addresses):
         return addresses
     if not target.https:
-        raise AddressRefused("Only addresses that begin with https:// are used.")
+        raise AddressRefused(_ONLY_HTTPS)
     if not addresses or not all(map(_is_public, addresses)):
         raise AddressRefused("The host is not on the public internet.")
     return addresses

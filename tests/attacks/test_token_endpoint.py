@@ -198,7 +198,7 @@ def test_case_030_only_post(desk: Desk) -> None:
 def test_case_031_no_other_grant_types(desk: Desk) -> None:
     app = desk.register()
     for kind in (
-        "password", "implicit", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", '"x\\', "é",
+        "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", '"x\\', "é",
         "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
     ):  # fmt: skip
         form = {"grant_type": kind, "client_id": app.id, "username": "a", "password": "b"}
