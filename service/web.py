@@ -37,7 +37,7 @@ _POLICY = (
     "img-src 'self' data:; form-action 'self'"
 )
 # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
-_UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten)
+UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten)
 log = structlog.get_logger("service.web")
 csrf = CSRFProtect()
 
@@ -322,7 +322,7 @@ def _answer_errors(app: Flask) -> None:
     app.register_error_handler(PageError, _page)
     app.register_error_handler(CSRFError, lambda _error: _page(FormExpired()))
     app.register_error_handler(HTTPException, _http_error)
-    for unavailable in _UNAVAILABLE:
+    for unavailable in UNAVAILABLE:
         app.register_error_handler(unavailable, _busy)
     app.register_error_handler(Exception, _unexpected)
 
@@ -330,7 +330,7 @@ def _answer_errors(app: Flask) -> None:
 def _page(error: PageError) -> Response:
     try:
         body = render_template("errors/page.html", error=error, reference=request_id())
-    except _UNAVAILABLE as unavailable:
+    except UNAVAILABLE as unavailable:
         # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
         if error.status >= 500:
             raise

@@ -87,7 +87,7 @@ def _write(response: Response) -> Response:
                 session.flush()
                 for client_id in {step.client_id for step in steps}:
                     trace.cut(session, client_id)
-    except DBAPIError as problem:
+    except (DBAPIError, *web.UNAVAILABLE) as problem:
         # The app's own request went as it went.
         log.warning("trace_not_written", problem=type(problem).__name__)
     return response
