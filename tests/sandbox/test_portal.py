@@ -79,7 +79,7 @@ def test_the_hand_out_names_everybody_of_the_portal_and_what_they_reach(made: Se
     assert (told["peter"]["status"], told["peter"]["entries"]) == ("awaiting_pin", [])
     assert [one["groups"] for one in told["omar"]["entries"]] == [one["groups"] for one in told["nadia"]["entries"]]
     assert "covers_until" in told["nadia"]["entries"][1] and "covers_until" not in told["nadia"]["entries"][0]
-    assert told["olivia"]["roles"] == ["administrator", "privacy_officer"]
+    assert told["olivia"]["roles"] == ["administrator", "app_reviewer", "privacy_officer"]
 
 
 def test_what_waits_for_offices_and_plan_staff_is_there(made: Settings, session: Session) -> None:
