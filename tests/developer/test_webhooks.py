@@ -346,7 +346,8 @@ def test_taking_the_address_away_drops_what_waits_and_forgets_the_secret(post: P
     with Committing(post.ada.app) as session:
         row = session.get_one(WebhookEndpoint, post.client_id)
         assert row.sealed_secret == "" and row.sealed_previous_secret is None
-        tags = session.scalars(select(AuditEvent.tag).where(AuditEvent.tag.startswith("oauth:webhook:"))).all()
+        found = select(AuditEvent.tag).where(AuditEvent.tag.startswith("oauth:webhook:")).order_by(AuditEvent.id)
+        tags = session.scalars(found).all()
         assert tags == ["oauth:webhook:set", "oauth:webhook:remove"]
 
 
