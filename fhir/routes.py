@@ -9,12 +9,15 @@ from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
-from fhir import answers, bundles, capability, disclosures, negotiation, paging, payments, store
-from fhir import search as searching
+from fhir import store
+from fhir.answers import bundles, disclosures, negotiation, paging, responses
+from fhir.answers.negotiation import Handling
 from fhir.compartment import TYPES
+from fhir.description import capability
 from fhir.interactions import ADDRESSES, METHODS, PAYMENT_ADDRESSES, Address
-from fhir.negotiation import Handling
 from fhir.outcomes import BadRequest, FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
+from fhir.payments import inquiry as payments
+from fhir.search import query as searching
 from oauth import discovery
 from oauth.tokens.protector import access_for_request
 from oauth.tokens.token_problems import TokenProblem
@@ -32,14 +35,14 @@ Deed = Callable[..., Response]
 
 def install(app: Flask) -> None:
     """Answer HTTP errors under the API's base by OperationOutcome."""
-    web.render_errors_under(app, PREFIX, answers.of_http_error)
+    web.render_errors_under(app, PREFIX, responses.of_http_error)
 
 
 def capabilities() -> Response:
     """The CapabilityStatement; open, may be cached."""
     content_type = negotiation.content_type(request_ctx.request)
     body = capability.statement(web.settings().fhir_base, discovery.describe(web.settings()))
-    return answers.of_body(body, content_type, [("Cache-Control", "public, max-age=300")])
+    return responses.of_body(body, content_type, [("Cache-Control", "public, max-age=300")])
 
 
 def search(resource_type: str) -> Response:
@@ -77,7 +80,7 @@ def history(resource_type: str, resource_id: str) -> Response:
     disclosures.record(call.session, call.access, call.asked, versions)
     base = web.settings().fhir_base
     body = bundles.history(base, versions, own_link=f"{base}/{resource_type}/{resource_id}/_history")
-    return answers.of_body(body, content_type)
+    return responses.of_body(body, content_type)
 
 
 def search_payments() -> Response:
@@ -96,7 +99,7 @@ def read_payment(resource_id: str) -> Response:
     call = _begin(payments.TYPE, "read", resource_id)
     told = payments.read(call.session, call.access, resource_id)
     disclosures.record(call.session, call.access, call.asked, told.page.matches, further=told.detail)
-    return answers.of_body(told.page.matches[0].body, content_type)
+    return responses.of_body(told.page.matches[0].body, content_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def _begin(resource_type: str, interaction: str, resource_id: str = "") -> _Call
 
 
 def _disclose(call: _Call, resource: store.Resource, content_type: str) -> Response:
-    response = answers.of_resource(resource, content_type)
+    response = responses.of_resource(resource, content_type)
     sent = [resource] if response.status_code == 200 else []
     disclosures.record(call.session, call.access, call.asked, sent)
     return response
@@ -140,7 +143,7 @@ def _search(resource_type: str, given: Sequence[tuple[str, str]]) -> Response:
         next_link=_next_link(settings, call.access, asked, page),
     )
     applied = [("Preference-Applied", f"handling={handling}")] if handling is not None else []
-    return answers.of_body(body, content_type, applied)
+    return responses.of_body(body, content_type, applied)
 
 
 def _find_stored(
@@ -189,13 +192,13 @@ def _answering(address: Address, deed: Deed) -> Deed:
         try:
             method = request_ctx.request.method
             _require_offered(address, named, method)
-            return answers.preflight(address.allowed) if method == "OPTIONS" else deed(**named)
+            return responses.preflight(address.allowed) if method == "OPTIONS" else deed(**named)
         except FhirProblem as problem:
             _record_refusal(problem.status)
-            return answers.of_problem(problem)
+            return responses.of_problem(problem)
         except TokenProblem as problem:
             _record_refusal(problem.status)
-            return answers.of_token_problem(problem)
+            return responses.of_token_problem(problem)
 
     return view
 
@@ -215,7 +218,7 @@ def _record_refusal(status: int) -> None:
 
 
 def _nowhere(rest: str = "") -> Response:
-    return answers.of_problem(NotFound("There is nothing at this address."))
+    return responses.of_problem(NotFound("There is nothing at this address."))
 
 
 _DEEDS: dict[str, Deed] = {

@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from consent.scopes import Restriction
-from fhir import clauses, includes, projections, statements, writing
-from fhir import search as searching
-from fhir.bodies import bodies_of
-from fhir.clauses import Clause, Dialect
 from fhir.compartment import PATIENT_ELEMENT, TYPES
+from fhir.loading.preparation import Rejected, prepare_resource
 from fhir.outcomes import Gone, NotFound, OtherPatient
-from fhir.preparation import Rejected, prepare_resource
-from fhir.search import Search, Total
-from fhir.statements import Row
+from fhir.search import clauses, includes
+from fhir.search import query as searching
+from fhir.search.clauses import Clause, Dialect
+from fhir.search.query import Search, Total
+from fhir.storage import projections, statements, writing
+from fhir.storage.bodies import bodies_of
+from fhir.storage.statements import Row
 from oauth.tokens.token_problems import InsufficientScope
 
 

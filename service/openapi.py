@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 
-from fhir import description as of_fhir
+from fhir.description import openapi as of_fhir
 from fhir.routes import PREFIX
 from oauth import description as of_oauth
 from oauth import discovery

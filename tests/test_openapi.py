@@ -9,9 +9,10 @@ import jsonschema_rs
 from flask import Flask
 from flask.testing import FlaskClient
 
-from fhir import parameters, payments
 from fhir.compartment import TYPES
 from fhir.interactions import ADDRESSES
+from fhir.payments import inquiry as payments
+from fhir.search import parameters
 from oauth.apps import client_metadata
 from oauth.discovery import Discovery
 from service.web import Latchstring

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consent.policy import plan_system
-from fhir import ingest, reading
+from fhir.loading import ingest, reading
 from service.cli.completing import complete_roster
 from service.web import latchstring, settings
 

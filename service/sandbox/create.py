@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from consent.policy import plan_system
-from fhir import ingest
+from fhir.loading import ingest
 from oauth.apps import clients
 from service.db import make_engine, make_sessions
 from service.plan.members import roster

@@ -13,7 +13,7 @@ from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import TooManyRequests
 
-from fhir import answers
+from fhir.answers import responses
 from oauth.callers import client_authentication
 from oauth.errors import InvalidGrant, InvalidScope, TooManyAttempts, as_json
 from oauth.requests import Duplicated, current_request
@@ -94,12 +94,12 @@ def _answer(fault: Fault, *, at_token_endpoint: bool) -> Response | None:
         return None
     failed(Check.FAULT)
     if fault is Fault.TOO_MANY:
-        answer = as_json(TooManyAttempts()) if at_token_endpoint else answers.of_http_error(TooManyRequests())
+        answer = as_json(TooManyAttempts()) if at_token_endpoint else responses.of_http_error(TooManyRequests())
         answer.headers["Retry-After"] = str(RETRY_AFTER)
         return answer
     if fault is Fault.DENIED_SCOPE:
-        return as_json(InvalidScope()) if at_token_endpoint else answers.of_token_problem(InsufficientScope())
-    return as_json(InvalidGrant()) if at_token_endpoint else answers.of_token_problem(InvalidToken())
+        return as_json(InvalidScope()) if at_token_endpoint else responses.of_token_problem(InsufficientScope())
+    return as_json(InvalidGrant()) if at_token_endpoint else responses.of_token_problem(InvalidToken())
 
 
 def _wait() -> None:

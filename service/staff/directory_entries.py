@@ -10,8 +10,9 @@ import orjson
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, plan_system
-from fhir import search, store
+from fhir import store
 from fhir.outcomes import Gone, NotFound
+from fhir.search import query as search
 from service.clock import now
 from service.plan.models import (
     Practitioner,

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from consent.policy import Access
-from fhir import ingest, store
+from fhir import store
 from fhir.compartment import TYPES
+from fhir.loading import ingest
 from service.audit import AuditEvent
 from service.db import make_sessions
 from tests.fhir import records

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from consent import grants
 from consent.models import EndedBy, Grant
 from consent.policy import Access
-from fhir import ingest
+from fhir.loading import ingest
 from oauth import keys
 from oauth.apps import clients
 from oauth.models import RefreshToken

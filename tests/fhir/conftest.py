@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from consent.policy import Access, plan_system
-from fhir import ingest
+from fhir.loading import ingest
 from service.db import Base, make_engine
 from tests.conftest import SHARED, new_schema, require
 from tests.fhir import records

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from consent.policy import plan_system
-from fhir import ingest
+from fhir.loading import ingest
 from service.plan.models import ProviderGroup, ProviderStaff
 from tests.factories import make_entry, make_portal_staff
 from tests.fhir import records

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from consent.policy import plan_system
-from fhir import ingest, r4
+from fhir import r4
 from fhir.compartment import TYPES
+from fhir.loading import ingest
 from service.accounts.models import AccountStatus
 from service.audit import AuditEvent
 from service.clock import now

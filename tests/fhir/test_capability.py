@@ -1,19 +1,24 @@
 """The CapabilityStatement says what the router does, in valid FHIR, for everybody."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from fhir import parameters, payments, r4
+from fhir import r4
 from fhir.compartment import TYPES
+from fhir.payments import inquiry as payments
+from fhir.search import parameters
 from oauth.discovery import RESOURCE_TYPES, SYSTEM_TYPES
 
 
 @pytest.fixture
-def database_url(tmp_path: Any) -> str:
-    """Nothing is read from the database here: SQLite alone will do."""
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The statement is not kept in the database: SQLite alone will do."""
+    shutil.copy(sqlite_template, tmp_path / "latchstring.db")
     return f"sqlite:///{tmp_path}/latchstring.db"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir.dates import DAWN, DUSK, BadDate, Prefix, Span, prefixed, span, span_of
+from fhir.search.dates import DAWN, DUSK, BadDate, Prefix, Span, prefixed, span, span_of
 
 _DAY = 86_400_000_000
 

@@ -9,11 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, plan_system
-from fhir import clauses, parameters, statements, store
-from fhir import search as searching
+from fhir import store
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.declared import Column, Kind
 from fhir.models import StoredResource
+from fhir.search import clauses, parameters
+from fhir.search import query as searching
+from fhir.search.declared import Column, Kind
+from fhir.storage import statements
 from tests.conftest import SHARED, require
 
 BASE = "http://localhost/fhir/r4"

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from consent.policy import Access
-from fhir import ingest, reading, store
+from fhir import store
+from fhir.loading import ingest, reading
 from fhir.models import BodyDictionary, StoredResource, StoredVersion
 from fhir.outcomes import NotFound
 from service.db import make_sessions

@@ -8,9 +8,11 @@ from sqlalchemy import Engine
 
 from consent.policy import Access, own_record
 from consent.representatives import MemberChoice
-from fhir import ingest, paging, store
+from fhir import store
+from fhir.answers import paging
+from fhir.loading import ingest
 from fhir.outcomes import PageExpired
-from fhir.search import Search
+from fhir.search.query import Search
 from service.db import make_sessions
 from tests.conftest import MovableClock
 from tests.fhir import records

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fhir.payment_reconciliation import payment_reconciliation
+from fhir.payments.payment_reconciliation import payment_reconciliation
 from fhir.r4 import find_problem
 from service.plan.logins.reach import GroupReach
 from service.plan.models import Remittance

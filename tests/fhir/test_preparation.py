@@ -7,7 +7,7 @@ import pytest
 
 from consent.models import SensitiveClass
 from fhir import r4
-from fhir.preparation import Prepared, Rejected, prepare
+from fhir.loading.preparation import Prepared, Rejected, prepare
 from tests.fhir import records
 
 

@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 from consent import policy
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from consent.policy import plan_system
-from fhir import clauses, statements, store
+from fhir import store
 from fhir.compartment import TYPES
 from fhir.models import StoredResource, StoredVersion
 from fhir.outcomes import NotFound
-from fhir.search import Include, Search
+from fhir.search import clauses
+from fhir.search.query import Include, Search
+from fhir.storage import statements
 from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.plan.logins.reach import GroupReach

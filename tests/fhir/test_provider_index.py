@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from consent import policy
 from consent.policy import Access
-from fhir import clauses, conditions, statements
-from fhir.conditions import Condition
-from fhir.declared import Column
-from fhir.index import index
 from fhir.models import StoredResource, StoredVersion
-from fhir.search import Sort
+from fhir.search import clauses, conditions
+from fhir.search.conditions import Condition
+from fhir.search.declared import Column
+from fhir.search.index import index
+from fhir.search.query import Sort
+from fhir.storage import statements
 from service.db import make_engine, make_sessions
 from service.plan.models import PortalFunction
 from service.sandbox import schema

@@ -3,7 +3,8 @@
 from sqlalchemy import Engine
 
 from consent.policy import Access
-from fhir import ingest, store
+from fhir import store
+from fhir.loading import ingest
 from service.db import make_sessions
 from tests.fhir import records
 from tests.fhir.conftest import Api

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from consent.policy import plan_system
-from fhir import ingest
+from fhir.loading import ingest
 from service.audit import AuditEvent
 from service.clock import now
 from service.plan.models import IdKind, OrganizationKind, ProviderGroup, ProviderIdentifier, ProviderStaff

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from consent.policy import plan_system
-from fhir import search, store
+from fhir import store
+from fhir.search import query as search
 from service.accounts.models import Account
 from service.plan.models import (
     AccessEntry,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fhir import labels
+from fhir.loading import labels
 from service.sandbox.plan import stream
 from service.sandbox.plan.stream import MemberBundle
 

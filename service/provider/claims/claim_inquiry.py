@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 
 from consent import policy
 from consent.policy import Access
-from fhir import conditions, paging, parameters, store
-from fhir.conditions import Condition, Term, Test
-from fhir.declared import Column
+from fhir import store
+from fhir.answers import paging
 from fhir.outcomes import BadRequest, Gone, NotFound, PageExpired
-from fhir.search import Search
+from fhir.search import conditions, parameters
+from fhir.search.conditions import Condition, Term, Test
+from fhir.search.declared import Column
+from fhir.search.query import Search
 from fhir.store import Cursor
 from service import audit
 from service.audit import Outcome

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from consent import policy
 from consent.policy import Access
 from fhir import store
-from fhir.search import Search
+from fhir.search.query import Search
 from service import audit
 from service.audit import Outcome
 from service.plan.logins import lookups

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from consent import policy
 from consent.policy import Access
-from fhir.payment_reconciliation import payment_reconciliation
+from fhir.payments.payment_reconciliation import payment_reconciliation
 from service.plan.models import PortalFunction
 from service.plan.remittances import adjustment_words
 from service.plan.remittances.remittance_balance import dollars

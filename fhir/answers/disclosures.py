@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access, AccessBasis
 from fhir.compartment import literal
-from fhir.parameters import PATIENT_NAMES
+from fhir.search.parameters import PATIENT_NAMES
 from fhir.store import Resource
 from service import audit
 from service.audit import Outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fhir.compartment import SHARED_TYPES
-from fhir.preparation import Rejected, encode, parse
+from fhir.loading.preparation import Rejected, encode, parse
 
 _SUFFIXES = (".ndjson", ".ndjson.gz", ".json", ".json.gz")
 _URN = re.compile(rb'"(urn:uuid:[0-9a-fA-F-]{36})"')

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from fhir import conditions, parameters
 from fhir.compartment import TYPES
-from fhir.conditions import Condition
-from fhir.declared import Column
 from fhir.outcomes import BadValue, NotSupported
+from fhir.search import conditions, parameters
+from fhir.search.conditions import Condition
+from fhir.search.declared import Column
 
 MAX_COUNT = 100
 DEFAULT_COUNT = 50

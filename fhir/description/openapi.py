@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fhir import parameters, payments
+from fhir.answers.negotiation import Handling
 from fhir.compartment import ID, TYPES
 from fhir.interactions import ADDRESSES, PAYMENT_ADDRESSES, Address
-from fhir.negotiation import Handling
-from fhir.parameters import Parameter
-from fhir.search import MAX_COUNT, Summary, Total
+from fhir.payments import inquiry as payments
+from fhir.search import parameters
+from fhir.search.parameters import Parameter
+from fhir.search.query import MAX_COUNT, Summary, Total
 
 _FHIR = "application/fhir+json"
 _FORM = "application/x-www-form-urlencoded"

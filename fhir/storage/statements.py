@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
-from fhir import clauses
-from fhir.clauses import Clause, Dialect
 from fhir.models import undelimited
-from fhir.search import Sort
+from fhir.search import clauses
+from fhir.search.clauses import Clause, Dialect
+from fhir.search.query import Sort
 from service.db import driver_cursor
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"

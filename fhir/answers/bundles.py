@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import orjson
 
-from fhir import subset
+from fhir.answers import subset
 from fhir.outcomes import Issue, outcome_bytes
-from fhir.projections import instant_text
-from fhir.search import Search
+from fhir.search.query import Search
+from fhir.storage.projections import instant_text
 from fhir.store import Page, Resource
 from service.clock import now
 from service.db import microseconds, new_id

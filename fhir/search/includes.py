@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
-from fhir import clauses, parameters, statements
-from fhir.clauses import Clause, Dialect
 from fhir.compartment import TYPES
-from fhir.conditions import Condition, Term, Test
-from fhir.declared import Column
-from fhir.search import Include, Search, Sort
-from fhir.statements import Row
+from fhir.search import clauses, parameters
+from fhir.search.clauses import Clause, Dialect
+from fhir.search.conditions import Condition, Term, Test
+from fhir.search.declared import Column
+from fhir.search.query import Include, Search, Sort
+from fhir.storage import statements
+from fhir.storage.statements import Row
 
 Granted = Callable[[Dialect, Access, str, str], Clause | None]
 _Key = tuple[str, str]

@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
-from fhir import parameters, payments
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.declared import R4
 from fhir.interactions import INTERACTIONS, PAYMENT_ADDRESSES
-from fhir.parameters import Parameter
+from fhir.payments import inquiry as payments
+from fhir.search import parameters
+from fhir.search.declared import R4
+from fhir.search.parameters import Parameter
 from oauth.discovery import Discovery
 
 CHANGED = "2026-11-26"

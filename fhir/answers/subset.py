@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fhir.search import Search, Summary
+from fhir.search.query import Search, Summary
 
 _ELEMENTS: Mapping[str, Mapping[str, list[str]]] = json.loads(
     Path(__file__).with_name("elements.json").read_text("utf-8")

@@ -17,10 +17,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from consent.policy import Access
-from fhir import r4, reading, writing
-from fhir.bodies import bodies_of
+from fhir import r4
+from fhir.loading import reading
+from fhir.loading.preparation import Prepared, Rejected, encode, prepare, prepare_resource
 from fhir.outcomes import Forbidden
-from fhir.preparation import Prepared, Rejected, encode, prepare, prepare_resource
+from fhir.storage import writing
+from fhir.storage.bodies import bodies_of
 from service import audit
 from service.db import make_sessions
 

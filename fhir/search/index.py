@@ -1,4 +1,4 @@
-"""From a resource to its index columns, as `fhir.parameters` declares them."""
+"""From a resource to its index columns, as `fhir.search.parameters` declares them."""
 
 import re
 import unicodedata
@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from fhir import parameters
 from fhir.compartment import literal
-from fhir.dates import DAWN, Span, span_of
-from fhir.declared import ARRAYS, DATES, PRIMARY_DATES, Column, Kind
 from fhir.models import SEPARATOR
-from fhir.parameters import Parameter
+from fhir.search import parameters
+from fhir.search.dates import DAWN, Span, span_of
+from fhir.search.declared import ARRAYS, DATES, PRIMARY_DATES, Column, Kind
+from fhir.search.parameters import Parameter
 
 NO_DATE = DAWN - 1
 """`sort_date` of a resource without a date: after all others when the newest come first."""

@@ -1,6 +1,6 @@
 """The search parameters, declared once: index columns, search parsing and the CapabilityStatement are made from here.
 
-The rows themselves are data, in `fhir.declared`.
+The rows themselves are data, in `fhir.search.declared`.
 """
 
 from collections import defaultdict
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.declared import CARIN, DECLARED, NAMED, R4, US_CORE, Column, Kind
+from fhir.search.declared import CARIN, DECLARED, NAMED, R4, US_CORE, Column, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from typing import Any
 
 from consent.policy import Access, AccessBasis
 from fhir.compartment import SHARED, SHARED_TYPES
-from fhir.conditions import Condition, Term, Test
-from fhir.dates import DAWN, DUSK, Prefix, Span, span
-from fhir.declared import ARRAYS, DATES, Column
 from fhir.models import SEPARATOR
-from fhir.search import Sort
+from fhir.search.conditions import Condition, Term, Test
+from fhir.search.dates import DAWN, DUSK, Prefix, Span, span
+from fhir.search.declared import ARRAYS, DATES, Column
+from fhir.search.query import Sort
 from service.plan.logins.reach import GroupReach
 
 

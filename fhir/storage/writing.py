@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from fhir.bodies import bodies_of
-from fhir.clauses import Dialect
 from fhir.compartment import SHARED, SHARED_TYPES
-from fhir.declared import DATES, Column
-from fhir.labels import with_medication
+from fhir.loading.labels import with_medication
+from fhir.loading.preparation import Prepared
 from fhir.models import StoredResource, StoredVersion, delimited
-from fhir.preparation import Prepared
-from fhir.statements import dialect_of
+from fhir.search.clauses import Dialect
+from fhir.search.declared import DATES, Column
+from fhir.storage.bodies import bodies_of
+from fhir.storage.statements import dialect_of
 from service.clock import now
 from service.db import microseconds
 

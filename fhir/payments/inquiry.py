@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, AccessBasis
-from fhir.dates import DUSK, BadDate, Prefix, Span, prefixed
 from fhir.outcomes import BadValue, Forbidden, NotFound, NotSupported
-from fhir.payment_reconciliation import payment_reconciliation
-from fhir.search import TRANSPORT, Search, shown
+from fhir.payments.payment_reconciliation import payment_reconciliation
+from fhir.search.dates import DUSK, BadDate, Prefix, Span, prefixed
+from fhir.search.query import TRANSPORT, Search, shown
 from fhir.store import Cursor, Page, Resource, needed
 from oauth.tokens.token_problems import InsufficientScope
 from service.db import from_microseconds, microseconds

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fhir import parameters
 from fhir.compartment import ID, TYPES, literal
-from fhir.dates import ALWAYS, BadDate, Prefix, Span, approximate, prefixed
-from fhir.declared import Column, Kind
-from fhir.index import normal, token
 from fhir.outcomes import BadValue, Forbidden, NotSupported, OtherPatient
-from fhir.parameters import Parameter
+from fhir.search import parameters
+from fhir.search.dates import ALWAYS, BadDate, Prefix, Span, approximate, prefixed
+from fhir.search.declared import Column, Kind
+from fhir.search.index import normal, token
+from fhir.search.parameters import Parameter
 
 
 class Test(StrEnum):

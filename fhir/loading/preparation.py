@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from fhir import labels
 from fhir.compartment import (
     ID,
     SHARED,
@@ -24,10 +23,11 @@ from fhir.compartment import (
     patient_of,
     strip_foreign_names,
 )
-from fhir.dates import BadDate
-from fhir.index import IndexRow, index
-from fhir.projections import instant_text
-from fhir.survey import Survey, survey
+from fhir.loading import labels
+from fhir.loading.survey import Survey, survey
+from fhir.search.dates import BadDate
+from fhir.search.index import IndexRow, index
+from fhir.storage.projections import instant_text
 
 LONGEST = 16 * 1024 * 1024
 _SPACE_AFTER_QUOTE = (b'" ', b'"\n', b'"\r', b'"\t')

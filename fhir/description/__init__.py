@@ -1,0 +1,1 @@
+"""What others read to know the API: the CapabilityStatement, and our part of the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""Payments to providers as FHIR, for their own software."""

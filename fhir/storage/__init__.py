@@ -1,0 +1,1 @@
+"""Beneath the store: the hot statements, batches of writing, bodies as stored, what is rendered on read."""
