@@ -7,12 +7,15 @@ Authorization codes, refresh tokens, e-mail codes, mailed PINs, approval links a
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, String, Table, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, CursorResult, String, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
-from service.db import Base, Instant
+from service.db import Base, Instant, Statement, microseconds
+
+_CLAIM = Statement(
+    "INSERT INTO claimed_value (kind, value, expires_at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING value"
+)
 
 
 class SpentOnce:
@@ -48,8 +51,4 @@ def spend(session: Session, model: type[SpentOnce], *conditions: ColumnElement[b
 
 def claim(session: Session, kind: str, value: str, *, expires_at: datetime) -> bool:
     """Claim `value` for ever (until `expires_at`); False when somebody has claimed it before."""
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    table = cast(Table, ClaimedValue.__table__)
-    insert = postgresql.insert(table) if on_postgresql else sqlite.insert(table)
-    statement = insert.values(kind=kind, value=value, expires_at=expires_at).on_conflict_do_nothing()
-    return session.execute(statement.returning(table.c.value)).first() is not None
+    return bool(_CLAIM.run(session, kind, value, microseconds(expires_at)).fetchall())
