@@ -1,7 +1,5 @@
 """What of an app changes at once: its description, the answer about the plan's privacy policy, its secret."""
 
-from uuid import UUID
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -15,13 +13,13 @@ from service.developer.developer_schemas import Answer, Description
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import db_session, load_form, settings
 
-blueprint = Blueprint("developer_facts", __name__, url_prefix="/developers/apps/<uuid:client_id>")
+blueprint = Blueprint("developer_facts", __name__, url_prefix="/developers/apps/<client_id>")
 _OTHER_VERSION = _("The privacy policy has changed since the page was made. Please read it and answer again.")
 
 
 @blueprint.post("/describe")
 @require_developer
-def describe(client_id: UUID) -> ResponseReturnValue:
+def describe(client_id: str) -> ResponseReturnValue:
     """Description, support contact, platforms."""
     app = own_app(client_id)
     given = {**request.form.to_dict(), "platforms": request.form.getlist("platforms")}
@@ -40,7 +38,7 @@ def describe(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/attest")
 @require_developer
-def attest(client_id: UUID) -> ResponseReturnValue:
+def attest(client_id: str) -> ResponseReturnValue:
     """Yes or no to the plan's privacy policy in its present version."""
     app = own_app(client_id)
     form, errors = load_form(Answer())
@@ -60,7 +58,7 @@ def attest(client_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/secret")
 @require_developer
 @require_recent_password(30)
-def rotate_secret(client_id: UUID) -> ResponseReturnValue:
+def rotate_secret(client_id: str) -> ResponseReturnValue:
     """A new secret; it stands on the page that answers, and nowhere afterwards. The old one works for another day."""
     app = own_app(client_id)
     try:

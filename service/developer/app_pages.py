@@ -1,7 +1,6 @@
 """My apps: the list, registering one, its page, changing what is reviewed."""
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -80,27 +79,27 @@ def register() -> ResponseReturnValue:
     return render_template("developer/secret.html", app=app, secret=secret, first=True)
 
 
-@blueprint.get("/<uuid:client_id>")
+@blueprint.get("/<client_id>")
 @require_developer
-def show(client_id: UUID) -> ResponseReturnValue:
+def show(client_id: str) -> ResponseReturnValue:
     """An app: how it stands, what can be done, what happened."""
     return app_page(own_app(client_id), {})
 
 
-@blueprint.get("/<uuid:client_id>/edit")
+@blueprint.get("/<client_id>/edit")
 @require_developer
 @require_recent_password(30)
-def edit(client_id: UUID) -> ResponseReturnValue:
+def edit(client_id: str) -> ResponseReturnValue:
     """The form that changes what is reviewed."""
     app = own_app(client_id)
     content = AppContent.read(admission.versions_of(db_session(), app.id).latest.content)
     return _edit_page(app, {}, app_form.choice_of(content), app_form.shown(content))
 
 
-@blueprint.post("/<uuid:client_id>/edit")
+@blueprint.post("/<client_id>/edit")
 @require_developer
 @require_recent_password(60)
-def change(client_id: UUID) -> ResponseReturnValue:
+def change(client_id: str) -> ResponseReturnValue:
     """Change it: at once where it was never approved, else as a version that waits."""
     app, posted = own_app(client_id), app_form.read_change()
     if posted.errors:

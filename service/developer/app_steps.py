@@ -1,7 +1,6 @@
 """The steps of an app's life that its developers take: submit, withdraw, answer, appeal, give up, retire."""
 
 from collections.abc import Callable
-from uuid import UUID
 
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -17,13 +16,13 @@ from service.developer.developer_schemas import Words
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import db_session, load_form, settings
 
-blueprint = Blueprint("developer_steps", __name__, url_prefix="/developers/apps/<uuid:client_id>")
+blueprint = Blueprint("developer_steps", __name__, url_prefix="/developers/apps/<client_id>")
 Step = Callable[[Session, AppReview, Developer], None]
 
 
 @blueprint.post("/submit")
 @require_developer
-def submit(client_id: UUID) -> ResponseReturnValue:
+def submit(client_id: str) -> ResponseReturnValue:
     """Hand the latest version in."""
     return _take(
         own_app(client_id), "submitted",
@@ -33,7 +32,7 @@ def submit(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/withdraw")
 @require_developer
-def withdraw(client_id: UUID) -> ResponseReturnValue:
+def withdraw(client_id: str) -> ResponseReturnValue:
     """Take it back to change it."""
     return _take(
         own_app(client_id), "withdrawn",
@@ -43,7 +42,7 @@ def withdraw(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/drop")
 @require_developer
-def drop(client_id: UUID) -> ResponseReturnValue:
+def drop(client_id: str) -> ResponseReturnValue:
     """Give up a version that waits beside the approved one."""
     return _take(
         own_app(client_id), "dropped",
@@ -53,7 +52,7 @@ def drop(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/answer")
 @require_developer
-def answer(client_id: UUID) -> ResponseReturnValue:
+def answer(client_id: str) -> ResponseReturnValue:
     """Answer the plan's question."""
     return _take_with_words(
         own_app(client_id), "answer", "answered",
@@ -63,7 +62,7 @@ def answer(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/appeal")
 @require_developer
-def appeal(client_id: UUID) -> ResponseReturnValue:
+def appeal(client_id: str) -> ResponseReturnValue:
     """Ask that somebody looks again."""
     return _take_with_words(
         own_app(client_id), "appeal", "appealed",
@@ -74,7 +73,7 @@ def appeal(client_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/retire")
 @require_developer
 @require_recent_password(30)
-def retire(client_id: UUID) -> ResponseReturnValue:
+def retire(client_id: str) -> ResponseReturnValue:
     """Close the app for good."""
     app = own_app(client_id)
     return _take_with_words(

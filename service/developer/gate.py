@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
-from uuid import UUID
 
 from flask import g
 from flask.typing import ResponseReturnValue
@@ -48,9 +47,9 @@ def find_current() -> Developer | None:
     return developer
 
 
-def own_app(client_id: UUID) -> ClientView:
+def own_app(client_id: str) -> ClientView:
     """An app of the developer's own organisation; another's is not there (404)."""
     try:
-        return own_apps.get(db_session(), current_developer(), str(client_id))
+        return own_apps.get(db_session(), current_developer(), client_id)
     except NoSuchClient:
         raise NotFoundPage from None

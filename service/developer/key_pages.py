@@ -1,7 +1,5 @@
 """The keys of an app that proves itself by one: its public keys as they are, or their address; and taking others."""
 
-from uuid import UUID
-
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -14,13 +12,13 @@ from service.developer.developer_schemas import Keys
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import NotFoundPage, db_session, load_form, settings
 
-blueprint = Blueprint("developer_keys", __name__, url_prefix="/developers/apps/<uuid:client_id>/keys")
+blueprint = Blueprint("developer_keys", __name__, url_prefix="/developers/apps/<client_id>/keys")
 
 
 @blueprint.get("")
 @require_developer
 @require_recent_password(30)
-def show(client_id: UUID) -> ResponseReturnValue:
+def show(client_id: str) -> ResponseReturnValue:
     """The keys of the app, and the form for others."""
     return _page(_own(client_id), {})
 
@@ -28,7 +26,7 @@ def show(client_id: UUID) -> ResponseReturnValue:
 @blueprint.post("")
 @require_developer
 @require_recent_password(60)
-def change(client_id: UUID) -> ResponseReturnValue:
+def change(client_id: str) -> ResponseReturnValue:
     """Take other keys: the older ones open nothing from now on."""
     app = _own(client_id)
     form, errors = load_form(Keys())
@@ -46,7 +44,7 @@ def change(client_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("developer_apps.show", client_id=app.id, done="keys"), 303)
 
 
-def _own(client_id: UUID) -> ClientView:
+def _own(client_id: str) -> ClientView:
     app = own_app(client_id)
     if app.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY:
         raise NotFoundPage

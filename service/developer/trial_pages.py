@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -19,7 +18,7 @@ from service.developer.gate import current_developer, own_app, require_developer
 from service.developer.trial_words import ERRORS, FAILED, FAULTS, PASSED, STATUSES, TRACE_STEPS
 from service.web import db_session, load_form, settings
 
-pages = Blueprint("developer_trial", __name__, url_prefix="/developers/apps/<uuid:client_id>/trial")
+pages = Blueprint("developer_trial", __name__, url_prefix="/developers/apps/<client_id>/trial")
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ def install(app: Flask) -> None:
 
 @pages.get("")
 @require_developer
-def show(client_id: UUID) -> ResponseReturnValue:
+def show(client_id: str) -> ResponseReturnValue:
     """What the app did since its trace was begun, and the fault that it meets."""
     return _page(own_app(client_id), {})
 
 
 @pages.post("/fault")
 @require_developer
-def switch_fault(client_id: UUID) -> ResponseReturnValue:
+def switch_fault(client_id: str) -> ResponseReturnValue:
     """Let the app meet a fault; it is known everywhere a second later."""
     app = own_app(client_id)
     form, errors = load_form(FaultChoice())
@@ -66,7 +65,7 @@ def switch_fault(client_id: UUID) -> ResponseReturnValue:
 
 @pages.post("/fault/off")
 @require_developer
-def end_fault(client_id: UUID) -> ResponseReturnValue:
+def end_fault(client_id: str) -> ResponseReturnValue:
     """Answer the app as ever; that is known everywhere a second later."""
     app = own_app(client_id)
     try:
@@ -78,7 +77,7 @@ def end_fault(client_id: UUID) -> ResponseReturnValue:
 
 @pages.post("")
 @require_developer
-def begin(client_id: UUID) -> ResponseReturnValue:
+def begin(client_id: str) -> ResponseReturnValue:
     """Write the app's steps down from now on, from none."""
     app = own_app(client_id)
     try:
@@ -91,7 +90,7 @@ def begin(client_id: UUID) -> ResponseReturnValue:
 
 @pages.post("/end")
 @require_developer
-def end(client_id: UUID) -> ResponseReturnValue:
+def end(client_id: str) -> ResponseReturnValue:
     """Write nothing more."""
     app = own_app(client_id)
     try:

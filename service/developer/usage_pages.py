@@ -1,7 +1,5 @@
 """How much an app was used, and what was refused: counts by day, without any person and any health information."""
 
-from uuid import UUID
-
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
@@ -11,7 +9,7 @@ from oauth.apps import usage
 from service.developer.gate import own_app, require_developer
 from service.web import db_session
 
-blueprint = Blueprint("developer_usage", __name__, url_prefix="/developers/apps/<uuid:client_id>/usage")
+blueprint = Blueprint("developer_usage", __name__, url_prefix="/developers/apps/<client_id>/usage")
 REFUSALS: dict[str, LazyString] = {
     "access_denied": _("The person said no"),
     "login_required": _("prompt=none, and nobody was signed in"),
@@ -25,7 +23,7 @@ REFUSALS: dict[str, LazyString] = {
 
 @blueprint.get("")
 @require_developer
-def show(client_id: UUID) -> ResponseReturnValue:
+def show(client_id: str) -> ResponseReturnValue:
     """The last 30 days."""
     app = own_app(client_id)
     return render_template(

@@ -18,7 +18,7 @@ from service.developer.developer_words import EVENTS, MESSAGE_STATES
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import NotFoundPage, db_session, load_form, settings
 
-blueprint = Blueprint("developer_webhooks", __name__, url_prefix="/developers/apps/<uuid:client_id>/webhooks")
+blueprint = Blueprint("developer_webhooks", __name__, url_prefix="/developers/apps/<client_id>/webhooks")
 _DONE = {
     "set": _("Messages go to this address from now on."),
     "removed": _("Nothing is sent any more."),
@@ -28,7 +28,7 @@ _DONE = {
 
 @blueprint.get("")
 @require_developer
-def show(client_id: UUID) -> ResponseReturnValue:
+def show(client_id: str) -> ResponseReturnValue:
     """The address, and the last messages."""
     return _page(own_app(client_id), {})
 
@@ -36,7 +36,7 @@ def show(client_id: UUID) -> ResponseReturnValue:
 @blueprint.post("")
 @require_developer
 @require_recent_password(30)
-def change(client_id: UUID) -> ResponseReturnValue:
+def change(client_id: str) -> ResponseReturnValue:
     """Send messages there; a new secret stands on the page that answers, and nowhere afterwards."""
     app = own_app(client_id)
     form, errors = load_form(WebhookAddress())
@@ -54,7 +54,7 @@ def change(client_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/secret")
 @require_developer
 @require_recent_password(30)
-def rotate_secret(client_id: UUID) -> ResponseReturnValue:
+def rotate_secret(client_id: str) -> ResponseReturnValue:
     """A new secret, shown once; the one before signs too for a day."""
     app = own_app(client_id)
     try:
@@ -69,7 +69,7 @@ def rotate_secret(client_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/remove")
 @require_developer
 @require_recent_password(30)
-def remove(client_id: UUID) -> ResponseReturnValue:
+def remove(client_id: str) -> ResponseReturnValue:
     """Send nothing any more."""
     app = own_app(client_id)
     try:
@@ -83,7 +83,7 @@ def remove(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/test")
 @require_developer
-def send_test(client_id: UUID) -> ResponseReturnValue:
+def send_test(client_id: str) -> ResponseReturnValue:
     """Send a message that says only that messages arrive."""
     app = own_app(client_id)
     try:
@@ -95,7 +95,7 @@ def send_test(client_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/<uuid:message_id>/again")
 @require_developer
-def send_again(client_id: UUID, message_id: UUID) -> ResponseReturnValue:
+def send_again(client_id: str, message_id: UUID) -> ResponseReturnValue:
     """Send a message that ended once more."""
     app = own_app(client_id)
     try:

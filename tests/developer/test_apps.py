@@ -8,9 +8,10 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, clients, developers, reviews
+from oauth.apps import admission, clients, developers, own_apps, registration, reviews
 from oauth.apps.clients import Attestation, ClientStatus
 from oauth.apps.models import DeclineReason, ReviewState
+from oauth.apps.registration import Registration
 from oauth.models import Client
 from service.accounts.models import Account
 from service.plan.models import StaffRole
@@ -50,6 +51,24 @@ def decide(ada: Newcomer, client_id: str, decision: str) -> None:
                 session, latest, by_account_id=clerk.account_id, reason=DeclineReason.PAGES_MISSING,
                 explanation="404 here.",
             )  # fmt: skip
+
+
+def test_an_app_whose_id_is_a_name_has_its_pages(app: Flask) -> None:
+    # The sample apps of the sandbox, and whatever the plan registered by hand under an id of its choice.
+    with Committing(app) as session:
+        developer = make_developer(session)
+        named = Registration(
+            name="Porch Lens", developer_name="", redirect_uris=["https://app.example.org/callback"],
+            client_id="porch-lens",
+        )  # fmt: skip
+        registration.register(session, named, settings=app.extensions["latchstring"].settings)
+        own_apps.take_over(session, "porch-lens", developer.organization)
+    ada = Newcomer(app).enter(developer)
+
+    for page in ("", "/edit", "/trial", "/usage", "/webhooks"):
+        assert ada.get(f"/developers/apps/porch-lens{page}").status_code == 200, page
+    for other in ("porch-lenses", "porch%7Flens", "x" * 65):
+        assert ada.get(f"/developers/apps/{other}").status_code == 404, other
 
 
 def test_a_public_app_is_registered_and_works_in_the_sandbox_at_once(ada: Newcomer) -> None:
