@@ -264,7 +264,9 @@ class running_server:
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-             "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning", "wsgi:app"],
+             "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning",
+             # A worker that is told to end before it listens for that would stay for ever.
+             "--workers-kill-timeout", "3", "wsgi:app"],
             cwd=ROOT, env=environment,
         )  # fmt: skip
         try:
