@@ -130,7 +130,7 @@ def _flag() -> fields.Boolean:
 
 
 class _MetadataSchema(Schema):
-    client_name = fields.String(required=True, validate=validate.Length(max=100))
+    client_name = fields.String(required=True, validate=[validate.Length(max=100), _plain])
     redirect_uris = _texts(20, 2000)
     post_logout_redirect_uris = _texts(20, 2000)
     token_endpoint_auth_method = fields.String(

@@ -1,4 +1,4 @@
-"""How much is tried: more than 10,000 cases by default, ten times as many with FUZZ_LONG=1; nothing leaves the machine."""
+"""How much is tried: over 10,000 cases by default, ten times that with FUZZ_LONG=1; nothing leaves the machine."""
 
 import os
 from collections.abc import Iterator
