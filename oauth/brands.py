@@ -12,7 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 from flask import Blueprint, Response, json, request, url_for
 
 from service import web
-from service.settings import Brand, Settings
+from service.plan_file import Brand
+from service.settings import Settings
 
 blueprint = Blueprint("brands", __name__)
 _PROFILES = "http://hl7.org/fhir/smart-app-launch/StructureDefinition"

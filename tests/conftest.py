@@ -151,6 +151,11 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     """Sandbox settings with a folder of their own."""
     var = tmp_path / "var"
     var.mkdir()
+    return settings_on(database_url, var)
+
+
+def settings_on(database_url: str, var: Path) -> Settings:
+    """Sandbox settings on that database, with this folder."""
     return replace(
         Settings.from_environment({"VAR": str(var), "DATABASE_URL": database_url, "BASE_URL": "http://localhost"}),
         testing=True,

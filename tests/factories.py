@@ -37,7 +37,8 @@ from service.plan.models import (
 from service.plan.providers import numbers
 from service.plan.registering import terms
 from service.plan.staff import plan_staff
-from service.settings import Plan, Settings
+from service.plan_file import Plan
+from service.settings import Settings
 
 _numbers = count(1)
 PASSWORD = "Harbor-lights-42!"

@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from service.app import create_app
-from service.settings import SANDBOX_PLAN, Mode, Plan, Settings, SmtpSecurity, UnsafeSetting
+from service.plan_file import SANDBOX_PLAN, Plan
+from service.settings import Mode, Settings, SmtpSecurity, UnsafeSetting
 
 KEY = "ab" * 32
 PARTNERS = Path(__file__).parent / "plan" / "partners.toml"

@@ -7,7 +7,7 @@ from flask_babel import get_locale, gettext
 
 from oauth.apps.clients import Attestation, ClientView
 from service.days import day_in_words
-from service.settings import Plan
+from service.plan_file import Plan
 
 
 def attestation(client: ClientView, plan: Plan) -> str:

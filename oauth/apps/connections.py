@@ -20,7 +20,7 @@ from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.clock import now
 from service.plan.models import Member
-from service.settings import Plan
+from service.plan_file import Plan
 
 ENDED_BY: dict[EndedBy, LazyString] = {
     EndedBy.MEMBER: _("by the member"),

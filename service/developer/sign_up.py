@@ -1,5 +1,7 @@
 """Sign-up pages: who and for which organisation, the code out of the e-mail, user name and password."""
 
+from functools import partial
+
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -9,14 +11,14 @@ from oauth.apps.developers import IsDeveloper
 from oauth.apps.models import PendingDeveloper
 from oauth.apps.names import NameRefused
 from service.accounts import devices, enrolling, sessions, throttling
-from service.accounts.checklist import Checklist, common_rule, sentences
+from service.accounts.account_step import take_account
+from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof
-from service.accounts.password_reset import ProofOver, WeakPassword
-from service.accounts.schemas import NewAccount, OnlyCode
+from service.accounts.password_reset import ProofOver
+from service.accounts.schemas import OnlyCode
 from service.accounts.sessions import current_login, require_login, require_recent_password
-from service.accounts.usernames import UnusableUsername
-from service.accounts.wording import CODE_REFUSED, NOT_THE_SAME, USERNAMES, FormTooLong
+from service.accounts.wording import CODE_REFUSED, FormTooLong
 from service.developer import signing_up
 from service.developer.developer_schemas import Organization, SignUp
 from service.developer.developer_words import TERMS_VERSION
@@ -115,14 +117,7 @@ def account() -> ResponseReturnValue:
         return _begin_again()
     if request.method == "GET":
         return _account_page(pending, {}, {})
-    form, errors = load_form(NewAccount())
-    if "check" in request.form:
-        return _account_page(pending, {}, form)
-    if not errors and form["confirmation"] != form["password"]:
-        errors = {"confirmation": [NOT_THE_SAME]}
-    if errors:
-        return _account_page(pending, errors, form), 400
-    return _open(pending, proof, form)
+    return take_account(partial(_account_page, pending), partial(_open, pending, proof))
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -130,16 +125,10 @@ def _too_long(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     return current_app.handle_user_exception(FormTooLong())
 
 
-def _open(pending: PendingDeveloper, proof: EmailProof, form: dict[str, str]) -> ResponseReturnValue:
+def _open(pending: PendingDeveloper, proof: EmailProof, username: str, password: str) -> ResponseReturnValue:
     session = db_session()
     try:
-        opened = signing_up.finish(
-            session, pending, proof, username=form["username"], password=form["password"], rule=common_rule()
-        )
-    except UnusableUsername as unusable:
-        return _account_page(pending, {"username": [USERNAMES[type(unusable)]]}, form), 400
-    except WeakPassword as weak:
-        return _account_page(pending, {"password": sentences(weak.verdict)}, form), 400
+        opened = signing_up.finish(session, pending, proof, username=username, password=password, rule=common_rule())
     except ProofOver:
         session.rollback()
         return _begin_again()

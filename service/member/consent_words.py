@@ -20,7 +20,7 @@ from consent.scopes import ScopeSet
 from oauth.apps.attestation_words import attestation
 from oauth.apps.clients import ClientView
 from service.accounts.models import Account
-from service.settings import Plan
+from service.plan_file import Plan
 
 TEXT_VERSION = "2026-3"
 EDUCATION_VERSION = "2026-1"

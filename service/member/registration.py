@@ -1,19 +1,21 @@
 """Registration pages: who you are, your e-mail, the code, user name and password; then on to where you came from."""
 
+from functools import partial
+
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts import devices, enrolling, sessions, throttling
-from service.accounts.checklist import Checklist, common_rule, sentences
+from service.accounts.account_step import take_account
+from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof, PendingRegistration
 from service.accounts.next_page import local_path
-from service.accounts.password_reset import ProofOver, WeakPassword
-from service.accounts.schemas import NewAccount, NewAddress, OnlyCode
-from service.accounts.usernames import UnusableUsername
-from service.accounts.wording import CODE_REFUSED, NOT_THE_SAME, USERNAMES, FormTooLong
+from service.accounts.password_reset import ProofOver
+from service.accounts.schemas import NewAddress, OnlyCode
+from service.accounts.wording import CODE_REFUSED, FormTooLong
 from service.member import registering
 from service.member.registering import MemberProof, NotMatched, Origin, OutOfScope
 from service.member.registration_schemas import MemberDetails, RepresentativeDetails
@@ -98,14 +100,7 @@ def account() -> ResponseReturnValue:
         return _over()
     if request.method == "GET":
         return _account_page(pending, {}, {})
-    form, errors = load_form(NewAccount())
-    if "check" in request.form:
-        return _account_page(pending, {}, form)
-    if not errors and form["confirmation"] != form["password"]:
-        errors = {"confirmation": [NOT_THE_SAME]}
-    if errors:
-        return _account_page(pending, errors, form), 400
-    return _open(pending, proof, form)
+    return take_account(partial(_account_page, pending), partial(_open, pending, proof))
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -113,16 +108,10 @@ def _too_long(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     return current_app.handle_user_exception(FormTooLong())
 
 
-def _open(pending: PendingRegistration, proof: EmailProof, form: dict[str, str]) -> ResponseReturnValue:
+def _open(pending: PendingRegistration, proof: EmailProof, username: str, password: str) -> ResponseReturnValue:
     session = db_session()
     try:
-        opened = registering.finish(
-            session, pending, proof, username=form["username"], password=form["password"], rule=common_rule()
-        )
-    except UnusableUsername as unusable:
-        return _account_page(pending, {"username": [USERNAMES[type(unusable)]]}, form), 400
-    except WeakPassword as weak:
-        return _account_page(pending, {"password": sentences(weak.verdict)}, form), 400
+        opened = registering.finish(session, pending, proof, username=username, password=password, rule=common_rule())
     except ProofOver:
         session.rollback()
         return _over()

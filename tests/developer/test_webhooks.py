@@ -1,243 +1,27 @@
-"""Messages to the servers of apps: what is told, to whom, signed how; tries, ends and hands; and who may look."""
+"""Messages to the servers of apps, on their way: tries, ends, secrets, hands; where none goes; and who may look."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import replace
 from uuid import uuid4
 
-import pytest
-from flask import Flask
-from sqlalchemy import Engine, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
 
-from consent import grants, representatives
-from consent.models import Basis, Duration, EndedBy, Grant, RepresentativeLink, Subject
-from oauth.apps import clients, developers, reviews
-from oauth.apps.models import Developer
-from oauth.webhooks import delivery, grant_events, outbox
+from oauth.webhooks import delivery, outbox
 from oauth.webhooks.models import Event, MessageState, WebhookEndpoint, WebhookMessage
-from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.clock import now
 from service.db import make_sessions
-from service.mail import OutboxMail
-from service.plan.models import Member
-from service.settings import Mode, Settings
+from service.settings import Mode
 from tests.conftest import ROOT, MovableClock
 from tests.developer.newcomer import Newcomer
-from tests.factories import make_account, make_developer, make_member, make_representative
-from tests.oauth.desk import App, Committing, Desk
-from tests.oauth.receiver import Receiver, receiver
-
-_SECRET = re.compile(r'id="webhook-secret">(whsec_[^<]+)<')
-
-
-@dataclass
-class Post:
-    """A developer with an app, its receiver, and the jobs that serve it."""
-
-    ada: Newcomer
-    developer: Developer
-    desk: Desk
-    server: Receiver
-    engine: Engine
-    client_id: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.client_id = self.ada.registered()
-
-    @property
-    def here(self) -> str:
-        return f"/developers/apps/{self.client_id}/webhooks"
-
-    @property
-    def settings(self) -> Settings:
-        return self.ada.settings
-
-    def listen(self) -> str:
-        """Give the address, and the secret that the page shows."""
-        found = _SECRET.search(self.ada.post(self.here, url=self.server.url).text)
-        assert found
-        return found[1]
-
-    def connect(self, **given: Any) -> str:
-        """A member connects the app; the id of the grant."""
-        with Committing(self.ada.app) as session:
-            view = clients.get(session, self.client_id)
-        self.desk.connect(App(view, None), **given)
-        with Committing(self.ada.app) as session:
-            return session.scalars(select(Grant.id).order_by(Grant.created_at.desc()).limit(1)).one()
-
-    def revoke(self, grant_id: str) -> None:
-        with Committing(self.ada.app) as session:
-            grants.revoke(session, session.get_one(Grant, grant_id), by=EndedBy.MEMBER)
-
-    def work(self) -> None:
-        """One turn of the jobs."""
-        sessions = make_sessions(self.engine)
-        grant_events.run(sessions, self.settings)
-        delivery.run(sessions, self.settings)
-
-    def deliver(self) -> None:
-        delivery.run(make_sessions(self.engine), self.settings)
-
-    def states(self) -> list[tuple[str, str, int]]:
-        """Event, state and tries of each message, the oldest first."""
-        with Committing(self.ada.app) as session:
-            found = reversed(outbox.latest(session, self.client_id))
-            return [(one.event.value, one.state.value, one.tries) for one in found]
-
-    def mails(self) -> int:
-        with Committing(self.ada.app) as session:
-            found = session.scalars(select(OutboxMail.id).where(OutboxMail.template == "webhook_failed")).all()
-            return len(found)
-
-
-@pytest.fixture
-def post(app: Flask, engine: Engine, clock: MovableClock) -> Iterator[Post]:
-    with Committing(app) as session:
-        developer = make_developer(session)
-    with receiver() as server:
-        yield Post(Newcomer(app).enter(developer), developer, Desk(app), server, engine)
-
-
-def test_a_revoked_grant_is_told_signed_and_by_ids_that_the_app_has(post: Post) -> None:
-    secret = post.listen()
-    grant_id = post.connect()
-    post.work()
-    assert post.server.taken == [], "giving is nothing to tell"
-    post.revoke(grant_id)
-
-    post.work()
-    post.work()
-
-    (taken,) = post.server.taken
-    assert taken.signed_by(secret) and not taken.signed_by("whsec_" + secret[-8:])
-    assert taken.headers["content-type"] == "application/json"
-    assert abs(int(taken.headers["webhook-timestamp"]) - now().timestamp()) < 60
-    with Committing(post.ada.app) as session:
-        member = session.get_one(Member, post.desk.member.id)
-        subject = session.scalars(select(Subject.id).where(Subject.member_id == member.id)).one()
-        ended = session.get_one(Grant, grant_id).ended_at
-        row = session.get_one(WebhookEndpoint, post.client_id)
-        assert secret not in (row.sealed_secret, row.sealed_previous_secret)
-    assert ended
-    assert taken.told == {
-        "type": "grant.revoked", "timestamp": ended.isoformat(),
-        "data": {"client_id": post.client_id, "patient": member.patient_id, "sub": subject},
-    }  # fmt: skip
-    for word in (member.family_name, member.given_name, post.desk.account.username, grant_id, member.id):
-        assert word not in taken.body.decode()
-    page = post.ada.get(post.here).text
-    assert "Delivered" in page and taken.id in page and "grant.revoked" in page
-    assert secret not in page and post.server.says not in page
-
-
-def test_without_openid_no_subject_is_told(post: Post) -> None:
-    post.listen()
-    post.revoke(post.connect(scope="launch/patient patient/*.rs"))
-    post.work()
-    assert set(post.server.taken[0].told["data"]) == {"client_id", "patient"}
-
-
-def test_a_deed_that_was_rolled_back_is_not_told(post: Post) -> None:
-    post.listen()
-    grant_id = post.connect()
-    with Session(post.engine) as session:
-        grants.revoke(session, session.get_one(Grant, grant_id), by=EndedBy.MEMBER)
-        session.flush()
-        session.rollback()
-    post.work()
-    assert post.server.taken == [] and post.states() == []
-
-
-def test_what_ends_while_no_worker_runs_is_told_later_and_what_came_late_too(post: Post, clock: MovableClock) -> None:
-    post.listen()
-    first, second = post.connect(), post.connect(account=_other_account(post))
-    post.revoke(first)
-    clock.advance(5 * 86_400)
-    post.work()
-    assert post.server.events == ["grant.revoked"]
-    # As a long transaction leaves it: the row bears a moment that the worker has passed already.
-    with Committing(post.ada.app) as session:
-        grants.revoke(session, session.get_one(Grant, second), by=EndedBy.PLAN)
-        session.execute(update(Grant).where(Grant.id == second).values(ended_at=now() - timedelta(minutes=30)))
-    clock.advance(60)
-    post.work()
-    assert post.server.events == ["grant.revoked", "grant.revoked"]
-
-
-def _other_account(post: Post) -> Account:
-    with Committing(post.ada.app) as session:
-        member = make_member(session)
-        account = make_account(session, member=member)
-    post.desk.member = member
-    return account
-
-
-def test_a_grant_whose_time_is_over_is_told_once_and_one_revoked_before_is_not(
-    post: Post, clock: MovableClock
-) -> None:  # fmt: skip
-    post.listen()
-    post.connect(duration=Duration.ONCE)
-    clock.advance(7_200)
-    post.work()
-    # The next yes marks the older grant as expired: that is no second end.
-    post.revoke(post.connect(duration=Duration.ONCE))
-    post.work()
-    clock.advance(7_200)
-    post.work()
-    assert post.server.events == ["grant.expired", "grant.revoked"]
-
-
-def test_what_ended_before_the_address_was_given_is_not_told(post: Post, clock: MovableClock) -> None:
-    post.revoke(post.connect())
-    clock.advance(5)
-    post.listen()
-    post.work()
-    assert post.states() == []
-
-
-def test_a_representative_who_may_no_longer_act_is_told_as_a_revoked_grant(post: Post) -> None:
-    post.listen()
-    with Committing(post.ada.app) as session:
-        account = make_account(session)
-        representative = make_representative(session, account)
-        link = representatives.link(
-            session, representative, session.get_one(Member, post.desk.member.id), basis=Basis.POWER_OF_ATTORNEY,
-            timezone=post.settings.plan.timezone,
-        )  # fmt: skip
-        link_id = link.id
-    post.connect(account=account)
-    sessions = make_sessions(post.engine)
-    grant_events.run_links(sessions, post.settings)
-    assert post.states() == []
-    with Committing(post.ada.app) as session:
-        session.execute(update(RepresentativeLink).where(RepresentativeLink.id == link_id).values(version=2))
-    for _ in range(2):
-        grant_events.run_links(sessions, post.settings)
-    post.work()
-    assert post.server.events == ["grant.revoked"]
-
-
-def test_suspension_resumption_and_the_end_of_an_app_are_told(post: Post) -> None:
-    post.listen()
-    post.connect()
-    with Committing(post.ada.app) as session:
-        organization = session.scalars(select(Developer)).one().organization
-        for act in (developers.disable, developers.enable):
-            act(session, organization, reason="checked", settings=post.settings, by_account_id=None)
-        reviews.retire(session, post.client_id, reason="over", settings=post.settings)
-    post.work()
-    assert sorted(post.server.events) == ["app.resumed", "app.retired", "app.suspended"]
-    assert [event for event, _, _ in post.states()] == ["app.suspended", "app.resumed", "app.retired"]
+from tests.developer.post import SHOWN_SECRET, Post
+from tests.factories import make_developer
+from tests.oauth.desk import Committing
+from tests.oauth.receiver import receiver
 
 
 def test_tries_grow_apart_and_end_and_the_developer_is_told_once_a_day(post: Post, clock: MovableClock) -> None:
@@ -311,7 +95,7 @@ def test_410_ends_the_messages_and_tells_the_developer(post: Post) -> None:
 
 def test_a_new_secret_signs_beside_the_old_for_a_day(post: Post, clock: MovableClock) -> None:
     old = post.listen()
-    found = _SECRET.search(post.ada.post(f"{post.here}/secret").text)
+    found = SHOWN_SECRET.search(post.ada.post(f"{post.here}/secret").text)
     assert found and found[1] != old
     post.ada.post(f"{post.here}/test")
     post.deliver()

@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from fhir.r4 import find_problem
 from service.app import create_app
-from service.settings import Brand, Settings
+from service.plan_file import Brand
+from service.settings import Settings
 
 SMART = "/fhir/r4/.well-known/smart-configuration"
 

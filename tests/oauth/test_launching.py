@@ -10,7 +10,7 @@ from oauth.authorization.launching import NotLaunchable
 from service.accounts.models import Account, LoginSession
 from service.clock import now
 from service.plan.models import Member
-from tests.attacks.test_authorization_endpoint import refused_to_the_app
+from tests.attacks.refusals import refused_to_the_app
 from tests.attacks.test_refresh_and_revocation import introspect
 from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from oauth.apps.clients import AuthMethod
 from oauth.authorization import pushing
-from tests.attacks.test_authorization_endpoint import refused_on_our_page, refused_to_the_app
+from tests.attacks.refusals import refused_on_our_page, refused_to_the_app
 from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
 from tests.member.pages import Reader

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from service.plan.registering import pin_letters
 from service.plan.registering.mailed_pins import PinLetter, grouped, normal
-from service.settings import Plan
+from service.plan_file import Plan
 from tests.conftest import ROOT
 
 PARTNERS = ROOT / "tests/plan/partners.toml"

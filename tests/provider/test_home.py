@@ -21,8 +21,9 @@ from service.plan.models import (
     ThreadReading,
     ThreadTopic,
 )
+from service.plan_file import Plan
 from service.provider import menu
-from service.settings import Plan, Settings
+from service.settings import Settings
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_organization, make_portal_staff
 from tests.member.pages import forms_of

@@ -22,7 +22,8 @@ from service.plan.models import (
     StaffStatus,
     TermsAcceptance,
 )
-from service.settings import Plan, Settings
+from service.plan_file import Plan
+from service.settings import Settings
 from tests.conftest import ROOT, MovableClock
 from tests.factories import PASSWORD, make_group
 from tests.provider.registrant import (

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from service.accounts.authentication import find_by_username
 from service.accounts.second_factors import Shown
 from service.app import create_app
 from service.clock import now
-from service.db import Base
+from service.db import Base, make_engine, make_sessions
 from service.plan.logins import delegates, portal_staff
 from service.plan.mailbox import threads
 from service.plan.models import MessageThread, OrganizationKind, ThreadStatus, ThreadTopic
@@ -29,25 +30,18 @@ from service.sandbox.portal_people import PORTAL_PEOPLE, WANDA
 from service.sandbox.sign_ins import Kind
 from service.settings import Mode, Settings
 from tests.accounts.visitor import Visitor
+from tests.conftest import settings_on
+from tests.sandbox.conftest import make_plan
 
 HandOut = dict[str, Any]
+MEMBERS = 1
+"""The portal does not depend on how many there are."""
 
 
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    """The plan is made from nothing, tables included."""
-    return empty_database_url
-
-
-@pytest.fixture
-def made(settings: Settings) -> Settings:
-    """The sandbox with one member: its portal does not depend on how many there are."""
-    _create(settings)
-    return settings
-
-
-def _create(settings: Settings) -> None:
-    create.create(settings, members=1, seed=1, console=Console(file=StringIO()))
+def settings(kept_plan: Settings) -> Settings:
+    """One sandbox for all of them."""
+    return kept_plan
 
 
 def _told(settings: Settings) -> HandOut:
@@ -66,8 +60,8 @@ def _rows(session: Session) -> dict[str, int]:
     return {table.name: session.scalar(select(func.count()).select_from(table)) or 0 for table in every}
 
 
-def test_the_hand_out_names_everybody_of_the_portal_and_what_they_reach(made: Settings) -> None:
-    told = _accounts(made)
+def test_the_hand_out_names_everybody_of_the_portal_and_what_they_reach(settings: Settings) -> None:
+    told = _accounts(settings)
 
     kinds = {one["kind"] for one in told.values()}
     assert kinds == {"provider_delegate", "provider_staff", "billing_delegate", "billing_staff", "plan_staff"}
@@ -82,7 +76,7 @@ def test_the_hand_out_names_everybody_of_the_portal_and_what_they_reach(made: Se
     assert told["olivia"]["roles"] == ["administrator", "app_reviewer", "privacy_officer"]
 
 
-def test_what_waits_for_offices_and_plan_staff_is_there(made: Settings, session: Session) -> None:
+def test_what_waits_for_offices_and_plan_staff_is_there(settings: Settings, session: Session) -> None:
     waiting = session.scalars(select(AuthorizationRequest.status)).all()
     facility = session.scalars(select(MessageThread).where(MessageThread.topic == ThreadTopic.ADD_FACILITY)).one()
     answered = session.scalars(select(MessageThread).where(MessageThread.topic == ThreadTopic.QUESTION)).one()
@@ -97,8 +91,8 @@ def test_what_waits_for_offices_and_plan_staff_is_there(made: Settings, session:
     assert len(mailed_pins.waiting_letters(session)) == 1
 
 
-def test_every_number_of_the_hand_out_proves_its_group(made: Settings, session: Session) -> None:
-    proofs = _told(made)["provider_proofs"]
+def test_every_number_of_the_hand_out_proves_its_group(settings: Settings, session: Session) -> None:
+    proofs = _told(settings)["provider_proofs"]
 
     assert len(proofs) > 10 and {one["registered"] for one in proofs} == {True, False}
     for one in proofs:
@@ -108,41 +102,49 @@ def test_every_number_of_the_hand_out_proves_its_group(made: Settings, session: 
                 assert payment_proof.verify(session, shown, network="tests").group.name == one["group"]
 
 
-def test_making_it_again_changes_nothing(made: Settings, session: Session) -> None:
-    before, told = _rows(session), made.sandbox_file.read_text()
+def test_making_it_again_changes_nothing(settings: Settings, session: Session) -> None:
+    before, told = _rows(session), settings.sandbox_file.read_text()
     session.commit()
 
-    _create(made)
+    make_plan(settings, MEMBERS)
 
     assert _rows(session) == before
-    assert made.sandbox_file.read_text() == told
+    assert settings.sandbox_file.read_text() == told
 
 
-def test_somebody_who_is_missing_is_opened_by_the_next_run(made: Settings, session: Session) -> None:
-    # A sandbox of before the portal: nobody of it is there.
-    account = find_by_username(session, "felix")
-    assert account is not None and portal.is_complete(session)
-    account.username, account.username_key, account.username_skeleton = "f3lix", "f3lix", "f3lix"
-    account.email, account.email_key = "f3lix@meridian.example", "f3lix@meridian.example"
-    session.commit()
-    assert not create.is_complete(made)
+def test_somebody_who_is_missing_is_opened_by_the_next_run(empty_database_url: str, tmp_path: Path) -> None:
+    settings = settings_on(empty_database_url, tmp_path)
+    make_plan(settings, MEMBERS)
+    engine = make_engine(settings.database_url)
+    with make_sessions(engine).begin() as session:
+        # A sandbox of before the portal: nobody of it is there.
+        account = find_by_username(session, "felix")
+        assert account is not None and portal.is_complete(session)
+        account.username, account.username_key, account.username_skeleton = "f3lix", "f3lix", "f3lix"
+        account.email, account.email_key = "f3lix@meridian.example", "f3lix@meridian.example"
+    engine.dispose()
+    assert not create.is_complete(settings)
 
-    _create(made)
+    make_plan(settings, MEMBERS)
 
-    assert create.is_complete(made)
+    assert create.is_complete(settings)
 
 
-def test_the_first_page_is_home_but_for_who_must_accept_the_terms(made: Settings, session: Session) -> None:
+def test_the_first_page_is_home_but_for_who_must_accept_the_terms(settings: Settings, session: Session) -> None:
     accounts = {person: find_by_username(session, person.username) for person in PORTAL_PEOPLE}
     logins = {person: portal_staff.find_staff(session, account) for person, account in accounts.items() if account}
 
-    asked = {person for person, staff in logins.items() if staff and terms.outstanding(session, staff, made.plan.terms)}
+    asked = {
+        person for person, staff in logins.items() if staff and terms.outstanding(session, staff, settings.plan.terms)
+    }
     kinds = {staff.organization.kind for staff in logins.values() if staff}
     assert asked == {WANDA} and None not in accounts.values()
     assert kinds == {OrganizationKind.PROVIDER, OrganizationKind.BILLING}
 
 
-def test_the_code_of_the_command_and_the_page_opens_the_sign_in(app: Flask, made: Settings, session: Session) -> None:
+def test_the_code_of_the_command_and_the_page_opens_the_sign_in(
+    app: Flask, settings: Settings, session: Session
+) -> None:
     account = find_by_username(session, "marge")
     assert account is not None
     at = now()
@@ -151,13 +153,13 @@ def test_the_code_of_the_command_and_the_page_opens_the_sign_in(app: Flask, made
     with time_machine.travel(at, tick=False):
         page = Visitor(app).get("/sandbox/code?username=Marge")
         told = app.test_cli_runner().invoke(args=["sandbox", "code", "marge"])
-        code, seconds = codes.current(made, "marge")
+        code, seconds = codes.current(settings, "marge")
 
     assert code in page.text and told.stdout.strip() == code and 0 < seconds <= 30
-    assert second_factors.show(session, made.secret_key, account, code) is Shown.APP
+    assert second_factors.show(session, settings.secret_key, account, code) is Shown.APP
 
 
-def test_a_name_without_a_code_is_told_in_plain_words(app: Flask, made: Settings) -> None:
+def test_a_name_without_a_code_is_told_in_plain_words(app: Flask, settings: Settings) -> None:
     answer = Visitor(app).get("/sandbox/code?username=luis")
 
     assert answer.status_code == 404
@@ -183,9 +185,9 @@ def test_no_two_sandboxes_share_a_secret(settings: Settings) -> None:
     assert len(secrets) == 2 * len(codes.with_factor())
 
 
-def test_the_console_shows_the_portal(made: Settings) -> None:
+def test_the_console_shows_the_portal(settings: Settings) -> None:
     told = StringIO()
-    guide.show(Console(file=told, width=120), _told(made))
+    guide.show(Console(file=told, width=120), _told(settings))
 
     assert all(name in told.getvalue() for name in ("marge", "nadia", "ruth", "/provider", "/sandbox/code"))
     assert "peter" not in told.getvalue()

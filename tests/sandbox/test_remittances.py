@@ -2,45 +2,40 @@
 
 import json
 from collections import defaultdict
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.plan.logins import reach
 from service.plan.models import IdKind, PaymentMethod, ProviderGroup, Remittance, RemittanceClaim
 from service.plan.remittances import remittance_files
-from service.sandbox import create
 from service.sandbox.plan import stream
 from service.settings import Settings
+from tests.sandbox.conftest import make_plan
 
 SEED = 1
+MEMBERS = 13
+"""Of two runs of payments, the second with one member."""
 
 
 @pytest.fixture
-def made(settings: Settings) -> Settings:
-    """A sandbox of two runs, the second with one member."""
-    create.create(settings, members=13, seed=SEED, console=Console(file=StringIO()))
-    return settings
+def settings(kept_plan: Settings) -> Settings:
+    """One sandbox for all of them."""
+    return kept_plan
 
 
-@pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    """The plan is made from nothing, tables included."""
-    return empty_database_url
-
-
-def test_every_claim_paid_to_a_provider_is_told_with_the_amounts_of_its_eob(made: Settings, session: Session) -> None:
+def test_every_claim_paid_to_a_provider_is_told_with_the_amounts_of_its_eob(
+    settings: Settings, session: Session
+) -> None:
     told: dict[str, list[tuple[RemittanceClaim, Remittance]]] = defaultdict(list)
     joined = select(RemittanceClaim, Remittance).join(Remittance, Remittance.id == RemittanceClaim.remittance_id)
     for claim, remittance in session.execute(joined):
         told[claim.claim_number].append((claim, remittance))
     organizations = dict(session.execute(select(ProviderGroup.id, ProviderGroup.organization_id)).all())
     eobs = [
-        one for person in stream.members(13, SEED) for one in person.resources
+        one for person in stream.members(MEMBERS, SEED) for one in person.resources
         if one["resourceType"] == "ExplanationOfBenefit" and one["type"]["coding"][0]["code"] != "pharmacy"
         and one["payee"]["type"]["coding"][0]["code"] == "provider"
     ]  # fmt: skip
@@ -61,7 +56,7 @@ def test_every_claim_paid_to_a_provider_is_told_with_the_amounts_of_its_eob(made
 
 
 def test_there_are_checks_transfers_notices_corrections_and_adjustments_of_the_whole(
-    made: Settings, session: Session
+    settings: Settings, session: Session
 ) -> None:
     every = session.scalars(select(Remittance)).all()
 
@@ -74,24 +69,24 @@ def test_there_are_checks_transfers_notices_corrections_and_adjustments_of_the_w
     assert all(row.number.startswith("NP") and row.amount_cents == 0 for row in denied)
 
 
-def test_making_it_again_pays_nothing_twice(made: Settings, session: Session) -> None:
+def test_making_it_again_pays_nothing_twice(settings: Settings, session: Session) -> None:
     before = session.scalar(select(func.count()).select_from(Remittance))
     session.commit()
 
-    create.create(made, members=13, seed=SEED, console=Console(file=StringIO()))
+    make_plan(settings, MEMBERS)
 
     assert session.scalar(select(func.count()).select_from(Remittance)) == before
 
 
-def test_the_files_written_are_those_of_the_command(made: Settings, session: Session) -> None:
-    for path in remittance_files.files_of([Path(made.var) / "remittances"]):
+def test_the_files_written_are_those_of_the_command(settings: Settings, session: Session) -> None:
+    for path in remittance_files.files_of([Path(settings.var) / "remittances"]):
         summary = remittance_files.load_file(session, path)
         assert (summary.seen_before, summary.loaded, summary.refused) == (True, 0, [])
     session.rollback()
 
 
-def test_the_hand_out_names_payments_that_prove_their_group(made: Settings, session: Session) -> None:
-    listed = json.loads(made.sandbox_file.read_text())["remittances"]
+def test_the_hand_out_names_payments_that_prove_their_group(settings: Settings, session: Session) -> None:
+    listed = json.loads(settings.sandbox_file.read_text())["remittances"]
 
     assert {one["method"] for one in listed} == {"check", "eft", "non_payment"}
     for one in listed:

@@ -16,7 +16,7 @@ from service.plan.models import Member, ProtectedRecord, StaffRole
 from service.plan.staff import record_guards
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
-from tests.attacks.test_support_view import every, look_at, rows, services
+from tests.attacks.looks import every, look_at, rows, services
 from tests.factories import make_account, make_member, make_plan_staff
 from tests.member.pages import represent
 from tests.oauth.desk import Desk

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from service.clock import now
 from service.plan.logins import delegates, portal_mail, portal_staff
 from service.plan.models import ProviderStaff, StaffStatus
-from service.settings import Plan, Settings
+from service.plan_file import Plan
+from service.settings import Settings
 from service.single_use import claim
 
 FIRST, SECOND = timedelta(days=30), timedelta(days=7)

@@ -17,7 +17,8 @@ from service.clock import now
 from service.plan.logins import delegates, portal_mail, portal_staff
 from service.plan.logins.delegates import UnknownLogin
 from service.plan.models import ProviderStaff, SharingKind, SharingSign, StaffStatus
-from service.settings import Plan, Settings
+from service.plan_file import Plan
+from service.settings import Settings
 
 WINDOW = timedelta(hours=24)
 WEEK = timedelta(days=7)

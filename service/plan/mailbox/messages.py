@@ -26,7 +26,7 @@ from service.plan.models import (
     ThreadTopic,
 )
 from service.plan.staff import plan_staff
-from service.settings import Plan
+from service.plan_file import Plan
 
 MAILBOX_ROLE = StaffRole.PROVIDER_SERVICES
 """Whose work the mailbox of the provider portal is."""

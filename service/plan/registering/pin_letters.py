@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from service.clock import now
 from service.days import day_in_words
 from service.plan.registering.mailed_pins import PinLetter, grouped
-from service.settings import Plan
+from service.plan_file import Plan
 
 if TYPE_CHECKING:
     from fpdf import FPDF

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service import audit
 from service.plan.models import ProviderStaff, StaffStatus, TermsAcceptance
-from service.settings import TermsText
+from service.plan_file import TermsText
 
 
 class Document(StrEnum):

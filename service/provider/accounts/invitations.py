@@ -1,22 +1,21 @@
 """The page a mailed invitation leads to: choose user name and password, or join with the account one has."""
 
+from functools import partial
+
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from service.accounts import devices, sessions
-from service.accounts.checklist import Checklist, common_rule, sentences
+from service.accounts.account_step import take_account
+from service.accounts.checklist import Checklist, common_rule
 from service.accounts.models import Account
-from service.accounts.password_reset import WeakPassword
-from service.accounts.schemas import NewAccount
 from service.accounts.sessions import SignedOut, current_login
-from service.accounts.usernames import UnusableUsername
-from service.accounts.wording import NOT_THE_SAME, USERNAMES
 from service.plan.logins import invitations
 from service.plan.logins.invitations import AnothersInvitation, InvitationOver
 from service.plan.logins.portal_accounts import LoginElsewhere
 from service.plan.models import PortalInvitation
-from service.web import PageError, db_session, load_form
+from service.web import PageError, db_session
 
 blueprint = Blueprint("provider_invitations", __name__, url_prefix="/provider/invitation")
 
@@ -65,12 +64,7 @@ def create(secret: str) -> ResponseReturnValue:
     invitation = _get(secret)
     if invitations.find_account(db_session(), invitation) is not None:
         return redirect(url_for("provider_invitations.show", secret=secret), 303)
-    form, errors = load_form(NewAccount())
-    if not errors and form["confirmation"] != form["password"]:
-        errors = {"confirmation": [NOT_THE_SAME]}
-    if errors:
-        return _new_page(secret, invitation, errors, form), 400
-    return _open(secret, invitation, form)
+    return take_account(partial(_new_page, secret, invitation), partial(_open, invitation))
 
 
 @blueprint.post("/<secret>/join")
@@ -90,16 +84,10 @@ def join(secret: str) -> ResponseReturnValue:
     return redirect(url_for("provider_home.index"), 303)
 
 
-def _open(secret: str, invitation: PortalInvitation, form: dict[str, str]) -> ResponseReturnValue:
+def _open(invitation: PortalInvitation, username: str, password: str) -> ResponseReturnValue:
     session = db_session()
     try:
-        made = invitations.accept_as_new(
-            session, invitation, username=form["username"], password=form["password"], rule=common_rule()
-        )
-    except UnusableUsername as unusable:
-        return _new_page(secret, invitation, {"username": [USERNAMES[type(unusable)]]}, form), 400
-    except WeakPassword as weak:
-        return _new_page(secret, invitation, {"password": sentences(weak.verdict)}, form), 400
+        made = invitations.accept_as_new(session, invitation, username=username, password=password, rule=common_rule())
     except InvitationOver:
         raise LinkOver from None
     sessions.start(session, made.account, device_id=devices.remember(session, made.account))

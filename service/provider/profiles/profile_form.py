@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from service.days import day_in_words, in_words
 from service.plan.models import ProfileChange, ProviderGroup
 from service.plan.providers.profile_words import KINDS, STATES, content
-from service.settings import Plan
+from service.plan_file import Plan
 
 if TYPE_CHECKING:
     from fpdf import FPDF

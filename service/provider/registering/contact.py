@@ -1,19 +1,21 @@
 """Registration, second part: who the person is, their e-mail, their account, the confirmation (product.md PV 3)."""
 
+from functools import partial
+
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts import enrolling, notifications, throttling
-from service.accounts.checklist import Checklist, common_rule, sentences
+from service.accounts.account_step import take_account
+from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.enrolling import Letter
 from service.accounts.models import CodePurpose, EmailProof
-from service.accounts.password_reset import ProofOver, WeakPassword
-from service.accounts.schemas import NewAccount, OnlyCode
+from service.accounts.password_reset import ProofOver
+from service.accounts.schemas import OnlyCode
 from service.accounts.sessions import Login, current_login
-from service.accounts.usernames import UnusableUsername
-from service.accounts.wording import CODE_REFUSED, NOT_THE_SAME, USERNAMES, FormTooLong
+from service.accounts.wording import CODE_REFUSED, FormTooLong
 from service.plan.models import PortalRegistration
 from service.plan.registering import joining, registration, registration_end
 from service.plan.registering.joining import HasLogin
@@ -96,14 +98,7 @@ def account() -> ResponseReturnValue:
         return begin_again()
     if request.method == "GET":
         return _account_page(under_way, {}, answers_of(under_way).typed.get("account", {}))
-    form, errors = load(NewAccount())
-    if "check" in request.form:
-        return _account_page(under_way, {}, form)
-    if not errors and form["confirmation"] != form["password"]:
-        errors = {"confirmation": [NOT_THE_SAME]}
-    if errors:
-        return _account_page(under_way, errors, form), 400
-    return _finish(under_way, proof, form)
+    return take_account(partial(_account_page, under_way), partial(_finish, under_way, proof), load=load)
 
 
 @blueprint.get("/done")
@@ -153,18 +148,14 @@ def _contact_of_account(under_way: PortalRegistration, login: Login) -> Response
     return redirect(url_for("provider_contact.done"), 303)
 
 
-def _finish(under_way: PortalRegistration, proof: EmailProof, form: dict[str, str]) -> ResponseReturnValue:
+def _finish(under_way: PortalRegistration, proof: EmailProof, username: str, password: str) -> ResponseReturnValue:
     session, answers = db_session(), answers_of(under_way)
     name, address = f"{answers.given_name} {answers.family_name}", under_way.email
     try:
         registration_end.finish(
-            session, under_way, proof, username=form["username"], password=form["password"], rule=common_rule(),
+            session, under_way, proof, username=username, password=password, rule=common_rule(),
             key=settings().secret_key,
         )  # fmt: skip
-    except UnusableUsername as unusable:
-        return _account_page(under_way, {"username": [USERNAMES[type(unusable)]]}, form), 400
-    except WeakPassword as weak:
-        return _account_page(under_way, {"password": sentences(weak.verdict)}, form), 400
     except OrganizationRegistered:
         session.rollback()
         return _organization_registered(name, address)

@@ -8,8 +8,8 @@ from flask_babel import lazy_gettext as _
 
 from service.accounts.next_page import local_path
 from service.plan.registering import terms
+from service.plan_file import TermsText
 from service.provider.gate import current_staff, require_registered
-from service.settings import TermsText
 from service.web import db_session, settings
 
 blueprint = Blueprint("provider_terms", __name__, url_prefix="/provider/terms")

@@ -1,0 +1,160 @@
+"""The health plan that runs an installation, as its TOML file tells: every name and number that people read."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+SANDBOX_PLAN = Path(__file__).with_name("sandbox") / "meridian.toml"
+
+
+@dataclass(frozen=True)
+class PhoneLine:
+    """A line of business and the number its members call."""
+
+    line_of_business: str
+    number: str
+
+
+@dataclass(frozen=True)
+class CannedReply:
+    """An answer that plan staff send often. `{name}` stands for the reader's given name, `{staff}` for the writer's."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TermsText:
+    """One version of a document that people of the portal accept: its key, title, version and words."""
+
+    document: str
+    title: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ElectronicService:
+    """Something offices can do electronically, and how to get it."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ProviderServices:
+    """What the plan tells provider offices: the `provider` table of its file, every line of it optional."""
+
+    proof_days: int = 180
+    """How old a payment may be that proves who registers, in days."""
+    phone: str = ""
+    hours: str = ""
+    email: str = ""
+    address: str = ""
+    electronic_services: tuple[ElectronicService, ...] = ()
+    join_network_url: str = ""
+    contracting_days: int = 60
+    """In how many days a contract is generally completed."""
+    contracting_phone: str = ""
+    contracting_email: str = ""
+    site_survey_kinds: tuple[str, ...] = ()
+    """Kinds of facility that the plan visits before it contracts with them."""
+    credentialing_days: int = 90
+    """How long credentialing may take."""
+    credentialing_email: str = ""
+    credentialing_fax: str = ""
+    credentialing_application: str = ""
+    credentialed_kinds: tuple[str, ...] = ()
+    not_credentialed_kinds: tuple[str, ...] = ()
+    change_form: str = ""
+    """The form with which other payers are told of a change of practitioner."""
+    dental_email: str = ""
+    dental_fax: str = ""
+    browsers: tuple[str, ...] = ("Chrome", "Safari", "Edge", "Firefox")
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "ProviderServices":
+        """The table as the plan's file gives it."""
+        services = tuple(ElectronicService(**one) for one in raw.get("electronic_services", ()))
+        lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
+        return cls(**{**raw, **lists, "electronic_services": services})
+
+
+@dataclass(frozen=True)
+class Brand:
+    """How apps show the plan to people who look for it: the `brand` table of its file, every line of it optional."""
+
+    updated: date = date(2026, 1, 1)
+    """The day on which any of this, or the plan's name or website, changed last."""
+    aliases: tuple[str, ...] = ()
+    logo_url: str = ""
+    logo_license_url: str = ""
+    portal_name: str = ""
+    portal_description: str = ""
+    developer_page: str = ""
+    """Where app developers read how to connect; the plan's website when empty."""
+    address_lines: tuple[str, ...] = ()
+    city: str = ""
+    state: str = ""
+    postal_code: str = ""
+    country: str = "US"
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> "Brand":
+        """The table as the plan's file gives it."""
+        lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
+        return cls(**{**raw, **lists})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The health plan that runs this installation: every name and number a member reads comes from here."""
+
+    name: str
+    payer_id: str
+    timezone: ZoneInfo
+    phone_lines: tuple[PhoneLine, ...]
+    tty: str
+    website: str
+    privacy_policy_version: str
+    privacy_policy_url: str
+    out_of_scope_lines: tuple[str, ...] = ()
+    terms: tuple[TermsText, ...] = ()
+    """What people of the provider portal accept: the documents of `service.plan.registering.terms`."""
+    provider: ProviderServices = ProviderServices()
+    brand: Brand = Brand()
+    recertify_after_days: int = 180
+    """After how many days a delegate says anew that a person still needs their login of the provider portal."""
+    recertify_grace_days: int = 14
+    """How many days later the login loses its functions when nobody did."""
+    sharing_new_devices_a_week: int = 5
+    """More new devices than this in a week are a sign that several people share a login of the portal."""
+    mailbox_address: str = ""
+    """A shared address that is told, without content, of every message from a provider's office; none if empty."""
+    canned_replies: tuple[CannedReply, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path | None) -> "Plan":
+        """The plan described by a TOML file; the sandbox plan (Meridian Health Plan) when none is given."""
+        path = path or SANDBOX_PLAN
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        lines = tuple(PhoneLine(line["line_of_business"], line["number"]) for line in raw.pop("phone_lines"))
+        return cls(
+            timezone=ZoneInfo(raw.pop("timezone")),
+            phone_lines=lines,
+            out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
+            terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
+            provider=ProviderServices.read(raw.pop("provider", {})),
+            brand=Brand.read(raw.pop("brand", {})),
+            canned_replies=tuple(CannedReply(each["title"], each["text"]) for each in raw.pop("canned_replies", ())),
+            **raw,
+        )
+
+
+def _terms(folder: Path, *, document: str, title: str, version: str, file: str) -> TermsText:
+    # The file's place is told from the plan file, so that both move together.
+    return TermsText(document, title, version, (folder / file).read_text(encoding="utf-8").strip())

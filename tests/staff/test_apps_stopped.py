@@ -1,0 +1,105 @@
+"""Approved apps at the staff console: stopping, letting in again and closing; members told; reports."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from oauth.apps import app_reports, member_notices, reviews
+from oauth.apps.models import (
+    AppReport,
+    AppReviewEvent,
+    ReportReason,
+    ReviewState,
+    ReviewStep,
+)
+from service.db import make_sessions
+from tests.accounts.visitor import Visitor, letters
+from tests.oauth.desk import Desk
+from tests.oauth.life import Life
+from tests.staff.console import make_clerk
+from tests.staff.reviewing import REVIEWER, press
+
+
+def test_suspending_letting_in_and_closing_take_a_reason_and_tell_the_members(
+    app: Flask, session: Session, desk: Desk
+) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    token = desk.connect(life.app)["access_token"]
+    clerk = make_clerk(app, session, REVIEWER)
+    assert press(clerk, life, "suspend", reason=" ") == 400
+    assert desk.works(token)
+
+    assert press(clerk, life, "suspend", reason="A report from a member.") == 303
+    assert not desk.works(token)
+    assert press(clerk, life, "suspend", reason="Again.") == 409
+    assert press(clerk, life, "reinstate", reason="Mended.") == 303
+    assert desk.works(token)
+    assert press(clerk, life, "retire", reason="The developer has gone.") == 303
+    assert not desk.works(token)
+    assert press(clerk, life, "reinstate", reason="No.") == 409
+
+    sessions = make_sessions(session.get_bind())  # type: ignore[arg-type]
+    session.commit()
+    member_notices.run(sessions, desk.settings)
+    member_notices.run(sessions, desk.settings)
+    told = [letter for letter in letters(session, desk.settings, desk.account.email) if life.app.view.name in letter]
+    assert len(told) == 3
+    assert "stopped the app" in told[0] and "let the app" in told[1] and "for good" in told[2]
+    assert not any("A report from a member" in letter for letter in told)
+    page = clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
+    assert "A report from a member." in page and "Suspended by the plan" in page
+
+
+def test_members_are_told_in_batches_and_each_once(
+    app: Flask, session: Session, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_notices, "_BATCH", 1)
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    desk.connect(life.app)
+    with desk.session() as own:
+        reviews.suspend(own, life.app.id, reason="a report", settings=desk.settings)
+
+    member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
+
+    assert len([one for one in letters(session, desk.settings, desk.account.email) if "stopped the app" in one]) == 1
+    event = session.scalars(select(AppReviewEvent).where(AppReviewEvent.step == ReviewStep.SUSPEND)).one()
+    assert event.members_told_at is not None
+
+
+def test_a_report_is_closed_once_with_what_was_done(app: Flask, session: Session, desk: Desk) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    other = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    with desk.session() as own:
+        made = app_reports.report(
+            own, life.app.id, account_id=desk.account.id, reason=ReportReason.UNSAFE, words="It\u202e said stop."
+        )
+        report_id = made.id
+    clerk = make_clerk(app, session, REVIEWER)
+    page = clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
+    assert "said stop." in page and "\u202e" not in page
+    assert life.app.view.name in clerk.browser.get("/staff/app-reviews/").text
+
+    assert press(clerk, life, f"reports/{report_id}/close", reason="") == 400
+    assert press(clerk, other, f"reports/{report_id}/close", reason="Called them.") == 404
+    assert press(clerk, life, f"reports/{report_id}/close", reason="Called them.") == 303
+    assert press(clerk, life, f"reports/{report_id}/close", reason="Called again.") == 409
+
+    found = session.get_one(AppReport, report_id)
+    assert (found.outcome, found.closed_by_account_id) == ("Called them.", clerk.account.id)
+    told = session.scalars(select(AppReviewEvent).where(AppReviewEvent.client_id == life.app.id)).all()
+    assert not any("stop" in event.words for event in told)
+
+
+def test_case_017_what_is_disabled_is_shut_at_once_and_leaves_the_gallery(
+    app: Flask, session: Session, desk: Desk
+) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    assert Visitor(app).get(f"/gallery/{life.app.id}").status_code == 200
+
+    life.disable_organization()
+
+    assert Visitor(app).get(f"/gallery/{life.app.id}").status_code == 404
+    assert desk.authorize(app.test_client(), life.app).status_code == 400
+    clerk = make_clerk(app, session, REVIEWER)
+    assert "The organization is disabled." in clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
