@@ -102,6 +102,8 @@ def introspect() -> Response:
         told = introspection.tell(web.reading_session(), current_request(), web.settings())
     except OAuth2Error as error:
         return as_json(error, challenge="Authorization" in request.headers)
+    except TokenProblem as problem:
+        return _refuse_token(problem)
     return Response(orjson.dumps(told), headers=NO_STORE, content_type=JSON)
 
 
@@ -125,11 +127,7 @@ def userinfo() -> Response:
     try:
         claims = claims_for_request(web.reading_session(), web.settings())
     except TokenProblem as problem:
-        status = 400 if isinstance(problem, TokenInQuery) else problem.status
-        body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
-        challenge = problem.challenge(request.headers.get("Authorization", ""))
-        headers = NO_STORE | {"WWW-Authenticate": challenge}
-        return Response(json.dumps(body), status, headers=headers, content_type=JSON)
+        return _refuse_token(problem)
     return Response(json.dumps(claims), headers=NO_STORE, content_type="application/json")
 
 
@@ -173,6 +171,14 @@ def _open_to_apps(response: Response) -> Response:
     elif request.endpoint in {"oauth.authorize", "oauth.resume", "oauth.end_session"}:
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _refuse_token(problem: TokenProblem) -> Response:
+    status = 400 if isinstance(problem, TokenInQuery) else problem.status
+    body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
+    challenge = problem.challenge(request.headers.get("Authorization", ""))
+    headers = NO_STORE | {"WWW-Authenticate": challenge}
+    return Response(json.dumps(body), status, headers=headers, content_type=JSON)
 
 
 def _authorize_parameters() -> tuple[dict[str, str], bool]:
