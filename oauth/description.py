@@ -29,7 +29,7 @@ def operations() -> dict[str, Operations]:
         "oauth.par": {"post": _form("Send an authorization request ahead (RFC 9126)", _AUTHORIZE, 201, "Pushed")},
         "oauth.token": {"post": _form("Codes, refresh tokens and assertions against tokens", _TOKEN, 200, "Token")},
         "oauth.revoke": {"post": _form("End a token (RFC 7009)", _TOLD_TOKEN, 200, None)},
-        "oauth.introspect": {"post": _form("What a token is worth now (RFC 7662)", _TOLD_TOKEN, 200, "Introspection")},
+        "oauth.introspect": {"post": _introspection()},
         "oauth.userinfo": {"get": _userinfo(), "post": _userinfo()},
         "oauth.jwks": {"get": _open("The keys of ID tokens", "KeySet")},
         "oauth.logo": {"get": _logo()},
@@ -145,6 +145,12 @@ def _form(summary: str, names: tuple[str, ...], status: int, answer: str | None)
         "requestBody": _form_body(sent),
         "responses": {str(status): done, **_refusals("400", "401", "405", "413", "415", "429", "503")},
     }
+
+
+def _introspection() -> dict[str, Any]:
+    described = _form("What a token is worth now (RFC 7662)", _TOLD_TOKEN, 200, "Introspection")
+    described["responses"] |= _refusals("403")
+    return described | {"security": [{"client": []}, {"token": []}, {}]}
 
 
 def _userinfo() -> dict[str, Any]:

@@ -83,7 +83,8 @@ class Discovery:
     token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
     revocation_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS
     revocation_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
-    introspection_endpoint_auth_methods_supported: tuple[str, ...] = _METHODS[:-1]
+    # RFC 8414 §2: an access token type beside the methods says that such a token is taken (SMART-76).
+    introspection_endpoint_auth_methods_supported: tuple[str, ...] = (*_METHODS[:-1], "Bearer")
     introspection_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = _ALGORITHMS
     code_challenge_methods_supported: tuple[str, ...] = ("S256",)
     authorization_response_iss_parameter_supported: bool = True

@@ -111,6 +111,8 @@ class Client(Base):
     attested_on: Mapped[datetime | None] = mapped_column(Instant)
     attestation_version: Mapped[str | None] = mapped_column(String(40))
     version: Mapped[int] = mapped_column(Integer, default=1)
+    credentials_version: Mapped[int] = mapped_column(Integer, default=1)
+    """Rises when what the app proved itself by counts no more; tokens of a program carry it (`clients.end_tokens`)."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     def check_grant_type(self, grant_type: str) -> bool:
@@ -270,13 +272,17 @@ class RefreshToken(Base, SpentOnce):
 
 
 class SystemToken(Base):
-    """A bearer token of a backend client, of five minutes at most; it hangs from its client alone."""
+    """A bearer token of a backend client, of five minutes at most; it hangs from its client alone.
+
+    `credentials_version` is the client's as it was when its keys were read for the assertion that got the token.
+    """
 
     __tablename__ = "system_token"
 
     hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), index=True)
     scope: Mapped[str] = mapped_column(Text)
+    credentials_version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)

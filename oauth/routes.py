@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from consent.representatives import members_for
 from oauth import keys
-from oauth.apps import logos, redirects
+from oauth.apps import admission, logos, redirects
 from oauth.authorization import authorization_request, ending, flows, pushing
 from oauth.authorization.authorization_request import Refusal
 from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
@@ -21,6 +21,7 @@ from oauth.tokens import introspection
 from oauth.tokens.token_problems import TokenInQuery, TokenProblem
 from oauth.tokens.userinfo import claims_for_request
 from oauth.trials import tracing
+from oauth.trials.checks import held_back
 from oauth.trials.models import Seen
 from service import web
 from service.accounts.sessions import Login, Step, current_login, end_current, half_login
@@ -60,7 +61,7 @@ def authorize() -> ResponseReturnValue:
         asked = authorization_request.validate(session, given, repeated=repeated, settings=settings, pushed=pushed)
         request_id = flows.begin(session, asked)
     except Refusal as refusal:
-        return redirect(refusal_url(refusal.redirect_uri, refusal.state, refusal.error), 303)
+        return _tell_app(session, refusal.client_id, refusal_url(refusal.redirect_uri, refusal.state, refusal.error))
     if request.method == "POST":
         return redirect(url_for("oauth.resume", request_id=request_id), 303)
     return _next_step(session, request_id)
@@ -102,6 +103,8 @@ def introspect() -> Response:
         told = introspection.tell(web.reading_session(), current_request(), web.settings())
     except OAuth2Error as error:
         return as_json(error, challenge="Authorization" in request.headers)
+    except TokenProblem as problem:
+        return _refuse_token(problem)
     return Response(orjson.dumps(told), headers=NO_STORE, content_type=JSON)
 
 
@@ -125,11 +128,7 @@ def userinfo() -> Response:
     try:
         claims = claims_for_request(web.reading_session(), web.settings())
     except TokenProblem as problem:
-        status = 400 if isinstance(problem, TokenInQuery) else problem.status
-        body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
-        challenge = problem.challenge(request.headers.get("Authorization", ""))
-        headers = NO_STORE | {"WWW-Authenticate": challenge}
-        return Response(json.dumps(body), status, headers=headers, content_type=JSON)
+        return _refuse_token(problem)
     return Response(json.dumps(claims), headers=NO_STORE, content_type="application/json")
 
 
@@ -175,6 +174,14 @@ def _open_to_apps(response: Response) -> Response:
     return response
 
 
+def _refuse_token(problem: TokenProblem) -> Response:
+    status = 400 if isinstance(problem, TokenInQuery) else problem.status
+    body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
+    challenge = problem.challenge(request.headers.get("Authorization", ""))
+    headers = NO_STORE | {"WWW-Authenticate": challenge}
+    return Response(json.dumps(body), status, headers=headers, content_type=JSON)
+
+
 def _authorize_parameters() -> tuple[dict[str, str], bool]:
     try:
         given = query_parameters(request) if request.method != "POST" else body_parameters(request)
@@ -201,9 +208,9 @@ def _next_step(session: Session, request_id: str) -> ResponseReturnValue:
     pending, login = flows.get_pending(session, request_id, browser), current_login()
     here = url_for("oauth.resume", request_id=request_id)
     if pending.was_launched_elsewhere(login):
-        return redirect(flows.refuse(session, pending, InvalidRequest()), 303)
+        return _refuse_silently(session, pending, InvalidRequest())
     if "none" in pending.prompts:
-        return redirect(_answer_silently(session, pending, login), 303)
+        return _answer_silently(session, pending, login)
     step = Seen.SIGN_IN if pending.needs_sign_in(login) else Seen.CONSENT
     tracing.note(step, pending.client.id)
     if login is None:
@@ -215,17 +222,34 @@ def _next_step(session: Session, request_id: str) -> ResponseReturnValue:
     return redirect(url_for("consent.show", request=request_id), 303)
 
 
-def _answer_silently(session: Session, pending: flows.PendingView, login: Login | None) -> str:
+def _answer_silently(session: Session, pending: flows.PendingView, login: Login | None) -> ResponseReturnValue:
     """The answer to prompt=none: a code where the very same was agreed before, else an error; no page either way."""
     if login is None or pending.needs_sign_in(login):
-        return flows.refuse(session, pending, LoginRequired())
+        return _refuse_silently(session, pending, LoginRequired())
     choices = [choice for choice in members_for(session, login.account) if pending.may_be_about(choice)]
     agreed = [flows.standing_grant(session, pending, login.account, choice) for choice in choices]
     standing = [grant for grant in agreed if grant is not None]
     # With several members agreed to, which one is meant is the person's to say.
     if len(standing) != 1:
-        return flows.refuse(session, pending, ConsentRequired())
-    return flows.answer(session, pending, grant=standing[0], login=login)
+        return _refuse_silently(session, pending, ConsentRequired())
+    return redirect(flows.answer(session, pending, grant=standing[0], login=login), 303)
+
+
+def _refuse_silently(session: Session, pending: flows.PendingView, error: OAuth2Error) -> ResponseReturnValue:
+    return _tell_app(session, pending.client.id, flows.refuse(session, pending, error))
+
+
+def _tell_app(session: Session, client_id: str, address: str) -> ResponseReturnValue:
+    """To the app with an error that nobody here said yes or no to.
+
+    Where the plan has never looked at the app (in the sandbox alone such an app works), the address may be anybody's:
+    nobody is sent there without knowing (OA-12; RFC 9700 §4.11.2).
+    """
+    if admission.is_reviewed(session, client_id):
+        return redirect(address, 303)
+    held_back(address)
+    place = redirects.host_of(address)
+    return render_template("accounts/unverified_return.html", address=address, place=place), 400
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -37,7 +37,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
     def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> Client:
         """The calling app, by exactly one method and only the registered one, the same at every endpoint."""
         session = web.db_session()
-        client = session.get_one(Client, client_authentication.authenticate(session, request, methods).id)
+        caller = client_authentication.authenticate(session, request, methods)
+        client, request.credentials_version = session.get_one(Client, caller.id), caller.credentials_version
         if endpoint == "token":
             request.dpop_jkt = proven_key(session, request)
             if client.dpop_bound_access_tokens and request.dpop_jkt is None:

@@ -39,14 +39,15 @@ _TOKEN_TO_TELL = Statement(
 _CALLER = Statement(
     """
     SELECT c.id, c.status, c.token_endpoint_auth_method, c.secret_hash, c.secret_expires_at, c.previous_secret_hash,
-        c.previous_secret_expires_at, c.may_introspect,
+        c.previous_secret_expires_at, c.may_introspect, c.credentials_version,
         coalesce((SELECT n.count FROM attempt_counter n WHERE n.key = %s AND n.expires_at > %s), 0)
     FROM client c WHERE c.id = %s
     """
 )
 _KEYS = Statement(
     """
-    SELECT c.jwks, c.jwks_uri, k.jwks, coalesce(k.fetched_at, 0), coalesce(k.fresh_until, 0), coalesce(k.tried_at, 0)
+    SELECT c.credentials_version, c.jwks, c.jwks_uri, k.jwks, coalesce(k.fetched_at, 0), coalesce(k.fresh_until, 0),
+        coalesce(k.tried_at, 0)
     FROM client c LEFT JOIN fetched_key_set k ON k.client_id = c.id WHERE c.id = %s
     """
 )
@@ -57,6 +58,10 @@ _KEEP_KEYS = Statement(
         fresh_until = excluded.fresh_until, tried_at = excluded.tried_at
     """
 )
+_DROP_KEY = Statement(
+    "UPDATE client SET credentials_version = credentials_version + 1"
+    " WHERE id = %s AND jwks_uri = %s AND credentials_version = %s"
+)
 _TRIED = Statement("UPDATE fetched_key_set SET tried_at = %s WHERE client_id = %s")
 _CLAIM_FETCH = Statement(
     "UPDATE fetched_key_set SET tried_at = %s WHERE client_id = %s AND (tried_at <= %s OR tried_at > %s)"
@@ -64,8 +69,8 @@ _CLAIM_FETCH = Statement(
 )
 _SYSTEM_TOKEN = Statement(
     """
-    SELECT a.scope, a.created_at, a.expires_at, a.ended_at, c.id, c.status, c.scopes, c.backend_basis,
-        c.provider_organization_id
+    SELECT a.scope, a.credentials_version, a.created_at, a.expires_at, a.ended_at, c.id, c.status, c.scopes,
+        c.backend_basis, c.provider_organization_id, c.may_introspect, c.credentials_version
     FROM system_token a JOIN client c ON c.id = a.client_id WHERE a.hash = %s
     """
 )
@@ -134,12 +139,14 @@ class CallerFacts(NamedTuple):
     previous_secret_hash: str | None
     previous_secret_expires_at: int | None
     may_introspect: bool
+    credentials_version: int
     failures: int
 
 
 class KeyFacts(NamedTuple):
     """Where an app's keys are: those it registered, or those last read at its address and when (0: never)."""
 
+    credentials_version: int
     registered: dict[str, Any] | None
     jwks_uri: str | None
     fetched: dict[str, Any] | None
@@ -152,6 +159,7 @@ class SystemTokenFacts(NamedTuple):
     """A backend client's token with its client: instants in microseconds since 1970."""
 
     scope: str
+    credentials_version: int
     created_at: int
     expires_at: int
     ended_at: int | None
@@ -160,6 +168,8 @@ class SystemTokenFacts(NamedTuple):
     client_scopes: str
     backend_basis: str
     organization_id: str | None
+    may_introspect: bool
+    client_credentials_version: int
 
 
 _CLASSES = TokenFacts._fields.index("sensitive_classes")
@@ -190,13 +200,18 @@ def find_keys(session: Session, client_id: str) -> KeyFacts | None:
     rows = _KEYS.run(session, client_id).fetchall()
     if not rows:
         return None
-    registered, uri, fetched, *instants = rows[0]
-    return KeyFacts(_document(registered), uri, _document(fetched), *instants)
+    version, registered, uri, fetched, *instants = rows[0]
+    return KeyFacts(version, _document(registered), uri, _document(fetched), *instants)
 
 
 def keep_fetched_keys(session: Session, client_id: str, jwks: str, at: int, fresh_until: int) -> None:
     """Keep a key set (JSON) that was read at its address at that instant."""
     _KEEP_KEYS.run(session, client_id, jwks, at, fresh_until, at)
+
+
+def end_tokens_of_lost_key(session: Session, client_id: str, jwks_uri: str, credentials_version: int) -> None:
+    """Raise the version of the credentials, once for all who found out: a key stands at its address no more."""
+    _DROP_KEY.run(session, client_id, jwks_uri, credentials_version)
 
 
 def note_failed_fetch(session: Session, client_id: str, at: int) -> None:

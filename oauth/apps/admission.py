@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients
 from oauth.apps.models import AppReview, DeveloperOrganization, ReviewState
 from oauth.models import Client, ClientKind, ClientStatus
-from oauth.tokens import system_tokens
 from oauth.webhooks import outbox
 from oauth.webhooks.models import Event
 from service import audit
@@ -152,7 +151,7 @@ def settle(session: Session, client: Client, *, sandbox: bool, reason: str) -> N
         return
     before, client.status = client.status, status
     # Gone for good: a program that is let in again asks anew.
-    system_tokens.end_all(session, client.id)
+    clients.end_system_tokens(client)
     session.flush()
     audit.record(session, _TAGS[status], client_id=client.id, reason=reason[:500])
     if event := _find_event(before, status):

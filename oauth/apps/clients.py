@@ -159,7 +159,7 @@ def list_clients(session: Session, *, limit: int = 500) -> list[ClientView]:
 
 
 def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = timedelta(days=1)) -> str:
-    """Give a confidential app a new secret; the old one works on for `overlap` (case 41)."""
+    """Give a confidential app a new secret; the old one works on for `overlap` (case 41), or ends with what it got."""
     client = _row(session, client_id)
     if client.secret_hash is None:
         raise ClientRefused("This app has no secret: it keeps none, or proves itself by a key.")
@@ -167,6 +167,8 @@ def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = time
     client.previous_secret_hash = client.secret_hash
     client.previous_secret_expires_at = min(filter(None, (now() + overlap, client.secret_expires_at)))
     client.secret_hash, client.secret_expires_at = digest(secret), None
+    if overlap <= timedelta(0):
+        end_system_tokens(client)
     audit.record(session, "oauth:client:rotate-secret", client_id=client.id)
     return secret
 
@@ -177,6 +179,12 @@ def set_scopes(session: Session, client_id: str, scopes: str) -> None:
     client.scopes = scopes
     client.version += 1
     audit.record(session, "oauth:client:set-scopes", client_id=client.id)
+
+
+def end_system_tokens(client: Client) -> None:
+    """Let no token count any more that a program holds, nor one that is just being given out for what it proved."""
+    # Counted by the database: two changes at once never give the same version to what comes after each of them.
+    client.credentials_version = Client.credentials_version + 1
 
 
 def secret_fits(client: CallerFacts | None, given: str, at: int) -> bool:

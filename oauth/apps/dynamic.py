@@ -98,7 +98,8 @@ def register(session: Session, said: Mapping[str, Any], *, settings: Settings) -
 
 def require_manager(session: Session, client_id: str, token: str) -> None:
     """Raise NotManaged unless this token manages the app, and the app is not retired."""
-    kept = session.get(DynamicRegistration, client_id) if clients.is_possible(client_id) else None
+    possible = clients.is_possible(client_id)
+    kept = session.get(DynamicRegistration, client_id, populate_existing=True) if possible else None
     right = hmac.compare_digest(digest(token), kept.token_hash if kept else _NOBODY)
     if kept is None or not right or session.get_one(Client, client_id).status is ClientStatus.RETIRED:
         raise NotManaged
@@ -120,10 +121,7 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
     metadata = client_metadata.read(said)
     with _Refusals():
         published = registration.require_keys(metadata.to_registration(developer_name=""), settings)
-    require_manager(session, client_id, token)
-    client = clients.lock(session, client_id)
-    # Retired meanwhile, it has nothing to manage any more.
-    require_manager(session, client_id, token)
+    client = _held(session, client_id, token)
     _require_same(client, said, metadata)
     _propose(session, client, metadata.content, settings)
     registration.keep_keys(session, client, metadata.jwks, metadata.jwks_uri, published)
@@ -140,18 +138,37 @@ def change(session: Session, client_id: str, token: str, said: Mapping[str, Any]
 
 def retire(session: Session, client_id: str, token: str, *, settings: Settings) -> None:
     """Close the app for good and end its grants and tokens, at its own wish. Raises NotManaged."""
-    require_manager(session, client_id, token)
+    _held(session, client_id, token)
     try:
         reviews.retire(session, client_id, reason="The app's own wish.", settings=settings)
     except WrongState:
         raise NotManaged from None
+    end_management(session, client_id)
+
+
+def end_management(session: Session, client_id: str) -> None:
+    """Let no token manage the app any more: it is closed, or its people do. Its row is locked."""
     session.execute(delete(DynamicRegistration).where(DynamicRegistration.client_id == client_id))
+
+
+def is_of_program(session: Session, client_id: str) -> bool:
+    """Whether a program registered the app and manages it still."""
+    return session.get(DynamicRegistration, client_id) is not None
 
 
 def name_developer(session: Session, client: Client) -> None:
     """Name as developer of a program's app whom answers go to now; every other app keeps the name it has."""
-    if client.organization_id is None and session.get(DynamicRegistration, client.id) is not None:
+    if is_of_program(session, client.id):
         client.developer_name = _developer_of(client.redirect_uris)
+
+
+def _held(session: Session, client_id: str, token: str) -> Client:
+    """The app, held to change it; raises NotManaged."""
+    require_manager(session, client_id, token)
+    client = clients.lock(session, client_id)
+    # Retired or taken over meanwhile, it has nothing to manage any more.
+    require_manager(session, client_id, token)
+    return client
 
 
 def _propose(session: Session, client: Client, content: AppContent, settings: Settings) -> None:

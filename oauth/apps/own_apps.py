@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, changes, clients, registration
+from oauth.apps import admission, changes, clients, dynamic, registration
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientView, NoSuchClient
 from oauth.apps.models import AppReview, Developer, DeveloperOrganization, ReviewState
@@ -62,11 +62,17 @@ def register(
 
 
 def take_over(session: Session, client_id: str, organization: DeveloperOrganization) -> None:
-    """Let an organisation have an app that belongs to none; one that has an owner keeps it. Raises NoSuchClient."""
+    """Let an organisation have an app that belongs to none; one that has an owner keeps it. Raises NoSuchClient.
+
+    From then on people manage it: the token by which a program did is no longer valid (RFC 7592).
+    """
     client = clients.lock(session, client_id)
     if client.organization_id is not None:
         return
     client.organization_id = organization.id
+    if dynamic.is_of_program(session, client_id):
+        client.developer_name, client.developer_domain = organization.name, organization.domain
+        dynamic.end_management(session, client_id)
     audit.record(
         session, "oauth:client:take-over", client_id=client.id, detail={"organization": organization.id}
     )  # fmt: skip

@@ -76,12 +76,22 @@ def fetch(uri: str, *, sandbox: bool) -> Published:
     return Published({"keys": jwks["keys"]}, _fresh_for(answer.headers.get("Cache-Control", "")))
 
 
+def is_one_lost(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
+    """Whether a key of the set before is not in the one after: more keys beside it are an overlap, no loss."""
+    kept = {_identity(key) for key in (after or {}).get("keys", ())}
+    return any(_identity(key) not in kept for key in (before or {}).get("keys", ()))
+
+
 def row(client_id: str, published: Published) -> FetchedKeySet:
     """The row that keeps what was read a moment ago for all workers."""
     at = now()
     return FetchedKeySet(
         client_id=client_id, jwks=published.jwks, fetched_at=at, fresh_until=at + published.fresh_for, tried_at=at
     )
+
+
+def _identity(key: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(key.get(member) for member in ("kid", "kty", "n", "e", "crv", "x", "y"))
 
 
 def _require_named(key: object) -> str:

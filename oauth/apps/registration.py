@@ -19,7 +19,6 @@ from oauth.apps.logos import Logo
 from oauth.apps.models import Category, ReviewState
 from oauth.apps.public_keys import KeysRefused, Published
 from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus, FetchedKeySet
-from oauth.tokens import system_tokens
 from service import audit, web
 from service.clock import now
 from service.db import digest, new_id
@@ -159,15 +158,19 @@ def keep_keys(
     session: Session, client: Client, jwks: Mapping[str, Any] | None, jwks_uri: str | None,
     published: Published | None, *, by_account_id: str | None = None,
 ) -> None:  # fmt: skip
-    """Write keys that `require_keys` took; `published` is what stood at their address. Other ones end tokens in use."""
-    before = (client.jwks, client.jwks_uri)
+    """Write keys that `require_keys` took; `published` is what stood at their address.
+
+    A key that is not among them any more ends the tokens in use; where all of them stay, nothing ends.
+    """
+    before, known = (client.jwks, client.jwks_uri), _known_keys(session, client)
     client.jwks, client.jwks_uri = _keys_alone(jwks), jwks_uri
     session.execute(delete(FetchedKeySet).where(FetchedKeySet.client_id == client.id))
     if published is not None:
         session.add(public_keys.row(client.id, published))
+    if public_keys.is_one_lost(known, published.jwks if published else client.jwks):
+        clients.end_system_tokens(client)
     if (client.jwks, client.jwks_uri) == before:
         return
-    system_tokens.end_all(session, client.id)
     audit.record(session, "oauth:client:replace-keys", client_id=client.id, account_id=by_account_id)
 
 
@@ -204,6 +207,13 @@ def require_keys(app: Registration, settings: Settings) -> Published | None:
     if app.jwks is not None or app.jwks_uri is not None:
         raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
     return None
+
+
+def _known_keys(session: Session, client: Client) -> Mapping[str, Any] | None:
+    if client.jwks_uri is None:
+        return client.jwks
+    fetched = session.get(FetchedKeySet, client.id, populate_existing=True)
+    return fetched.jwks if fetched else None
 
 
 def _require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
@@ -301,6 +311,7 @@ def _row(app: Registration, secret: str | None, at: datetime) -> Client:
         attested_on=app.attested_on,
         attestation_version=app.attestation_version,
         version=1,
+        credentials_version=1,
         created_at=at,
     )
 

@@ -68,8 +68,9 @@ class AuthorizationRequest:
 class Refusal(Exception):
     """The request is refused, and the app may be told: where to, with which state and which error."""
 
-    def __init__(self, redirect_uri: str, state: str, error: OAuth2Error) -> None:
+    def __init__(self, client_id: str, redirect_uri: str, state: str, error: OAuth2Error) -> None:
         super().__init__(error.error)
+        self.client_id = client_id
         self.redirect_uri = redirect_uri
         self.state = state
         self.error = error
@@ -95,7 +96,7 @@ def validate(
             raise because(Check.PUSHED_ONLY, InvalidRequest())
         return _checked(session, client, redirect_uri, state, given, settings)
     except OAuth2Error as error:
-        raise Refusal(redirect_uri, state, error) from None
+        raise Refusal(client.id, redirect_uri, state, error) from None
 
 
 def _trusted_client(session: Session, client_id: str) -> Client:

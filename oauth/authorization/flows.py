@@ -102,7 +102,7 @@ def begin(session: Session, asked: AuthorizationRequest) -> str:
     """
     if _challenge_seen(session, asked):
         failed(Check.CHALLENGE_REUSED)
-        raise Refusal(asked.redirect_uri, asked.state, InvalidRequest())
+        raise Refusal(asked.client.id, asked.redirect_uri, asked.state, InvalidRequest())
     at, launch = now(), asked.launch
     if launch is not None:
         _use_up(session, asked, launch)
@@ -190,7 +190,7 @@ def _use_up(session: Session, asked: AuthorizationRequest, launch: LaunchHandle)
     try:
         launching.spend(session, asked.client, launch)
     except InvalidRequest as error:
-        raise Refusal(asked.redirect_uri, asked.state, error) from None
+        raise Refusal(asked.client.id, asked.redirect_uri, asked.state, error) from None
 
 
 def _challenge_seen(session: Session, asked: AuthorizationRequest) -> bool:

@@ -52,6 +52,8 @@ class Proof:
     client_id: str
     jti: str
     expires_at: datetime
+    credentials_version: int
+    """The app's, as it was when its key was found."""
 
 
 def claimed_client(assertion: str) -> str | None:
@@ -75,13 +77,13 @@ def prove(session: Session, client_id: str, assertion: str, settings: Settings) 
         header = jws.extract_compact(assertion.encode(), registry=_REGISTRY).headers()
         if not _header_holds(header):
             return None
-        key = key_sets.find_key(session, client_id, header["kid"], header.get("jku"), settings)
-        if key is None or ALGORITHMS[key.key_type] != header["alg"]:
+        found = key_sets.find_key(session, client_id, header["kid"], header.get("jku"), settings)
+        if found is None or ALGORITHMS[found.key.key_type] != header["alg"]:
             return None
-        claims = jwt.decode(assertion, key, registry=_REGISTRY).claims
+        claims = jwt.decode(assertion, found.key, registry=_REGISTRY).claims
     except _UNREADABLE:
         return None
-    return _proof(claims, client_id, settings)
+    return _proof(claims, client_id, found.credentials_version, settings)
 
 
 def spend(session: Session, proof: Proof) -> bool:
@@ -100,14 +102,15 @@ def _header_holds(header: dict[str, Any]) -> bool:
     )
 
 
-def _proof(claims: dict[str, Any], client_id: str, settings: Settings) -> Proof | None:
+def _proof(claims: dict[str, Any], client_id: str, credentials_version: int, settings: Settings) -> Proof | None:
     at, jti = now(), claims.get("jti")
     named = claims.get("iss") == claims.get("sub") == client_id
     if not named or not _is_for_us(claims.get("aud"), settings) or not _is_of_now(claims, at.timestamp()):
         return None
     if not isinstance(jti, str) or not 1 <= len(jti) <= _LONGEST_NAME:
         return None
-    return Proof(client_id, jti, at + timedelta(seconds=claims["exp"] - at.timestamp()))
+    expires_at = at + timedelta(seconds=claims["exp"] - at.timestamp())
+    return Proof(client_id, jti, expires_at, credentials_version)
 
 
 def _is_for_us(audience: object, settings: Settings) -> bool:

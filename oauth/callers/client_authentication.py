@@ -62,7 +62,8 @@ def authenticate(session: Session, request: OAuthRequest, methods: Collection[st
         raise because(_why(client, presented), InvalidClient())
     if presented.method not in methods:
         raise InvalidClient()
-    return client
+    # What was proven counts for what was looked at then: the app may have changed its keys since.
+    return client._replace(credentials_version=proof.credentials_version) if proof else client
 
 
 def read(request: OAuthRequest) -> Presented:

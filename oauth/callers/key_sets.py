@@ -6,7 +6,7 @@ session is one in autocommit: nothing is locked while somebody else's server thi
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 
 from oauth.apps import public_keys
 from oauth.apps.public_keys import Key, KeysRefused
-from oauth.statements import KeyFacts, claim_key_fetch, find_keys, keep_fetched_keys, note_failed_fetch
+from oauth.statements import (
+    KeyFacts,
+    claim_key_fetch,
+    end_tokens_of_lost_key,
+    find_keys,
+    keep_fetched_keys,
+    note_failed_fetch,
+)
 from service.clock import now
 from service.db import microseconds
 from service.settings import Settings
@@ -25,7 +32,14 @@ _APART = APART // timedelta(microseconds=1)
 log = structlog.get_logger("oauth.key_sets")
 
 
-def find_key(session: Session, client_id: str, kid: str, jku: object, settings: Settings) -> Key | None:
+class FoundKey(NamedTuple):
+    """A key, and the version of the app's credentials as it was when the key was found to be one of them."""
+
+    key: Key
+    credentials_version: int
+
+
+def find_key(session: Session, client_id: str, kid: str, jku: object, settings: Settings) -> FoundKey | None:
     """The one key of the app with this `kid`; None where there is none, or where its server does not tell.
 
     An assertion may repeat where its keys are (`jku`), but nothing is ever fetched from there unless it is the
@@ -34,19 +48,25 @@ def find_key(session: Session, client_id: str, kid: str, jku: object, settings: 
     facts = find_keys(session, client_id)
     if facts is None or (jku is not None and jku != facts.jwks_uri):
         return None
-    jwks = facts.registered if facts.jwks_uri is None else _fetched(session, client_id, kid, facts, settings)
-    return public_keys.read(jwks).get(kid) if jwks else None
+    if facts.jwks_uri is not None:
+        facts = _fetched(session, client_id, kid, facts, settings)
+    return _find_named(facts, kid) if facts else None
 
 
-def _fetched(
-    session: Session, client_id: str, kid: str, facts: KeyFacts, settings: Settings
-) -> dict[str, Any] | None:  # fmt: skip
+def _find_named(facts: KeyFacts, kid: str) -> FoundKey | None:
+    jwks = facts.registered if facts.jwks_uri is None else facts.fetched
+    key = public_keys.read(jwks).get(kid) if jwks else None
+    return FoundKey(key, facts.credentials_version) if key else None
+
+
+def _fetched(session: Session, client_id: str, kid: str, facts: KeyFacts, settings: Settings) -> KeyFacts | None:
+    """The facts with the set that counts now."""
     at = microseconds(now())
     if not _is_fresh(facts, at):
         failed_lately = facts.tried_at > facts.fetched_at and abs(at - facts.tried_at) < _APART
         return None if failed_lately else _fetch(session, client_id, facts, settings)
     if _names(facts.fetched, kid) or not claim_key_fetch(session, client_id, at, _APART):
-        return facts.fetched
+        return facts
     return _fetch(session, client_id, facts, settings)
 
 
@@ -59,7 +79,7 @@ def _names(jwks: dict[str, Any] | None, kid: str) -> bool:
     return any(key["kid"] == kid for key in (jwks or {}).get("keys", ()))
 
 
-def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings) -> dict[str, Any] | None:
+def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings) -> KeyFacts | None:
     at = microseconds(now())
     try:
         published = public_keys.fetch(facts.jwks_uri or "", sandbox=settings.sandbox)
@@ -73,4 +93,7 @@ def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings
         return None
     fresh_until = at + published.fresh_for // timedelta(microseconds=1)
     keep_fetched_keys(session, client_id, orjson.dumps(published.jwks).decode(), at, fresh_until)
-    return published.jwks
+    if public_keys.is_one_lost(facts.fetched, published.jwks):
+        end_tokens_of_lost_key(session, client_id, facts.jwks_uri or "", facts.credentials_version)
+    # Read again, so that what is proven now is not taken for what the lost key proved.
+    return find_keys(session, client_id)

@@ -8,7 +8,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import grants
 
 from consent.policy import backend_scopes
-from consent.scopes import ScopeSet, parse
+from consent.scopes import parse
 from oauth.errors import InvalidScope
 from oauth.models import AuthMethod, Client
 from oauth.requests import OAuthRequest
@@ -31,16 +31,18 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """The token: no refresh token, since the program can ask again by itself."""
         client: Client = self.request.client
-        scope, session = str(_given(self.request.payload.scope, client)), web.db_session()
-        raw = system_tokens.issue(session, client.id, scope)
+        scope, session = _given(self.request.payload.scope, client), web.db_session()
+        raw = system_tokens.issue(session, client.id, scope, credentials_version=self.request.credentials_version)
         audit.record(session, "oauth:token:issue", client_id=client.id, detail={"grant_type": self.GRANT_TYPE})
         life = int(system_tokens.LIFE.total_seconds())
         token = {"access_token": raw, "token_type": "Bearer", "expires_in": life, "scope": scope}
         return 200, token, self.TOKEN_RESPONSE_HEADER
 
 
-def _given(asked: str, client: Client) -> ScopeSet:
+def _given(asked: str, client: Client) -> str:
     """What of `asked` the client gets: a wildcard is narrowed to what is registered for it."""
     if any(scope.context != "system" for scope in parse(asked).resources):
-        return ScopeSet()
-    return backend_scopes(asked, client.scopes, client.provider_organization_id)
+        return ""
+    may_introspect = client.may_introspect and system_tokens.INTROSPECT in asked.split()
+    of_system = str(backend_scopes(asked, client.scopes, client.provider_organization_id))
+    return " ".join(filter(None, (system_tokens.INTROSPECT if may_introspect else "", of_system)))

@@ -1,20 +1,21 @@
 """Introspection for registered resource servers, and for apps about their own access tokens (RFC 7662; SMART 2.2).
 
+A caller proves itself as at the token endpoint, or shows a bearer token that was given out for this (SMART-76).
 A resource server asks on each of its own requests, so this endpoint reads like the API: by hand-kept statements alone.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent.policy import Access, access_for_grant, backend_scopes
+from consent.policy import Access, access_for_grant
 from oauth.callers import client_authentication
 from oauth.errors import InvalidRequest
 from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
-from oauth.statements import CallerFacts
 from oauth.tokens import system_tokens, token_rows
-from oauth.tokens.token_problems import InvalidToken
+from oauth.tokens.token_problems import InsufficientScope, InvalidToken
 from oauth.tokens.token_rows import ToldRow
 from oauth.tokens.userinfo import fhir_user, new_subject
 from service.settings import Settings
@@ -22,13 +23,26 @@ from service.settings import Settings
 _METHODS = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and whether it may ask about the tokens of any app."""
+
+    id: str
+    may_introspect: bool
+
+    def may_ask_about(self, client_id: str) -> bool:
+        """Whether it may ask about a token of this app."""
+        return self.may_introspect or client_id == self.id
+
+
 def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[str, Any]:
-    """What is told about the token; raises InvalidRequest, InvalidClient or TooManyAttempts.
+    """What is told about the token; raises InvalidRequest, InvalidClient, TooManyAttempts, or a TokenProblem where the
+    bearer token of the caller is over or was not given out for this.
 
     Anything that is not a live access token, or not the caller's to ask about, is `{"active": false}` alone.
     Refresh tokens are inactive here for everybody: only the token endpoint judges them.
     """
-    caller = client_authentication.authenticate(session, request, _METHODS)
+    caller = _caller(session, request)
     raw = request.form.get("token")
     if not raw:
         raise InvalidRequest()
@@ -38,7 +52,7 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
         found = token_rows.check_to_tell(session, raw)
     except InvalidToken:
         return {"active": False}
-    if not caller.may_introspect and found.row.facts.client_id != caller.id:
+    if not caller.may_ask_about(found.row.facts.client_id):
         return {"active": False}
     access = access_for_grant(found.row.facts)
     described = _describe(found, access, settings)
@@ -47,17 +61,35 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     return described
 
 
-def _tell_of_system(session: Session, caller: CallerFacts, raw: str) -> dict[str, Any]:
+def _caller(session: Session, request: OAuthRequest) -> Caller:
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        client = client_authentication.authenticate(session, request, _METHODS)
+        return Caller(client.id, client.may_introspect)
+    if "client_secret" in request.form or "client_assertion" in request.form:
+        raise InvalidRequest()
+    raw = bearer.strip(" ")
+    if not system_tokens.is_one(raw):
+        # A person's consent lets nobody ask about the tokens of others; a live one learns what it lacks.
+        token_rows.check(session, raw)
+        raise InsufficientScope(system_tokens.INTROSPECT)
+    row = system_tokens.check(session, raw)
+    if not row.may_introspect:
+        raise InsufficientScope(system_tokens.INTROSPECT)
+    return Caller(row.facts.client_id, may_introspect=True)
+
+
+def _tell_of_system(session: Session, caller: Caller, raw: str) -> dict[str, Any]:
     try:
         row = system_tokens.check(session, raw)
     except InvalidToken:
         return {"active": False}
     facts = row.facts
-    if not caller.may_introspect and facts.client_id != caller.id:
+    if not caller.may_ask_about(facts.client_id):
         return {"active": False}
     return {
         "active": True,
-        "scope": str(backend_scopes(facts.token_scopes, facts.client_scopes, facts.organization_id)),
+        "scope": system_tokens.scopes_of(row),
         "client_id": facts.client_id,
         "token_type": "Bearer",
         "exp": int(row.expires_at.timestamp()),

@@ -6,10 +6,9 @@ They begin with a sign that no token of a person has, so that the look-up of tho
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from consent.policy import BackendFacts
+from consent.policy import BackendFacts, backend_scopes
 from oauth.models import ClientStatus, SystemToken
 from oauth.statements import find_system_token
 from oauth.tokens.token_problems import InvalidToken
@@ -18,6 +17,8 @@ from service.clock import now
 from service.db import digest, from_microseconds, microseconds
 
 PREFIX = "sys."
+INTROSPECT = "__introspect"
+"""The scope by which a token is the credential of an introspection caller (SMART-76); for who may introspect."""
 LIFE = timedelta(seconds=300)
 _SKEW = CLOCK_SKEW // timedelta(microseconds=1)
 
@@ -27,6 +28,8 @@ class SystemTokenRow:
     """A live token of a backend client: what the policy needs of it, and what introspection tells."""
 
     facts: BackendFacts
+    may_introspect: bool
+    """Whether it asks about the tokens of any app: it has the scope, and its client has the right now."""
     created_at: datetime
     expires_at: datetime
 
@@ -36,11 +39,14 @@ def is_one(raw_access_token: str) -> bool:
     return raw_access_token.startswith(PREFIX)
 
 
-def issue(session: Session, client_id: str, scope: str) -> str:
-    """A new token for a client, kept as digest."""
+def issue(session: Session, client_id: str, scope: str, *, credentials_version: int) -> str:
+    """A new token for a client that proved itself as of `credentials_version`, kept as digest."""
     raw, at = PREFIX + new_secret(), now()
     session.add(
-        SystemToken(hash=digest(raw), client_id=client_id, scope=scope, created_at=at, expires_at=at + LIFE)
+        SystemToken(
+            hash=digest(raw), client_id=client_id, scope=scope, credentials_version=credentials_version, created_at=at,
+            expires_at=at + LIFE,
+        )
     )  # fmt: skip
     session.flush()
     return raw
@@ -51,21 +57,25 @@ def check(session: Session, raw_access_token: str) -> SystemTokenRow:
     found, at = find_system_token(session, digest(raw_access_token)), microseconds(now())
     if found is None or found.ended_at is not None or found.client_status != ClientStatus.APPROVED:
         raise InvalidToken
+    if found.credentials_version != found.client_credentials_version:
+        raise InvalidToken
     if not found.created_at <= at + _SKEW or not at < found.expires_at:
         raise InvalidToken
     return SystemTokenRow(
         BackendFacts(found.client_id, found.scope, found.client_scopes, found.organization_id),
+        bool(found.may_introspect) and INTROSPECT in found.scope.split(),
         from_microseconds(found.created_at),
         from_microseconds(found.expires_at),
     )
 
 
+def scopes_of(row: SystemTokenRow) -> str:
+    """What the token is worth now, as scopes."""
+    facts = row.facts
+    of_system = str(backend_scopes(facts.token_scopes, facts.client_scopes, facts.organization_id))
+    return " ".join(filter(None, (INTROSPECT if row.may_introspect else "", of_system)))
+
+
 def find(session: Session, raw_access_token: str) -> SystemToken | None:
     """The row of a token, alive or not."""
     return session.get(SystemToken, digest(raw_access_token))
-
-
-def end_all(session: Session, client_id: str) -> None:
-    """End every token of a client that has not ended."""
-    alive = (SystemToken.client_id == client_id, SystemToken.ended_at.is_(None))
-    session.execute(update(SystemToken).where(*alive).values(ended_at=now()))

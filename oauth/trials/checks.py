@@ -67,6 +67,11 @@ def failed(check: Check) -> None:
         g.failed_check = check
 
 
+def held_back(address: str) -> None:
+    """Keep where the app would have been told, had the person not to be asked first."""
+    g.held_back = address
+
+
 def claimed(client_id: str) -> None:
     """Keep which app the caller says it is."""
     g.claimed_client = client_id

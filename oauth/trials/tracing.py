@@ -126,7 +126,8 @@ def _asked(response: Response, known: frozenset[str]) -> list[TraceStep]:
     if client_id not in known:
         return []
     check = g.get("failed_check")
-    error = parse_qs(urlsplit(response.location or "").query).get("error", [""])[0] if check else ""
+    address = response.location or g.get("held_back", "")
+    error = parse_qs(urlsplit(address).query).get("error", [""])[0] if check else ""
     return [_step(client_id, Seen.AUTHORIZE, failed=check is not None, failed_check=check, error=error[:60])]
 
 

@@ -1,13 +1,17 @@
 """Programs without a person: how they are registered, what tokens they get, and what ends these."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
-from oauth.apps import clients, reviews
+from oauth.apps import clients, registration, reviews
 from oauth.apps.clients import AuthMethod, BackendBasis, ClientKind, ClientRefused
+from oauth.callers import client_authentication
 from oauth.expiry import SWEEPS
-from oauth.models import SystemToken
+from oauth.models import Client, SystemToken
 from service.audit import AuditEvent
 from service.db import digest
 from service.plan.models import OrganizationKind
@@ -15,7 +19,7 @@ from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
 from tests.factories import make_organization
 from tests.oauth.desk import CALLBACK, Desk
-from tests.oauth.keyed import TOKEN, Program, ec, register_backend, register_keyed, rsa
+from tests.oauth.keyed import TOKEN, Program, ec, key_server, register_backend, register_keyed, rsa
 
 
 def is_let_in(program: Program, token: str) -> bool:
@@ -146,6 +150,55 @@ def test_a_token_ends_by_time_by_revocation_and_with_its_client(desk: Desk, cloc
     assert not is_let_in(program, four), "made in the future"
 
 
+def test_other_keys_end_tokens_and_more_keys_do_not(desk: Desk) -> None:
+    program, new = register_backend(desk), ec("new")
+    token = program.token("system/*.rs")
+    replace_keys(desk, program, program.pair.public, new.public)
+    assert is_let_in(program, token), "an overlap"
+    replace_keys(desk, program, new.public)
+    assert not is_let_in(program, token)
+    replace_keys(desk, program, program.pair.public, new.public)
+    assert not is_let_in(program, token), "what died stays dead"
+    assert is_let_in(program, program.token("system/*.rs"))
+
+
+def test_a_token_given_out_while_the_keys_change_is_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, prove = register_backend(desk), client_authentication._prove
+
+    def prove_and_change(*given: Any) -> Any:
+        proof = prove(*given)
+        replace_keys(desk, program, ec("new").public)
+        return proof
+
+    monkeypatch.setattr(client_authentication, "_prove", prove_and_change)
+    token = program.token("system/*.rs")
+    assert not is_let_in(program, token), "it was proven by a key that was gone by then"
+
+
+def test_a_key_that_its_server_tells_no_more_ends_tokens(desk: Desk, clock: MovableClock) -> None:
+    new = ec("new")
+    with key_server() as server:
+        program = register_backend(desk, jwks_uri=server.url)
+        token = program.token("system/*.rs")
+        clock.advance(120)
+        server.jwks = {"keys": [program.pair.public, new.public]}
+        renewed = Program(desk, program.app, new)
+        both = renewed.token("system/*.rs")
+        assert is_let_in(program, token) and is_let_in(program, both)
+        clock.advance(60)
+        last = ec("last")
+        server.jwks = last.jwks
+        assert is_let_in(program, Program(desk, program.app, last).token("system/*.rs"))
+        assert not is_let_in(program, token) and not is_let_in(program, both)
+
+
+def replace_keys(desk: Desk, program: Program, *keys: dict[str, Any]) -> None:
+    with desk.session() as session:
+        registration.replace_keys(
+            session, program.id, jwks={"keys": list(keys)}, jwks_uri=None, settings=desk.settings
+        )  # fmt: skip
+
+
 def test_narrowing_a_client_narrows_its_tokens_at_once(desk: Desk) -> None:
     program = register_backend(desk)
     token = program.token("system/*.rs")
@@ -176,6 +229,58 @@ def test_introspection_tells_the_program_and_those_who_may_ask(desk: Desk, clock
     assert told(program) == {"active": False}
     unknown = desk.app.test_client().post("/oauth/introspect", data=program.proof() | {"token": "sys.unknown"})
     assert unknown.get_json() == {"active": False}
+
+
+def introspect_by(desk: Desk, bearer: str, token: str, **form: str) -> TestResponse:
+    """Introspect with a bearer token as the caller's credential."""
+    headers = {"Authorization": f"Bearer {bearer}"}
+    return desk.app.test_client().post("/oauth/introspect", data={"token": token} | form, headers=headers)
+
+
+def test_a_bearer_token_given_out_for_it_is_the_credential_of_who_introspects(
+    desk: Desk, clock: MovableClock
+) -> None:  # fmt: skip
+    server, plain = register_backend(desk, may_introspect=True), register_backend(desk)
+    app = desk.register()
+    members = str(desk.connect(app)["access_token"])
+    answer = server.ask("__introspect")
+    bearer = answer.get_json()["access_token"]
+    assert answer.get_json()["scope"] == "__introspect"
+    assert server.ask("system/Patient.rs __introspect").get_json()["scope"] == "__introspect system/Patient.rs"
+
+    told = introspect_by(desk, bearer, members)
+    assert told.status_code == 200 and told.get_json()["active"] is True and told.get_json()["client_id"] == app.id
+    assert introspect_by(desk, bearer, plain.token("system/*.rs")).get_json()["scope"] == "system/*.rs"
+    assert introspect_by(desk, bearer, bearer).get_json()["scope"] == "__introspect"
+    assert introspect_by(desk, bearer, "unknown").get_json() == {"active": False}
+    headers = {"Authorization": f"Bearer {bearer}"}
+    assert desk.app.test_client().get("/fhir/r4/Patient", headers=headers).status_code == 403
+
+    with desk.session() as session:
+        session.get_one(Client, server.id).may_introspect = False
+    assert introspect_by(desk, bearer, members).status_code == 403, "the right was taken back"
+    with desk.session() as session:
+        session.get_one(Client, server.id).may_introspect = True
+    clock.advance(301)
+    over = introspect_by(desk, bearer, members)
+    assert is_refused(over, "invalid_token", 401) and over.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_other_bearer_tokens_introspect_nothing(desk: Desk) -> None:
+    server, plain = register_backend(desk, may_introspect=True), register_backend(desk)
+    assert is_refused(plain.ask("__introspect"), "invalid_scope")
+    members = str(desk.connect(desk.register())["access_token"])
+    for bearer in (members, plain.token("system/*.rs"), server.token("system/*.rs")):
+        refused = introspect_by(desk, bearer, members)
+        assert is_refused(refused, "insufficient_scope", 403)
+        assert 'scope="__introspect"' in refused.headers["WWW-Authenticate"]
+    for bearer in ("unknown", "sys.unknown", "", "x" * 2_000, "\xe9"):
+        assert is_refused(introspect_by(desk, bearer, members), "invalid_token", 401)
+    good = server.token("__introspect")
+    assert is_refused(introspect_by(desk, good, members, client_secret="x"), "invalid_request"), "two at once"
+    assert is_refused(introspect_by(desk, good, ""), "invalid_request")
+    said = desk.app.test_client().get("/.well-known/oauth-authorization-server").get_json()
+    assert "Bearer" in said["introspection_endpoint_auth_methods_supported"]
 
 
 def test_a_program_has_no_user_info(desk: Desk) -> None:

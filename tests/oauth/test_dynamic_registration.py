@@ -1,12 +1,15 @@
 """Registration of apps by programs, and their management (RFC 7591, RFC 7592; OA-56 to OA-61)."""
 
+import threading
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
-from oauth.apps import admission, dynamic, reviews
+from oauth.apps import admission, developers, dynamic, own_apps, reviews
+from oauth.apps.dynamic import NotManaged
 from oauth.apps.models import AppReviewEvent, Category, DynamicRegistration, ReviewState, ReviewStep
 from oauth.models import Client, ClientStatus
 from service.app import create_app
@@ -284,6 +287,59 @@ def test_suspension_leaves_the_management_and_shuts_the_app_out(desk: Desk) -> N
         reviews.suspend(session, app.id, reason="A test.", settings=desk.settings)
     assert app.manage("GET").status_code == 200 and status(desk, app.id) is ClientStatus.SUSPENDED
     assert app.put(software_version="9").status_code == 200 and status(desk, app.id) is ClientStatus.SUSPENDED
+
+
+def test_the_token_manages_nothing_once_an_organization_has_the_app(desk: Desk) -> None:
+    app = Registered.new(desk)
+    approve(desk, app.id)
+    body = desk.connect(app.app)
+    with desk.session() as session:
+        organization = developers.add_organization(
+            session, name="Orchard Works", website="https://orchard.example", domain="orchard.example",
+            terms_version="1",
+        )  # fmt: skip
+        own_apps.take_over(session, app.id, organization)
+    for disabled in (False, True):
+        if disabled:
+            with desk.session() as session:
+                found = developers.get_organization(session, organization.id)
+                developers.disable(session, found, reason="A test.", settings=desk.settings, by_account_id=None)
+        for method, said in (("GET", None), ("PUT", metadata(client_id=app.id)), ("DELETE", None)):
+            assert refused(app.manage(method, said), "invalid_token", 401), (method, disabled)
+        assert desk.works(body["access_token"]) is not disabled
+    with desk.session() as session:
+        client = session.get_one(Client, app.id)
+        assert (client.developer_name, client.developer_domain) == ("Orchard Works", "orchard.example")
+        assert client.status is ClientStatus.SUSPENDED, "and not retired by DELETE"
+
+
+def test_a_change_that_waits_for_a_take_over_is_refused(desk: Desk) -> None:
+    app = Registered.new(desk)
+    token = str(app.told["registration_access_token"])
+    if desk.settings.database_url.startswith("sqlite"):
+        pytest.skip("one writer at a time: it cannot happen")
+    waits, answers = threading.Event(), []
+
+    def change() -> None:
+        with desk.session() as session:
+            dynamic.require_manager(session, app.id, token)
+            waits.set()
+            with pytest.raises(NotManaged):
+                dynamic.retire(session, app.id, token, settings=desk.settings)
+            answers.append("refused")
+
+    with desk.session() as session:
+        organization = developers.add_organization(
+            session, name="Orchard Works", website="https://orchard.example", domain=None, terms_version="1"
+        )  # fmt: skip
+        own_apps.take_over(session, app.id, organization)
+        other = threading.Thread(target=change)
+        other.start()
+        assert waits.wait(5)
+        time.sleep(0.1)
+    other.join(5)
+    assert answers == ["refused"]
+    assert status(desk, app.id) is ClientStatus.APPROVED
 
 
 def test_an_initial_access_token_can_be_asked_for(desk: Desk, engine: Engine) -> None:
