@@ -80,6 +80,10 @@ _ADD_ACCESS = Statement(
     " VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
 _ADD_REFRESH = Statement("INSERT INTO refresh_token (hash, family_id, created_at, expires_at) VALUES (%s, %s, %s, %s)")
+_ADD_SYSTEM = Statement(
+    "INSERT INTO system_token (hash, client_id, scope, credentials_version, created_at, expires_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+)
 _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id = %s AND ended_at IS NULL")
 
 
@@ -242,6 +246,14 @@ def add_access_token(
 def add_refresh_token(session: Session, token_hash: str, family_id: str, created_at: int, expires_at: int) -> None:
     """Keep a refresh token of a family that is in the database."""
     _ADD_REFRESH.run(session, token_hash, family_id, created_at, expires_at)
+
+
+def add_system_token(
+    session: Session, token_hash: str, client_id: str, scope: str, credentials_version: int, created_at: int,
+    expires_at: int,
+) -> None:  # fmt: skip
+    """Keep a token of a backend client that is in the database."""
+    _ADD_SYSTEM.run(session, token_hash, client_id, scope, credentials_version, created_at, expires_at)
 
 
 def end_tokens(session: Session, family_id: str, at: int) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import BackendFacts, backend_scopes
 from oauth.models import ClientStatus, SystemToken
-from oauth.statements import find_system_token
+from oauth.statements import add_system_token, find_system_token
 from oauth.tokens.token_problems import InvalidToken
 from oauth.tokens.token_rows import CLOCK_SKEW, new_secret
 from service.clock import now
@@ -20,6 +20,7 @@ PREFIX = "sys."
 INTROSPECT = "__introspect"
 """The scope by which a token is the credential of an introspection caller (SMART-76); for who may introspect."""
 LIFE = timedelta(seconds=300)
+_LIFE = LIFE // timedelta(microseconds=1)
 _SKEW = CLOCK_SKEW // timedelta(microseconds=1)
 
 
@@ -41,14 +42,8 @@ def is_one(raw_access_token: str) -> bool:
 
 def issue(session: Session, client_id: str, scope: str, *, credentials_version: int) -> str:
     """A new token for a client that proved itself as of `credentials_version`, kept as digest."""
-    raw, at = PREFIX + new_secret(), now()
-    session.add(
-        SystemToken(
-            hash=digest(raw), client_id=client_id, scope=scope, credentials_version=credentials_version, created_at=at,
-            expires_at=at + LIFE,
-        )
-    )  # fmt: skip
-    session.flush()
+    raw, at = PREFIX + new_secret(), microseconds(now())
+    add_system_token(session, digest(raw), client_id, scope, credentials_version, at, at + _LIFE)
     return raw
 
 
