@@ -29,6 +29,7 @@ from service.db import Base, make_engine, make_sessions
 from service.settings import Settings
 from tests import compiled
 
+pytest_plugins = ["tests.sandboxes"]
 compiled.keep_builders()
 compiled.keep_keys()
 ROOT = Path(__file__).parent.parent

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from oauth.models import Client
-
 _NAMES = {
     "name": "Name",
     "redirect_uris": "Redirect addresses",
@@ -40,9 +38,9 @@ class AppContent:
     """A value of `oauth.apps.models.Category`: where the gallery shows it."""
 
     @classmethod
-    def of(cls, client: Client) -> "AppContent":
-        """What the app says now."""
-        return cls.read({name: getattr(client, name) for name in _NAMES})
+    def of(cls, app: object) -> "AppContent":
+        """What an app's row says now, or its registration, which has no logo yet."""
+        return cls.read({name: getattr(app, name) for name in _NAMES if hasattr(app, name)})
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> "AppContent":

@@ -3,8 +3,9 @@
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from service.clock import now
 from service.db import digest
 
 __all__ = [
-    "Attestation", "AuthMethod", "BackendBasis", "ClientKind", "ClientRefused", "ClientStatus", "ClientView",
+    "FACTS", "Attestation", "AuthMethod", "BackendBasis", "ClientKind", "ClientRefused", "ClientStatus", "ClientView",
     "NoSuchClient", "find", "get", "list_clients", "lock", "rotate_secret", "set_scopes", "view",
 ]  # fmt: skip
 _NO_SECRET = secrets.token_hex(32)
@@ -85,41 +86,13 @@ class ClientView:
         return self.kind is not ClientKind.PUBLIC or all(map(redirects.is_claimed_https, self.redirect_uris))
 
 
+FACTS = tuple(fact.name for fact in fields(ClientView))
+"""The names of an app's facts, each of them a column of its row."""
+
+
 def view(client: Client) -> ClientView:
     """The read view of a row."""
-    return ClientView(
-        id=client.id,
-        name=client.name,
-        kind=client.kind,
-        token_endpoint_auth_method=client.token_endpoint_auth_method,
-        jwks_uri=client.jwks_uri,
-        backend_basis=client.backend_basis,
-        provider_organization_id=client.provider_organization_id,
-        redirect_uris=tuple(client.redirect_uris),
-        launch_uris=tuple(client.launch_uris),
-        post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
-        scopes=client.scopes,
-        require_pushed_authorization_requests=client.require_pushed_authorization_requests,
-        dpop_bound_access_tokens=client.dpop_bound_access_tokens,
-        status=client.status,
-        developer_name=client.developer_name,
-        developer_domain=client.developer_domain,
-        website=client.website,
-        policy_uri=client.policy_uri,
-        terms_uri=client.terms_uri,
-        contact=client.contact,
-        logo_digest=client.logo_digest,
-        organization_id=client.organization_id,
-        description=client.description,
-        platforms=tuple(client.platforms),
-        category=client.category,
-        scope_reasons=dict(client.scope_reasons),
-        attestation=client.attestation,
-        attested_on=client.attested_on,
-        attestation_version=client.attestation_version,
-        version=client.version,
-        created_at=client.created_at,
-    )
+    return ClientView(**{name: _frozen(getattr(client, name)) for name in FACTS})
 
 
 def find(session: Session, client_id: str) -> Client | None:
@@ -196,6 +169,12 @@ def secret_fits(client: CallerFacts | None, given: str, at: int) -> bool:
         return False
     current = current and not _over(client.secret_expires_at, at)
     return current or (previous and not _over(client.previous_secret_expires_at, at))
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return dict(value) if isinstance(value, dict) else value
 
 
 def _over(end: int | None, at: int) -> bool:

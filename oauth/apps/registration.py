@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -221,12 +221,7 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
         raise ClientRefused(_METHOD_REFUSED[app.kind])
     if app.id_token_signed_response_alg != SIGNING_ALG:
         raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
-    content = AppContent(
-        name=app.name, redirect_uris=tuple(app.redirect_uris), launch_uris=tuple(app.launch_uris),
-        post_logout_redirect_uris=tuple(app.post_logout_redirect_uris), scopes=app.scopes, website=app.website,
-        policy_uri=app.policy_uri, terms_uri=app.terms_uri, category=app.category,
-    )  # fmt: skip
-    require_content(session, content, app.kind, settings)
+    require_content(session, AppContent.of(app), app.kind, settings)
     _require_basis(session, app)
 
 
@@ -275,45 +270,32 @@ def _add(session: Session, client: Client) -> None:
         raise ClientRefused(_NAME_TAKEN) from None
 
 
+_TOLD = [told.name for told in fields(Registration) if told.name in clients.FACTS]
+"""What the row says as it was told."""
+
+
 def _row(app: Registration, secret: str | None, at: datetime) -> Client:
-    return Client(
-        id=app.client_id or new_id(),
-        name=app.name,
-        name_skeleton=names.skeleton(app.name),
-        kind=app.kind,
-        token_endpoint_auth_method=app.method,
-        jwks=_keys_alone(app.jwks),
-        jwks_uri=app.jwks_uri,
-        backend_basis=app.backend_basis,
-        provider_organization_id=app.provider_organization_id,
-        secret_hash=digest(secret) if secret else None,
-        secret_expires_at=at + app.secret_lifetime if secret and app.secret_lifetime else None,
-        redirect_uris=list(app.redirect_uris),
-        launch_uris=list(app.launch_uris),
-        post_logout_redirect_uris=list(app.post_logout_redirect_uris),
-        scopes=app.scopes,
-        may_introspect=app.may_introspect and app.kind is not ClientKind.PUBLIC,
-        require_pushed_authorization_requests=app.require_pushed_authorization_requests,
-        dpop_bound_access_tokens=app.dpop_bound_access_tokens,
-        status=ClientStatus.PENDING,
-        organization_id=app.organization_id,
-        description=app.description,
-        platforms=list(app.platforms),
-        category=app.category,
-        scope_reasons=dict(app.scope_reasons),
-        developer_name=app.developer_name,
-        developer_domain=app.developer_domain,
-        website=app.website,
-        policy_uri=app.policy_uri,
-        terms_uri=app.terms_uri,
-        contact=app.contact,
-        attestation=app.attestation,
-        attested_on=app.attested_on,
-        attestation_version=app.attestation_version,
-        version=1,
-        credentials_version=1,
-        created_at=at,
-    )
+    told = {name: _as_kept(getattr(app, name)) for name in _TOLD}
+    return Client(**told | {
+        "id": app.client_id or new_id(),
+        "name_skeleton": names.skeleton(app.name),
+        "token_endpoint_auth_method": app.method,
+        "jwks": _keys_alone(app.jwks),
+        "secret_hash": digest(secret) if secret else None,
+        "secret_expires_at": at + app.secret_lifetime if secret and app.secret_lifetime else None,
+        "may_introspect": app.may_introspect and app.kind is not ClientKind.PUBLIC,
+        "status": ClientStatus.PENDING,
+        "version": 1,
+        "credentials_version": 1,
+        "created_at": at,
+    })  # fmt: skip
+
+
+def _as_kept(value: Any) -> Any:
+    # JSON columns take lists and dicts.
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _keys_alone(jwks: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -27,18 +27,6 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NEW = "Quiet-river-58"
 
 
-@pytest.fixture
-def visitor(app: Flask) -> Visitor:
-    return Visitor(app)
-
-
-@pytest.fixture
-def account(session: Session) -> Account:
-    made = make_account(session, member=make_member(session))
-    session.commit()
-    return made
-
-
 @pytest.mark.parametrize(("after", "status"), [(299.9, 303), (300, 400), (301, 400)])
 def test_case_103_a_code_is_good_until_five_minutes_and_not_at_five(
     visitor: Visitor, account: Account, session: Session, settings: Settings, after: float, status: int

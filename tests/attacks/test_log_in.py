@@ -19,21 +19,9 @@ from service.mail import OutboxMail
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters, newest_code
 from tests.conftest import LiveServer, MovableClock
-from tests.factories import PASSWORD, make_account, make_member
+from tests.factories import PASSWORD, make_account
 
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
-
-
-@pytest.fixture
-def visitor(app: Flask) -> Visitor:
-    return Visitor(app)
-
-
-@pytest.fixture
-def account(session: Session) -> Account:
-    made = make_account(session, member=make_member(session))
-    session.commit()
-    return made
 
 
 def _without_token(page: str) -> str:

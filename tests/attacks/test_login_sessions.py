@@ -26,18 +26,6 @@ NEW = "Quiet-river-58"
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
-@pytest.fixture
-def visitor(app: Flask) -> Visitor:
-    return Visitor(app)
-
-
-@pytest.fixture
-def account(session: Session) -> Account:
-    made = make_account(session, member=make_member(session))
-    session.commit()
-    return made
-
-
 def test_case_110_the_cookie_changes_at_log_in_at_a_right_code_and_at_log_out(
     visitor: Visitor, account: Account, session: Session, settings: Settings
 ) -> None:

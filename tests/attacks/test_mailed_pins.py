@@ -36,24 +36,11 @@ from tests.provider.registrant import (
     VENDOR,
     Registrant,
     make_address,
-    make_clinic,
-    make_payment,
     new_registrant,
     newest_pin,
 )
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    """A clinic with a check, beside a hospital with another."""
-    made = make_clinic(session)
-    make_payment(session, made)
-    hospital = make_group(session, tax_id="082234502", npi="2900258387", vendor_number="V100002")
-    make_payment(session, hospital, "CHK0000778")
-    session.commit()
-    return made
 
 
 @pytest.fixture

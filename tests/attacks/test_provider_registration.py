@@ -31,17 +31,6 @@ from tests.provider.registrant import TAX_ID, make_clinic, make_payment, new_reg
 
 
 @pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    """A clinic with a check, beside a hospital with another."""
-    made = make_clinic(session)
-    make_payment(session, made)
-    hospital = make_group(session, tax_id="082234502", npi="2900258387", vendor_number="V100002")
-    make_payment(session, hospital, "CHK0000778")
-    session.commit()
-    return made
-
-
-@pytest.fixture
 def waiting(session: Session, clinic: ProviderGroup) -> ProviderStaff:
     """A login of the clinic that waits for its PIN."""
     organization = make_organization(session, tax_id=TAX_ID)

@@ -19,7 +19,7 @@ from service.plan.registering import payment_proof
 from service.plan.registering.payment_proof import ProofRefused, ShownPayment, TooManyTries
 from service.settings import Settings
 from tests.conftest import MovableClock
-from tests.factories import make_group, make_npi
+from tests.factories import make_npi
 from tests.provider.registrant import (
     CHECK,
     NPI,
@@ -27,7 +27,6 @@ from tests.provider.registrant import (
     VENDOR,
     Registrant,
     days_ago,
-    make_clinic,
     make_payment,
     new_registrant,
 )
@@ -41,17 +40,6 @@ WRONG = {
     "npi": ["2900258387", make_npi(5), "2900179190", "abc"],
     "vendor_number": ["V100002", "V1", "?"],
 }
-
-
-@pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    """A clinic with a check, beside a hospital with another."""
-    made = make_clinic(session)
-    make_payment(session, made)
-    hospital = make_group(session, tax_id="082234502", npi="2900258387", vendor_number="V100002")
-    make_payment(session, hospital, "CHK0000778")
-    session.commit()
-    return made
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -51,9 +52,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="function" if LONG else "module")
-def sandbox(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(
+    chromium: Browser, sandbox_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:  # fmt: skip
     """A sandbox of this file's own, as from `make run`; of each story's own where stories are told several times."""
-    with running_sandbox(tmp_path_factory.mktemp("var")) as running:
+    with running_sandbox(sandbox_template, tmp_path_factory.mktemp("var")) as running:
         yield running
 
 

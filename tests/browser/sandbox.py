@@ -26,6 +26,7 @@ from service.app import create_app
 from service.db import digest, make_engine, make_sessions
 from service.settings import Settings
 from tests.conftest import ROOT, answers, free_port, wait_until
+from tests.sandboxes import copy_sandbox
 
 _OURS = {"DATABASE_URL", "BASE_URL", "MODE", "SECRET_KEY", "SMTP_HOST", "PLAN_FILE"}
 _START_SECONDS = 120
@@ -116,16 +117,17 @@ def _newest_login(session: Session, username: str) -> Login:
 
 
 class running_sandbox:
-    """Context manager: `flask sandbox serve` on a free port, with everything it keeps under `var`."""
+    """Context manager: `flask sandbox serve` on a free port, with a copy of the template's plan under `var`."""
 
-    def __init__(self, var: Path) -> None:
-        self._var, self._port = var, free_port()
+    def __init__(self, template: Path, var: Path) -> None:
+        self._template, self._var, self._port = template, var, free_port()
         kept = {name: value for name, value in os.environ.items() if name not in _OURS}
         self._environment = kept | {
             "VAR": str(var), "PORT": str(self._port), "HOST": "127.0.0.1", "SMTP_PORT": str(free_port())
         }  # fmt: skip
 
     def __enter__(self) -> Sandbox:
+        copy_sandbox(self._template, self._environment)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi:app", "sandbox", "serve"],
             cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL,
@@ -148,4 +150,4 @@ class running_sandbox:
 
     def _is_up(self) -> bool:
         assert self._process.poll() is None, "the sandbox ended at once: its messages are above"
-        return (self._var / "sandbox.json").exists() and answers(self._port)
+        return answers(self._port)

@@ -20,31 +20,10 @@ from service.plan.models import (
 )
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
-from tests.factories import make_account, make_entry, make_group, make_organization, make_portal_staff
+from tests.factories import make_account, make_entry, make_organization, make_portal_staff
 from tests.provider.colleagues import NEWCOMER, colleague_of, entry_of
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def delegate(session: Session) -> ProviderStaff:
-    """A delegate with one entry, committed."""
-    group = make_group(session, tax_id="082234502", legal_name="Alder Creek Medical PC")
-    made = make_portal_staff(
-        session, make_organization(session, name=group.legal_name), is_delegate=True, phone="555-010-0100",
-        account=make_account(session, given_name="Lee", family_name="Moss"),
-    )  # fmt: skip
-    make_entry(session, made, tax_id="082234502")
-    session.commit()
-    return made
-
-
-@pytest.fixture
-def office(app: Flask, delegate: ProviderStaff) -> Visitor:
-    """The delegate at their browser."""
-    visitor = Visitor(app)
-    visitor.sign_in_with_factor(delegate.account)
-    return visitor
 
 
 def test_the_list_shows_status_applications_and_last_sign_in(

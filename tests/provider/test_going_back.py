@@ -16,8 +16,6 @@ from tests.provider.registrant import (
     NPI,
     TAX_ID,
     Registrant,
-    make_clinic,
-    make_payment,
     new_registrant,
 )
 
@@ -25,14 +23,6 @@ BACK = "/provider/register/back"
 CONTACT = {"given_name": "Pat", "family_name": "Moss", "phone": "555", "email": "pat@half"}
 CLIENT = {"tax_id": "071234501", "number": "7000001"}
 NAMED = {"contact_name": "Pat Moss", "contact_email": "pat.moss@", "contact_phone": "555-555-0101"}
-
-
-@pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    made = make_clinic(session)
-    make_payment(session, made)
-    session.commit()
-    return made
 
 
 @pytest.fixture

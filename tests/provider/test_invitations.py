@@ -17,10 +17,7 @@ from tests.accounts.visitor import Visitor, letters
 from tests.factories import (
     PASSWORD,
     make_account,
-    make_entry,
-    make_group,
     make_member,
-    make_organization,
     make_portal_staff,
 )
 from tests.provider.colleagues import NEWCOMER, colleague_of, entry_of
@@ -28,27 +25,6 @@ from tests.provider.colleagues import NEWCOMER, colleague_of, entry_of
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 _LINK = re.compile(r"http://localhost(/provider/invitation/[\w-]{43})")
-
-
-@pytest.fixture
-def delegate(session: Session) -> ProviderStaff:
-    """A delegate with one entry, committed."""
-    group = make_group(session, tax_id="082234502", legal_name="Alder Creek Medical PC")
-    made = make_portal_staff(
-        session, make_organization(session, name=group.legal_name), is_delegate=True, phone="555-010-0100",
-        account=make_account(session, given_name="Lee", family_name="Moss"),
-    )  # fmt: skip
-    make_entry(session, made, tax_id="082234502")
-    session.commit()
-    return made
-
-
-@pytest.fixture
-def office(app: Flask, delegate: ProviderStaff) -> Visitor:
-    """The delegate at their browser."""
-    visitor = Visitor(app)
-    visitor.sign_in_with_factor(delegate.account)
-    return visitor
 
 
 def _invite(office: Visitor, **given: object) -> object:

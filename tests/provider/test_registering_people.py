@@ -1,7 +1,5 @@
 """Who registers: names, accounts that exist, delegates who left, terms of use, second people of a firm."""
 
-from collections.abc import Callable
-
 import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -25,24 +23,8 @@ from service.settings import Settings
 from tests.accounts.visitor import letters
 from tests.conftest import MovableClock
 from tests.factories import PASSWORD, make_account, make_member, make_npi, make_portal_staff
-from tests.provider.registrant import NPI, TAX_ID, Registrant, days_ago, make_clinic, make_payment, new_registrant, read
-
-Person = Callable[..., Registrant]
-
-
-@pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    """A clinic with a check of yesterday."""
-    made = make_clinic(session)
-    make_payment(session, made)
-    session.commit()
-    return made
-
-
-@pytest.fixture
-def person(app: Flask, session: Session, settings: Settings) -> Person:
-    """Makes people who register."""
-    return lambda *name: new_registrant(app, session, settings, name or ("Pat", "Moss"))
+from tests.provider.conftest import Person
+from tests.provider.registrant import NPI, TAX_ID, days_ago, read
 
 
 def test_with_check_and_npi_one_is_in_at_once_and_the_first_is_delegate(

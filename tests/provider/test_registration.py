@@ -1,6 +1,5 @@
 """Registering for the portal, by payment and as a billing firm."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,37 +22,18 @@ from service.plan.models import (
     TermsAcceptance,
 )
 from service.plan_file import Plan
-from service.settings import Settings
 from tests.conftest import ROOT, MovableClock
 from tests.factories import PASSWORD, make_group
+from tests.provider.conftest import Person
 from tests.provider.registrant import (
     CHECK,
     TAX_ID,
     VENDOR,
-    Registrant,
     days_ago,
     make_clinic,
     make_payment,
-    new_registrant,
     read,
 )
-
-Person = Callable[..., Registrant]
-
-
-@pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    """A clinic with a check of yesterday."""
-    made = make_clinic(session)
-    make_payment(session, made)
-    session.commit()
-    return made
-
-
-@pytest.fixture
-def person(app: Flask, session: Session, settings: Settings) -> Person:
-    """Makes people who register."""
-    return lambda *name: new_registrant(app, session, settings, name or ("Pat", "Moss"))
 
 
 def test_the_public_home_leads_to_registration_and_says_what_to_have_ready(person: Person) -> None:

@@ -1,9 +1,6 @@
 """Registering by US Mail, and providers who are not listed."""
 
-from collections.abc import Callable
-
 import pytest
-from flask import Flask
 from sqlalchemy.orm import Session
 
 from service.plan.logins import reach
@@ -22,33 +19,14 @@ from service.plan.models import (
 from service.plan.registering import not_listed
 from service.settings import Settings
 from tests.factories import make_account, make_npi
+from tests.provider.conftest import Person
 from tests.provider.registrant import (
     NPI,
     TAX_ID,
-    Registrant,
     make_clinic,
-    make_payment,
-    new_registrant,
     newest_pin,
     read,
 )
-
-Person = Callable[..., Registrant]
-
-
-@pytest.fixture
-def clinic(session: Session) -> ProviderGroup:
-    """A clinic with a check of yesterday."""
-    made = make_clinic(session)
-    make_payment(session, made)
-    session.commit()
-    return made
-
-
-@pytest.fixture
-def person(app: Flask, session: Session, settings: Settings) -> Person:
-    """Makes people who register."""
-    return lambda *name: new_registrant(app, session, settings, name or ("Pat", "Moss"))
 
 
 def test_the_menu_is_empty_until_the_mailed_pin_is_entered(
