@@ -29,6 +29,8 @@ STEPS: dict[ReviewStep, LazyString] = {
     ReviewStep.SUSPEND: _("Suspended by the plan"),
     ReviewStep.REINSTATE: _("Reinstated by the plan"),
     ReviewStep.RETIRE: _("Retired"),
+    ReviewStep.DISABLE: _("Stopped with its developer organization"),
+    ReviewStep.ENABLE: _("Let in again with its developer organization"),
     ReviewStep.REPLACE: _("Replaced by a later version"),
     ReviewStep.DROP: _("Given up"),
 }

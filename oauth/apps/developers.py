@@ -1,16 +1,14 @@
-"""Developer organisations and their people; what disabling an organisation does to its apps."""
+"""Developer organisations and their people. `oauth.apps.disabling` shuts one out."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, clients, names
+from oauth.apps import clients, names
 from oauth.apps.models import Developer, DeveloperOrganization
 from oauth.apps.names import NameRefused
 from oauth.models import Client
 from service import audit
 from service.accounts.models import Account
-from service.clock import now
-from service.settings import Settings
 
 _MOST_PEOPLE, _MOST_APPS = 100, 1_000
 
@@ -86,41 +84,3 @@ def get_organization(session: Session, organization_id: str) -> DeveloperOrganiz
     if organization is None:
         raise UnknownOrganization
     return organization
-
-
-def disable(
-    session: Session, organization: DeveloperOrganization, *, reason: str, settings: Settings, by_account_id: str | None
-) -> None:
-    """Shut out every app of an organisation at once (case 17); their grants rest."""
-    if not organization.stands:
-        return
-    organization.disabled_at, organization.disabled_reason = now(), reason[:500]
-    _settle_all(session, organization, settings, reason)
-    _record(session, "disable", organization, by_account_id, reason)
-
-
-def enable(
-    session: Session, organization: DeveloperOrganization, *, reason: str, settings: Settings, by_account_id: str | None
-) -> None:
-    """Let an organisation's apps in again, each as its own review has it."""
-    if organization.stands:
-        return
-    organization.disabled_at, organization.disabled_reason = None, ""
-    _settle_all(session, organization, settings, reason)
-    _record(session, "enable", organization, by_account_id, reason)
-
-
-def _settle_all(session: Session, organization: DeveloperOrganization, settings: Settings, reason: str) -> None:
-    session.flush()
-    ids = session.scalars(select(Client.id).where(Client.organization_id == organization.id).order_by(Client.id)).all()
-    for client_id in ids:
-        admission.settle(session, clients.lock(session, client_id), sandbox=settings.sandbox, reason=reason)
-
-
-def _record(
-    session: Session, action: str, organization: DeveloperOrganization, by_account_id: str | None, reason: str
-) -> None:
-    audit.record(
-        session, f"oauth:developer:{action}", account_id=by_account_id, reason=reason[:500],
-        detail={"organization": organization.id},
-    )  # fmt: skip

@@ -14,8 +14,14 @@ from service.accounts.models import Account
 from service.clock import now
 from service.settings import Settings
 
-TOLD = frozenset({ReviewStep.SUSPEND, ReviewStep.REINSTATE, ReviewStep.RETIRE})
+_TOLD = frozenset({ReviewStep.RETIRE, ReviewStep.DISABLE, ReviewStep.ENABLE})
+_TOLD_WHERE_IT_WORKED = frozenset({ReviewStep.SUSPEND, ReviewStep.REINSTATE})
 _BATCH = 500
+
+
+def is_news(step: ReviewStep, *, organization_stands: bool) -> bool:
+    """Whether a step is told to members: not what changes nothing, since the organisation is shut out all the while."""
+    return step in _TOLD or (organization_stands and step in _TOLD_WHERE_IT_WORKED)
 
 
 def run(sessions: sessionmaker[Session], _settings: Settings) -> None:

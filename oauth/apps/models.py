@@ -44,6 +44,9 @@ class ReviewStep(StrEnum):
     SUSPEND = "suspend"
     REINSTATE = "reinstate"
     RETIRE = "retire"
+    DISABLE = "disable"
+    """Its whole developer organisation was shut out."""
+    ENABLE = "enable"
     REPLACE = "replace"
     DROP = "drop"
 

@@ -260,12 +260,13 @@ def approve(session: Session, review: AppReview, stands_as: ReviewState, *, by_a
 def note(session: Session, review: AppReview, step: ReviewStep, by_account_id: str | None, words: str = "") -> None:
     """Write a step into the history, tell the developers where it is news to them, and leave the audit row."""
     session.flush()
-    moment = now()
+    moment, client = now(), session.get_one(Client, review.client_id)
+    news = member_notices.is_news(step, organization_stands=admission.organization_stands(session, client))
     session.add(
         AppReviewEvent(
             review_id=review.id, client_id=review.client_id, number=review.number, step=step, state=review.state,
             account_id=by_account_id, words=words, at=moment,
-            members_told_at=None if step in member_notices.TOLD else moment,
+            members_told_at=None if news else moment,
         )
     )  # fmt: skip
     review_notices.tell(session, review, step)

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from oauth.apps import developers
+from oauth.apps import disabling
 from oauth.apps.clients import NoSuchClient
 from oauth.apps.models import DeveloperOrganization, ReviewState
 from oauth.models import Client
@@ -65,7 +65,7 @@ def test_case_017_a_suspended_app_stays_out_when_its_organization_is_enabled(des
         life.suspend(session)
     with desk.session() as session:
         organization = session.scalars(select(DeveloperOrganization)).one()
-        developers.enable(session, organization, reason="known", settings=life.settings, by_account_id=None)
+        disabling.enable(session, organization, reason="known", settings=life.settings, by_account_id=None)
     assert not desk.works(token)
 
 

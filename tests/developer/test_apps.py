@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, clients, developers, own_apps, registration, reviews
+from oauth.apps import admission, clients, developers, disabling, own_apps, registration, reviews
 from oauth.apps.clients import Attestation, ClientStatus
 from oauth.apps.models import DeclineReason, ReviewState
 from oauth.apps.registration import Registration
@@ -297,7 +297,7 @@ def test_case_017_a_disabled_organization_s_developers_change_nothing(ada: Newco
     client_id = ada.registered()
     with Committing(ada.app) as session:
         organization = session.scalars(select(developers.DeveloperOrganization)).one()
-        developers.disable(session, organization, reason="unknown", settings=ada.settings, by_account_id=None)
+        disabling.disable(session, organization, reason="unknown", settings=ada.settings, by_account_id=None)
     assert "Your organization is disabled" in ada.get("/developers/apps").text
     assert "Your organization is disabled" in ada.get(f"/developers/apps/{client_id}").text
     assert ada.post(f"/developers/apps/{client_id}/submit").status_code == 409

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from consent import grants, representatives
 from consent.models import Basis, Duration, EndedBy, Grant, RepresentativeLink, Subject
-from oauth.apps import developers, reviews
+from oauth.apps import disabling, reviews
 from oauth.apps.models import Developer
 from oauth.webhooks import grant_events
 from oauth.webhooks.models import WebhookEndpoint
@@ -145,7 +145,7 @@ def test_suspension_resumption_and_the_end_of_an_app_are_told(post: Post) -> Non
     post.connect()
     with Committing(post.ada.app) as session:
         organization = session.scalars(select(Developer)).one().organization
-        for act in (developers.disable, developers.enable):
+        for act in (disabling.disable, disabling.enable):
             act(session, organization, reason="checked", settings=post.settings, by_account_id=None)
         reviews.retire(session, post.client_id, reason="over", settings=post.settings)
     post.work()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, approval, clients, developers, own_apps, review_checks, reviews
+from oauth.apps import admission, approval, clients, disabling, own_apps, review_checks, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.models import AppReview, CheckAnswer, DeclineReason, Developer, ReviewState
 from service.plan.models import PendingAct, PlanStaff, StaffRole
@@ -81,7 +81,7 @@ class Life:
         """The plan shuts the developer organisation out."""
         with self.desk.session() as session:
             organization = self.developer(session).organization
-            developers.disable(session, organization, reason="unknown", settings=self.settings, by_account_id=None)
+            disabling.disable(session, organization, reason="unknown", settings=self.settings, by_account_id=None)
 
     def submit(self, session: Session) -> None:
         reviews.submit(session, self.latest(session), by_account_id=self.developer_id)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from consent.models import Grant
-from oauth.apps import admission, developers, own_apps, reviews
+from oauth.apps import admission, disabling, own_apps, reviews
 from oauth.apps.admission import EFFECTS, ORGANIZATION_DISABLED, Effects, Where
 from oauth.apps.clients import NoSuchClient
 from oauth.apps.models import ReviewState
@@ -101,7 +101,7 @@ def test_a_reinstated_app_reads_on_with_its_old_tokens_and_an_enabled_organizati
     assert not desk.works(token)
     with desk.session() as session:
         organization = life.developer(session).organization
-        developers.enable(session, organization, reason="known now", settings=life.settings, by_account_id=None)
+        disabling.enable(session, organization, reason="known now", settings=life.settings, by_account_id=None)
     assert desk.works(token)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from oauth.apps import admission, developers, dynamic, own_apps, reviews
+from oauth.apps import admission, developers, disabling, dynamic, own_apps, reviews
 from oauth.apps.dynamic import NotManaged
 from oauth.apps.models import AppReviewEvent, Category, DynamicRegistration, ReviewState, ReviewStep
 from oauth.models import Client, ClientStatus
@@ -303,7 +303,7 @@ def test_the_token_manages_nothing_once_an_organization_has_the_app(desk: Desk) 
         if disabled:
             with desk.session() as session:
                 found = developers.get_organization(session, organization.id)
-                developers.disable(session, found, reason="A test.", settings=desk.settings, by_account_id=None)
+                disabling.disable(session, found, reason="A test.", settings=desk.settings, by_account_id=None)
         for method, said in (("GET", None), ("PUT", metadata(client_id=app.id)), ("DELETE", None)):
             assert refused(app.manage(method, said), "invalid_token", 401), (method, disabled)
         assert desk.works(body["access_token"]) is not disabled

@@ -5,7 +5,9 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from oauth.apps import app_reports, member_notices, reviews
+from consent import grants
+from consent.models import EndedBy, Grant
+from oauth.apps import app_reports, disabling, member_notices, reviews
 from oauth.apps.models import (
     AppReport,
     AppReviewEvent,
@@ -13,8 +15,10 @@ from oauth.apps.models import (
     ReviewState,
     ReviewStep,
 )
+from oauth.models import Client
 from service.db import make_sessions
 from tests.accounts.visitor import Visitor, letters
+from tests.factories import make_account, make_member
 from tests.oauth.desk import Desk
 from tests.oauth.life import Life
 from tests.staff.console import make_clerk
@@ -103,3 +107,47 @@ def test_case_017_what_is_disabled_is_shut_at_once_and_leaves_the_gallery(
     assert desk.authorize(app.test_client(), life.app).status_code == 400
     clerk = make_clerk(app, session, REVIEWER)
     assert "The organization is disabled." in clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
+
+
+def test_members_are_told_once_of_each_app_when_a_whole_organization_is_shut_out(
+    app: Flask, session: Session, desk: Desk
+) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    resting = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    desk.connect(life.app)
+    desk.connect(life.app)
+    desk.connect(resting.app)
+    with desk.session() as own:
+        member = make_member(own)
+        revoked = make_account(own, member=member)
+    desk.connect(life.app, account=revoked, member=member)
+    with desk.session() as own:
+        own.get_one(Client, resting.app.id).organization_id = life.developer(own).organization_id
+        reviews.suspend(own, resting.app.id, reason="a report", settings=desk.settings)
+        grant = own.scalars(select(Grant).where(Grant.account_id == revoked.id)).one()
+        grants.revoke(own, grant, by=EndedBy.MEMBER)
+
+    for act in (disabling.disable, disabling.disable, disabling.enable):
+        with desk.session() as own:
+            organization = life.developer(own).organization
+            act(own, organization, reason="unknown", settings=desk.settings, by_account_id=None)
+    member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
+
+    told = letters(session, desk.settings, desk.account.email)
+    mine = [one for one in told if life.app.view.name in one]
+    assert len(mine) == 2 and "stopped the app" in mine[0] and "let the app" in mine[1]
+    assert len([one for one in told if resting.app.view.name in one]) == 1, "its own suspension, and no word again"
+    assert letters(session, desk.settings, revoked.email) == []
+
+
+def test_a_step_that_changes_nothing_while_the_organization_is_shut_out_is_told_to_no_member(
+    session: Session, desk: Desk
+) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    desk.connect(life.app)
+    life.disable_organization()
+    with desk.session() as own:
+        reviews.suspend(own, life.app.id, reason="a report", settings=desk.settings)
+        reviews.reinstate(own, life.app.id, reason="mended", settings=desk.settings)
+    member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
+    assert len([one for one in letters(session, desk.settings, desk.account.email) if life.app.view.name in one]) == 1

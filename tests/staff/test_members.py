@@ -12,7 +12,7 @@ from service import mail
 from service.accounts import authentication, throttling
 from service.audit import Outcome
 from service.clock import now
-from service.plan.models import Member, ProtectedRecord, StaffRole
+from service.plan.models import Guard, Member, ProtectedRecord, StaffRole
 from service.plan.staff import record_guards
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
@@ -183,6 +183,24 @@ def test_who_left_the_plan_is_no_colleague(session: Session) -> None:
     session.flush()
 
     assert record_guards.find_guard(session, by, member) is None
+
+
+def test_the_own_record_is_known_by_its_address_too(session: Session) -> None:
+    member = make_member(session, email_on_file="Dana.Reyes@plan.example")
+    same = {"email": "dana.reyes@plan.example"}
+    by = make_plan_staff(session, StaffRole.MEMBER_SERVICES, account=make_account(session, **same))
+    other = make_plan_staff(session, StaffRole.MEMBER_SERVICES)
+    assert record_guards.find_guard(session, by, member) is Guard.OWN
+    assert record_guards.find_guard(session, other, member) is Guard.COLLEAGUE
+
+    by.account.email_verified_at = None
+    assert record_guards.find_guard(session, by, member) is Guard.COLLEAGUE, "anybody could have entered it"
+
+    by.account.email_verified_at = now()
+    own = make_member(session, subscriber_number=member.subscriber_number)
+    record_guards.know_colleague(session, by, own)
+    assert record_guards.find_guard(session, by, own) is Guard.OWN
+    assert record_guards.find_guard(session, by, member) is Guard.COLLEAGUE, "a child, with a parent's address"
 
 
 def test_which_member_somebody_is_can_be_kept_from_the_command_line(app: Flask, session: Session) -> None:

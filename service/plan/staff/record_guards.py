@@ -20,11 +20,14 @@ class ProtectedAlready(Exception):
 def find_guard(session: Session, by: PlanStaff, member: Member) -> Guard | None:
     """Why this person of the plan needs a second reason for this record; None where they do not.
 
-    A person of the plan is matched to members by their account, by another account with the same address, or by what
-    an administrator entered (`know_colleague`); whoever shares a subscriber number with them is their household.
+    A person of the plan is matched to members by their account, by another account with the same address, by what
+    an administrator entered (`know_colleague`), or by the address on file; whoever shares a subscriber number with them
+    is their household. The address makes it one's own unless one is known to be another member of the household: people
+    leave their own address for their children.
     """
     people = _people_of_household(session, member)
-    if (by.id, member.id) in people:
+    known_here = {member_id for staff_id, member_id in people if staff_id == by.id}
+    if member.id in known_here or (not known_here and _has_address_of(by, member)):
         return Guard.OWN
     if people or _has_address_of_staff(session, member):
         return Guard.COLLEAGUE
@@ -78,6 +81,12 @@ def _people_of_household(session: Session, member: Member) -> set[tuple[str, str
         .where(PlanStaff.ended_at.is_(None), related.subscriber_number == member.subscriber_number)
     )
     return {(staff_id, member_id) for staff_id, member_id in session.execute(statement)}
+
+
+def _has_address_of(by: PlanStaff, member: Member) -> bool:
+    if by.account.email_verified_at is None or not member.email_on_file:
+        return False
+    return usernames.email_key(member.email_on_file) == by.account.email_key
 
 
 def _has_address_of_staff(session: Session, member: Member) -> bool:
