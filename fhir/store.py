@@ -236,8 +236,9 @@ def _searchable(dialect: Dialect, access: Access, resource_type: str) -> Clause:
     scope = granted(dialect, access, resource_type, "s")
     if scope is None:
         raise InsufficientScope(needed(access, resource_type, "s"))
-    of_type = Clause(f"type = {dialect.mark}", (resource_type,))
-    return clauses.all_of((of_type, clauses.visible(dialect, access, resource_type), scope))
+    return clauses.all_of(
+        (clauses.of_type(dialect, resource_type), clauses.visible(dialect, access, resource_type), scope)
+    )
 
 
 def _total(session: Session, asked: Search, where: Clause, known: int | None) -> int | None:

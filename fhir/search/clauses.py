@@ -14,7 +14,7 @@ from typing import Any
 
 from consent.policy import Access, AccessBasis
 from fhir.compartment import SHARED, SHARED_TYPES
-from fhir.models import SEPARATOR
+from fhir.models import FOUND_BY_IDENTIFIER, SEPARATOR
 from fhir.search.conditions import Chained, Condition, Term, Test
 from fhir.search.dates import DAWN, DUSK, Prefix, Span, span
 from fhir.search.declared import ARRAYS, DATES, Column
@@ -133,6 +133,13 @@ def without_labels(dialect: Dialect, labels: frozenset[str]) -> Clause:
     return Clause(f"(labels = '' OR ({absent}))", tuple(_whole(label) for label in sorted(labels)))
 
 
+def of_type(dialect: Dialect, resource_type: str) -> Clause:
+    """Resources of one type, named in the text itself where a partial index depends on it."""
+    if resource_type in FOUND_BY_IDENTIFIER:
+        return Clause(f"type = '{resource_type}'")
+    return Clause(f"type = {dialect.mark}", (resource_type,))
+
+
 def condition(dialect: Dialect, asked: Condition) -> Clause:
     """One condition of a search."""
     clause = _condition(dialect, asked)
@@ -150,13 +157,13 @@ def chained(dialect: Dialect, asked: Chained, within: Clause) -> Clause:
 
 
 def _owned(dialect: Dialect, patients: frozenset[str] | None, resource_type: str) -> Clause:
-    mark = dialect.mark
     if resource_type in SHARED_TYPES:
-        return Clause(f"patient_id = {mark}", (SHARED,))
+        # Written out: the planner knows how many there are, which differs from what any one member has.
+        return Clause(f"patient_id = '{SHARED}'")
     if patients is None:
-        return Clause(f"patient_id <> {mark}", (SHARED,))
+        return Clause(f"patient_id <> '{SHARED}'")
     if len(patients) == 1:
-        return Clause(f"patient_id = {mark}", tuple(patients))
+        return Clause(f"patient_id = {dialect.mark}", tuple(patients))
     return any_equal(dialect, "patient_id", sorted(patients))
 
 
