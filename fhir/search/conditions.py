@@ -15,6 +15,9 @@ _NOBODY = "?"
 """No id and no reference: equals nothing in the index."""
 
 
+_NO_DATE = "{} is not a FHIR date such as 2024, 2024-05, 2024-05-31 or 2024-05-31T10:00:00Z, with a prefix such as ge."
+
+
 class Test(StrEnum):
     """How a term is compared with the column."""
 
@@ -66,6 +69,8 @@ def condition(parameter: Parameter, modifier: str, value: str, *, base: str) -> 
     values = [one for one in _split(value, ",") if one]
     if not values:
         raise BadValue(f"{parameter.name} has no value.", expression=parameter.name)
+    if _ends_in_escape(value):
+        raise BadValue(f"{parameter.name} ends in a backslash; write \\\\ for one.", expression=parameter.name)
     column = Column.TOKENS if modifier in _MARKED else parameter.column
     terms = tuple(term for one in values for term in _terms(parameter, modifier, one, base))
     return Condition(column, terms, modifier == "not")
@@ -155,7 +160,7 @@ def _date(parameter: Parameter, value: str) -> Term:
         # A plus sign that was not encoded arrives as a space (F-18 tolerates it for formats; so do we for zones).
         prefix, asked = prefixed(value.replace(" ", "+"))
     except BadDate:
-        raise BadValue(f"{parameter.name} is not a FHIR date.", expression=parameter.name) from None
+        raise BadValue(_NO_DATE.format(parameter.name), expression=parameter.name) from None
     return Term(Test.SPAN, prefix=prefix, span=approximate(asked) if prefix is Prefix.AP else asked)
 
 
@@ -168,6 +173,8 @@ def _typed(parameter: Parameter, lead: str, value: str) -> Term:
 
 
 def _token(parameter: Parameter, lead: str, value: str) -> Term:
+    if parameter.column is Column.ID and not ID.fullmatch(value):
+        raise BadValue("_id takes ids: 1 to 64 letters, digits, hyphens and dots.", expression=parameter.name)
     parts = _split(value, "|")
     if len(parts) > 2:
         raise BadValue(f"{parameter.name} has more than one bar; write \\| for a bar.", expression=parameter.name)
@@ -210,6 +217,10 @@ def _split(text: str, separator: str) -> list[str]:
             current += letter
         escaped = letter == "\\" and not escaped
     return [*parts, current]
+
+
+def _ends_in_escape(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
 
 
 def _unescape(text: str) -> str:
