@@ -123,7 +123,7 @@ DATA_TYPES = (
         _("Implants and other devices in use, such as a pacemaker."),
     ),
     DataType(
-        "questionnaires", Head.CLINICAL, frozenset({"QuestionnaireResponse"}),
+        "questionnaires", Head.CLINICAL, frozenset({"Questionnaire", "QuestionnaireResponse"}),
         _("Health questionnaires"),
         _("Answers given in health surveys."),
     ),

@@ -40,6 +40,7 @@ PATIENT_ELEMENT: Mapping[str, str] = {
 
 SHARED_TYPES = frozenset({
     "Endpoint", "HealthcareService", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole",
+    "Questionnaire",
 })  # fmt: skip
 """Types about no member: whoever has their scope sees all of them."""
 

@@ -22,6 +22,7 @@ class Issue(StrEnum):
     DELETED = "deleted"
     CONFLICT = "conflict"
     TOO_LONG = "too-long"
+    TOO_COSTLY = "too-costly"
     THROTTLED = "throttled"
     TRANSIENT = "transient"
     EXCEPTION = "exception"

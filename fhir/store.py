@@ -15,9 +15,11 @@ from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, TYPES
 from fhir.loading.preparation import Rejected, prepare_resource
 from fhir.outcomes import Gone, NotFound, OtherPatient
-from fhir.search import clauses, includes
+from fhir.search import clauses, includes, ordering
 from fhir.search import query as searching
 from fhir.search.clauses import Clause, Dialect
+from fhir.search.conditions import Chained, Condition
+from fhir.search.ordering import Place
 from fhir.search.query import Search, Total
 from fhir.storage import projections, statements, writing
 from fhir.storage.bodies import bodies_of
@@ -38,9 +40,9 @@ class Resource(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last match of a page: its value of the sort column and its id."""
+    """The last match of a page: where it stands in the order asked for, and its id."""
 
-    place: int | str
+    place: Place
     id: str
 
 
@@ -95,7 +97,7 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     where = _where(dialect, access, asked)
     if asked.counts_only:
         return Page((), total=statements.count(session, where))
-    beyond = clauses.after(dialect, asked.sort, start.place, start.id) if start else Clause("")
+    beyond = ordering.after(dialect, asked.sort, start.place, start.id) if start else Clause("")
     page = clauses.all_of((where, beyond))
     rows = statements.search(session, page, asked.sort, asked.count + 1, with_refs=bool(asked.includes))
     kept, more = rows[: asked.count], len(rows) > asked.count
@@ -219,12 +221,24 @@ def _own_identity(session: Session, access: Access, resource_type: str, resource
 
 
 def _where(dialect: Dialect, access: Access, asked: Search) -> Clause:
-    scope = granted(dialect, access, asked.resource_type, "s")
+    searched = _searchable(dialect, access, asked.resource_type)
+    return clauses.all_of([searched, *(_condition(dialect, access, one) for one in asked.conditions)])
+
+
+def _condition(dialect: Dialect, access: Access, asked: Condition | Chained) -> Clause:
+    if isinstance(asked, Chained):
+        # What a search finds by tells of the target: its own scope is needed.
+        return clauses.chained(dialect, asked, _searchable(dialect, access, asked.target))
+    return clauses.condition(dialect, asked)
+
+
+def _searchable(dialect: Dialect, access: Access, resource_type: str) -> Clause:
+    scope = granted(dialect, access, resource_type, "s")
     if scope is None:
-        raise InsufficientScope(needed(access, asked.resource_type, "s"))
-    of_type = Clause(f"type = {dialect.mark}", (asked.resource_type,))
-    visible = clauses.visible(dialect, access, asked.resource_type)
-    return clauses.all_of([of_type, visible, scope, *(clauses.condition(dialect, one) for one in asked.conditions)])
+        raise InsufficientScope(needed(access, resource_type, "s"))
+    return clauses.all_of(
+        (clauses.of_type(dialect, resource_type), clauses.visible(dialect, access, resource_type), scope)
+    )
 
 
 def _total(session: Session, asked: Search, where: Clause, known: int | None) -> int | None:

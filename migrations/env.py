@@ -17,6 +17,11 @@ def render_item(kind: str, item: Any, _autogen: Any) -> str | bool:
     return False
 
 
+def include_object(item: Any, _name: str | None, _kind: str, _reflected: bool, _compared: Any) -> bool:
+    """Pass over indexes that are of the other database."""
+    return item.info.get("dialect") in {None, context.get_context().dialect.name}
+
+
 def migrate(connection: Connection) -> None:
     """Run the versions on `connection`; SQLite rebuilds a table where it cannot alter it."""
     context.configure(
@@ -25,6 +30,7 @@ def migrate(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         render_item=render_item,
         compare_type=True,
+        include_object=include_object,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -27,8 +27,8 @@ RESOURCE_TYPES = (
     "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
     "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "HealthcareService", "Immunization",
     "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest", "Observation", "Organization",
-    "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
-    "ServiceRequest", "Specimen",
+    "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse",
+    "RelatedPerson", "ServiceRequest", "Specimen",
 )  # fmt: skip
 SYSTEM_TYPES = (*RESOURCE_TYPES, "PaymentReconciliation")
 """What programs without a person may ask for."""

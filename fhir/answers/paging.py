@@ -15,6 +15,7 @@ import msgspec
 
 from consent.policy import Access
 from fhir.outcomes import BadRequest, NotFound, PageExpired
+from fhir.search.ordering import Place
 from fhir.store import Cursor
 from service.clock import now
 from service.db import microseconds
@@ -29,7 +30,7 @@ class _Content(msgspec.Struct, array_like=True):
 
     resource_type: str
     given: list[tuple[str, str]]
-    place: int | str
+    place: Place
     last_id: str
     made_at: int
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from fhir.compartment import PATIENT_ELEMENT, TYPES
+from fhir.compartment import TYPES
 from fhir.interactions import INTERACTIONS, PAYMENT_ADDRESSES
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
+from fhir.search.combinations import COMBINATIONS
 from fhir.search.declared import R4
 from fhir.search.parameters import Parameter
 from oauth.discovery import Discovery
@@ -30,6 +31,8 @@ _INSTANTIATES = (
     "http://hl7.org/fhir/us/core/CapabilityStatement/us-core-server",
 )
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
+_EXPECTATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
@@ -94,10 +97,17 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalUpdate": False,
     }
     if includes := parameters.includes(resource_type):
-        described["searchInclude"] = [f"{resource_type}:{name}" for name in ("*", *includes)]
-    if resource_type in PATIENT_ELEMENT and resource_type != "Provenance":
-        described["searchRevInclude"] = ["Provenance:target"]
+        described["searchInclude"] = [f"{resource_type}:*", *includes]
+    if revincludes := parameters.revincludes(resource_type):
+        described["searchRevInclude"] = list(revincludes)
+    if combinations := COMBINATIONS.get(resource_type):
+        described["extension"] = [_combination(force, names) for force, names in combinations]
     return described | {"searchParam": [_parameter(parameter) for parameter in parameters.of(resource_type)]}
+
+
+def _combination(force: str, names: str) -> dict[str, Any]:
+    required = [{"url": "required", "valueString": name} for name in names.split("+")]
+    return {"url": _COMBINATION, "extension": [{"url": _EXPECTATION, "valueCode": force}, *required]}
 
 
 def _payments() -> dict[str, Any]:
@@ -114,4 +124,8 @@ def _payments() -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, str]:
-    return {"name": parameter.name, "definition": parameter.definition, "type": parameter.kind.declared}
+    described = {"name": parameter.name, "definition": parameter.definition, "type": parameter.kind.declared}
+    if through := parameters.chains(parameter):
+        names = ", ".join(f"{parameter.name}.{one.name}" for one in through)
+        described["documentation"] = f"Chained searches: {names}."
+    return described

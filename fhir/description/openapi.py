@@ -106,17 +106,23 @@ def _search_shapes(resource_type: str) -> dict[str, Any]:
     if resource_type == payments.TYPE:
         own = {name: _declared(kind, definition) for name, kind, definition in payments.DECLARED}
         return own | {"_count": _count(payments.MOST)}
-    own = {parameter.name: _shape(parameter) for parameter in parameters.of(resource_type)}
-    includes = [f"{resource_type}:{name}" for name in ("*", *parameters.includes(resource_type))]
-    return own | {
-        "_count": _count(MAX_COUNT),
-        "_total": {"enum": [one.value for one in Total]},
-        "_summary": {"enum": [one.value for one in Summary]},
-        "_elements": _TEXT,
-        "_sort": _TEXT,
-        "_include": {"enum": includes},
-        "_revinclude": {"enum": ["Provenance:target"]},
-    }
+    every = parameters.of(resource_type)
+    own = {parameter.name: _shape(parameter) for parameter in every}
+    own |= {f"{one.name}.{further.name}": _shape(further) for one in every for further in parameters.chains(one)}
+    included = {"enum": [f"{resource_type}:*", *parameters.includes(resource_type)]}
+    revincludes = parameters.revincludes(resource_type)
+    return (
+        own
+        | {
+            "_count": _count(MAX_COUNT),
+            "_total": {"enum": [one.value for one in Total]},
+            "_summary": {"enum": [one.value for one in Summary]},
+            "_elements": _TEXT,
+            "_sort": _TEXT,
+            "_include": included,
+        }
+        | ({"_revinclude": {"enum": list(revincludes)}} if revincludes else {})
+    )
 
 
 def _count(most: int) -> dict[str, Any]:

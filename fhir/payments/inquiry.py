@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from consent.policy import Access, AccessBasis
 from fhir.outcomes import BadValue, Forbidden, NotFound, NotSupported
 from fhir.payments.payment_reconciliation import payment_reconciliation
-from fhir.search.dates import DUSK, BadDate, Prefix, Span, prefixed
+from fhir.search.dates import YEAR_10000, BadDate, Prefix, Span, prefixed
 from fhir.search.query import TRANSPORT, Search, shown
 from fhir.store import Cursor, Page, Resource, needed
 from oauth.tokens.token_problems import InsufficientScope
@@ -155,7 +155,7 @@ def _by_creation(wanted: Wanted, value: str) -> Wanted:
 
 
 def _moment(instant: int | None) -> datetime | None:
-    return None if instant is None else _LATEST if instant >= DUSK else from_microseconds(instant)
+    return None if instant is None else _LATEST if instant >= YEAR_10000 else from_microseconds(instant)
 
 
 _BOUNDS: Mapping[Prefix, Callable[[Span], tuple[int | None, int | None]]] = {

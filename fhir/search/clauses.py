@@ -14,11 +14,10 @@ from typing import Any
 
 from consent.policy import Access, AccessBasis
 from fhir.compartment import SHARED, SHARED_TYPES
-from fhir.models import SEPARATOR
-from fhir.search.conditions import Condition, Term, Test
+from fhir.models import FOUND_BY_IDENTIFIER, SEPARATOR
+from fhir.search.conditions import Chained, Condition, Term, Test
 from fhir.search.dates import DAWN, DUSK, Prefix, Span, span
 from fhir.search.declared import ARRAYS, DATES, Column
-from fhir.search.query import Sort
 from service.plan.logins.reach import GroupReach
 
 
@@ -71,6 +70,28 @@ _SINGLY = (
     "({start} IS NOT NULL AND (({name}_spans IS NULL AND {hull}) OR"
     " ({name}_spans IS NOT NULL AND EXISTS (SELECT 1 FROM ({spans}) AS spans WHERE {single}))))"
 )
+_POSITION = {Dialect.POSTGRESQL: "strpos", Dialect.SQLITE: "instr"}
+# Some value that starts with the first bound text and holds the last one from the position bound between on.
+_HOLDS = {
+    Dialect.POSTGRESQL: (
+        "EXISTS (SELECT 1 FROM unnest(string_to_array(texts, chr(31))) AS one"
+        " WHERE starts_with(one, %s) AND strpos(substr(one, %s), %s) > 0)"
+    ),
+    # The text as a JSON array of its values.
+    Dialect.SQLITE: (
+        "EXISTS (SELECT 1 FROM json_each('[\"' || replace(replace(replace(texts, '\\', '\\\\'), '\"', '\\\"'),"
+        " char(31), '\",\"') || '\"]') AS one"
+        " WHERE instr(one.value, ?) = 1 AND instr(substr(one.value, ?), ?) > 0)"
+    ),
+}
+# The subquery stands by itself, so that it runs once.
+_REFERS = {
+    Dialect.POSTGRESQL: "refs && ARRAY(SELECT %s || id FROM resource WHERE {wanted})",
+    Dialect.SQLITE: (
+        "EXISTS (SELECT 1 FROM (SELECT id AS target_id FROM resource WHERE {wanted}) AS found"
+        " WHERE instr(refs, ? || target_id || ?) > 0)"
+    ),
+}
 _BY_HULL = frozenset({Prefix.GT, Prefix.LT, Prefix.GE, Prefix.LE})
 """Prefixes for which some span fits exactly when the hull of all spans does."""
 
@@ -112,36 +133,37 @@ def without_labels(dialect: Dialect, labels: frozenset[str]) -> Clause:
     return Clause(f"(labels = '' OR ({absent}))", tuple(_whole(label) for label in sorted(labels)))
 
 
+def of_type(dialect: Dialect, resource_type: str) -> Clause:
+    """Resources of one type, named in the text itself where a partial index depends on it."""
+    if resource_type in FOUND_BY_IDENTIFIER:
+        return Clause(f"type = '{resource_type}'")
+    return Clause(f"type = {dialect.mark}", (resource_type,))
+
+
 def condition(dialect: Dialect, asked: Condition) -> Clause:
     """One condition of a search."""
     clause = _condition(dialect, asked)
     return Clause(f"NOT {clause.text}", clause.values) if asked.negated else clause
 
 
-def after(dialect: Dialect, sort: Sort, value: int | str, resource_id: str) -> Clause:
-    """Rows that come after one row in the order of `sort` (keyset paging)."""
-    mark, beyond = dialect.mark, "<" if sort.descending else ">"
-    if sort.column == "id":
-        return Clause(f"id {beyond} {mark}", (resource_id,))
-    # The first comparison is implied by the second; it lets the index start at the right place.
-    text = f"{sort.column} {beyond}= {mark} AND ({sort.column} {beyond} {mark} OR id > {mark})"
-    return Clause(text, (value, value, resource_id))
-
-
-def order(sort: Sort) -> str:
-    """The ORDER BY of `sort`; ids break ties."""
-    direction = "DESC" if sort.descending else "ASC"
-    return f"id {direction}" if sort.column == "id" else f"{sort.column} {direction}, id"
+def chained(dialect: Dialect, asked: Chained, within: Clause) -> Clause:
+    """References to a resource that meets the condition, among those that `within` lets through."""
+    wanted = all_of((within, Clause("NOT deleted"), condition(dialect, asked.condition)))
+    lead = f"{asked.lead}{asked.target}/"
+    text = _REFERS[dialect].format(wanted=wanted.text)
+    if dialect is Dialect.POSTGRESQL:
+        return Clause(text, (lead, *wanted.values))
+    return Clause(text, (*wanted.values, SEPARATOR + lead, SEPARATOR))
 
 
 def _owned(dialect: Dialect, patients: frozenset[str] | None, resource_type: str) -> Clause:
-    mark = dialect.mark
     if resource_type in SHARED_TYPES:
-        return Clause(f"patient_id = {mark}", (SHARED,))
+        # Written out: the planner knows how many there are, which differs from what any one member has.
+        return Clause(f"patient_id = '{SHARED}'")
     if patients is None:
-        return Clause(f"patient_id <> {mark}", (SHARED,))
+        return Clause(f"patient_id <> '{SHARED}'")
     if len(patients) == 1:
-        return Clause(f"patient_id = {mark}", tuple(patients))
+        return Clause(f"patient_id = {dialect.mark}", tuple(patients))
     return any_equal(dialect, "patient_id", sorted(patients))
 
 
@@ -207,7 +229,7 @@ def _condition(dialect: Dialect, asked: Condition) -> Clause:
     if column in DATES or column is Column.LAST_UPDATED:
         return any_of([_dated(dialect, column, term) for term in terms])
     if column is Column.TEXTS:
-        return any_of([_text_starts(dialect, column, term.word) for term in terms])
+        return any_of([_text(dialect, term) for term in terms])
     equal = [term.word for term in terms if term.test is Test.EQUALS]
     clauses = [_any_word(dialect, column, equal)] if equal else []
     clauses += [_some_word(dialect, column, term) for term in terms if term.test is not Test.EQUALS]
@@ -233,10 +255,12 @@ def _some_word(dialect: Dialect, column: Column, term: Term) -> Clause:
     return Clause(text.format(column=column.value), (term.word,))
 
 
-def _text_starts(dialect: Dialect, column: Column, word: str) -> Clause:
-    if dialect is Dialect.POSTGRESQL:
-        return Clause(f"strpos({column.value}, %s) > 0", (SEPARATOR + word,))
-    return Clause(f"instr({column.value}, ?) > 0", (SEPARATOR + word,))
+def _text(dialect: Dialect, term: Term) -> Clause:
+    if term.test is Test.CONTAINS:
+        return Clause(_HOLDS[dialect], (term.word, len(term.word) + 1, term.part))
+    # The separators tell where a value starts and where it ends.
+    found = f"{SEPARATOR}{term.word}" + (SEPARATOR if term.test is Test.EQUALS else "")
+    return Clause(f"{_POSITION[dialect]}(texts, {dialect.mark}) > 0", (found,))
 
 
 def _dated(dialect: Dialect, column: Column, term: Term) -> Clause:

@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fhir.compartment import ID, TYPES, literal
+from fhir.compartment import ID, literal
 from fhir.outcomes import BadValue, Forbidden, NotSupported, OtherPatient
 from fhir.search import parameters
 from fhir.search.dates import ALWAYS, BadDate, Prefix, Span, approximate, prefixed
 from fhir.search.declared import Column, Kind
-from fhir.search.index import normal, token
+from fhir.search.index import normal, plain, token
 from fhir.search.parameters import Parameter
+
+_NOBODY = "?"
+"""No id and no reference: equals nothing in the index."""
+
+
+_NO_DATE = "{} is not a FHIR date such as 2024, 2024-05, 2024-05-31 or 2024-05-31T10:00:00Z, with a prefix such as ge."
 
 
 class Test(StrEnum):
@@ -17,16 +23,21 @@ class Test(StrEnum):
 
     EQUALS = "equals"
     STARTS = "starts"
+    CONTAINS = "contains"
     PRESENT = "present"
     SPAN = "span"
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One alternative: a word to equal or to start with, or a span to compare by `prefix`."""
+    """One alternative: a word to equal or to start with, or a span to compare by `prefix`.
+
+    To contain, a value must start with the word and hold `part` after it.
+    """
 
     test: Test
     word: str = ""
+    part: str = ""
     prefix: Prefix = Prefix.EQ
     span: Span = ALWAYS
 
@@ -40,19 +51,36 @@ class Condition:
     negated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """A reference, its values led by `lead`, to a resource of type `target` that meets the condition."""
+
+    lead: str
+    target: str
+    condition: Condition
+
+
 def condition(parameter: Parameter, modifier: str, value: str, *, base: str) -> Condition:
     """The condition that `parameter[:modifier]=value` asks for; raises NotSupported or BadValue."""
+    if modifier and modifier not in parameters.modifiers(parameter):
+        raise unknown_modifier(parameter)
     if modifier == "missing":
         return _missing(parameter, value)
-    negated = modifier == "not" and parameter.kind in {Kind.TOKEN, Kind.CODE} and parameter.column is not Column.ID
-    target = modifier if parameter.kind is Kind.REFERENCE and modifier in TYPES else ""
-    if modifier and not negated and not target:
-        raise NotSupported(f"The modifier of {parameter.name} is not supported.", expression=parameter.name)
     values = [one for one in _split(value, ",") if one]
     if not values:
         raise BadValue(f"{parameter.name} has no value.", expression=parameter.name)
-    terms = tuple(term for one in values for term in _terms(parameter, target, one, base))
-    return Condition(parameter.column, terms, negated)
+    if _ends_in_escape(value):
+        raise BadValue(f"{parameter.name} ends in a backslash; write \\\\ for one.", expression=parameter.name)
+    column = Column.TOKENS if modifier in _MARKED else parameter.column
+    terms = tuple(term for one in values for term in _terms(parameter, modifier, one, base))
+    return Condition(column, terms, modifier == "not")
+
+
+def unknown_modifier(parameter: Parameter) -> NotSupported:
+    """The refusal of a modifier that a parameter does not take, whatever the handling: ignored, it would find more."""
+    known = ", ".join(f":{one}" for one in parameters.modifiers(parameter))
+    sentence = f"{parameter.name} does not take this modifier, only {known}."
+    return NotSupported(sentence, expression=parameter.name)
 
 
 def patient(name: str, modifier: str, value: str, *, base: str, context: frozenset[str] | None) -> Condition:
@@ -61,30 +89,35 @@ def patient(name: str, modifier: str, value: str, *, base: str, context: frozens
     Decided before any look-up, so that it tells nothing about who exists.
     """
     if modifier == "identifier":
-        refuse_identified_patient()
+        refuse_identified_patient(name)
     if modifier not in {"", "Patient"}:
-        raise NotSupported(f"The modifier of {name} is not supported.", expression=name)
-    ids = [_patient_id(one, base, bare_only=name == "_id") for one in _split(value, ",") if one]
+        raise NotSupported(f"{name} takes no modifier but :Patient and :missing.", expression=name)
+    ids = [_patient_id(name, one, base) for one in _split(value, ",") if one]
     if not ids:
         raise BadValue(f"{name} has no value.", expression=name)
     if context is not None and any(one not in context for one in ids):
-        raise OtherPatient
+        raise OtherPatient(expression=name)
+    if "" in ids:
+        raise BadValue(f"{name} is not an id or a reference such as Patient/id.", expression=name)
     return Condition(Column.PATIENT, tuple(Term(Test.EQUALS, one) for one in ids))
 
 
-def refuse_identified_patient() -> None:
+def refuse_identified_patient(name: str) -> None:
     """Refuse to find a patient by identifier: it would have to be looked up whose it is."""
-    raise Forbidden("Name the patient by id.")
+    raise Forbidden("Name the patient by id.", expression=name)
 
 
-def _patient_id(text: str, base: str, *, bare_only: bool) -> str:
+def _patient_id(name: str, text: str, base: str) -> str:
+    """The id that a value names; nobody's for another server's patient, none for what is no reference."""
     if ID.fullmatch(text):
         return text
-    if bare_only:
+    if name == "_id":
+        return _NOBODY
+    ours = text.removeprefix(base + "/")
+    named = literal(ours)
+    if named is None:
         return ""
-    kind, found = literal(text.removeprefix(base + "/")) or ("", "")
-    relative = text.removeprefix(base + "/").startswith("Patient/")
-    return found if kind == "Patient" and relative else ""
+    return named[1] if named[0] == "Patient" and ours.startswith("Patient/") else _NOBODY
 
 
 def _missing(parameter: Parameter, value: str) -> Condition:
@@ -94,20 +127,32 @@ def _missing(parameter: Parameter, value: str) -> Condition:
     return Condition(parameter.column, (Term(Test.PRESENT, lead),), negated=value == "true")
 
 
-def _terms(parameter: Parameter, target: str, value: str, base: str) -> tuple[Term, ...]:
+def _terms(parameter: Parameter, modifier: str, value: str, base: str) -> tuple[Term, ...]:
+    if modifier in _MARKED:
+        return (_MARKED[modifier](parameter, parameters.marked_name(parameter, modifier), value),)
     lead = parameters.stored_name(parameter)
     match parameter.kind:
         case Kind.DATE:
             return (_date(parameter, value),)
         case Kind.STRING:
-            return (Term(Test.STARTS, lead + normal(_unescape(value))),)
+            return (_string(parameter, lead, modifier, _unescape(value)),)
         case Kind.REFERENCE:
-            words = _references(parameter, target, _unescape(value).removeprefix(base + "/"))
+            words = _references(parameter, modifier, _unescape(value).removeprefix(base + "/"))
             return tuple(Term(Test.EQUALS, lead + word) for word in words)
-        case Kind.URI:
+        case Kind.URI | Kind.CANONICAL:
             return (Term(Test.EQUALS, lead + _unescape(value)),)
         case _:
             return (_token(parameter, lead, value),)
+
+
+def _string(parameter: Parameter, lead: str, modifier: str, text: str) -> Term:
+    if not normal(text):
+        raise BadValue(f"{parameter.name} has no letter to search for.", expression=parameter.name)
+    if modifier == "exact":
+        return Term(Test.EQUALS, parameters.marked_name(parameter, modifier) + plain(text))
+    if modifier == "contains":
+        return Term(Test.CONTAINS, lead, normal(text))
+    return Term(Test.STARTS, lead + normal(text))
 
 
 def _date(parameter: Parameter, value: str) -> Term:
@@ -115,11 +160,21 @@ def _date(parameter: Parameter, value: str) -> Term:
         # A plus sign that was not encoded arrives as a space (F-18 tolerates it for formats; so do we for zones).
         prefix, asked = prefixed(value.replace(" ", "+"))
     except BadDate:
-        raise BadValue(f"{parameter.name} is not a FHIR date.", expression=parameter.name) from None
+        raise BadValue(_NO_DATE.format(parameter.name), expression=parameter.name) from None
     return Term(Test.SPAN, prefix=prefix, span=approximate(asked) if prefix is Prefix.AP else asked)
 
 
+def _typed(parameter: Parameter, lead: str, value: str) -> Term:
+    parts = [_unescape(part) for part in _split(value, "|")]
+    if len(parts) != 3 or not all(parts):
+        sentence = f"{parameter.name}:of-type takes the type's system, its code and the value, as system|code|value."
+        raise BadValue(sentence, expression=parameter.name)
+    return Term(Test.EQUALS, lead + "|".join(parts))
+
+
 def _token(parameter: Parameter, lead: str, value: str) -> Term:
+    if parameter.column is Column.ID and not ID.fullmatch(value):
+        raise BadValue("_id takes ids: 1 to 64 letters, digits, hyphens and dots.", expression=parameter.name)
     parts = _split(value, "|")
     if len(parts) > 2:
         raise BadValue(f"{parameter.name} has more than one bar; write \\| for a bar.", expression=parameter.name)
@@ -141,14 +196,18 @@ def _references(parameter: Parameter, target: str, text: str) -> tuple[str, ...]
     if named is not None:
         # Another server's resource is none of ours, whatever its type and id.
         foreign = "://" in text or (target and named[0] != target)
-        return ("?",) if foreign else (f"{named[0]}/{named[1]}",)
+        return (_NOBODY,) if foreign else (f"{named[0]}/{named[1]}",)
     if not ID.fullmatch(text):
-        return ("?",)
+        if ":" in text:
+            return (_NOBODY,)
+        raise BadValue(f"{parameter.name} is not an id or a reference such as Type/id.", expression=parameter.name)
     return tuple(f"{kind}/{text}" for kind in ((target,) if target else parameters.targets(parameter)))
 
 
 def _split(text: str, separator: str) -> list[str]:
     r"""Split at separators that no backslash escapes; escapes stay in the parts."""
+    if "\\" not in text:
+        return text.split(separator)
     parts, current, escaped = [], "", False
     for letter in text:
         if letter == separator and not escaped:
@@ -160,12 +219,22 @@ def _split(text: str, separator: str) -> list[str]:
     return [*parts, current]
 
 
+def _ends_in_escape(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+
+
 def _unescape(text: str) -> str:
-    plain, escaped = "", False
+    if "\\" not in text:
+        return text
+    unescaped, escaped = "", False
     for letter in text:
         if letter == "\\" and not escaped:
             escaped = True
             continue
-        plain += letter
+        unescaped += letter
         escaped = False
-    return plain
+    return unescaped
+
+
+# Modifiers that find by further values of the index: how each reads what it is asked for.
+_MARKED = {"identifier": _token, "of-type": _typed}

@@ -20,6 +20,7 @@ _FORM = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
 _MICROSECONDS = 1_000_000
+YEAR_10000 = 253_402_300_800 * _MICROSECONDS
 
 
 class BadDate(ValueError):
@@ -124,7 +125,8 @@ def _between(start: datetime, *, years: int = 0, months: int = 0) -> Span:
     month = start.month + months
     year = start.year + years + (month > 12)
     if year > 9999:
-        return Span(microseconds(start), DUSK)
+        # No calendar here has what follows the last year.
+        return Span(microseconds(start), YEAR_10000)
     return Span(microseconds(start), microseconds(start.replace(year=year, month=(month - 1) % 12 + 1)))
 
 

@@ -8,7 +8,10 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The FHIR type of a search parameter. `CODE` is a token whose element has no system beside it."""
+    """The FHIR type of a search parameter.
+
+    `CODE` is a token whose element has no system beside it, `CANONICAL` a reference by canonical URL.
+    """
 
     TOKEN = "token"
     CODE = "code"
@@ -16,11 +19,12 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     STRING = "string"
     URI = "uri"
+    CANONICAL = "canonical"
 
     @property
     def declared(self) -> str:
         """The type as the CapabilityStatement says it."""
-        return "token" if self is Kind.CODE else self.value
+        return {Kind.CODE: "token", Kind.CANONICAL: "reference"}.get(self, self.value)
 
 
 class Column(StrEnum):
@@ -56,6 +60,7 @@ CARIN = "http://hl7.org/fhir/us/carin-bb/SearchParameter/"
 
 
 _C, _T, _D, _R, _S, _U = Kind.CODE, Kind.TOKEN, Kind.DATE, Kind.REFERENCE, Kind.STRING, Kind.URI
+_CANONICAL = Kind.CANONICAL
 _ASSERTED = "extension[http://hl7.org/fhir/StructureDefinition/condition-assertedDate].valueDateTime"
 _SERVICED = "item.servicedDate|item.servicedPeriod"
 _SERVICE_START = "billablePeriod.start|item.servicedDate|item.servicedPeriod.start"
@@ -128,7 +133,7 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("date", _D, Column.DATE1, "date", US_CORE),
         ("period", _D, Column.DATE2, "context.period", US_CORE),
         ("identifier", _T, Column.IDENTIFIER, "masterIdentifier|identifier", "clinical-identifier"),
-        ("encounter", _R, Column.REFS, "context.encounter", R4),
+        ("encounter", _R, Column.REFS, "context.encounter", "clinical-encounter"),
         ("author", _R, Column.REFS, "author", R4),
         ("custodian", _R, Column.REFS, "custodian", R4),
     ),
@@ -206,7 +211,7 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
     ),
     "Medication": (
         ("status", _C, Column.STATUS, "status", R4),
-        ("code", _T, Column.CODE, "code", R4),
+        ("code", _T, Column.CODE, "code", "clinical-code"),
         ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
     ),
     "MedicationDispense": (
@@ -295,11 +300,19 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("target", _R, Column.REFS, "target", R4),
         ("agent", _R, Column.REFS, "agent.who", R4),
     ),
+    "Questionnaire": (
+        ("status", _C, Column.STATUS, "status", R4),
+        ("date", _D, Column.DATE1, "date", R4),
+        ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
+        ("url", _U, Column.TOKENS, "url", R4),
+        ("name", _S, Column.TEXTS, "name", R4),
+        ("title", _S, Column.TEXTS, "title", R4),
+    ),
     "QuestionnaireResponse": (
         ("status", _C, Column.STATUS, "status", US_CORE),
         ("authored", _D, Column.DATE1, "authored", US_CORE),
         ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
-        ("questionnaire", _U, Column.TOKENS, "questionnaire", US_CORE),
+        ("questionnaire", _CANONICAL, Column.TOKENS, "questionnaire", US_CORE),
         ("author", _R, Column.REFS, "author", R4),
     ),
     "RelatedPerson": (
@@ -327,3 +340,61 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
 
 PRIMARY_DATES: Mapping[str, str] = {"Coverage": "period"}
 """Types that R4 gives no date parameter: the element by which they are put in order of time."""
+
+PATIENT_DEFINITIONS: Mapping[str, str] = {
+    "ExplanationOfBenefit": CARIN + "explanationofbenefit-patient",
+    "Media": R4 + "Media-patient",
+    "Provenance": R4 + "Provenance-patient",
+}
+"""Where `patient` is defined for types that US Core does not give it."""
+
+_PROVIDERS = ("Organization", "Practitioner", "PractitionerRole")
+_PEOPLE = ("Patient", "RelatedPerson")
+_ACTORS = ("Device", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson")
+TARGETS: Mapping[str, tuple[str, ...]] = {
+    "agent": _ACTORS,
+    "author": _ACTORS,
+    "care-team": ("CareTeam",),
+    "condition": ("Condition",),
+    "coverage": ("Coverage",),
+    "custodian": ("Organization",),
+    "derived-from": ("DocumentReference", "Media", "Observation", "QuestionnaireResponse"),
+    "encounter": ("Encounter",),
+    "endpoint": ("Endpoint",),
+    "general-practitioner": _PROVIDERS,
+    "goal": ("Goal",),
+    "has-member": ("Observation", "QuestionnaireResponse"),
+    "insurer": ("Organization",),
+    "location": ("Location",),
+    "medication": ("Medication",),
+    "organization": ("Organization",),
+    "partof": ("Organization",),
+    "payee": (*_PROVIDERS, *_PEOPLE),
+    "payor": ("Organization", *_PEOPLE),
+    "performer": _ACTORS,
+    "practitioner": ("Practitioner",),
+    "prescription": ("MedicationRequest",),
+    "provider": _PROVIDERS,
+    "questionnaire": ("Questionnaire",),
+    "requester": _ACTORS,
+    "result": ("Observation",),
+    "service-provider": ("Organization",),
+    "specimen": ("Specimen",),
+    "CareTeam.participant": ("CareTeam", "Organization", "Practitioner", "PractitionerRole", *_PEOPLE),
+    "DiagnosticReport.performer": ("CareTeam", *_PROVIDERS),
+    "Encounter.participant": ("Practitioner", "PractitionerRole", "RelatedPerson"),
+    "ExplanationOfBenefit.care-team": _PROVIDERS,
+    "Observation.performer": ("CareTeam", *_PROVIDERS, *_PEOPLE),
+}
+"""What a reference parameter may point to, by its name, or by type and name where they differ; else to any type."""
+
+MODIFIERS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.TOKEN: ("not",),
+    Kind.CODE: ("not",),
+    Kind.STRING: ("exact", "contains"),
+    Kind.REFERENCE: ("identifier",),
+}
+"""What each kind takes besides `missing`; a reference also a type it may point to, an identifier `of-type`."""
+
+CHAINS: Mapping[str, tuple[str, ...]] = {"PractitionerRole.practitioner": ("identifier", "name")}
+"""Parameters of the target that a search may ask for through a reference (`practitioner.name`)."""

@@ -1,27 +1,42 @@
-"""What a page of matches brings along: `_include`, `_include:iterate` and `_revinclude=Provenance:target`.
+"""What a page of matches brings along: `_include` and `_revinclude=Provenance:target`, each with `:iterate` too.
 
 Included resources need the read scope of their own type (SMART-39) and pass the same filter as everything else.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir.compartment import TYPES
+from fhir.outcomes import BadRequest, Issue
 from fhir.search import clauses, parameters
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Condition, Term, Test
 from fhir.search.declared import Column
-from fhir.search.query import Include, Search, Sort
+from fhir.search.ordering import Sort
+from fhir.search.query import Include, Search
 from fhir.storage import statements
 from fhir.storage.statements import Row
 
 Granted = Callable[[Dialect, Access, str, str], Clause | None]
 _Key = tuple[str, str]
+_Any = TypeVar("_Any")
 _ROUNDS = 3
-_MOST = 1_000
+_AT_ONCE, _MOST = 1_000, 5_000
+"""Resources fetched in one statement, and that come along with one page."""
+
+
+class TooManyIncluded(BadRequest):
+    """More would come along than one answer holds; to leave some out silently would be wrong."""
+
+    issue = Issue.TOO_COSTLY
+    sentence = f"More than {_MOST} resources would come along: ask for fewer matches with _count, or include less."
+
+    def __init__(self) -> None:
+        super().__init__(expression="_count")
 
 
 def follow(session: Session, access: Access, asked: Search, matches: Sequence[Row], granted: Granted) -> list[Row]:
@@ -40,8 +55,8 @@ def follow(session: Session, access: Access, asked: Search, matches: Sequence[Ro
         rules = [rule for rule in asked.includes if rule.iterate]
         if not fresh or not rules:
             break
-    if asked.revincludes:
-        found += _provenance(session, access, matches, seen, granted)
+    for rule in asked.revincludes:
+        found += _provenance(session, access, [*matches, *found] if rule.iterate else matches, seen, granted)
     return found
 
 
@@ -68,32 +83,43 @@ def _targets(row: Row, rule: Include) -> Iterable[_Key]:
         yield "Patient", row.patient_id
 
 
-def _fetch(session: Session, access: Access, wanted: Iterable[_Key], granted: Granted) -> list[Row]:
+def _fetch(session: Session, access: Access, wanted: Collection[_Key], granted: Granted) -> list[Row]:
+    if len(wanted) > _MOST:
+        raise TooManyIncluded
     dialect = statements.dialect_of(session)
-    by_type: dict[str, list[str]] = defaultdict(list)
-    for kind, found in list(wanted)[:_MOST]:
-        by_type[kind].append(found)
-    allowed = [
-        (kind, ids, clause)
-        for kind, ids in sorted(by_type.items())
-        if (clause := granted(dialect, access, kind, "r")) is not None
-    ]
-    return statements.named(session, access, allowed)
+    found: list[Row] = []
+    for some in _slices(list(wanted)):
+        by_type: dict[str, list[str]] = defaultdict(list)
+        for kind, target in some:
+            by_type[kind].append(target)
+        allowed = [
+            (kind, ids, clause)
+            for kind, ids in sorted(by_type.items())
+            if (clause := granted(dialect, access, kind, "r")) is not None
+        ]
+        found += statements.named(session, access, allowed)
+    return found
 
 
-def _provenance(
-    session: Session, access: Access, matches: Sequence[Row], seen: set[_Key], granted: Granted
-) -> list[Row]:
+def _provenance(session: Session, access: Access, rows: Sequence[Row], seen: set[_Key], granted: Granted) -> list[Row]:
     dialect = statements.dialect_of(session)
     scope = granted(dialect, access, "Provenance", "r")
     if scope is None:
         return []
-    terms = tuple(Term(Test.EQUALS, f"target={row.type}/{row.id}") for row in matches)
-    where = clauses.all_of((
-        Clause(f"type = {dialect.mark}", ("Provenance",)),
-        clauses.visible(dialect, access, "Provenance"),
-        scope,
-        clauses.condition(dialect, Condition(Column.REFS, terms)),
+    within = clauses.all_of((
+        Clause(f"type = {dialect.mark}", ("Provenance",)), clauses.visible(dialect, access, "Provenance"), scope,
     ))  # fmt: skip
-    rows = statements.search(session, where, Sort(), _MOST, with_refs=False)
-    return [row for row in rows if (row.type, row.id) not in seen]
+    found: dict[_Key, Row] = {}
+    for some in _slices(rows):
+        terms = tuple(Term(Test.EQUALS, f"target={row.type}/{row.id}") for row in some)
+        where = clauses.all_of((within, clauses.condition(dialect, Condition(Column.REFS, terms))))
+        found |= {
+            (row.type, row.id): row for row in statements.search(session, where, Sort(), _MOST + 1, with_refs=False)
+        }
+    if len(found) > _MOST:
+        raise TooManyIncluded
+    return [row for key, row in found.items() if key not in seen]
+
+
+def _slices(several: Sequence[_Any]) -> Iterator[Sequence[_Any]]:
+    return (several[start : start + _AT_ONCE] for start in range(0, len(several), _AT_ONCE))

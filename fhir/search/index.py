@@ -18,8 +18,10 @@ from fhir.search.parameters import Parameter
 
 NO_DATE = DAWN - 1
 """`sort_date` of a resource without a date: after all others when the newest come first."""
-_ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
-_NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
+_PARTS = (
+    "text", "family", "given", "prefix", "suffix", "line", "city", "district", "state", "postalCode", "country",
+)  # fmt: skip
+"""What a search of a HumanName or an Address looks at."""
 _STEP = re.compile(r"(\w+)(?:\[([^\]]+)\])?(?:\.|$)", re.ASCII)
 
 _Step = tuple[str, str | None]
@@ -56,11 +58,15 @@ def index(resource: Mapping[str, Any]) -> IndexRow:
         if parameter.kind is Kind.DATE:
             _index_dates(row, parameter.column, found)
         elif parameter.kind is Kind.STRING:
-            texts.update(dict.fromkeys(f"{parameter.name}={normal(text)}" for one in found for text in _strings(one)))
+            texts.update(dict.fromkeys(_texts(parameter, found)))
         else:
             values = words.setdefault(parameter.column, {})
             lead = parameters.stored_name(parameter)
-            values.update(dict.fromkeys(lead + word for one in found for word in _READERS[parameter.kind](one)))
+            read = [lead + word for one in found for word in _READERS[parameter.kind](one)]
+            # What has no code or literal reference is nevertheless not missing.
+            values.update(dict.fromkeys(read or [lead]))
+            if parameter.kind is Kind.REFERENCE or parameter.column is Column.IDENTIFIER:
+                _index_further(parameter, found, words)
     row.words = {column: tuple(values) for column, values in words.items()}
     row.texts = f"{SEPARATOR}{SEPARATOR.join(texts)}{SEPARATOR}" if texts else ""
     row.sort_date = _sort_date(resource, row)
@@ -74,6 +80,11 @@ def normal(text: str) -> str:
     if not text.isascii():
         text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return " ".join(text.casefold().split())
+
+
+def plain(text: str) -> str:
+    """A string as `:exact` compares it: as it is but for white space, of which one is as good as another."""
+    return " ".join(text.split())
 
 
 def token(system: str | None, code: str) -> str:
@@ -119,6 +130,35 @@ def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None
         at += 1
 
 
+def _texts(parameter: Parameter, found: list[Any]) -> Iterator[str]:
+    lead, exactly = parameters.stored_name(parameter), parameters.marked_name(parameter, "exact")
+    for text in (text for one in found for text in _strings(one)):
+        yield lead + normal(text)
+        yield exactly + plain(text)
+
+
+def _index_further(parameter: Parameter, found: list[Any], words: dict[Column, dict[str, None]]) -> None:
+    """What `:identifier` of a reference and `:of-type` of an identifier find by."""
+    modifier, read = ("identifier", _logical) if parameter.kind is Kind.REFERENCE else ("of-type", _typed)
+    lead = parameters.marked_name(parameter, modifier)
+    further = [lead + word for one in found if type(one) is dict for word in read(one)]
+    if further:
+        words.setdefault(Column.TOKENS, {}).update(dict.fromkeys(further))
+
+
+def _logical(value: dict[str, Any]) -> Iterator[str]:
+    if "identifier" in value:
+        yield from _tokens(value["identifier"])
+
+
+def _typed(value: dict[str, Any]) -> Iterator[str]:
+    kind, named = value.get("type"), value.get("value")
+    if isinstance(kind, dict) and isinstance(named, str):
+        for coding in (one for one in kind.get("coding") or () if isinstance(one, dict)):
+            if coding.get("system") and coding.get("code"):
+                yield f"{coding['system']}|{coding['code']}|{named}"
+
+
 def _index_dates(row: IndexRow, column: Column, found: list[Any]) -> None:
     spans = list(dict.fromkeys(one for one in map(span_of, found) if one is not None))
     if not spans:
@@ -144,7 +184,7 @@ def _claim_number(resource: Mapping[str, Any], row: IndexRow) -> str | None:
     if resource["resourceType"] != "ExplanationOfBenefit":
         return None
     # The bare value of an identifier stands before the one with its system.
-    return next(iter(row.words.get(Column.IDENTIFIER, ())), None)
+    return next(iter(row.words.get(Column.IDENTIFIER, ())), None) or None
 
 
 def _tokens(value: Any) -> Iterator[str]:
@@ -179,7 +219,7 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for part in _ADDRESS_PARTS if "family" not in value and "given" not in value else _NAME_PARTS:
+        for part in _PARTS:
             below = value.get(part)
             yield from (one for one in (below if isinstance(below, list) else [below]) if isinstance(one, str))
 
@@ -189,4 +229,5 @@ _READERS: Mapping[Kind, Callable[[Any], Iterator[str]]] = {
     Kind.CODE: _tokens,
     Kind.REFERENCE: _references,
     Kind.URI: _uris,
+    Kind.CANONICAL: _uris,
 }

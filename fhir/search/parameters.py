@@ -4,11 +4,24 @@ The rows themselves are data, in `fhir.search.declared`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.search.declared import CARIN, DECLARED, NAMED, R4, US_CORE, Column, Kind
+from fhir.search.declared import (
+    ARRAYS,
+    CARIN,
+    CHAINS,
+    DATES,
+    DECLARED,
+    MODIFIERS,
+    NAMED,
+    PATIENT_DEFINITIONS,
+    R4,
+    TARGETS,
+    US_CORE,
+    Column,
+    Kind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +35,6 @@ class Parameter:
     path: str
     definition: str
 
-    @property
-    def is_include(self) -> bool:
-        """Whether `_include` can follow it."""
-        return self.kind is Kind.REFERENCE
-
 
 PATIENT_NAMES = frozenset({"patient", "subject", "beneficiary"})
 """Parameters that name the member, whether or not a type has an element of that name."""
@@ -34,22 +42,9 @@ PATIENT_NAMES = frozenset({"patient", "subject", "beneficiary"})
 
 IDENTIFIED_PATIENT = frozenset(f"{name}.identifier" for name in PATIENT_NAMES)
 """Chains that would find the patient by identifier."""
-_TARGETS: Mapping[str, tuple[str, ...]] = {
-    "care-team": ("CareTeam", "Practitioner", "PractitionerRole", "Organization"),
-    "condition": ("Condition",),
-    "coverage": ("Coverage",),
-    "encounter": ("Encounter",),
-    "endpoint": ("Endpoint",),
-    "goal": ("Goal",),
-    "insurer": ("Organization",),
-    "location": ("Location",),
-    "medication": ("Medication",),
-    "organization": ("Organization",),
-    "practitioner": ("Practitioner",),
-    "prescription": ("MedicationRequest",),
-    "result": ("Observation",),
-    "specimen": ("Specimen",),
-}
+
+
+_SORTED = {Column.DATE1: "sort_date", Column.LAST_UPDATED: "last_updated", Column.ID: "id"}
 
 
 def find(resource_type: str, name: str) -> Parameter | None:
@@ -63,13 +58,55 @@ def of(resource_type: str) -> tuple[Parameter, ...]:
 
 
 def includes(resource_type: str) -> tuple[str, ...]:
-    """What `_include` takes for a type, without the wildcard."""
-    return tuple(parameter.name for parameter in of(resource_type) if parameter.is_include)
+    """What `_include` takes for a type: `Type:name`, and `Type:name:Target` where there are several."""
+    made: list[str] = []
+    for parameter in of(resource_type):
+        if parameter.kind is Kind.REFERENCE:
+            named = f"{resource_type}:{parameter.name}"
+            several = targets(parameter) if len(targets(parameter)) > 1 else ()
+            made += [named, *(f"{named}:{target}" for target in several)]
+    return tuple(made)
+
+
+def revincludes(resource_type: str) -> tuple[str, ...]:
+    """What `_revinclude` takes for a type: the Provenance of whatever is about a member."""
+    return ("Provenance:target",) if resource_type in PATIENT_ELEMENT and resource_type != "Provenance" else ()
 
 
 def targets(parameter: Parameter) -> tuple[str, ...]:
     """The types a reference of this parameter may point to."""
-    return _TARGETS.get(parameter.name, TYPES)
+    if parameter.column is Column.PATIENT:
+        return ("Patient",)
+    return TARGETS.get(f"{parameter.resource_type}.{parameter.name}") or TARGETS.get(parameter.name) or TYPES
+
+
+def chains(parameter: Parameter) -> tuple[Parameter, ...]:
+    """The target's parameters that a search may ask for through this one."""
+    names = CHAINS.get(f"{parameter.resource_type}.{parameter.name}", ())
+    return tuple(_BY_NAME[target][name] for target in targets(parameter) for name in names)
+
+
+def modifiers(parameter: Parameter) -> tuple[str, ...]:
+    """The modifiers that a search may put to the parameter."""
+    if parameter.column is Column.PATIENT:
+        # Whose a resource is, is never looked up by identifier.
+        return ("missing", "Patient")
+    of_kind = MODIFIERS.get(parameter.kind, ()) if parameter.column is not Column.ID else ()
+    further = ("of-type",) if parameter.column is Column.IDENTIFIER else ()
+    pointed = targets(parameter) if parameter.kind is Kind.REFERENCE else ()
+    return ("missing", *of_kind, *further, *pointed)
+
+
+def sort_column(parameter: Parameter) -> str | None:
+    """The column that `_sort` uses for the parameter; None where it has no order of its own."""
+    if parameter.column in _SORTED:
+        return _SORTED[parameter.column]
+    return parameter.column.value if parameter.column in {*DATES, *ARRAYS} - NAMED else None
+
+
+def marked_name(parameter: Parameter, modifier: str) -> str:
+    """What leads the further values by which a modifier finds: in a shared column, whatever the parameter's own is."""
+    return f"{parameter.name}:{modifier}="
 
 
 def stored_name(parameter: Parameter) -> str:
@@ -87,13 +124,11 @@ def _definition(resource_type: str, name: str, source: str) -> str:
 
 def _patient_parameters(resource_type: str) -> list[Parameter]:
     element = PATIENT_ELEMENT.get(resource_type)
-    if element in {None, "id", "target"}:
-        return [] if element != "target" else [_patient(resource_type, "patient", R4 + "Provenance-patient")]
-    source = f"{CARIN}explanationofbenefit-patient" if resource_type == "ExplanationOfBenefit" else (
-        f"{US_CORE}{resource_type.lower()}-patient"
-    )  # fmt: skip
-    made = [_patient(resource_type, "patient", source)]
-    if element in PATIENT_NAMES:
+    if element in {None, "id"}:
+        return []
+    us_core = f"{US_CORE}{resource_type.lower()}-patient"
+    made = [_patient(resource_type, "patient", PATIENT_DEFINITIONS.get(resource_type, us_core))]
+    if element in PATIENT_NAMES - {"patient"}:
         made.append(_patient(resource_type, str(element), f"{R4}{resource_type}-{element}"))
     return made
 

@@ -10,9 +10,10 @@ from enum import StrEnum
 
 from fhir.compartment import TYPES
 from fhir.outcomes import BadValue, NotSupported
-from fhir.search import conditions, parameters
-from fhir.search.conditions import Condition
-from fhir.search.declared import Column
+from fhir.search import conditions, ordering, parameters
+from fhir.search.conditions import Chained, Condition
+from fhir.search.declared import Kind
+from fhir.search.ordering import NEWEST_FIRST, Sort
 
 MAX_COUNT = 100
 DEFAULT_COUNT = 50
@@ -42,14 +43,6 @@ class Summary(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sort:
-    """The one column that puts matches in order; ids break ties."""
-
-    column: str = "sort_date"
-    descending: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Include:
     """What to add to the matches: the targets of one reference parameter (`*`: of all)."""
 
@@ -64,11 +57,11 @@ class Search:
     """One search as understood. `used` is what really counts, in the order given, for the self link."""
 
     resource_type: str
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition | Chained, ...] = ()
     count: int = DEFAULT_COUNT
     total: Total = Total.NONE
     summary: Summary = Summary.FALSE
-    sort: Sort = Sort()
+    sort: Sort = NEWEST_FIRST
     includes: tuple[Include, ...] = ()
     revincludes: tuple[Include, ...] = ()
     elements: frozenset[str] = frozenset()
@@ -89,7 +82,8 @@ class _Draft:
     base: str
     patient_ids: frozenset[str] | None
     strict: bool
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[Condition | Chained] = field(default_factory=list)
+    once: dict[str, str] = field(default_factory=dict)
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
@@ -99,7 +93,7 @@ class _Draft:
     def ignore(self, name: str) -> None:
         if self.strict:
             raise NotSupported(f"The parameter {shown(name)} is not supported.", expression=shown(name))
-        self.ignored.append(name)
+        self.ignored.append(shown(name))
 
 
 class _Ignored(Exception):
@@ -119,8 +113,7 @@ def parse(
     `patient_ids` are those in the token's context (None: a plan system, any). Raises BadValue, NotSupported, and
     OtherPatient for a patient outside the context.
     """
-    if sum(1 + value.count(",") for _, value in given) > SEARCH_LIMIT:
-        raise BadValue("Too many values for one search.")
+    _refuse_too_many(given)
     draft = _Draft(Search(resource_type), base, patient_ids, strict)
     for name, value in given:
         _refuse_unsupported(name)
@@ -134,6 +127,8 @@ def parse(
             draft.ignore(name)
         else:
             draft.used.append((name, value))
+    if draft.search.summary is Summary.TEXT and (draft.search.includes or draft.search.revincludes):
+        raise BadValue("_summary=text cannot be mixed with _include or _revinclude.", expression="_summary")
     return replace(
         draft.search, conditions=tuple(draft.conditions), used=tuple(draft.used), ignored=tuple(draft.ignored)
     )
@@ -144,22 +139,33 @@ def shown(name: str) -> str:
     return "".join(letter for letter in name[:64] if letter.isprintable())
 
 
+def _refuse_too_many(given: Sequence[tuple[str, str]]) -> None:
+    held = [(1 + value.count(","), name) for name, value in given]
+    if sum(number for number, _ in held) > SEARCH_LIMIT:
+        sentence = f"One search takes at most {SEARCH_LIMIT} values; ask in several searches."
+        raise BadValue(sentence, expression=shown(max(held)[1]))
+
+
 def _refuse_unsupported(name: str) -> None:
     plain = name.partition(":")[0]
     if plain in parameters.IDENTIFIED_PATIENT or name in parameters.IDENTIFIED_PATIENT:
-        conditions.refuse_identified_patient()
-    if "." in name or plain in _NEVER:
-        raise NotSupported(f"Chained and advanced search is not supported: {shown(name)}.", expression=shown(name))
+        conditions.refuse_identified_patient(shown(name))
+    if plain in _NEVER:
+        raise NotSupported(f"{plain} is not supported.", expression=plain)
 
 
 def _take(draft: _Draft, name: str, value: str) -> None:
     plain, _, modifier = name.partition(":")
     if plain in _CONTROLS:
-        _CONTROLS[plain](draft, modifier, value)
+        _take_control(draft, plain, modifier, value)
+        return
+    if "." in name:
+        draft.conditions.append(_chained(draft, name, value))
         return
     resource_type = draft.search.resource_type
     parameter = parameters.find(resource_type, plain)
-    if plain in parameters.PATIENT_NAMES or (resource_type, plain) == ("Patient", "_id"):
+    names_patient = plain in parameters.PATIENT_NAMES or (resource_type, plain) == ("Patient", "_id")
+    if names_patient and modifier != "missing":
         condition = conditions.patient(plain, modifier, value, base=draft.base, context=draft.patient_ids)
         if parameter is None:
             raise _Ignored
@@ -170,11 +176,30 @@ def _take(draft: _Draft, name: str, value: str) -> None:
     draft.conditions.append(condition)
 
 
+def _take_control(draft: _Draft, name: str, modifier: str, value: str) -> None:
+    if name in _ONCE and draft.once.setdefault(name, value) != value:
+        raise BadValue(f"{name} is given twice with different values; give it once.", expression=name)
+    _CONTROLS[name](draft, modifier, value)
+
+
+def _chained(draft: _Draft, name: str, value: str) -> Chained:
+    reference, _, rest = name.partition(".")
+    plain, _, target = reference.partition(":")
+    asked, _, modifier = rest.partition(":")
+    parameter = parameters.find(draft.search.resource_type, plain)
+    through = parameters.chains(parameter) if parameter else ()
+    found = next((one for one in through if one.name == asked and target in {"", one.resource_type}), None)
+    if parameter is None or found is None:
+        raise NotSupported(f"Chained search is not supported here: {shown(name)}.", expression=shown(name))
+    condition = conditions.condition(found, modifier, value, base=draft.base)
+    return Chained(parameters.stored_name(parameter), found.resource_type, condition)
+
+
 def _count(draft: _Draft, modifier: str, value: str) -> None:
     _no_modifier("_count", modifier)
     if not value.isascii() or not value.isdigit():
         raise BadValue("_count must be a whole number from 0.", expression="_count")
-    draft.change(count=min(int(value[:12]), MAX_COUNT))
+    draft.change(count=min(int(value.lstrip("0")[:12] or "0"), MAX_COUNT))
 
 
 def _total(draft: _Draft, modifier: str, value: str) -> None:
@@ -193,43 +218,56 @@ def _summary(draft: _Draft, modifier: str, value: str) -> None:
 
 def _elements(draft: _Draft, modifier: str, value: str) -> None:
     _no_modifier("_elements", modifier)
-    names = frozenset(name.strip() for name in value.split(","))
-    draft.change(elements=draft.search.elements | frozenset(name for name in names if name.isalnum()))
+    # Some write the type before the element.
+    lead = f"{draft.search.resource_type}."
+    names = frozenset(name.strip().removeprefix(lead) for name in value.split(",") if name.strip())
+    if not names or not all(name.isascii() and name.isalnum() for name in names):
+        raise BadValue("_elements takes names of root elements, with commas between.", expression="_elements")
+    draft.change(elements=draft.search.elements | names)
 
 
 def _sort(draft: _Draft, modifier: str, value: str) -> None:
     _no_modifier("_sort", modifier)
-    key, *others = value.split(",")
-    name = key.removeprefix("-")
-    parameter = parameters.find(draft.search.resource_type, name)
-    if parameter is None or [other.removeprefix("-") for other in others] not in ([], ["_id"]):
+    sort = ordering.read(draft.search.resource_type, value)
+    if sort is None:
         raise _Ignored
-    column = {Column.DATE1: "sort_date", Column.LAST_UPDATED: "last_updated", Column.ID: "id"}.get(parameter.column)
-    if column is None:
-        raise _Ignored
-    draft.change(sort=Sort(column, key.startswith("-")))
+    draft.change(sort=sort)
 
 
 def _include(draft: _Draft, modifier: str, value: str) -> None:
-    if modifier not in {"", "iterate"}:
-        raise NotSupported("_include knows the modifier iterate only.", expression="_include")
-    iterate = modifier == "iterate"
-    source, _, rest = value.partition(":")
+    _only_iterate("_include", modifier)
+    resource_type = draft.search.resource_type
+    source, _, rest = (f"{resource_type}:*" if value == "*" else value).partition(":")
     name, _, target = rest.partition(":")
-    if value == "*":
-        source, name = draft.search.resource_type, "*"
-    known = source in TYPES and (name == "*" or name in parameters.includes(source))
-    if not known or (target and target not in TYPES) or (source != draft.search.resource_type and not iterate):
+    if not _is_followed(source, name, target) or (source != resource_type and not modifier):
         raise _Ignored
-    draft.change(includes=(*draft.search.includes, Include(source, name, target, iterate)))
+    include = Include(source, name, target, iterate=bool(modifier))
+    draft.change(includes=(*draft.search.includes, include))
+
+
+def _is_followed(source: str, name: str, target: str) -> bool:
+    if source not in TYPES or name == "*":
+        return source in TYPES and target in {"", *TYPES}
+    parameter = parameters.find(source, name)
+    if parameter is None or parameter.kind is not Kind.REFERENCE:
+        return False
+    return target in {"", *parameters.targets(parameter)}
 
 
 def _revinclude(draft: _Draft, modifier: str, value: str) -> None:
-    if modifier:
-        raise NotSupported("_revinclude takes no modifier here.", expression="_revinclude")
-    if value not in {"Provenance:target", f"Provenance:target:{draft.search.resource_type}"}:
+    _only_iterate("_revinclude", modifier)
+    plain = value.removesuffix(f":{draft.search.resource_type}")
+    if plain not in parameters.revincludes(draft.search.resource_type):
         raise _Ignored
-    draft.change(revincludes=(Include("Provenance", "target"),))
+    iterate = bool(modifier) or any(one.iterate for one in draft.search.revincludes)
+    draft.change(revincludes=(Include("Provenance", "target", iterate=iterate),))
+
+
+def _only_iterate(name: str, modifier: str) -> None:
+    if modifier == "recurse":
+        raise NotSupported(f"{name}:recurse is of FHIR STU3; in R4 it is {name}:iterate.", expression=name)
+    if modifier not in {"", "iterate"}:
+        raise NotSupported(f"{name} knows the modifier :iterate only.", expression=name)
 
 
 def _no_modifier(name: str, modifier: str) -> None:
@@ -237,6 +275,7 @@ def _no_modifier(name: str, modifier: str) -> None:
         raise NotSupported(f"{name} takes no modifier.", expression=name)
 
 
+_ONCE = frozenset({"_count", "_total", "_summary", "_sort"})
 _CONTROLS = {
     "_count": _count,
     "_total": _total,

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir.models import undelimited
-from fhir.search import clauses
+from fhir.search import clauses, ordering
 from fhir.search.clauses import Clause, Dialect
-from fhir.search.query import Sort
+from fhir.search.ordering import Place, Sort
 from service.db import driver_cursor
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
@@ -27,7 +27,7 @@ HISTORY_LIMIT = 100
 
 
 class Row(NamedTuple):
-    """One stored version. `place` is its value of the sort column, `refs` its references where asked for."""
+    """One stored version. `place` is where it stands in the order asked for, `refs` its references where asked for."""
 
     type: str
     id: str
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     deleted: bool
     dictionary_id: int
     body: bytes
-    place: int | str = ""
+    place: Place = ""
     refs: tuple[str, ...] = ()
 
 
@@ -73,10 +73,12 @@ def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs
     """The first `limit` rows that match, in order."""
     dialect = dialect_of(session)
     text = _SEARCH.format(
-        columns=_COLUMNS, sort=sort.column, refs=", refs" if with_refs else "", where=where.text,
-        order=clauses.order(sort), mark=dialect.mark,
+        columns=_COLUMNS, sort=ordering.columns(dialect, sort), refs=", refs" if with_refs else "", where=where.text,
+        order=ordering.order(dialect, sort), mark=dialect.mark,
     )  # fmt: skip
     rows = _fetch(session, text, (*where.values, limit))
+    if len(sort.keys) > 1:
+        rows = [_with_places(row, len(sort.keys)) for row in rows]
     return [_with_refs(dialect, row) if with_refs else Row(*row) for row in rows]
 
 
@@ -130,6 +132,11 @@ def _fetch(session: Session, text: str, values: tuple[Any, ...]) -> list[Any]:
 def _with_refs(dialect: Dialect, row: Sequence[Any]) -> Row:
     values = (*row[:-1], _words(dialect, row[-1]))
     return Row(*values)
+
+
+def _with_places(row: Sequence[Any], number: int) -> list[Any]:
+    first = len(Row._fields) - 2
+    return [*row[:first], list(row[first : first + number]), *row[first + number :]]
 
 
 def _words(dialect: Dialect, value: Any) -> tuple[str, ...]:

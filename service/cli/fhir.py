@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from consent.policy import plan_system
+from fhir.description import search_page
 from fhir.loading import ingest, reading
+from fhir.storage import reindexing
 from service.cli.completing import complete_roster
 from service.web import latchstring, settings
 
@@ -32,6 +34,26 @@ def load(paths: tuple[Path, ...], validate: str) -> None:
     if summary.rejected:
         click.echo(f"{summary.rejected} rejected: {summary.reject_file}", err=True)
         raise click.exceptions.Exit(1)
+
+
+@group.command("reindex")
+def reindex() -> None:
+    """Work the search index out anew from what is stored: after a release that says so."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("Indexing", total=None)
+        done = reindexing.reindex(
+            latchstring().engine,
+            access=plan_system("fhir reindex"),
+            progress=lambda so_far: bar.update(task, total=so_far.total, completed=so_far.seen),
+        )
+    click.echo(f"{done.seen} looked at, {done.changed} changed.")
+
+
+@group.command("search-parameters")
+def search_parameters() -> None:
+    """Print docs/search-parameters.md, made from the declared parameters."""
+    click.echo(search_page.page(), nl=False)
 
 
 def _load_with_bar(paths: tuple[Path, ...], level: ingest.Level) -> ingest.LoadSummary:

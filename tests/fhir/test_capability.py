@@ -10,9 +10,12 @@ from flask import Flask
 
 from fhir import r4
 from fhir.compartment import TYPES
+from fhir.description import search_page
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
+from fhir.search.combinations import COMBINATIONS
 from oauth.discovery import RESOURCE_TYPES, SYSTEM_TYPES
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -89,6 +92,24 @@ def test_the_carin_parameters_and_includes_are_there(statement: dict[str, Any]) 
     includes = ("patient", "provider", "care-team", "coverage", "insurer", "payee", "*")
     assert set(claims["searchInclude"]) >= {f"ExplanationOfBenefit:{name}" for name in includes}
     assert "Coverage:payor" in listed["Coverage"]["searchInclude"]
+
+
+def test_the_combinations_of_the_guides_are_there(statement: dict[str, Any]) -> None:
+    listed = {one["type"]: one for one in statement["rest"][0]["resource"]}
+    for resource_type, rows in COMBINATIONS.items():
+        told = [
+            (part["extension"][0]["valueCode"], "+".join(one["valueString"] for one in part["extension"][1:]))
+            for part in listed[resource_type]["extension"]
+        ]
+        assert tuple(told) == rows
+    assert "practitioner.name" in json.dumps(listed["PractitionerRole"]["searchParam"])
+    assert "CareTeam:participant:PractitionerRole" in listed["CareTeam"]["searchInclude"]
+    assert listed["Observation"]["searchRevInclude"] == ["Provenance:target"]
+    assert "searchRevInclude" not in listed["Organization"]
+
+
+def test_the_page_about_search_parameters_is_current() -> None:
+    assert (ROOT / "docs" / "search-parameters.md").read_text("utf-8") == search_page.page(), search_page.COMMAND
 
 
 def test_discovery_names_a_scope_for_every_type_that_is_served() -> None:

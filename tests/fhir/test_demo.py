@@ -72,7 +72,7 @@ def test_every_indexed_value_finds_its_resource(demo: Session, access: Access) -
                     query = [(parameter.name, value), ("_id", row.id)]
                     assert found(demo, access, resource_type, query) == {row.id}, (resource_type, parameter.name)
                     tried[parameter.kind] += 1
-    assert all(tried[kind] > 3 for kind in Kind if kind is not Kind.URI), tried
+    assert all(tried[kind] > 3 for kind in set(Kind) - {Kind.URI, Kind.CANONICAL}), tried
 
 
 def test_claims_of_a_member_by_date_agree_with_a_plain_count(demo: Session, access: Access) -> None:

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from consent import policy
 from consent.policy import Access
 from fhir.models import StoredResource, StoredVersion
-from fhir.search import clauses, conditions
+from fhir.search import clauses, conditions, ordering
 from fhir.search.conditions import Condition
 from fhir.search.declared import Column
 from fhir.search.index import index
-from fhir.search.query import Sort
+from fhir.search.ordering import NEWEST_FIRST
 from fhir.storage import statements
 from service.db import make_engine, make_sessions
 from service.plan.models import PortalFunction
@@ -110,7 +110,8 @@ def explain(session: Session, access: Access, *also: Condition) -> str:
     where = clauses.all_of(
         (of_type, clauses.visible(dialect, access, CLAIM), *(clauses.condition(dialect, one) for one in also))
     )
-    statement = f"SELECT id FROM resource WHERE {where.text} AND NOT deleted ORDER BY {clauses.order(Sort())} LIMIT 21"
+    order = ordering.order(dialect, NEWEST_FIRST)
+    statement = f"SELECT id FROM resource WHERE {where.text} AND NOT deleted ORDER BY {order} LIMIT 21"
     prefix = "EXPLAIN" if dialect is clauses.Dialect.POSTGRESQL else "EXPLAIN QUERY PLAN"
     cursor = session.connection().connection.cursor()
     cursor.execute(f"{prefix} {statement}", where.values)

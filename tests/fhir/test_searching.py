@@ -1,5 +1,6 @@
 """Searching over HTTP: the parameters, what a search without any means, what is refused."""
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import pytest
@@ -114,15 +115,32 @@ def test_unknown_parameters_are_left_out_or_refused(api: Api) -> None:
 MALFORMED = [
     "type:above=x", "type:exact=x", "service-date=2026-13", "service-date=xx2026", "service-date=2026-01-01T10",
     "_count=-1", "_count=x", "_total=some", "_summary=maybe", "_include:recurse=ExplanationOfBenefit:provider",
-    "type:missing=yes", "type=a|b|c", "_sort:up=created", "type=%00", "patient:Group=x",
+    "type:missing=yes", "type=a|b|c", "_sort:up=created", "type=%01", "patient:Group=x", "_count=1&_count=2",
+    "type=%5C", "type=a,b%5C", "type=,", "_id=%20", "_id=a/b", "_id=" + "x" * 65, "_elements=total.amount",
+    "_elements=,", "_summary=text&_include=ExplanationOfBenefit:provider", "identifier:of-type=a|b",
+    "identifier:of-type=|b|c", "provider=!", "provider=a%20b", "provider=/", "type:text=pharmacy",
+    "type:in=http://x", "type:not-in=http://x", "type:below=x", "provider:Coverage=x", "provider:contains=x",
+    "created:exact=2026", "created=ge", "created=gt2026-1", "created=2026-01-01T00:00:00%2B25:00", "created=1e3",
+    "created=-2026", "created=\uff12\uff10\uff12\uff16", "_has:x=1", "_filter=type eq x", "_query=x", "_text=x",
+    "_content=x", "_list=x", "provider.name=x", "care-team.identifier=x", "_revinclude:recurse=Provenance:target",
+    "_include:down=ExplanationOfBenefit:provider", "_total:exact=none", "_lastUpdated=yesterday",
+    "_lastUpdated:not=2026", "_id:not=x", "patient:above=x",
 ]  # fmt: skip
 
 
-def test_malformed_searches_are_refused(api: Api) -> None:
+def test_malformed_searches_are_refused_by_the_name_of_the_parameter(api: Api) -> None:
     for query in MALFORMED:
-        answer = api.get(f"ExplanationOfBenefit?{query}")
-        assert answer.status_code == 400, query
-        assert answer.get_json()["resourceType"] == "OperationOutcome"
+        name = query.partition("=")[0].partition(":")[0]
+        form = MultiDict(parse_qsl(query, keep_blank_values=True))
+        for answer in (api.get(f"ExplanationOfBenefit?{query}"), api.post_search("ExplanationOfBenefit", form)):
+            assert answer.status_code == 400, query
+            issue = answer.get_json()["issue"][0]
+            assert issue["expression"] == [name], query
+            assert issue["diagnostics"] and issue["code"] in {"value", "not-supported", "invalid"}
+    # A NUL is refused before anybody looks at names.
+    assert api.get("ExplanationOfBenefit?type=%00").status_code == 400
+    many = ",".join(["x"] * 201)
+    assert api.get(f"ExplanationOfBenefit?status=y&type={many}").get_json()["issue"][0]["expression"] == ["type"]
 
 
 @pytest.mark.parametrize(
@@ -163,3 +181,53 @@ def test_counting_and_parts(api: Api) -> None:
     assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
     assert "careTeam" not in entries(api.get("ExplanationOfBenefit?_summary=true"))[0]
     assert "careTeam" in entries(api.get("ExplanationOfBenefit?_summary=data"))[0]
+
+
+def test_the_self_link_says_what_was_applied_and_nothing_else(api: Api) -> None:
+    applied = {
+        "type=pharmacy&unknown=1&_count=5": "type=pharmacy&_count=5",
+        "type=&_sort=provider&status=active": "status=active",
+        "_include=ExplanationOfBenefit:shoe&_include=ExplanationOfBenefit:provider":
+            "_include=ExplanationOfBenefit:provider",
+        "_include=Observation:performer": "",
+        "_include=ExplanationOfBenefit:provider:Coverage": "",
+        "_revinclude=Observation:performer&_revinclude=Provenance:target": "_revinclude=Provenance:target",
+        "_format=json&status:not=draft": "status:not=draft",
+    }  # fmt: skip
+    for query, expected in applied.items():
+        (link,) = bundle(api.get(f"ExplanationOfBenefit?{query}"))["link"]
+        assert link["url"] == f"{api.base}/ExplanationOfBenefit" + (f"?{expected}" if expected else ""), query
+        form = MultiDict(parse_qsl(query, keep_blank_values=True))
+        assert bundle(api.post_search("ExplanationOfBenefit", form))["link"] == [link]
+        is_whole = expected == query.removeprefix("_format=json&")
+        strict = api.get(f"ExplanationOfBenefit?{query}", headers={"Prefer": "handling=strict"})
+        assert strict.status_code == (200 if is_whole else 400), query
+        assert is_whole or strict.get_json()["issue"][0]["code"] == "not-supported"
+        if is_whole:
+            assert strict.headers["Preference-Applied"] == "handling=strict"
+
+
+def test_parts_of_resources(api: Api) -> None:
+    kept = {
+        "_summary=true": ({"created", "provider"}, {"careTeam", "item"}),
+        "_summary=text": ({"status", "insurer"}, {"careTeam", "identifier"}),
+        "_summary=data": ({"careTeam", "identifier"}, {"text"}),
+        "_elements=careTeam,ExplanationOfBenefit.identifier": ({"careTeam", "identifier", "status"}, {"total"}),
+    }
+    for query, (present, absent) in kept.items():
+        for found in entries(api.get(f"ExplanationOfBenefit?{query}")):
+            assert present <= set(found) and not absent & set(found), query
+            assert {"resourceType", "id", "meta", "status", "type", "patient"} <= set(found)
+            assert found["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    whole = entries(api.get("ExplanationOfBenefit?_summary=false"))
+    assert whole == entries(api.get("ExplanationOfBenefit"))
+    answer = api.get("ExplanationOfBenefit?_elements=total&_include=ExplanationOfBenefit:patient")
+    (included,) = entries(answer, "include")
+    assert "tag" not in included["meta"] and included["name"]
+
+
+def test_chains_need_the_scope_of_what_they_look_into(connect: Callable[..., Api]) -> None:
+    api = connect("launch/patient patient/PractitionerRole.rs patient/Coverage.rs")
+    assert api.get("PractitionerRole?practitioner.name=doctor").status_code == 403
+    wider = connect("launch/patient patient/PractitionerRole.rs patient/Practitioner.s")
+    assert wider.ids("PractitionerRole?practitioner.name=doctor") == []
