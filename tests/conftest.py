@@ -270,7 +270,9 @@ class running_server:
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-             "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning", "wsgi:app"],
+             "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning",
+             # As in the sandbox: a worker that does not end by itself would hold up the end of the test.
+             "--workers-kill-timeout", "1", "wsgi:app"],
             cwd=ROOT, env=environment,
         )  # fmt: skip
         try:
