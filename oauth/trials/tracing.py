@@ -5,9 +5,6 @@ nothing of this is installed.
 """
 
 import re
-import time
-from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,14 +17,14 @@ from consent.models import Grant
 from oauth.tokens import token_rows
 from oauth.trials import trace
 from oauth.trials.checks import Check
+from oauth.trials.known_apps import KnownApps
 from oauth.trials.models import Seen, TraceStep
 from service import web
 from service.clock import now
-from service.db import Statement, microseconds
+from service.db import Statement
 
 # By hand: a session of its own would lock SQLite for the look.
 _TRACED = Statement("SELECT client_id FROM app_trial WHERE traced_until > %s")
-_KNOWN_FOR = 1.0
 _EXTENSION = "latchstring.trials"
 _API_PATH = "/fhir/"
 _TYPE = re.compile(r"/([A-Z][A-Za-z]{1,38})(?:/|$)")
@@ -35,18 +32,10 @@ _TOKEN_STEPS = {"authorization_code": Seen.EXCHANGE, "refresh_token": Seen.REFRE
 log = structlog.get_logger("oauth.trials")
 
 
-@dataclass
-class _Known:
-    """Which apps are traced, asked of the database once a second at most."""
-
-    clients: frozenset[str] = field(default_factory=frozenset)
-    until: float = 0.0
-
-
 def install(app: Flask) -> None:
     """Write steps after requests, in the sandbox only."""
     if app.extensions["latchstring"].settings.sandbox:
-        app.extensions[_EXTENSION] = _Known()
+        app.extensions[_EXTENSION] = KnownApps(_TRACED)
         app.after_request(_write)
 
 
@@ -72,12 +61,12 @@ def app_of_token(session: Session, raw: str) -> tuple[str, Check | None]:
 
 def forget_known() -> None:
     """Ask the database again at the next request: a developer has just begun or ended a trace here."""
-    current_app.extensions[_EXTENSION].until = 0.0
+    _known().forget()
 
 
 def _write(response: Response) -> Response:
     try:
-        known = _traced()
+        known = _known().ids()
         steps = _steps(response, known) if known else []
         if steps:
             # The page that told a person of the refusal has read: on SQLite nobody else writes until that ends.
@@ -93,13 +82,9 @@ def _write(response: Response) -> Response:
     return response
 
 
-def _traced() -> frozenset[str]:
-    known: _Known = current_app.extensions[_EXTENSION]
-    if time.monotonic() >= known.until:
-        with closing(web.latchstring().reading.open()) as session:
-            known.clients = frozenset(row[0] for row in _TRACED.run(session, microseconds(now())).fetchall())
-        known.until = time.monotonic() + _KNOWN_FOR
-    return known.clients
+def _known() -> KnownApps:
+    known: KnownApps = current_app.extensions[_EXTENSION]
+    return known
 
 
 def _steps(response: Response, known: frozenset[str]) -> list[TraceStep]:

@@ -6,8 +6,6 @@ token is ended, no code spent.
 
 import threading
 import time
-from contextlib import closing
-from dataclasses import dataclass, field
 
 from authlib.oauth2 import OAuth2Error
 from flask import Flask, Response, current_app, request
@@ -20,14 +18,13 @@ from oauth.requests import Duplicated, current_request
 from oauth.tokens.token_problems import InsufficientScope, InvalidToken
 from oauth.trials import faults, tracing
 from oauth.trials.checks import Check, claimed, failed
+from oauth.trials.known_apps import KnownApps
 from oauth.trials.models import Fault
 from service import web
-from service.clock import now
-from service.db import Statement, microseconds
+from service.db import Statement
 
 RETRY_AFTER = 30
 SLOW_SECONDS = 4.0
-_KNOWN_FOR = 1.0
 _API_PATH = "/fhir/r4/"
 _EXTENSION = "latchstring.faults"
 _FAULTY = Statement("SELECT client_id FROM app_fault WHERE until > %s")
@@ -35,18 +32,10 @@ _FAULTY = Statement("SELECT client_id FROM app_fault WHERE until > %s")
 _waiting = threading.BoundedSemaphore(2)
 
 
-@dataclass
-class _Known:
-    """Which apps meet a fault, asked of the database once a second at most."""
-
-    clients: frozenset[str] = field(default_factory=frozenset)
-    until: float = 0.0
-
-
 def install(app: Flask) -> None:
     """Look at requests first, in the sandbox only."""
     if app.extensions["latchstring"].settings.sandbox:
-        app.extensions[_EXTENSION] = _Known()
+        app.extensions[_EXTENSION] = KnownApps(_FAULTY)
         app.before_request(_disturb)
 
 
@@ -54,7 +43,8 @@ def _disturb() -> Response | None:
     at_token_endpoint = request.endpoint == "oauth.token"
     if not at_token_endpoint and not request.path.startswith(_API_PATH):
         return None
-    known = _faulty()
+    apps: KnownApps = current_app.extensions[_EXTENSION]
+    known = apps.ids()
     if request.method == "OPTIONS" or not known:
         return None
     client_id = _caller() if at_token_endpoint else _bearer()
@@ -64,15 +54,6 @@ def _disturb() -> Response | None:
         fault = faults.take(session, client_id, at_token_endpoint=at_token_endpoint)
     claimed(client_id)
     return _answer(fault, at_token_endpoint=at_token_endpoint) if fault else None
-
-
-def _faulty() -> frozenset[str]:
-    known: _Known = current_app.extensions[_EXTENSION]
-    if time.monotonic() >= known.until:
-        with closing(web.latchstring().reading.open()) as session:
-            known.clients = frozenset(row[0] for row in _FAULTY.run(session, microseconds(now())).fetchall())
-        known.until = time.monotonic() + _KNOWN_FOR
-    return known.clients
 
 
 def _caller() -> str:

@@ -14,6 +14,7 @@ from time import monotonic
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from tests.browser.codes import Codes
 from tests.browser.looking import AXE, Looks
 from tests.browser.person import Person
 from tests.browser.sandbox import Sandbox, running_sandbox
@@ -58,6 +59,18 @@ def sandbox(
     """A sandbox of this file's own, as from `make run`; of each story's own where stories are told several times."""
     with running_sandbox(sandbox_template, tmp_path_factory.mktemp("var")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def codes_by_url() -> dict[str, Codes]:
+    """Which codes were used, by sandbox."""
+    return {}
+
+
+@pytest.fixture
+def codes(sandbox: Sandbox, codes_by_url: dict[str, Codes]) -> Codes:
+    """The authenticator apps of this sandbox's people."""
+    return codes_by_url.setdefault(sandbox.url, Codes(sandbox))
 
 
 @pytest.fixture(scope="session")

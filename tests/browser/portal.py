@@ -1,18 +1,15 @@
 """People of the provider portal and the staff console at a browser: codes of authenticator apps, links from mails."""
 
 import re
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pyotp
 import pytest
 from sqlalchemy import Select, select
 
 from service.db import make_engine, make_sessions
 from service.plan.models import ProviderGroup, Remittance, RemittanceClaim
 from service.settings import Settings
+from tests.browser.codes import Codes
 from tests.browser.conftest import LONG, WIDTHS, Story
 from tests.browser.person import Person
 from tests.browser.sandbox import Sandbox
@@ -20,35 +17,12 @@ from tests.conftest import wait_until
 
 PASSWORD = "Larch-Window-58"
 _MAIL_SECONDS = 20
-_STEP = 30
 
 
 def in_english(width: int) -> pytest.MarkDecorator:
     """How a story of the portal is told, which is in English (docs/decisions/0015): at one width, or at all."""
     widths = list(WIDTHS) if LONG else [width]
     return pytest.mark.parametrize(("width", "language"), [(each, "en") for each in widths], ids=str)
-
-
-@dataclass
-class Codes:
-    """The authenticator apps of a sandbox's people; each code is good once, as the product has it."""
-
-    sandbox: Sandbox
-    _used: dict[str, int] = field(default_factory=dict)
-
-    def next_of(self, secret: str) -> str:
-        """A code that was not used yet; the sandbox's clock is moved where all of now's were."""
-        current = int(self._now()) // _STEP
-        fresh = [step for step in (current, current + 1) if step > self._used.get(secret, 0)]
-        if not fresh:
-            self.sandbox.advance(_STEP)
-            return self.next_of(secret)
-        self._used[secret] = fresh[0]
-        return pyotp.TOTP(secret).generate_otp(fresh[0])
-
-    def _now(self) -> float:
-        path = Path(self.sandbox.environment["VAR"]) / "clock"
-        return time.time() + (float(path.read_text("ascii")) if path.exists() else 0.0)
 
 
 def enter(story: Story, codes: Codes, username: str, path: str) -> Person:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.browser.codes import Codes
 from tests.browser.conftest import Story
 from tests.browser.portal import (
-    Codes,
     choose_application,
     enter,
     in_english,
@@ -14,25 +14,12 @@ from tests.browser.portal import (
     proof_of,
     search_payment,
 )
-from tests.browser.sandbox import Sandbox
 
 pytestmark = pytest.mark.browser
 
 _DAY = 86_400
 
 _ASKED_OF = "office@larkspurwomen.example"
-
-
-@pytest.fixture(scope="module")
-def codes_by_url() -> dict[str, Codes]:
-    """Which codes were used, by sandbox."""
-    return {}
-
-
-@pytest.fixture
-def codes(sandbox: Sandbox, codes_by_url: dict[str, Codes]) -> Codes:
-    """The authenticator apps of this sandbox's people."""
-    return codes_by_url.setdefault(sandbox.url, Codes(sandbox))
 
 
 @in_english(360)

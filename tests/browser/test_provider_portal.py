@@ -5,11 +5,11 @@ from playwright.sync_api import Locator
 from sqlalchemy import select
 
 from service.plan.models import ProviderGroup, Remittance, RemittanceClaim
+from tests.browser.codes import Codes
 from tests.browser.conftest import Story
 from tests.browser.person import Person
 from tests.browser.portal import (
     PASSWORD,
-    Codes,
     accept_terms,
     choose_application,
     enter,
@@ -27,18 +27,6 @@ from tests.browser.sandbox import Sandbox
 from tests.plan.test_pin_letters import words_of
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def codes_by_url() -> dict[str, Codes]:
-    """Which codes were used, by sandbox."""
-    return {}
-
-
-@pytest.fixture
-def codes(sandbox: Sandbox, codes_by_url: dict[str, Codes]) -> Codes:
-    """The authenticator apps of this sandbox's people."""
-    return codes_by_url.setdefault(sandbox.url, Codes(sandbox))
 
 
 @in_english(1280)

@@ -3,8 +3,9 @@
 import pytest
 
 from service.sandbox.plan import cast, stream
+from tests.browser.codes import Codes
 from tests.browser.conftest import Story
-from tests.browser.portal import Codes, enter, in_english, newest_mail
+from tests.browser.portal import enter, in_english, newest_mail
 
 pytestmark = pytest.mark.browser
 _THOMAS = 9

@@ -37,7 +37,7 @@ def beacon(ada: Newcomer) -> App:
 
 def choose(ada: Newcomer, app: App, **given: str) -> int:
     answer = ada.post(f"/developers/apps/{app.id}/trial/fault", **given)
-    ada.app.extensions["latchstring.faults"].until = 0.0
+    ada.app.extensions["latchstring.faults"].forget()
     return answer.status_code
 
 
@@ -75,7 +75,7 @@ def test_an_app_meets_its_fault_and_another_does_not(
     page = ada.get(f"/developers/apps/{beacon.id}/trial").text
     assert "The fault that you let it meet." in page and "Answer it as ever" in page
     assert ada.post(f"/developers/apps/{beacon.id}/trial/fault/off").status_code == 303
-    ada.app.extensions["latchstring.faults"].until = 0.0
+    ada.app.extensions["latchstring.faults"].forget()
     if refreshed.status_code == 200:
         tokens = refreshed.get_json()
     assert read(desk, tokens).status_code == 200, "nothing was ended by it"

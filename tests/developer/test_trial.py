@@ -185,7 +185,7 @@ def test_nothing_is_written_before_after_or_about_another_app(trial: Trial, cloc
     assert trial.steps() == [], "a new trial begins from none"
     with Committing(trial.ada.app) as session:
         session.execute(update(AppTrial).values(traced_until=now()))
-    trial.ada.app.extensions["latchstring.trials"].until = 0.0
+    trial.ada.app.extensions["latchstring.trials"].forget()
     trial.desk.connect(trial.app)
     assert trial.steps() == []
 

@@ -13,6 +13,7 @@ from service import audit, mail
 from service.accounts import throttling
 from service.accounts.models import Account
 from service.clock import now
+from service.plan.mailbox import threads
 from service.plan.mailbox.attachments import CheckedFile
 from service.plan.models import (
     MessageAttachment,
@@ -147,9 +148,11 @@ def owner_of(session: Session, thread: MessageThread) -> ProviderStaff:
     return session.get_one(ProviderStaff, thread.staff_id)
 
 
-def record_download(session: Session, thread: MessageThread, file: MessageAttachment, account_id: str) -> None:
-    """Write down who took a file, before it leaves."""
+def take_file(session: Session, thread: MessageThread, attachment_id: str, *, account_id: str) -> MessageAttachment:
+    """A file of a thread that the caller may read, written down before it leaves; raises UnknownAttachment."""
+    file = threads.get_attachment(session, thread, attachment_id)
     _record(session, "plan:message_attachment:download", thread, account_id, attachment=file.id)
+    return file
 
 
 def _new_thread(session: Session, staff: ProviderStaff, topic: ThreadTopic, subject: str) -> MessageThread:

@@ -105,12 +105,12 @@ def reply(thread_id: UUID) -> ResponseReturnValue:
 @require_staff
 def attachment(thread_id: UUID, attachment_id: UUID) -> ResponseReturnValue:
     """A file of the thread, as a download."""
-    found, session = _get(thread_id), db_session()
     try:
-        file = threads.get_attachment(session, found, str(attachment_id))
+        file = messages.take_file(
+            db_session(), _get(thread_id), str(attachment_id), account_id=current_staff().account_id
+        )
     except threads.UnknownAttachment:
         raise NotFoundPage from None
-    messages.record_download(session, found, file, current_staff().account_id)
     return as_download(file.name, file.media_type, file.content)
 
 
