@@ -112,7 +112,7 @@ class NotAcceptable(FhirProblem):
 
     status = 406
     issue = Issue.NOT_SUPPORTED
-    sentence = "Only FHIR 4.0 JSON is offered: application/fhir+json."
+    sentence = "XML and other forms are not offered. Ask for FHIR 4.0 JSON: Accept: application/fhir+json."
 
 
 class UnsupportedBody(FhirProblem):

@@ -9,16 +9,22 @@ from fhir.outcomes import NotAcceptable
 
 _FHIR_JSON = "application/fhir+json"
 _PLAIN_JSON = "application/json"
+_OLD_JSON = "application/json+fhir"
 _FORMATS = {
     "json": _FHIR_JSON,
     "application/json": _PLAIN_JSON,
     "text/json": _PLAIN_JSON,
     "application/fhir+json": _FHIR_JSON,
+    # Of DSTU2; some clients never changed it.
+    "application/json+fhir": _OLD_JSON,
     # A plus that was not encoded arrives as a space.
     "application/fhir json": _FHIR_JSON,
+    "application/json fhir": _OLD_JSON,
 }
 _ANYTHING = frozenset({"*/*", "application/*"})
 _VERSIONS = frozenset({"4.0", "4.0.1"})
+JSON_BODIES = frozenset({_FHIR_JSON, _PLAIN_JSON, _OLD_JSON})
+"""Media types of a body that is a resource."""
 
 
 class Handling(StrEnum):
