@@ -58,6 +58,12 @@ def handling(request: Request) -> Handling | None:
     return None
 
 
+def responds_async(request: Request) -> bool:
+    """Whether the client asks for an answer in the background (RFC 7240)."""
+    given = ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(",")
+    return "respond-async" in {preference.strip().lower() for preference in given}
+
+
 def _formatted(given: str) -> str:
     found = _FORMATS.get(given.partition(";")[0].strip().lower())
     if found is None:

@@ -31,7 +31,8 @@ _FOR_EVERY_ORIGIN = (
     ("Access-Control-Allow-Origin", "*"),
     (
         "Access-Control-Expose-Headers",
-        "ETag, Last-Modified, Location, Content-Location, Retry-After, WWW-Authenticate, X-Request-Id",
+        "Content-Location, ETag, Expires, Last-Modified, Location, Retry-After, WWW-Authenticate, X-Progress,"
+        " X-Request-Id",
     ),
 )
 _ALLOWED = "Authorization, DPoP, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"
@@ -56,7 +57,7 @@ def of_resource(resource: Resource, content_type: str) -> Response:
     return of_body(resource.body, content_type, headers)
 
 
-def of_body(body: bytes, content_type: str, headers: Headings = ()) -> Response:
+def of_body(body: bytes, content_type: str, headers: Headings = (), *, status: int = 200) -> Response:
     """A body, packed lightly where the client takes it and it is worth it."""
     sent = [("Vary", "Accept-Encoding"), *headers]
     encoding = (
@@ -65,7 +66,18 @@ def of_body(body: bytes, content_type: str, headers: Headings = ()) -> Response:
     if encoding:
         body = _packed(body, encoding)
         sent.append(("Content-Encoding", encoding))
-    return _whole(body, 200, content_type, sent)
+    return _whole(body, status, content_type, sent)
+
+
+def of_nothing(status: int, headers: Headings) -> Response:
+    """An answer that is all headers."""
+    return Response(status=status, headers=[*_FOR_EVERY_ORIGIN, *headers])
+
+
+def for_every_origin(answer: Response) -> Response:
+    """An answer that was made elsewhere, with the headers for apps in browsers."""
+    answer.headers.extend(_FOR_EVERY_ORIGIN)
+    return answer
 
 
 def of_problem(problem: FhirProblem) -> Response:

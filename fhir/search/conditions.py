@@ -18,6 +18,8 @@ class Test(StrEnum):
     EQUALS = "equals"
     STARTS = "starts"
     PRESENT = "present"
+    ABSENT = "absent"
+    """Of dates only."""
     SPAN = "span"
 
 

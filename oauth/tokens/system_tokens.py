@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from consent.policy import BackendFacts
-from oauth.models import ClientStatus, SystemToken
+from oauth.models import Client, ClientStatus, SystemToken
 from oauth.statements import find_system_token
 from oauth.tokens.token_problems import InvalidToken
 from oauth.tokens.token_rows import CLOCK_SKEW, new_secret
@@ -58,6 +58,17 @@ def check(session: Session, raw_access_token: str) -> SystemTokenRow:
         from_microseconds(found.created_at),
         from_microseconds(found.expires_at),
     )
+
+
+def standing(session: Session, client_id: str, scope: str) -> BackendFacts:
+    """What stands now of a right that a token had, for work that goes on after the token is over.
+
+    Raises InvalidToken where the client was suspended, retired or is none of its kind.
+    """
+    client = session.get(Client, client_id, populate_existing=True)
+    if client is None or client.status is not ClientStatus.APPROVED or client.backend_basis is None:
+        raise InvalidToken
+    return BackendFacts(client.id, scope, client.scopes, client.provider_organization_id)
 
 
 def find(session: Session, raw_access_token: str) -> SystemToken | None:
