@@ -42,7 +42,8 @@ def content_type(request: Request) -> str:
     version = request.args.get("fhirVersion")
     if version is not None and version not in _VERSIONS:
         raise NotAcceptable
-    given = request.args.get("_format") or (request.form.get("_format") if request.method == "POST" else None)
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    given = request.args.get("_format") or (request.form.get("_format") if is_form else None)
     return _formatted(given) if given else _accepted(accepted)
 
 
