@@ -1,6 +1,6 @@
 """The one gate: what this request may see or do. Only this module makes an Access."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -33,6 +33,11 @@ CLAIMS_TYPES = frozenset({
 """What a representative for claims only may reach: claims, and the people and places they name."""
 UNCLASSIFIED = "restricted"
 """The label of what could not be classified: kept from third parties, shown to the member."""
+DIRECTORY_TYPES = (
+    "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Organization", "OrganizationAffiliation",
+    "Practitioner", "PractitionerRole",
+)  # fmt: skip
+"""What the public provider directory may show (Da Vinci PDex Plan-Net); each is about no member."""
 EVERY_LABEL = frozenset({*(label.value for label in SensitiveClass), UNCLASSIFIED})
 PROVIDER_CLIENT_FUNCTIONS = {
     "ExplanationOfBenefit": PortalFunction.CLAIMS,
@@ -56,6 +61,7 @@ class AccessBasis(StrEnum):
     PLAN_SYSTEM = "plan_system"
     PLAN_CLIENT = "plan_client"
     STAFF_SUPPORT = "staff_support"
+    DIRECTORY = "directory"
 
 
 class AccessForged(TypeError):
@@ -202,6 +208,16 @@ def own_record(account: Account, choice: MemberChoice) -> Access:
     )
 
 
+def for_attribution(access: Access) -> Access:
+    """The Access of a plan's program to what goes on to providers: without the sensitive labels, ticked by nobody."""
+    return replace(access, excluded_labels=EVERY_LABEL, reason="provider access")
+
+
+def directory() -> Access:
+    """The Access of anybody at all to the plan's provider directory: people and places of care, nobody's record."""
+    return _DIRECTORY
+
+
 def plan_system(reason: str) -> Access:
     """The Access of the plan's own loading and reporting; `reason` goes into the audit row."""
     return Access(
@@ -272,6 +288,14 @@ def staff_support(look: SupportLook, staff: PlanStaff) -> Access:
         reason=look.reason_in_full,
         made_by=_MADE_HERE,
     )
+
+
+_DIRECTORY = Access(
+    basis=AccessBasis.DIRECTORY,
+    scopes=parse(" ".join(f"system/{name}.rs" for name in DIRECTORY_TYPES)),
+    patient_ids=frozenset(),
+    made_by=_MADE_HERE,
+)
 
 
 def _reach(

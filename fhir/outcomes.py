@@ -23,6 +23,8 @@ class Issue(StrEnum):
     CONFLICT = "conflict"
     TOO_LONG = "too-long"
     TOO_COSTLY = "too-costly"
+    BUSINESS_RULE = "business-rule"
+    INFORMATIONAL = "informational"
     THROTTLED = "throttled"
     TRANSIENT = "transient"
     EXCEPTION = "exception"
@@ -113,7 +115,32 @@ class NotAcceptable(FhirProblem):
 
     status = 406
     issue = Issue.NOT_SUPPORTED
-    sentence = "Only FHIR 4.0 JSON is offered: application/fhir+json."
+    sentence = "XML and other forms are not offered. Ask for FHIR 4.0 JSON: Accept: application/fhir+json."
+
+
+class TooCostly(FhirProblem):
+    """More than we do for one request."""
+
+    status = 413
+    issue = Issue.TOO_COSTLY
+
+
+class Unprocessable(FhirProblem):
+    """Well formed, and still a rule of the operation is not met."""
+
+    status = 422
+    issue = Issue.BUSINESS_RULE
+
+
+class TooManyRequests(FhirProblem):
+    """To be asked again after so many seconds, not earlier."""
+
+    status = 429
+    issue = Issue.THROTTLED
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class UnsupportedBody(FhirProblem):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from consent.scopes import Restriction
-from fhir.compartment import PATIENT_ELEMENT, TYPES
+from fhir.compartment import PATIENT_ELEMENT, SHARED_TYPES, TYPES
 from fhir.loading.preparation import Rejected, prepare_resource
 from fhir.outcomes import Gone, NotFound, OtherPatient
 from fhir.search import clauses, includes, ordering
@@ -107,6 +107,48 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
         total=_total(session, asked, where, len(kept) if start is None and not more else None),
         following=Cursor(kept[-1].place, kept[-1].id) if more else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Every resource of one type that an export is about, in order of ids.
+
+    `patients` limits to the records of some; `since` (after it) and `until` (up to it) are microseconds since 1970;
+    `alternatives` are sets of conditions of which one must hold, none of them where there are none.
+    """
+
+    resource_type: str
+    patients: frozenset[str] | None = None
+    since: int | None = None
+    until: int | None = None
+    alternatives: tuple[tuple[Condition, ...], ...] = ()
+
+
+def sweep(
+    session: Session, access: Access, asked: Sweep, after: str, limit: int, *, deleted: bool = False
+) -> tuple[Resource, ...]:  # fmt: skip
+    """The next resources after the id `after`, or the deleted ones; raises InsufficientScope.
+
+    Both reading and searching must be granted, as for a search whose matches are then read.
+    """
+    dialect = statements.dialect_of(session)
+    of_type = Clause(f"type = {dialect.mark} AND id > {dialect.mark}", (asked.resource_type, after))
+    where = [of_type, clauses.visible(dialect, access, asked.resource_type)]
+    where += [_require(session, access, asked.resource_type, letter) for letter in "sr"]
+    if asked.patients is not None and asked.resource_type not in SHARED_TYPES:
+        where.append(clauses.any_equal(dialect, "patient_id", sorted(asked.patients)))
+    if asked.since is not None:
+        where.append(Clause(f"last_updated > {dialect.mark}", (asked.since,)))
+    if asked.until is not None:
+        where.append(Clause(f"last_updated <= {dialect.mark}", (asked.until,)))
+    if asked.alternatives and not deleted:
+        where.append(clauses.any_of([_fits(dialect, one) for one in asked.alternatives]))
+    return _resources(session, statements.sweep(session, clauses.all_of(where), limit, deleted=deleted))
+
+
+def _fits(dialect: Dialect, conditions: tuple[Condition, ...]) -> Clause:
+    whole = clauses.all_of([clauses.condition(dialect, one) for one in conditions])
+    return Clause(f"({whole.text})", whole.values) if whole.text else Clause("(1 = 1)")
 
 
 def counts(session: Session, access: Access) -> dict[str, int]:

@@ -30,7 +30,7 @@ RESOURCE_TYPES = (
     "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse",
     "RelatedPerson", "ServiceRequest", "Specimen",
 )  # fmt: skip
-SYSTEM_TYPES = (*RESOURCE_TYPES, "PaymentReconciliation")
+SYSTEM_TYPES = (*RESOURCE_TYPES, "Group", "PaymentReconciliation")
 """What programs without a person may ask for."""
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 _US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"

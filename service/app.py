@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+import fhir.directory.routes
 import fhir.routes
 import oauth.brands
 import oauth.discovery
@@ -9,6 +10,8 @@ import oauth.expiry
 import oauth.registering
 import oauth.routes
 from consent import authorization_requests
+from fhir.bulk import standing as bulk_standing
+from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
@@ -172,6 +175,7 @@ BLUEPRINTS = (
     oauth.routes.blueprint,
     oauth.registering.blueprint,
     fhir.routes.blueprint,
+    fhir.directory.routes.blueprint,
     openapi.blueprint,
 )
 """Every page and endpoint."""
@@ -182,6 +186,7 @@ INSTALLERS = (
     staff_gate.install,
     oauth.routes.install,
     fhir.routes.install,
+    fhir.directory.routes.install,
     # in the sandbox only
     developer_trial.install,
     faults.install,
@@ -201,6 +206,8 @@ JOBS = (
     Job("members of apps", 5.0, member_notices.run),
     Job("privacy policies", 10.0, policy_watch.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
+    Job("bulk exports", 0.5, bulk_work.run, apart=True),
+    Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_tests.carry_out),
     Job(
         "janitor",

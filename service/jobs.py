@@ -40,11 +40,12 @@ class JobLease(Base):
 
 @dataclass(frozen=True)
 class Job:
-    """Something the worker does every so many seconds."""
+    """Something the worker does every so many seconds; `apart` in a thread of its own, since it may take long."""
 
     name: str
     every_seconds: float
     handler: Handler
+    apart: bool = False
 
 
 class Worker:
@@ -66,12 +67,21 @@ class Worker:
     def run(self) -> None:
         """Run until stopped."""
         elapsed = 0.0
+        apart = [threading.Thread(target=self._run_apart, args=(job,)) for job in self._jobs if job.apart]
+        for thread in apart:
+            thread.start()
         while not self._stop.is_set():
-            for job in self._jobs:
+            for job in (job for job in self._jobs if not job.apart):
                 if elapsed >= self._due.get(job.name, 0.0):
                     self._due[job.name] = elapsed + self._run(job)
             self._stop.wait(_TICK)
             elapsed += _TICK
+        for thread in apart:
+            thread.join()
+
+    def _run_apart(self, job: Job) -> None:
+        while not self._stop.is_set():
+            self._stop.wait(self._run(job))
 
     def run_once(self) -> None:
         """Run every job once, now."""

@@ -85,6 +85,10 @@ class Settings:
     """`PROGRAMS_REGISTER`: open, token (with REGISTRATION_TOKEN), or off: registration of apps by RFC 7591."""
     registration_token: str = field(default="", repr=False)
     """`REGISTRATION_TOKEN`: the initial access token that is asked for then, of 32 characters or more."""
+    provider_access: bool = False
+    """`PROVIDER_ACCESS`: yes or no; bulk export of attribution lists, for programs of the plan that serve providers."""
+    payer_to_payer: bool = False
+    """`PAYER_TO_PAYER`: yes or no; `Patient/$member-match`, for programs of the plan that serve other payers."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -143,6 +147,8 @@ class Settings:
             pool_size=int(environment.get("POOL_SIZE", "10")),
             programs_register=_programs_register(environment),
             registration_token=environment.get("REGISTRATION_TOKEN", ""),
+            provider_access=environment.get("PROVIDER_ACCESS", "no").lower() == "yes",
+            payer_to_payer=environment.get("PAYER_TO_PAYER", "no").lower() == "yes",
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
         )

@@ -291,6 +291,22 @@ class running_server:
             self._process.wait()
 
 
+@contextmanager
+def running_worker(settings: Settings) -> Iterator[None]:
+    """`flask worker run` for an installation."""
+    environment = os.environ | {
+        "MODE": "sandbox", "VAR": str(settings.var), "DATABASE_URL": settings.database_url,
+        "BASE_URL": settings.base_url, "SECRET_KEY": settings.secret_key.hex(), "SMTP_PORT": str(settings.smtp_port),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "flask", "--app", "wsgi:app", "worker", "run"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody uses now."""
     with socket.socket() as probe:

@@ -10,7 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from fhir.compartment import TYPES
-from fhir.interactions import ADDRESSES
+from fhir.directory.addresses import ADDRESSES as DIRECTORY_ADDRESSES
+from fhir.directory.addresses import SERVED
+from fhir.interactions import ADDRESSES, EVERY_ADDRESS
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from oauth.apps import client_metadata
@@ -19,12 +21,17 @@ from service.web import Latchstring
 
 # Of the OpenAPI Initiative, version 2022-10-07 (Apache-2.0): https://spec.openapis.org/oas/3.1/schema/2022-10-07
 _SCHEMA = json.loads(Path(__file__).with_name("openapi_3_1_schema.json").read_text("utf-8"))
-FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "openapi"})
+FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "directory", "openapi"})
+OFFERED = {
+    f"{blueprint}.{address.endpoint}": set(address.offered)
+    for blueprint, addresses in (("fhir", EVERY_ADDRESS), ("directory", DIRECTORY_ADDRESSES))
+    for address in addresses
+}
 NOT_DESCRIBED = {
     "oauth.resume": "a step of the person's own way, between pages",
     "fhir.nowhere": "answers every address where there is nothing",
-    "fhir.base": "offers nothing",
-    "fhir.base_with_slash": "offers nothing",
+    "directory.nowhere": "answers every address where there is nothing",
+    "fhir.member_match": "is there only where a setting says so",
 }
 
 
@@ -64,13 +71,14 @@ def test_every_endpoint_for_machines_is_described_and_no_other(app: Flask, clien
 
 def _spelt(rule: str) -> list[str]:
     path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
-    return [path.replace("{resource_type}", name) for name in TYPES] if "{resource_type}" in path else [path]
+    types = SERVED if path.startswith("/directory/") else TYPES
+    return [path.replace("{resource_type}", name) for name in types] if "{resource_type}" in path else [path]
 
 
 def _methods(endpoint: str, methods: set[str] | None) -> set[str]:
-    if endpoint.startswith("fhir."):
+    if endpoint in OFFERED:
         # These routes take every method, to refuse what the statement does not offer.
-        return {"POST"} if endpoint.endswith("_by_post") else {"GET"}
+        return OFFERED[endpoint]
     return set(methods or ()) - {"HEAD", "OPTIONS"}
 
 

@@ -70,6 +70,22 @@ def record(
     _write(session, access, asked, detail, count=len(sent))
 
 
+def record_export(session: Session, access: Access, asked: Asked, *, export_id: str, types: Sequence[str]) -> None:
+    """One row for an export that begins."""
+    detail: dict[str, Any] = {"interaction": asked.interaction, "export": export_id, "types": list(types)}
+    if wanted := asked.named:
+        detail["asked_for"] = wanted[:_MOST_NAMES]
+    if asked.parameters:
+        detail["parameters"] = list(asked.parameters)
+    _write(session, access, asked, detail)
+
+
+def record_file(session: Session, access: Access, asked: Asked, *, count: int, name: str) -> None:
+    """One row for a file of an export that is about to be sent, `count` resources in it."""
+    detail = {"interaction": asked.interaction, "export": asked.resource_id, "file": name}
+    _write(session, access, asked, detail, count=count)
+
+
 def record_refusal(session: Session, access: Access, asked: Asked, status: int) -> None:
     """One row for a refusal, with the ids that were asked for."""
     detail: dict[str, Any] = {"interaction": asked.interaction, "status": status}

@@ -9,16 +9,22 @@ from fhir.outcomes import NotAcceptable
 
 _FHIR_JSON = "application/fhir+json"
 _PLAIN_JSON = "application/json"
+_OLD_JSON = "application/json+fhir"
 _FORMATS = {
     "json": _FHIR_JSON,
     "application/json": _PLAIN_JSON,
     "text/json": _PLAIN_JSON,
     "application/fhir+json": _FHIR_JSON,
+    # Of DSTU2; some clients never changed it.
+    "application/json+fhir": _OLD_JSON,
     # A plus that was not encoded arrives as a space.
     "application/fhir json": _FHIR_JSON,
+    "application/json fhir": _OLD_JSON,
 }
 _ANYTHING = frozenset({"*/*", "application/*"})
 _VERSIONS = frozenset({"4.0", "4.0.1"})
+JSON_BODIES = frozenset({_FHIR_JSON, _PLAIN_JSON, _OLD_JSON})
+"""Media types of a body that is a resource."""
 
 
 class Handling(StrEnum):
@@ -36,7 +42,8 @@ def content_type(request: Request) -> str:
     version = request.args.get("fhirVersion")
     if version is not None and version not in _VERSIONS:
         raise NotAcceptable
-    given = request.args.get("_format") or (request.form.get("_format") if request.method == "POST" else None)
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    given = request.args.get("_format") or (request.form.get("_format") if is_form else None)
     return _formatted(given) if given else _accepted(accepted)
 
 
@@ -50,6 +57,12 @@ def handling(request: Request) -> Handling | None:
         if name.strip().lower() == "handling" and wanted in Handling.__members__.values():
             return Handling(wanted)
     return None
+
+
+def responds_async(request: Request) -> bool:
+    """Whether the client asks for an answer in the background (RFC 7240)."""
+    given = ",".join(request.headers.getlist("Prefer")).replace(";", ",").split(",")
+    return "respond-async" in {preference.strip().lower() for preference in given}
 
 
 def _formatted(given: str) -> str:

@@ -1,15 +1,23 @@
 """The CapabilityStatement (FHIR R4), made from the router's table, the parameters and the discovery facts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from fhir.bulk import groups
 from fhir.compartment import TYPES
-from fhir.interactions import INTERACTIONS, PAYMENT_ADDRESSES
+from fhir.directory.addresses import SERVED as IN_DIRECTORY
+from fhir.interactions import (
+    GROUP_ADDRESSES,
+    INTERACTIONS,
+    PAYMENT_ADDRESSES,
+    Address,
+    operations_of,
+)
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from fhir.search.combinations import COMBINATIONS
@@ -29,41 +37,72 @@ _GUIDES = (
 _INSTANTIATES = (
     "http://hl7.org/fhir/us/carin-bb/CapabilityStatement/c4bb",
     "http://hl7.org/fhir/us/core/CapabilityStatement/us-core-server",
+    "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data",
 )
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 _EXPECTATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation"
+_NETWORK = "http://hl7.org/fhir/us/davinci-pdex-plan-net/CapabilityStatement/plan-net"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
+_FORMATS = ("json", "application/json", "application/fhir+json")
+
+
 @lru_cache(maxsize=8)
-def statement(base: str, facts: Discovery) -> bytes:
-    """The CapabilityStatement of the API at `base`, as JSON."""
-    return orjson.dumps({
+def statement(base: str, facts: Discovery, on: frozenset[str]) -> bytes:
+    """The CapabilityStatement of the member API at `base`, as JSON; `on` are settings that add operations."""
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "security": _security(facts),
+        "resource": [*(_resource(one, on) for one in TYPES), _groups(on), _payments()],
+        "interaction": [{"code": "batch"}],
+        "operation": _operations(operations_of("", on)),
+    }
+    told = _head(base, "latchstring", "LatchstringMemberApi", "Member API", "The plan's member API, read-only")
+    return orjson.dumps(told | {
+        "instantiates": list(_INSTANTIATES),
+        "implementationGuide": list(_GUIDES),
+        "rest": [rest],
+    })  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def directory(base: str) -> bytes:
+    """The CapabilityStatement of the public provider directory at `base`, as JSON."""
+    told = _head(base, "latchstring-directory", "LatchstringProviderDirectory", "Provider directory",
+                 "The plan's provider directory, for everybody, without a token")  # fmt: skip
+    return orjson.dumps(told | {
+        "instantiates": [_NETWORK],
+        "rest": [{
+            "mode": "server",
+            "security": {"cors": True, "description": "Open: no token is asked for."},
+            "resource": [_listed(one) for one in IN_DIRECTORY],
+        }],
+    })  # fmt: skip
+
+
+def _head(base: str, name: str, computable: str, title: str, what: str) -> dict[str, Any]:
+    return {
         "resourceType": "CapabilityStatement",
-        "id": "latchstring",
+        "id": name,
         "url": f"{base}/metadata",
         "version": _VERSION,
-        "name": "LatchstringMemberApi",
-        "title": "Member API",
+        "name": computable,
+        "title": title,
         "status": "active",
         "date": CHANGED,
         "publisher": "Latchstring",
         "kind": "instance",
-        "instantiates": list(_INSTANTIATES),
         "software": {"name": "Latchstring", "version": _VERSION},
-        "implementation": {"description": "The plan's member API, read-only", "url": base},
+        "implementation": {"description": what, "url": base},
         "fhirVersion": "4.0.1",
-        "format": ["json", "application/json", "application/fhir+json"],
-        "implementationGuide": list(_GUIDES),
-        "rest": [
-            {
-                "mode": "server",
-                "security": _security(facts),
-                "resource": [*map(_resource, TYPES), _payments()],
-            }
-        ],
-    })  # fmt: skip
+        "format": list(_FORMATS),
+    }
+
+
+def _operations(addresses: Sequence[Address]) -> list[dict[str, str]]:
+    return [{"name": address.operation, "definition": address.definition} for address in addresses]
 
 
 def _security(facts: Discovery) -> dict[str, Any]:
@@ -83,12 +122,25 @@ def _security(facts: Discovery) -> dict[str, Any]:
     }
 
 
-def _resource(resource_type: str) -> dict[str, Any]:
+def _resource(resource_type: str, on: frozenset[str]) -> dict[str, Any]:
+    described = _described(resource_type, INTERACTIONS)
+    if operations := operations_of(resource_type, on):
+        described["operation"] = _operations(operations)
+    return described
+
+
+def _listed(resource_type: str) -> dict[str, Any]:
+    """A type of the directory, which keeps no versions to show."""
+    described = _described(resource_type, ("read", "search-type"))
+    return described | {"versioning": "versioned", "readHistory": False}
+
+
+def _described(resource_type: str, interactions: Sequence[str]) -> dict[str, Any]:
     described: dict[str, Any] = {"type": resource_type}
     if resource_type in _PROFILES:
         described["supportedProfile"] = _PROFILES[resource_type]
     described |= {
-        "interaction": [{"code": code} for code in INTERACTIONS],
+        "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": False,
@@ -108,6 +160,21 @@ def _resource(resource_type: str) -> dict[str, Any]:
 def _combination(force: str, names: str) -> dict[str, Any]:
     required = [{"url": "required", "valueString": name} for name in names.split("+")]
     return {"url": _COMBINATION, "extension": [{"url": _EXPECTATION, "valueCode": force}, *required]}
+
+
+def _groups(on: frozenset[str]) -> dict[str, Any]:
+    codes = {code for address in GROUP_ADDRESSES for code in address.offered.values()}
+    return {
+        "type": groups.TYPE,
+        "documentation": "Lists of members, for the plan's own programs.",
+        "interaction": [{"code": code} for code in sorted(codes)],
+        "versioning": "no-version",
+        "searchParam": [
+            {"name": "_id", "definition": R4 + "Resource-id", "type": "token"},
+            {"name": "name", "type": "string", "documentation": "What the list's name begins with."},
+        ],
+        "operation": _operations(operations_of(groups.TYPE, on)),
+    }
 
 
 def _payments() -> dict[str, Any]:

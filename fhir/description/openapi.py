@@ -4,8 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir.answers.negotiation import Handling
+from fhir.bulk import groups
+from fhir.bulk.asking import FORMATS
 from fhir.compartment import ID, TYPES
-from fhir.interactions import ADDRESSES, PAYMENT_ADDRESSES, Address
+from fhir.directory.addresses import ADDRESSES as DIRECTORY
+from fhir.directory.addresses import SERVED as IN_DIRECTORY
+from fhir.interactions import EVERY_ADDRESS, Address
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from fhir.search.parameters import Parameter
@@ -15,20 +19,57 @@ _FHIR = "application/fhir+json"
 _FORM = "application/x-www-form-urlencoded"
 _TEXT = {"type": "string"}
 _ID = {"type": "string", "pattern": f"^{ID.pattern}$"}
+_NDJSON = "application/fhir+ndjson"
+_NAMED = {
+    "resource_id": _ID, "version": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+    "export_id": {"type": "string", "format": "uuid"}, "file_name": {"type": "string", "pattern": "^[A-Za-z0-9.-]+$"},
+}  # fmt: skip
+_DATES = dict.fromkeys(("start", "end", "_since"), _TEXT)
+_EXPORT = {
+    "_outputFormat": {"enum": sorted(FORMATS - {"application/fhir ndjson"})}, "_since": _TEXT, "_until": _TEXT,
+    "_type": _TEXT, "_typeFilter": _TEXT,
+}  # fmt: skip
+_OPERATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "everything": ("All of a member's record", {**_DATES, "_type": _TEXT, "_count": {"type": "integer", "minimum": 0}}),
+    "docref": (
+        "A patient's documents",
+        {
+            "patient": _ID,
+            "start": _TEXT,
+            "end": _TEXT,
+            "type": _TEXT,
+            "on-demand": {"type": "boolean"},
+            "profile": _TEXT,
+        },
+    ),
+    "member_match": ("Match another payer's member", {}),
+    "export_system": ("Begin an export of everything", _EXPORT),
+    "export_patients": ("Begin an export of members' records", _EXPORT),
+    "export_group": ("Begin an export of a group's records", _EXPORT),
+}
+"""Of each operation, by endpoint, what it is and the parameters it takes in an address."""
 _SUMMARIES = {
+    "batch": "Several reads and searches", "export-status": "How an export stands", "export-cancel": "End an export",
+    "export-file": "A file of an export",
     "capabilities": "What this API offers", "search-type": "Search {0}", "read": "Read one {0}",
     "vread": "Read a version of one {0}", "history-instance": "The versions of one {0}",
 }  # fmt: skip
 
 
-def paths(prefix: str) -> dict[str, dict[str, Any]]:
+def paths(prefix: str, on: frozenset[str]) -> dict[str, dict[str, Any]]:
     """The OpenAPI Path Items of every address that offers something, for each resource type."""
-    return dict(_paths(prefix))
+    return dict(_paths(prefix, on))
 
 
-def endpoints() -> frozenset[str]:
-    """The endpoints of the application that `paths` describes."""
-    return frozenset(f"fhir.{address.endpoint}" for address in (*ADDRESSES, *PAYMENT_ADDRESSES) if address.offered)
+def directory_paths(prefix: str) -> dict[str, dict[str, Any]]:
+    """The same of the public provider directory."""
+    return {
+        prefix + _braced(address.rule).replace("{resource_type}", resource_type): _item(
+            address, resource_type, open_to="directory"
+        )
+        for address in DIRECTORY
+        for resource_type in (IN_DIRECTORY if "<resource_type>" in address.rule else ("",))
+    }
 
 
 def schemas() -> dict[str, Any]:
@@ -43,58 +84,90 @@ def schemas() -> dict[str, Any]:
     }
 
 
-def _paths(prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for address in (address for address in ADDRESSES if address.offered):
-        for resource_type in TYPES if "<resource_type>" in address.rule else ("",):
+def _paths(prefix: str, on: frozenset[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for address in (address for address in EVERY_ADDRESS if address.is_there(on)):
+        for resource_type in TYPES if "<resource_type>" in address.rule else (address.resource_type,):
             rule = address.rule.replace("<resource_type>", resource_type)
             yield prefix + _braced(rule), _item(address, resource_type)
-    for address in PAYMENT_ADDRESSES:
-        yield prefix + _braced(address.rule), _item(address, payments.TYPE)
 
 
 def _braced(rule: str) -> str:
     return rule.replace("<", "{").replace(">", "}")
 
 
-def _item(address: Address, resource_type: str) -> dict[str, Any]:
-    named = [
-        {"name": name, "in": "path", "required": True, "schema": _ID}
-        for name in ("resource_id", "version") if f"<{name}>" in address.rule
-    ]  # fmt: skip
+def _item(address: Address, resource_type: str, *, open_to: str = "") -> dict[str, Any]:
     return {
-        method.lower(): _operation(interaction, resource_type, method, named)
+        method.lower(): _operation(address, interaction, resource_type, method, open_to)
         for method, interaction in address.offered.items()
     }
 
 
 def _operation(
-    interaction: str, resource_type: str, method: str, named: list[dict[str, Any]]
+    address: Address, interaction: str, resource_type: str, method: str, open_to: str
 ) -> dict[str, Any]:  # fmt: skip
+    is_operation = interaction == "operation"
+    summary = _OPERATIONS[address.endpoint][0] if is_operation else _SUMMARIES[interaction].format(resource_type)
+    named = address.endpoint if is_operation or interaction == "batch" else interaction
     described: dict[str, Any] = {
-        "summary": _SUMMARIES[interaction].format(resource_type),
-        "operationId": "-".join(filter(None, (interaction, resource_type, method.lower()))),
-        "tags": [resource_type or "Discovery"],
-        "responses": _responses(interaction),
+        "summary": summary,
+        "operationId": "-".join(filter(None, (open_to, named, resource_type, method.lower()))),
+        "tags": [open_to or resource_type or "Discovery"],
+        "responses": _responses(interaction, is_export=not address.heads),
     }
-    if interaction != "capabilities":
+    if interaction != "capabilities" and not open_to:
         described["security"] = [{"smart": []}, {"token": []}]
-    given = [*named, {"name": "_format", "in": "query", "schema": {"enum": ["json", _FHIR, "application/json"]}}]
+    if body := _body(interaction, resource_type, method):
+        described["requestBody"] = {"content": body}
+    return described | {"parameters": _parameters(address, interaction, resource_type, method)}
+
+
+def _body(interaction: str, resource_type: str, method: str) -> dict[str, Any]:
+    if method != "POST":
+        return {}
     if interaction == "search-type":
+        return {_FORM: {"schema": {"type": "object", "properties": _search_shapes(resource_type)}}}
+    return _content("Bundle" if interaction == "batch" else "Resource")
+
+
+def _parameters(address: Address, interaction: str, resource_type: str, method: str) -> list[dict[str, Any]]:
+    given: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": shape}
+        for name, shape in _NAMED.items() if f"<{name}>" in address.rule
+    ]  # fmt: skip
+    if interaction.startswith("export-"):
+        return given
+    given.append({"name": "_format", "in": "query", "schema": {"enum": ["json", _FHIR, "application/json"]}})
+    if not address.heads:
+        given.append({"name": "Prefer", "in": "header", "required": True, "schema": {"enum": ["respond-async"]}})
+    elif interaction in {"search-type", "operation"}:
         given.append({"name": "Prefer", "in": "header", "schema": {"enum": [f"handling={one}" for one in Handling]}})
-        searched = _search_shapes(resource_type)
-        if method == "POST":
-            described["requestBody"] = {"content": {_FORM: {"schema": {"type": "object", "properties": searched}}}}
-        else:
-            given += [{"name": name, "in": "query", "schema": shape} for name, shape in searched.items()]
-    return described | {"parameters": given}
+    shapes: Mapping[str, Any] = {}
+    if method == "GET":
+        is_search = interaction == "search-type"
+        shapes = _search_shapes(resource_type) if is_search else _OPERATIONS.get(address.endpoint, ("", {}))[1]
+    return given + [{"name": name, "in": "query", "schema": shape} for name, shape in shapes.items()]
 
 
-def _responses(interaction: str) -> dict[str, Any]:
-    schema = "Bundle" if interaction in {"search-type", "history-instance"} else "Resource"
-    told = {"200": {"description": "The answer.", "content": _content(schema)}}
-    refused = ("400", "401", "403", "404", "405", "406", "410", "413", "414", "415", "429", "503")
-    told |= {status: {"description": "Refused.", "content": _content("OperationOutcome")} for status in refused}
+def _responses(interaction: str, *, is_export: bool) -> dict[str, Any]:
+    schema = "Bundle" if interaction in {"search-type", "history-instance", "batch"} else "Resource"
+    told: dict[str, Any] = {"200": {"description": "The answer.", "content": _content(schema)}}
+    if interaction == "export-status":
+        told["200"] = {"description": "The manifest.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    if interaction == "export-file":
+        told["200"] = {"description": "Resources, one a line.", "content": {_NDJSON: {}}}
+        told |= {"206": {"description": "A part of them.", "content": {_NDJSON: {}}}}
+        told |= {"304": {"description": "Not changed."}, "416": _refused()}
+    if is_export or interaction in {"export-status", "export-cancel"}:
+        told |= {"202": {"description": "Accepted.", "content": _content("OperationOutcome")}}
+    if is_export or interaction == "export-cancel":
+        del told["200"]
+    statuses = ["400", "401", "403", "404", "405", "406", "410", "413", "414", "415", "422", "429", "500", "503"]
+    told |= {status: _refused() for status in statuses}
     return told | {"304": {"description": "Not changed."}} if interaction in {"read", "vread"} else told
+
+
+def _refused() -> dict[str, Any]:
+    return {"description": "Refused.", "content": _content("OperationOutcome")}
 
 
 def _content(schema: str) -> dict[str, Any]:
@@ -103,6 +176,8 @@ def _content(schema: str) -> dict[str, Any]:
 
 def _search_shapes(resource_type: str) -> dict[str, Any]:
     """The parameters of a search and their shapes."""
+    if resource_type == groups.TYPE:
+        return {"_id": _TEXT, "name": _TEXT}
     if resource_type == payments.TYPE:
         own = {name: _declared(kind, definition) for name, kind, definition in payments.DECLARED}
         return own | {"_count": _count(payments.MOST)}

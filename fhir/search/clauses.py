@@ -270,6 +270,8 @@ def _dated(dialect: Dialect, column: Column, term: Term) -> Clause:
     start, end, name = f"{column.value}_start", f"{column.value}_end", column.value
     if term.test is Test.PRESENT:
         return Clause(f"({start} IS NOT NULL)")
+    if term.test is Test.ABSENT:
+        return Clause(f"({start} IS NULL)")
     hull = _compared(dialect, start, end, term)
     if column not in _SPANNED or term.prefix in _BY_HULL:
         return Clause(f"({start} IS NOT NULL AND {hull.text})", hull.values)

@@ -25,6 +25,8 @@ class Test(StrEnum):
     STARTS = "starts"
     CONTAINS = "contains"
     PRESENT = "present"
+    ABSENT = "absent"
+    """Of dates only."""
     SPAN = "span"
 
 

@@ -22,6 +22,7 @@ _SEARCH = "SELECT {columns}, {sort}{refs} FROM resource WHERE {where} AND NOT de
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
+_SWEEP = "SELECT {columns} FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
 _CURRENT, _REPLACED = "resource", "resource_version"
 HISTORY_LIMIT = 100
 
@@ -80,6 +81,15 @@ def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs
     if len(sort.keys) > 1:
         rows = [_with_places(row, len(sort.keys)) for row in rows]
     return [_with_refs(dialect, row) if with_refs else Row(*row) for row in rows]
+
+
+def sweep(session: Session, where: Clause, limit: int, *, deleted: bool) -> list[Row]:
+    """The first `limit` rows of one type that match, by id; those that are deleted, or those that are not."""
+    mark = dialect_of(session).mark
+    text = _SWEEP.format(
+        columns=_COLUMNS, where=where.text, deleted="deleted" if deleted else "NOT deleted", mark=mark
+    )  # fmt: skip
+    return [Row(*row) for row in _fetch(session, text, (*where.values, limit))]
 
 
 def count(session: Session, where: Clause) -> int:

@@ -82,6 +82,11 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
     return Written(len(fresh), len(changed), len(placed) - len(fresh) - len(changed), tuple(unplaced))
 
 
+def wait_for_writers(session: Session) -> None:
+    """Wait until nobody is in the middle of writing: whatever is written from now on says a later instant."""
+    _lock(session)
+
+
 def bury(session: Session, key: Key, standing: Standing) -> None:
     """Delete a resource: its row stays, says so, and is a version of its own."""
     _lock(session)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from consent.policy import BackendFacts, backend_scopes
-from oauth.models import ClientStatus, SystemToken
+from oauth.models import Client, ClientStatus, SystemToken
 from oauth.statements import add_system_token, find_system_token
 from oauth.tokens.token_problems import InvalidToken
 from oauth.tokens.token_rows import CLOCK_SKEW, new_secret
@@ -69,6 +69,17 @@ def scopes_of(row: SystemTokenRow) -> str:
     facts = row.facts
     of_system = str(backend_scopes(facts.token_scopes, facts.client_scopes, facts.organization_id))
     return " ".join(filter(None, (INTROSPECT if row.may_introspect else "", of_system)))
+
+
+def standing(session: Session, client_id: str, scope: str) -> BackendFacts:
+    """What stands now of a right that a token had, for work that goes on after the token is over.
+
+    Raises InvalidToken where the client was suspended, retired or is none of its kind.
+    """
+    client = session.get(Client, client_id, populate_existing=True)
+    if client is None or client.status is not ClientStatus.APPROVED or client.backend_basis is None:
+        raise InvalidToken
+    return BackendFacts(client.id, scope, client.scopes, client.provider_organization_id)
 
 
 def find(session: Session, raw_access_token: str) -> SystemToken | None:

@@ -15,6 +15,7 @@ GROUPS = {
     "apps": "Apps, and programs without a person.",
     "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
+    "groups": "Lists of members for bulk export.",
     "keys": "Keys that sign ID tokens.",
     "members": "The plan's roster.",
     "providers": "Provider groups, their addresses and practitioners.",

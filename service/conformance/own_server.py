@@ -44,12 +44,16 @@ def running(members: int) -> Iterator[OwnServer]:
         made, environment = certificates.make(place), _environment(place, port)
         _run("sandbox", "create", "--members", str(members), environment=environment)
         process = subprocess.Popen(_command(port, made), cwd=_ROOT, env=environment)  # noqa: S603 (ours)
+        # Exports are made in the background.
+        worker = subprocess.Popen((*_FLASK, "worker", "run"), cwd=_ROOT, env=environment)  # noqa: S603 (ours)
         try:
             _wait_for(Wire(made.authority), f"{environment['BASE_URL']}/sign-in", process)
             yield OwnServer(place / "sandbox.json", made.authority)
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            for one in (process, worker):
+                one.send_signal(signal.SIGTERM)
+            for one in (process, worker):
+                one.wait(30)
 
 
 def _environment(place: Path, port: int) -> Mapping[str, str]:

@@ -54,6 +54,8 @@ class SandboxFile:
     account: Account
     other_patient_id: str
     clients: tuple[Registered, ...]
+    group_ids: tuple[str, ...] = ()
+    """Lists of members that a program of the plan may export."""
 
     def app(self, method: str) -> Registered:
         """The first app that people send home to itself and that authenticates so; raises NotOffered."""
@@ -90,6 +92,7 @@ def read(path: Path, username: str | None = None) -> SandboxFile:
             account=account,
             other_patient_id=_other_patient(raw, account.patient_id),
             clients=tuple(_client(one, raw.get("demo_app")) for one in raw["clients"]),
+            group_ids=tuple(str(one["id"]) for one in raw.get("groups", ())),
         )
     except (OSError, ValueError) as unread:
         raise UnusableFile(f"{path} cannot be read: {type(unread).__name__}") from None

@@ -21,6 +21,7 @@ from service.sandbox import (
     backend_apps,
     developer_apps,
     gather,
+    member_lists,
     portal,
     provider_groups,
     remittances,
@@ -65,6 +66,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
             portal.open_missing(session, settings)
             sample_apps.register_missing(session, settings, sample_logos.draw)
             backend_apps.register_missing(session, settings)
+            member_lists.make_missing(session)
             app_developers.open_missing(session, settings)
             developer_apps.open_missing(session, settings, sample_logos.draw)
     finally:

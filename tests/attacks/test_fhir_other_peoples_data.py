@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -138,20 +139,39 @@ def test_case_084_the_order_of_loading_makes_no_difference(api: Api, engine: Eng
     assert b"Canary-later" not in api.get(f"Observation/early-{api.patient_id}").data
 
 
-def test_case_085_batches_are_not_offered(api: Api) -> None:
+def test_case_085_each_entry_of_a_batch_is_authorised_alone(api: Api) -> None:
+    urls = (
+        f"Patient/{OTHER}", f"Coverage?patient={OTHER}", "https://elsewhere.example/token", "//elsewhere.example/x",
+        "../../oauth/token", "/oauth/token", f"Patient/{OTHER}/$everything", "Patient/$export", "", "bulk/x",
+        f"{api.base}.evil.example/Patient/{api.patient_id}", f"Patient/{api.patient_id}#x", "$export",
+    )  # fmt: skip
+    nested = {"resource": {"resourceType": "Bundle", "type": "batch"}, "request": {"method": "POST", "url": ""}}
+    writing = [
+        {"request": {"method": method, "url": f"Patient/{api.patient_id}"}, "resource": {"resourceType": "Patient"}}
+        for method in ("PUT", "DELETE", "PATCH", "POST", "HEAD")
+    ]
+    odd: list[Any] = [nested, *writing, None, {}, {"request": {"method": "GET", "url": 7}}]
+    every = [{"request": {"method": "GET", "url": url}} for url in urls] + odd
+    answer = api.call("POST", "", json={"resourceType": "Bundle", "type": "batch", "entry": every})
+    assert answer.status_code == 200
+    told = [one["response"] for one in answer.get_json()["entry"]]
+    assert len(told) == len(every)
+    assert all(400 <= int(one["status"]) < 500 for one in told), [one["status"] for one in told]
+    assert b"Canary" not in answer.data
+
+
+def test_case_085_transactions_are_not_offered(api: Api) -> None:
     batch = {
         "resourceType": "Bundle", "type": "batch",
         "entry": [{"request": {"method": "GET", "url": f"Patient/{OTHER}"}},
                   {"request": {"method": "POST", "url": "https://elsewhere.example/token"}}],
     }  # fmt: skip
     for address in ("", "/"):
-        for kind in ("batch", "transaction"):
-            answer = api.client.post(
-                f"/fhir/r4{address}", json=batch | {"type": kind}, headers={"Authorization": f"Bearer {api.token}"}
-            )
-            assert answer.status_code == 405
-            assert "Allow" in answer.headers
-            assert answer.get_json()["resourceType"] == "OperationOutcome"
+        answer = api.client.post(
+            f"/fhir/r4{address}", json=batch | {"type": "transaction"}, headers={"Authorization": f"Bearer {api.token}"}
+        )
+        assert answer.status_code == 400
+        assert answer.get_json()["issue"][0]["code"] == "not-supported"
 
 
 def test_case_086_addresses_are_canonical_or_lead_nowhere(api: Api) -> None:
@@ -159,10 +179,12 @@ def test_case_086_addresses_are_canonical_or_lead_nowhere(api: Api) -> None:
     nowhere = (
         f"/fhir/r4/patient/{mine}", f"/fhir/r4/PATIENT/{mine}", f"/fhir/r4/Patient/{mine}/", "/fhir/r4/Patient/",
         f"/fhir/r4//Patient/{mine}", f"/fhir/r4/Patient//{mine}", f"/fhir/r4/Patient;v=1/{mine}",
-        f"/fhir/r4/Patient/{mine};v=1", f"/fhir/r4/Patient/{mine}.json", f"/fhir/r4/Patient/{mine}/$everything",
+        f"/fhir/r4/Patient/{mine};v=1", f"/fhir/r4/Patient/{mine}.json", f"/fhir/r4/Patient/{mine}/$everything/",
         f"/fhir/r4/Patient/{mine}/ExplanationOfBenefit", f"/fhir/r4/./Patient/{mine}", "/fhir/r4/Patients",
-        f"/fhir/r4/x/../Patient/{mine}", f"/fhir/r4/Patient%2F{mine}%2F", "/fhir/r4/$export",
-        "/fhir/r4/Group/1/$export", f"/fhir/r4/Patient/{OTHER}/$everything", f"/fhir/r4/Patient/{OTHER}/../{mine}",
+        f"/fhir/r4/x/../Patient/{mine}", f"/fhir/r4/Patient%2F{mine}%2F", "/fhir/r4/$Export",
+        "/fhir/r4/Group/1/$exports", f"/fhir/r4/Patient/{mine}/$export", "/fhir/r4/Patient/$everything",
+        "/fhir/r4/Coverage/$export", "/fhir/r4/Patient/$member-match",
+        f"/fhir/r4/Patient/{OTHER}/$everything", f"/fhir/r4/Patient/{OTHER}/../{mine}",
     )  # fmt: skip
     for address in nowhere:
         answer = api.client.get(address, headers={"Authorization": f"Bearer {api.token}"})

@@ -11,7 +11,7 @@ from service.conformance.wire import Wire
 from service.sandbox import create, prepare
 from service.settings import Settings
 from tests.conformance.proxy import Proxy
-from tests.conftest import LiveServer, free_port, running_server
+from tests.conftest import LiveServer, free_port, running_server, running_worker
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def sandbox_server(settings: Settings) -> Iterator[LiveServer]:
     """A sandbox on this database, served by two workers."""
     server = running_server(settings)
     make_sandbox(server.settings)
-    with server as running:
+    with server as running, running_worker(running.settings):
         yield running
 
 
@@ -37,6 +37,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     make_sandbox(settings)
     with (
         running_server(settings, workers=1, base_url=settings.base_url) as server,
+        running_worker(settings),
         Proxy(port, server, settings) as made,
     ):
         yield made

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from fhir import r4
+from fhir.bulk import groups
 from fhir.compartment import TYPES
 from fhir.description import search_page
 from fhir.payments import inquiry as payments
@@ -63,7 +64,9 @@ def test_it_lists_what_is_routed_and_nothing_else(app: Flask, statement: dict[st
     client = app.test_client()
     listed = {one["type"]: one for one in statement["rest"][0]["resource"]}
 
-    assert set(listed) == {*TYPES, payments.TYPE}
+    assert set(listed) == {*TYPES, payments.TYPE, groups.TYPE}
+    of_groups = listed.pop(groups.TYPE)
+    assert {one["code"] for one in of_groups["interaction"]} == {"read", "search-type"}
     of_payments = listed.pop(payments.TYPE)
     assert {one["code"] for one in of_payments["interaction"]} == {"read", "search-type"}
     assert {one["name"] for one in of_payments["searchParam"]} == {"_id", "identifier", "created"}
@@ -79,6 +82,31 @@ def test_it_lists_what_is_routed_and_nothing_else(app: Flask, statement: dict[st
             assert client.get(f"/fhir/r4/{address}").status_code == 401
         assert client.get(f"/fhir/r4/{resource_type}").status_code == 401
         assert client.post(f"/fhir/r4/{resource_type}/_search").status_code == 401
+
+
+def test_operations_are_listed_as_they_are_routed(app: Flask, statement: dict[str, Any]) -> None:
+    rest = statement["rest"][0]
+    listed = {one["type"]: one for one in rest["resource"]}
+
+    def told(described: dict[str, Any]) -> dict[str, str]:
+        return {one["name"]: one["definition"].rpartition("/")[2] for one in described.get("operation", ())}
+
+    assert told(rest) == {"export": "export"}
+    assert told(listed["Patient"]) == {"everything": "Patient-everything", "export": "patient-export"}
+    assert told(listed["Group"]) == {"export": "group-export"}
+    assert told(listed["DocumentReference"]) == {"docref": "docref"}
+    assert told(listed["Coverage"]) == {}
+    assert rest["interaction"] == [{"code": "batch"}]
+    assert "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data" in statement["instantiates"]
+    for address in (
+        "$export",
+        "Patient/$export",
+        "Group/x/$export",
+        "Patient/x/$everything",
+        "DocumentReference/$docref",
+    ):
+        assert app.test_client().get(f"/fhir/r4/{address}").status_code == 401
+    assert app.test_client().post("/fhir/r4/Patient/$member-match").status_code == 404, "until it is switched on"
 
 
 def test_the_carin_parameters_and_includes_are_there(statement: dict[str, Any]) -> None:
@@ -114,4 +142,4 @@ def test_the_page_about_search_parameters_is_current() -> None:
 
 def test_discovery_names_a_scope_for_every_type_that_is_served() -> None:
     assert set(TYPES) == set(RESOURCE_TYPES)
-    assert {*TYPES, payments.TYPE} == set(SYSTEM_TYPES)
+    assert {*TYPES, payments.TYPE, groups.TYPE} == set(SYSTEM_TYPES)

@@ -2,6 +2,7 @@
 
 import gzip
 
+import brotli
 import pytest
 import zstandard
 
@@ -17,6 +18,8 @@ from tests.fhir.conftest import Api, ids
         ("application/fhir+json; fhirVersion=4.0", 200, "application/fhir+json; charset=UTF-8"),
         ("application/fhir+json; fhirVersion=3.0", 406, "application/fhir+json; charset=UTF-8"),
         ("application/fhir+xml", 406, "application/fhir+json; charset=UTF-8"),
+        ("application/xml", 406, "application/fhir+json; charset=UTF-8"),
+        ("application/json+fhir", 200, "application/json+fhir; charset=UTF-8"),
         ("text/html", 406, "application/fhir+json; charset=UTF-8"),
         ("", 200, "application/fhir+json; charset=UTF-8"),
     ],
@@ -25,6 +28,14 @@ def test_the_form_of_the_answer(api: Api, accept: str, status: int, content_type
     answer = api.get(f"Patient/{api.patient_id}", headers={"Accept": accept})
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, content_type)
+
+
+def test_who_asks_for_xml_is_told_what_to_ask_for(api: Api) -> None:
+    answer = api.get("Patient", headers={"Accept": "application/fhir+xml"})
+
+    (issue,) = answer.get_json()["issue"]
+    assert issue["code"] == "not-supported"
+    assert "XML" in issue["diagnostics"] and "application/fhir+json" in issue["diagnostics"]
 
 
 def test_format_wins_over_accept(api: Api) -> None:
@@ -46,11 +57,14 @@ def test_post_search_takes_forms_only(api: Api) -> None:
 def test_answers_are_packed_for_who_takes_it(api: Api) -> None:
     plain = api.get("ExplanationOfBenefit?_elements=total,item&_count=3&_sort=_id")
     gzipped = api.get("ExplanationOfBenefit?_count=3", headers={"Accept-Encoding": "gzip"})
-    packed = api.get("ExplanationOfBenefit?_count=3", headers={"Accept-Encoding": "gzip, zstd"})
+    packed = api.get("ExplanationOfBenefit?_count=3", headers={"Accept-Encoding": "gzip, br, zstd"})
+    smaller = api.get("ExplanationOfBenefit?_count=3", headers={"Accept-Encoding": "br;q=1, gzip;q=0"})
 
     assert "Content-Encoding" not in plain.headers
     assert gzipped.headers["Content-Encoding"] == "gzip"
     assert b"searchset" in gzip.decompress(gzipped.data)
+    assert smaller.headers["Content-Encoding"] == "br"
+    assert b"searchset" in brotli.decompress(smaller.data)
     assert packed.headers["Content-Encoding"] == "zstd"
     assert b"searchset" in zstandard.ZstdDecompressor().decompressobj().decompress(packed.data)
 

@@ -1,12 +1,13 @@
 """The requirements, a module a section, in the order of a run: the last one ends the connections of those before.
 
-A section of another part of the suites' list (CARIN, US Core, bulk data) is a further module with REQUIREMENTS here.
+A section of another part of the suites' list (CARIN, US Core) is a further module with REQUIREMENTS here.
 """
 
 from service.conformance.requirement import Requirement
 from service.conformance.sections import (
     backend,
     brands,
+    bulk,
     discovery,
     granular,
     introspection,
@@ -31,5 +32,6 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     *granular.REQUIREMENTS,
     *negatives.REQUIREMENTS,
     *brands.REQUIREMENTS,
+    *bulk.REQUIREMENTS,
     *revocation.REQUIREMENTS,
 )

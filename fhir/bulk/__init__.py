@@ -1,0 +1,1 @@
+"""Bulk export (FHIR Bulk Data Access): asked for, carried out by the worker, polled, fetched, ended."""

@@ -1,0 +1,43 @@
+"""Files of exports on disk: a folder for each export below `VAR`, readable by this installation's user alone."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from fhir.bulk.models import BulkFile
+from service.settings import Settings
+
+
+def folder_of(settings: Settings, export_id: str) -> Path:
+    """Where the files of an export are; the id is one of ours."""
+    return settings.var / "exports" / export_id
+
+
+def path_of(settings: Settings, file: BulkFile) -> Path:
+    """Where a file is; its name is one of ours."""
+    return folder_of(settings, file.export_id) / file.name
+
+
+def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> None:
+    """Write lines behind what counts of the file, and count them. What a worker that died left there is overwritten.
+
+    They are on the disk when this returns, so that what the database says is never more than there is.
+    """
+    path = path_of(settings, file)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written = list(lines)
+    content = b"".join(line + b"\n" for line in written)
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as opened:
+        opened.seek(file.size)
+        opened.truncate()
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    file.size += len(content)
+    file.count += len(written)
+
+
+def remove(settings: Settings, export_id: str) -> None:
+    """Delete what there is of an export."""
+    shutil.rmtree(folder_of(settings, export_id), ignore_errors=True)

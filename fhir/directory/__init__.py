@@ -1,0 +1,1 @@
+"""The plan's provider directory for everybody: people, organizations and places of care, without a token."""

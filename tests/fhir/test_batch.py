@@ -1,0 +1,67 @@
+"""Batches of reads and searches."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from service.audit import AuditEvent, Outcome
+from tests.fhir.conftest import OTHER, Api
+
+
+def send(api: Api, *urls: Any, **given: Any) -> TestResponse:
+    entries = [{"request": {"method": "GET", "url": url}} if isinstance(url, str) else url for url in urls]
+    return api.call("POST", "", json={"resourceType": "Bundle", "type": "batch", "entry": entries} | given)
+
+
+def told(answer: TestResponse) -> list[tuple[str, str]]:
+    """Status and what came, of each entry."""
+    assert answer.status_code == 200, answer.text
+    found = answer.get_json()
+    assert (found["resourceType"], found["type"]) == ("Bundle", "batch-response")
+    return [
+        (one["response"]["status"], (one.get("resource") or one["response"].get("outcome", {})).get("resourceType", ""))
+        for one in found.get("entry", [])
+    ]
+
+
+def test_each_entry_is_answered_for_itself(api: Api, session: Session) -> None:
+    mine = api.patient_id
+    answer = send(
+        api, f"Patient/{mine}", f"Patient/{OTHER}", "ExplanationOfBenefit?_count=1", f"Coverage?patient={OTHER}",
+        f"Patient/{mine}/_history/1", f"Patient/{mine}/$everything?_count=2", f"{api.base}/Coverage/cov-{mine}",
+        {"request": {"method": "GET", "url": f"Patient/{mine}", "ifNoneMatch": 'W/"1"'}},
+    )  # fmt: skip
+    assert told(answer) == [
+        ("200", "Patient"), ("404", "OperationOutcome"), ("200", "Bundle"), ("403", "OperationOutcome"),
+        ("200", "Patient"), ("200", "Bundle"), ("200", "Coverage"), ("304", ""),
+    ]  # fmt: skip
+    first = answer.get_json()["entry"][0]
+    assert first["response"]["etag"] == 'W/"1"' and first["response"]["lastModified"].endswith("Z")
+    assert OTHER not in answer.text.replace(f"patient={OTHER}", "")
+    by_app = AuditEvent.tag.startswith("fhir:") & AuditEvent.client_id.is_not(None)
+    rows = session.scalars(select(AuditEvent).where(by_app).order_by(AuditEvent.id)).all()
+    assert [row.tag for row in rows] == [
+        "fhir:Patient:read", "fhir:Patient:read", "fhir:ExplanationOfBenefit:search", "fhir:Coverage:search",
+        "fhir:Patient:vread", "fhir:Patient:everything", "fhir:Coverage:read", "fhir:Patient:read",
+    ]  # fmt: skip
+    assert [row.outcome for row in rows[:4]] == [Outcome.SUCCESS, Outcome.REFUSED, Outcome.SUCCESS, Outcome.REFUSED]
+
+
+def test_a_scope_binds_entries_too(connect: Callable[..., Api]) -> None:
+    narrow = connect("launch/patient patient/Coverage.rs")
+    assert told(send(narrow, "Coverage", "ExplanationOfBenefit")) == [("200", "Bundle"), ("403", "OperationOutcome")]
+
+
+def test_what_is_no_batch_of_reads_is_refused(api: Api) -> None:
+    refused = api.call("POST", "", json={"resourceType": "Bundle", "type": "transaction", "entry": []})
+    assert refused.status_code == 400 and "batch" in refused.get_json()["issue"][0]["diagnostics"]
+    for body in ({"resourceType": "Patient"}, {"resourceType": "Bundle", "type": "searchset"},
+                 {"resourceType": "Bundle", "type": "batch", "entry": {}}):  # fmt: skip
+        assert api.call("POST", "", json=body).status_code == 400
+    assert send(api, *["Patient"] * 31).status_code == 413
+    assert told(send(api)) == []
+    assert api.client.post("/fhir/r4", json={}).status_code == 401
+    assert api.get("").status_code == 405

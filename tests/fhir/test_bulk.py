@@ -1,0 +1,275 @@
+"""Bulk export: asked for, made by the worker, polled, fetched, ended."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from fhir import store
+from fhir.bulk import files, groups, standing, work
+from fhir.bulk.models import BulkExport, BulkFile, GroupKind
+from fhir.loading import ingest
+from service.audit import AuditEvent
+from service.db import make_sessions
+from service.plan.models import Member
+from tests.conftest import MovableClock
+from tests.factories import make_member
+from tests.fhir import records
+from tests.fhir.conftest import OTHER, Api
+from tests.fhir.exporting import Exporter, exporter
+from tests.oauth.desk import Desk
+
+
+@pytest.fixture
+def plan(app: Flask, desk: Desk, loaded: str) -> Exporter:
+    """A program of the plan's own, with two members' records stored."""
+    return exporter(app, desk)
+
+
+def keys(lines: list[dict[str, Any]]) -> set[str]:
+    return {f"{one['resourceType']}/{one['id']}" for one in lines}
+
+
+def test_an_export_holds_every_record_once(plan: Exporter, loaded: str, session: Session) -> None:
+    answer = plan.ask()
+    assert answer.status_code == 202 and answer.get_json()["resourceType"] == "OperationOutcome"
+    place = answer.headers["Content-Location"]
+    waiting = plan.api.get(place)
+    assert waiting.status_code == 202 and not waiting.data
+    assert waiting.headers["Retry-After"] == "1" and len(waiting.headers["X-Progress"]) < 100
+    plan.work()
+    found = plan.ready(place)
+    assert found["request"] == f"{plan.api.base}/Patient/$export" and found["requiresAccessToken"] is True
+    assert found["error"] == found["deleted"] == [] and found["transactionTime"].endswith("Z")
+    lines = plan.lines(found)
+    expected = [f"{one['resourceType']}/{one['id']}" for who in (loaded, OTHER) for one in records.record_of(who)]
+    assert sorted(f"{one['resourceType']}/{one['id']}" for one in lines) == sorted(expected)
+    assert plan.lines(found, **{"Accept-Encoding": "gzip"}) == lines
+    rows = session.scalars(select(AuditEvent).where(AuditEvent.client_id == plan.program.id)).all()
+    tags = [row.tag for row in rows if row.tag.startswith("fhir:")]
+    assert tags[0] == "fhir:Patient:export" and tags.count("fhir:ExplanationOfBenefit:export-file") == 2
+    claims = [row for row in rows if row.tag == "fhir:ExplanationOfBenefit:export-file"]
+    assert {row.count for row in claims} == {8} and all(row.reason for row in claims)
+
+
+def test_the_whole_system_brings_the_directory_too(plan: Exporter) -> None:
+    found = keys(plan.lines(plan.manifest("$export")))
+    assert {"Practitioner/doctor", "Organization/payer", f"Patient/{OTHER}"} <= found
+    some = plan.lines(plan.manifest("$export?_type=Practitioner,Coverage"))
+    assert {one["resourceType"] for one in some} == {"Practitioner", "Coverage"}
+
+
+def test_parameters_narrow_and_cannot_widen(plan: Exporter, loaded: str) -> None:
+    filters = "Observation?category=laboratory,ExplanationOfBenefit?type=pharmacy"
+    some = f"Patient/$export?_type=Observation,ExplanationOfBenefit&_typeFilter={filters}"
+    assert keys(plan.lines(plan.manifest(some))) == {
+        f"{kind}/{name}-{who}"
+        for who in (loaded, OTHER)
+        for kind, name in (("Observation", "lab"), ("ExplanationOfBenefit", "eob-2"))
+    }
+    either = "_type=Observation&_typeFilter=Observation?category=laboratory&_typeFilter=Observation?code=8867-4"
+    assert len(plan.lines(plan.manifest(f"Patient/$export?{either}"))) == 4
+    one = {"resourceType": "Parameters", "parameter": [
+        {"name": "patient", "valueReference": {"reference": f"Patient/{loaded}"}},
+        {"name": "_type", "valueString": "Patient,Coverage"},
+        {"name": "_outputFormat", "valueString": "ndjson"},
+    ]}  # fmt: skip
+    assert keys(plan.lines(plan.manifest(json=one))) == {f"Patient/{loaded}", f"Coverage/cov-{loaded}"}
+    narrow = plan.with_scope("system/Coverage.rs system/Observation.rs?category=laboratory")
+    assert {one["id"] for one in narrow.lines(narrow.manifest())} == {
+        f"{name}-{who}" for who in (loaded, OTHER) for name in ("cov", "lab")
+    }
+    wide = "Patient/$export?_type=Observation&_typeFilter=Observation?category=vital-signs"
+    assert narrow.manifest(wide)["output"] == [], "a filter cannot widen a scope"
+
+
+def test_since_brings_changes_and_deletions(plan: Exporter, loaded: str, engine: Engine, system: Access) -> None:
+    first = plan.manifest()
+    changed = records.claim(f"eob-9-{loaded}", loaded)
+    assert ingest.load_resources(engine, [changed], access=system).rejected == 0
+    with make_sessions(engine).begin() as writing:
+        store.delete(writing, system, "Observation", f"lab-{loaded}")
+    found = plan.manifest(f"Patient/$export?_since={first['transactionTime']}")
+    assert keys(plan.lines(found)) == {f"ExplanationOfBenefit/eob-9-{loaded}"}
+    (deleted,) = plan.lines(found, "deleted")
+    assert deleted["type"] == "transaction"
+    assert [one["request"] for one in deleted["entry"]] == [{"method": "DELETE", "url": f"Observation/lab-{loaded}"}]
+    until = plan.manifest(f"Patient/$export?_type=ExplanationOfBenefit&_until={first['transactionTime']}")
+    assert f"ExplanationOfBenefit/eob-9-{loaded}" not in keys(plan.lines(until))
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("_outputFormat=csv", 400), ("_type=Nonsense", 400), ("_since=yesterday", 400), ("bogus=1", 400),
+        ("_elements=id", 400), ("_typeFilter=Observation", 400), ("_typeFilter=Observation?bogus=1", 400),
+        ("_typeFilter=Observation?_include=*", 400), ("_typeFilter=Observation?_has:x=1", 400),
+        ("_type=Patient&_typeFilter=Observation?code=1", 400), ("patient=Patient/x", 400),
+        ("_since=2026-01-01T00:00:00Z&_since=2026-01-02T00:00:00Z", 400),
+    ],
+)  # fmt: skip
+def test_what_is_asked_wrongly_is_told_at_once(plan: Exporter, query: str, status: int, session: Session) -> None:
+    answer = plan.ask(f"Patient/$export?{query}")
+    assert answer.status_code == status
+    assert answer.get_json()["issue"][0]["diagnostics"]
+    assert session.scalars(select(BulkExport)).all() == []
+
+
+def test_only_a_program_of_the_plan_exports_and_only_in_the_background(
+    plan: Exporter, api: Api, connect: Callable[..., Api], loaded: str
+) -> None:
+    levels = ("$export", "Patient/$export", "Group/g/$export")
+    assert [api.get(one, headers={"Prefer": "respond-async"}).status_code for one in levels] == [403, 403, 403]
+    assert [api.client.get(f"/fhir/r4/{one}").status_code for one in levels] == [401, 401, 401]
+    refused = plan.api.get("Patient/$export")
+    assert refused.status_code == 400 and "respond-async" in refused.text
+    assert plan.with_scope("system/Coverage.rs").ask("Patient/$export?_type=Patient").status_code == 403
+    assert plan.with_scope("system/Coverage.r").ask().status_code == 403
+    assert plan.ask("Group/unknown/$export").status_code == 404
+    assert plan.api.call("HEAD", "Patient/$export").status_code == 405
+    assert plan.ask("Patient/$export", prefer="handling=lenient").status_code == 202
+
+
+def test_lenient_handling_tells_in_a_file_what_was_left_out(plan: Exporter) -> None:
+    found = plan.manifest("Patient/$export?_elements=id&_type=Coverage", prefer="handling=lenient")
+    (told,) = plan.lines(found, "error")
+    assert "_elements" in told["issue"][0]["diagnostics"]
+
+
+def test_one_export_at_a_time_and_questions_apart(plan: Exporter, app: Flask, desk: Desk, clock: MovableClock) -> None:
+    place = plan.begin()
+    second = plan.ask()
+    assert second.status_code == 429 and int(second.headers["Retry-After"]) > 0
+    assert exporter(app, desk).ask().status_code == 202, "another client's own"
+    assert plan.api.get(place).status_code == 202
+    hasty = plan.api.get(place)
+    assert hasty.status_code == 429 and int(hasty.headers["Retry-After"]) > 0
+    clock.advance(1)
+    assert plan.api.get(place).status_code == 202
+
+
+def test_of_many_that_ask_at_once_one_begins(plan: Exporter) -> None:
+    statuses: list[int] = []
+    app = plan.api.client.application
+    gate = threading.Barrier(4)
+
+    def ask() -> None:
+        mine = Exporter(Api(app.test_client(), "", plan.api.token, plan.api.base), plan.program, plan.settings)
+        gate.wait()
+        statuses.append(mine.ask().status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [202, 429, 429, 429]
+
+
+def test_ending_an_export_deletes_its_files(plan: Exporter) -> None:
+    place = plan.begin()
+    plan.work()
+    found = plan.ready(place)
+    folder = files.folder_of(plan.settings, place.rpartition("/")[2])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert plan.api.call("DELETE", place).status_code == 202
+    assert not folder.exists()
+    gone = plan.api.get(place)
+    assert gone.status_code == 404 and gone.get_json()["resourceType"] == "OperationOutcome"
+    assert plan.api.get(found["output"][0]["url"]).status_code == 404
+    assert plan.api.call("DELETE", place).status_code == 404
+    running = plan.begin()
+    assert plan.api.call("DELETE", running).status_code == 202
+    plan.work()
+    assert plan.api.get(running).status_code == 404
+    assert plan.ask().status_code == 202, "the way is free"
+
+
+def test_an_export_is_over_after_a_day(plan: Exporter, clock: MovableClock, session: Session) -> None:
+    place = plan.begin("Patient/$export?_type=Coverage")
+    plan.work()
+    found = plan.ready(place)
+    clock.advance(86_400 + 60)
+    later = plan.with_scope("system/*.rs")
+    assert later.api.get(place).status_code == 404
+    assert later.api.get(found["output"][0]["url"]).status_code == 404
+    standing.delete_over(plan.api.client.application.extensions["latchstring"].sessions, plan.settings)
+    assert session.scalars(select(BulkFile)).all() == []
+    assert not list((plan.settings.var / "exports").iterdir())
+
+
+def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
+    plan: Exporter, monkeypatch: pytest.MonkeyPatch, session: Session, loaded: str
+) -> None:
+    monkeypatch.setattr(work, "PAGE", 2)
+    sessions = plan.api.client.application.extensions["latchstring"].sessions
+    place = plan.begin("Patient/$export?_type=ExplanationOfBenefit,Observation")
+    whole = files.append
+    written = 0
+
+    def dying(settings: Any, file: Any, lines: Any) -> None:
+        nonlocal written
+        written += 1
+        if written == 2:
+            with files.path_of(settings, file).open("ab") as opened:
+                opened.write(b'{"resourceType":"half a li')
+            raise KeyboardInterrupt
+        whole(settings, file, lines)
+
+    monkeypatch.setattr(files, "append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        work.run(sessions, plan.settings)
+    assert plan.api.get(place).status_code == 202
+    plan.work()
+    lines = plan.lines(plan.ready(place))
+    assert len(lines) == len(keys(lines)) == 12
+
+
+def test_files_are_split_and_a_bad_disk_is_told(plan: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "PAGE", 2)
+    monkeypatch.setattr(work, "FILE_LINES", 4)
+    found = plan.manifest("Patient/$export?_type=ExplanationOfBenefit")
+    assert [one["count"] for one in found["output"]] == [4, 4]
+    assert len(keys(plan.lines(found))) == 8
+
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(files, "append", full)
+    place = plan.begin()
+    plan.work()
+    failed = plan.api.get(place)
+    assert failed.status_code == 500 and failed.get_json()["issue"][0]["severity"] == "error"
+    assert plan.ask().status_code == 202, "and another may be asked for"
+
+
+def test_a_group_is_exported_for_who_is_in_it(
+    plan: Exporter, session: Session, engine: Engine, loaded: str, clock: MovableClock
+) -> None:
+    other = make_member(session, patient_id=OTHER)
+    groups.load(session, "diabetes", "Diabetes programme", GroupKind.PLAN, [other.member_number, "UNKNOWN"])
+    session.commit()
+    assert keys(plan.lines(plan.manifest("Group/diabetes/$export"))) == {
+        f"{one['resourceType']}/{one['id']}" for one in records.record_of(OTHER)
+    }
+    told = plan.api.get("Group/diabetes").get_json()
+    assert told["member"] == [{"entity": {"reference": f"Patient/{OTHER}"}}] and told["quantity"] == 1
+    assert [one["resource"]["id"] for one in plan.api.get("Group?name=diab").get_json()["entry"]] == ["diabetes"]
+    clock.advance(60)
+    token = plan.with_scope("system/*.rs")
+    since = token.manifest("Group/diabetes/$export?_type=Coverage")["transactionTime"]
+    clock.advance(60)
+    newcomer = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    members = [other.member_number, newcomer.member_number]
+    groups.load(session, "diabetes", "Diabetes programme", GroupKind.PLAN, members)
+    session.commit()
+    later = token.lines(token.manifest(f"Group/diabetes/$export?_since={since}"))
+    assert keys(later) == {f"{one['resourceType']}/{one['id']}" for one in records.record_of(loaded)}, (
+        "the new one's whole"
+    )

@@ -1,0 +1,180 @@
+"""What is prepared behind settings: attribution lists for Provider Access, and matching another payer's member."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from fhir.bulk import groups
+from fhir.bulk.models import GroupKind
+from fhir.loading import ingest
+from service.audit import AuditEvent, Outcome
+from service.clock import now
+from service.plan.models import Member
+from service.settings import Settings
+from tests.factories import make_member
+from tests.fhir import records
+from tests.fhir.conftest import OTHER
+from tests.fhir.exporting import Exporter, exporter
+from tests.oauth.desk import Desk
+
+MATCH = "Patient/$member-match"
+REGULAR = "http://hl7.org/fhir/us/davinci-hrex/StructureDefinition-hrex-consent.html#regular"
+NUMBER_TYPE = records.concept("http://terminology.hl7.org/CodeSystem/v2-0203", "MB")
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Both are switched on."""
+    var = tmp_path / "var"
+    var.mkdir()
+    environment = {"VAR": str(var), "DATABASE_URL": database_url, "BASE_URL": "http://localhost"}
+    switched_on = {"PROVIDER_ACCESS": "yes", "PAYER_TO_PAYER": "yes"}
+    return replace(Settings.from_environment(environment | switched_on), testing=True)
+
+
+@pytest.fixture
+def plan(app: Flask, desk: Desk, loaded: str) -> Exporter:
+    return exporter(app, desk)
+
+
+def flask(app: Flask, *arguments: str) -> Result:
+    return app.test_cli_runner().invoke(args=arguments)
+
+
+def test_an_attribution_list_leaves_out_who_opted_out_what_is_sensitive_and_amounts(
+    plan: Exporter, app: Flask, session: Session, loaded: str, tmp_path: Path
+) -> None:
+    other = make_member(session, patient_id=OTHER)
+    mine = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    session.commit()
+    file = tmp_path / "lists.csv"
+    file.write_text(
+        f"group,name,member_id\nclinic,Alder Clinic,{mine.member_number}\nclinic,,{other.member_number}\nclinic,,NONE\n"
+    )
+    told = flask(app, "groups", "load", "--attribution", str(file))
+    assert told.exit_code == 1 and "clinic: 2 members." in told.output and "NONE" in told.output
+    assert flask(app, "groups", "opt-out", other.member_number).exit_code == 0
+    assert "attribution" in flask(app, "groups", "list").output
+
+    lines = plan.lines(plan.manifest("Group/clinic/$export"))
+    assert OTHER not in str(lines)
+    claims = [one for one in lines if one["resourceType"] == "ExplanationOfBenefit"]
+    assert {one["id"] for one in claims} == {f"eob-{number}-{loaded}" for number in (1, 2, 3)}
+    assert not [one for one in claims if "total" in one] and "120.5" not in str(claims)
+    assert plan.api.get("Group/clinic").get_json()["quantity"] == 1
+    assert flask(app, "groups", "opt-out", "--undo", other.member_number).exit_code == 0
+    assert OTHER in str(plan.lines(plan.manifest("Group/clinic/$export?_type=Patient")))
+
+
+def test_lists_that_cannot_be_taken_are_told(app: Flask, session: Session, tmp_path: Path) -> None:
+    for content, why in (
+        ("group,member_id\nx,1\n", "no column name"),
+        ("group,name,member_id\nbad id,Name,1\n", "not a FHIR id"),
+    ):
+        (tmp_path / "bad.csv").write_text(content)
+        told = flask(app, "groups", "load", str(tmp_path / "bad.csv"))
+        assert told.exit_code == 1 and why in told.output, told.output
+    assert flask(app, "groups", "opt-out", "NOBODY").exit_code == 1
+    groups.load(session, "g", "G", GroupKind.PLAN, [])
+    with pytest.raises(groups.BadGroup):
+        groups.load(session, "g", "G", GroupKind.ATTRIBUTION, [])
+
+
+def parameters(member: Member, **changed: Any) -> dict[str, Any]:
+    """What another payer sends about a member."""
+    period = {
+        "start": (now() - timedelta(days=9)).date().isoformat(),
+        "end": (now() + timedelta(days=9)).date().isoformat(),
+    }
+    resources = {
+        "MemberPatient": {
+            "resourceType": "Patient", "birthDate": member.birth_date.isoformat(), "gender": "female",
+            "name": [{"family": member.family_name.upper(), "given": [member.given_name, "J."]}],
+        },
+        "CoverageToMatch": {"resourceType": "Coverage", "status": "active", "subscriberId": member.subscriber_number,
+                            "beneficiary": {}, "payor": [{}]},
+        "Consent": {"resourceType": "Consent", "status": "active", "patient": records.to("Patient/1"),
+                    "policy": [{"uri": REGULAR}], "provision": {"type": "permit", "period": period}},
+    }  # fmt: skip
+    for path, value in changed.items():
+        name, _, element = path.partition("__")
+        resources[name] = resources[name] | {element: value}
+    listed = [{"name": name, "resource": resource} for name, resource in resources.items()]
+    return {"resourceType": "Parameters", "parameter": listed}
+
+
+def test_a_member_is_matched_by_name_birth_date_and_coverage(
+    plan: Exporter, session: Session, engine: Engine, system: Access, loaded: str
+) -> None:
+    member = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    session.commit()
+    number = {"type": NUMBER_TYPE, "system": "https://plan.example/members", "value": member.member_number}
+    assert ingest.load_resources(engine, [records.patient(loaded, identifier=[number])], access=system).rejected == 0
+    told = plan.api.call("POST", MATCH, json=parameters(member))
+    assert told.status_code == 200, told.text
+    found = {one["name"]: one for one in told.get_json()["parameter"]}
+    assert found["MemberIdentifier"]["valueIdentifier"] == number
+    assert found["MemberId"]["valueReference"]["reference"] == f"Patient/{loaded}"
+    row = session.scalars(select(AuditEvent).where(AuditEvent.tag == "fhir:Patient:member-match")).one()
+    session.commit()
+    assert row.detail and row.detail["asked_for"] == [loaded]
+
+    past = {"start": "2020-01-01", "end": "2020-02-01"}
+    for changed in (
+        {"MemberPatient__birthDate": "1900-01-01"}, {"MemberPatient__name": [{"family": "Nobody", "given": ["X"]}]},
+        {"MemberPatient__name": "text"}, {"CoverageToMatch__subscriberId": "OTHER"}, {"Consent__status": "inactive"},
+        {"Consent__provision": {"type": "deny"}}, {"Consent__provision": {"type": "permit", "period": past}},
+        {"Consent__policy": [{"uri": "https://elsewhere.example"}]}, {"Consent__patient": None},
+        {"Consent__provision": {"type": "permit", "period": {"start": "never"}}},
+    ):  # fmt: skip
+        refused = plan.api.call("POST", MATCH, json=parameters(member, **changed))
+        assert refused.status_code == 422, changed
+        assert member.family_name not in refused.text
+    twin = {"birth_date": member.birth_date, "family_name": member.family_name, "given_name": member.given_name}
+    make_member(session, subscriber_number=member.subscriber_number, **twin)
+    session.commit()
+    assert plan.api.call("POST", MATCH, json=parameters(member)).status_code == 422, "two fit"
+    refusals = select(AuditEvent).where(
+        AuditEvent.tag == "fhir:Patient:member-match", AuditEvent.outcome == Outcome.REFUSED
+    )
+    assert len(session.scalars(refusals).all()) == 11
+
+
+def test_parameters_are_checked_and_nobody_else_matches(plan: Exporter, session: Session, loaded: str) -> None:
+    member = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    session.commit()
+    whole = parameters(member)
+    for wrong in (
+        {"resourceType": "Parameters"}, whole | {"parameter": whole["parameter"][:2]}, {"resourceType": "Patient"},
+        whole | {"parameter": [*whole["parameter"], whole["parameter"][0]]},
+        whole | {"parameter": [{"name": "MemberPatient", "resource": 7}]},
+    ):  # fmt: skip
+        assert plan.api.call("POST", MATCH, json=wrong).status_code == 400
+    assert plan.with_scope("system/Coverage.rs").api.call("POST", MATCH, json=whole).status_code == 403
+
+
+def test_nothing_of_it_is_there_until_it_is_switched_on(plan: Exporter, app: Flask, session: Session) -> None:
+    groups.load(session, "clinic", "Clinic", GroupKind.ATTRIBUTION, [])
+    session.commit()
+
+    def operations() -> set[str]:
+        rest = app.test_client().get("/fhir/r4/metadata").get_json()["rest"][0]
+        return {one["name"] for resource in rest["resource"] for one in resource.get("operation", ())}
+
+    assert "member-match" in operations()
+    assert "/fhir/r4/Patient/$member-match" in app.test_client().get("/openapi.json").get_json()["paths"]
+    held = app.extensions["latchstring"]
+    held.settings = replace(held.settings, provider_access=False, payer_to_payer=False)
+    assert "member-match" not in operations()
+    assert plan.api.call("POST", MATCH, json={}).status_code == 404
+    assert plan.ask("Group/clinic/$export").status_code == 404
+    assert plan.api.get("Group/clinic").status_code == 404
+    assert plan.api.get("Group").get_json().get("entry") is None
