@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from consent.policy import Access
 from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.loading.preparation import Rejected, prepare_resource
+from fhir.loading.faults import Rejected
+from fhir.loading.preparation import prepare_resource
 from fhir.outcomes import Gone, NotFound, OtherPatient
 from fhir.search import clauses, includes
 from fhir.search import query as searching
