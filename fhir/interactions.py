@@ -41,6 +41,15 @@ PAYMENT_ADDRESSES = (
 )
 """What a provider's backend client has besides (`fhir.payments`)."""
 
+PLAN_ADDRESSES = (
+    Address("capabilities", "/metadata", {"GET": "capabilities"}),
+    Address("base", "", {"POST": "batch"}),
+    Address("type", "/<resource_type>", {"POST": "create"}),
+    Address("vread", "/<resource_type>/<resource_id>/_history/<version>", {"GET": "vread"}),
+    Address("instance", "/<resource_type>/<resource_id>", {"GET": "read", "PUT": "update", "DELETE": "delete"}),
+)
+"""The plan's own base (`fhir.plan`)."""
+
 _ORDER = ("read", "vread", "history-instance", "search-type")
 INTERACTIONS = tuple(code for code in _ORDER if any(code in address.offered.values() for address in ADDRESSES))
 """What is offered for every resource type."""

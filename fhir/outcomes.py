@@ -21,6 +21,8 @@ class Issue(StrEnum):
     NOT_FOUND = "not-found"
     DELETED = "deleted"
     CONFLICT = "conflict"
+    MULTIPLE_MATCHES = "multiple-matches"
+    BUSINESS_RULE = "business-rule"
     TOO_LONG = "too-long"
     THROTTLED = "throttled"
     TRANSIENT = "transient"
@@ -87,6 +89,34 @@ class Gone(FhirProblem):
     sentence = "The resource has been deleted."
 
 
+class Conflict(FhirProblem):
+    """What stands does not allow it."""
+
+    status = 409
+    issue = Issue.CONFLICT
+    sentence = "The resource cannot be changed so."
+
+
+class PreconditionFailed(FhirProblem):
+    """The condition that came with a write does not hold."""
+
+    status = 412
+    issue = Issue.CONFLICT
+    sentence = "The resource has another version now: read it again."
+
+    def __init__(self, sentence: str = "", *, issue: Issue = Issue.CONFLICT) -> None:
+        super().__init__(sentence)
+        self.issue = issue
+
+
+class Unprocessable(FhirProblem):
+    """A resource that is well-formed and breaks a rule."""
+
+    status = 422
+    issue = Issue.BUSINESS_RULE
+    sentence = "The resource breaks a rule."
+
+
 class PageExpired(FhirProblem):
     """A page link that is too old."""
 
@@ -102,8 +132,8 @@ class MethodNotAllowed(FhirProblem):
     issue = Issue.NOT_SUPPORTED
     sentence = "This interaction is not offered: the member API is read-only."
 
-    def __init__(self, allowed: str) -> None:
-        super().__init__()
+    def __init__(self, allowed: str, sentence: str = "") -> None:
+        super().__init__(sentence)
         self.headers = {"Allow": allowed}
 
 

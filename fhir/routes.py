@@ -17,6 +17,7 @@ from fhir.description import capability
 from fhir.interactions import ADDRESSES, METHODS, PAYMENT_ADDRESSES, Address
 from fhir.outcomes import BadRequest, FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
 from fhir.payments import inquiry as payments
+from fhir.search import history_asked
 from fhir.search import query as searching
 from oauth import discovery
 from oauth.tokens.protector import access_for_request
@@ -76,10 +77,12 @@ def history(resource_type: str, resource_id: str) -> Response:
     """The versions of a resource."""
     content_type = negotiation.content_type(request_ctx.request)
     call = _begin(resource_type, "history", resource_id)
-    versions = store.history(call.session, call.access, resource_type, resource_id)
-    disclosures.record(call.session, call.access, call.asked, versions)
+    strict = negotiation.handling(request) is Handling.STRICT
+    wanted, used = history_asked.parse(list(request.args.items(multi=True)), strict=strict)
+    versions = store.history(call.session, call.access, resource_type, resource_id, wanted)
+    disclosures.record(call.session, call.access, call.asked, versions.page)
     base = web.settings().fhir_base
-    body = bundles.history(base, versions, own_link=f"{base}/{resource_type}/{resource_id}/_history")
+    body = bundles.history(base, f"{resource_type}/{resource_id}", versions, used)
     return responses.of_body(body, content_type)
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+import fhir.plan.routes
 import fhir.routes
 import oauth.brands
 import oauth.discovery
@@ -172,6 +173,7 @@ BLUEPRINTS = (
     oauth.routes.blueprint,
     oauth.registering.blueprint,
     fhir.routes.blueprint,
+    fhir.plan.routes.blueprint,
     openapi.blueprint,
 )
 """Every page and endpoint."""
@@ -182,6 +184,7 @@ INSTALLERS = (
     staff_gate.install,
     oauth.routes.install,
     fhir.routes.install,
+    fhir.plan.routes.install,
     # in the sandbox only
     developer_trial.install,
     faults.install,

@@ -11,6 +11,8 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 
 from fhir.description import openapi as of_fhir
+from fhir.plan import statement as of_plan
+from fhir.plan.routes import PREFIX as PLAN_PREFIX
 from fhir.routes import PREFIX
 from oauth import description as of_oauth
 from oauth import discovery
@@ -45,7 +47,7 @@ def describe(app: Flask) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": settings.base_url}],
-        "paths": _oauth_paths(app) | of_fhir.paths(PREFIX),
+        "paths": _oauth_paths(app) | of_fhir.paths(PREFIX) | of_plan.paths(PLAN_PREFIX),
         "components": {
             "schemas": of_oauth.schemas() | of_fhir.schemas(),
             "securitySchemes": of_oauth.security_schemes(facts),

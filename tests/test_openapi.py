@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from fhir.compartment import TYPES
-from fhir.interactions import ADDRESSES
+from fhir.interactions import ADDRESSES, PLAN_ADDRESSES
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from oauth.apps import client_metadata
@@ -19,12 +19,13 @@ from service.web import Latchstring
 
 # Of the OpenAPI Initiative, version 2022-10-07 (Apache-2.0): https://spec.openapis.org/oas/3.1/schema/2022-10-07
 _SCHEMA = json.loads(Path(__file__).with_name("openapi_3_1_schema.json").read_text("utf-8"))
-FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "openapi"})
+FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "fhir_plan", "openapi"})
 NOT_DESCRIBED = {
     "oauth.resume": "a step of the person's own way, between pages",
     "fhir.nowhere": "answers every address where there is nothing",
     "fhir.base": "offers nothing",
     "fhir.base_with_slash": "offers nothing",
+    "fhir_plan.nowhere": "answers every address where there is nothing",
 }
 
 
@@ -64,13 +65,16 @@ def test_every_endpoint_for_machines_is_described_and_no_other(app: Flask, clien
 
 def _spelt(rule: str) -> list[str]:
     path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
-    return [path.replace("{resource_type}", name) for name in TYPES] if "{resource_type}" in path else [path]
+    by_type = "{resource_type}" in path and not path.startswith("/plan/")
+    return [path.replace("{resource_type}", name) for name in TYPES] if by_type else [path]
 
 
 def _methods(endpoint: str, methods: set[str] | None) -> set[str]:
     if endpoint.startswith("fhir."):
         # These routes take every method, to refuse what the statement does not offer.
         return {"POST"} if endpoint.endswith("_by_post") else {"GET"}
+    if endpoint.startswith("fhir_plan."):
+        return next(set(one.offered) for one in PLAN_ADDRESSES if one.endpoint == endpoint.partition(".")[2])
     return set(methods or ()) - {"HEAD", "OPTIONS"}
 
 

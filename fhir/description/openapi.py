@@ -7,7 +7,7 @@ from fhir.answers.negotiation import Handling
 from fhir.compartment import ID, TYPES
 from fhir.interactions import ADDRESSES, PAYMENT_ADDRESSES, Address
 from fhir.payments import inquiry as payments
-from fhir.search import parameters
+from fhir.search import history_asked, parameters
 from fhir.search.parameters import Parameter
 from fhir.search.query import MAX_COUNT, Summary, Total
 
@@ -79,6 +79,11 @@ def _operation(
     if interaction != "capabilities":
         described["security"] = [{"smart": []}, {"token": []}]
     given = [*named, {"name": "_format", "in": "query", "schema": {"enum": ["json", _FHIR, "application/json"]}}]
+    if interaction == "history-instance":
+        given += [
+            {"name": "_count", "in": "query", "schema": _count(history_asked.MOST)},
+            *({"name": name, "in": "query", "schema": _TEXT} for name in ("_since", "_at")),
+        ]
     if interaction == "search-type":
         given.append({"name": "Prefer", "in": "header", "schema": {"enum": [f"handling={one}" for one in Handling]}})
         searched = _search_shapes(resource_type)

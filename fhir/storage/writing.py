@@ -73,7 +73,7 @@ class Written:
 
 def write(session: Session, batch: Sequence[Prepared]) -> Written:
     """Store the batch (no key twice) in the caller's transaction."""
-    _lock(session)
+    lock(session)
     placed, unplaced = _place(session, batch)
     _label_by_medication(session, placed)
     standing = find_standing(session, [one.key for one in placed])
@@ -90,7 +90,7 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
 
 def bury_all(session: Session, keys: Iterable[Key]) -> int:
     """Delete what stands of these; how many did."""
-    _lock(session)
+    lock(session)
     standing = {key: found for key, found in find_standing(session, keys).items() if not found.deleted}
     for key, found in standing.items():
         bury(session, key, found)
@@ -99,7 +99,7 @@ def bury_all(session: Session, keys: Iterable[Key]) -> int:
 
 def bury(session: Session, key: Key, standing: Standing) -> None:
     """Delete a resource: its row stays, says so, and is a version of its own."""
-    _lock(session)
+    lock(session)
     resource_type, resource_id = key
     current = (StoredResource.type == resource_type, StoredResource.id == resource_id)
     copied = select(*(getattr(StoredResource, name) for name in _SAME_COLUMNS)).where(*current)
@@ -109,6 +109,13 @@ def bury(session: Session, key: Key, standing: Standing) -> None:
         .where(*current)
         .values(version=standing.version + 1, last_updated=_moment(), deleted=True, body=b"", content_hash=b"")
     )
+
+
+def has_records(session: Session, patient_id: str) -> bool:
+    """Whether anything that is not deleted is kept of a patient, but the Patient itself."""
+    stored = StoredResource
+    kept = (stored.patient_id == patient_id, stored.type != "Patient", stored.deleted.is_(False))
+    return session.scalar(select(stored.id).where(*kept).limit(1)) is not None
 
 
 def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
@@ -165,7 +172,8 @@ def _hide_from_former_providers(session: Session, moved: Sequence[Prepared]) -> 
             )
 
 
-def _lock(session: Session) -> None:
+def lock(session: Session) -> None:
+    """Let nobody else write resources until this transaction ends."""
     if dialect_of(session) is Dialect.POSTGRESQL:
         session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOADER_LOCK})
 

@@ -143,7 +143,7 @@ def test_put_and_delete_keep_versions(engine: Engine, system: Access) -> None:
         store.delete(session, system, "Patient", "p")
         store.delete(session, system, "Patient", "p")
         assert store.put(session, system, records.patient("p")).version == 3
-        assert [one.deleted for one in store.history(session, system, "Patient", "p")] == [False, True, False]
+        assert [one.deleted for one in store.history(session, system, "Patient", "p").page] == [False, True, False]
         with pytest.raises(NotFound):
             store.delete(session, system, "Patient", "nobody")
 
