@@ -170,6 +170,7 @@ def _scan(file: BinaryIO) -> Iterator[Line]:
 def _entry(scan: _Scan, number: int) -> Line:
     raw = scan.drop()
     if scan.is_too_long:
+        scan.is_too_long = False
         return fault(number, b"", _TOO_LONG)
     if scan.bundle_type == b'"history"':
         return fault(number, raw[:200], _HISTORY)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from fhir.compartment import SHARED, SHARED_TYPES
 from fhir.loading import labels
 from fhir.loading.preparation import Prepared
+from fhir.merges import following
 from fhir.models import StoredResource, StoredVersion, delimited
 from fhir.search.clauses import Dialect
 from fhir.search.declared import DATES, Column
@@ -75,6 +76,7 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
     """Store the batch (no key twice) in the caller's transaction."""
     lock(session)
     placed, unplaced = _place(session, batch)
+    following.follow(session, placed)
     _label_by_medication(session, placed)
     standing = find_standing(session, [one.key for one in placed])
     fresh = [one for one in placed if one.key not in standing]
