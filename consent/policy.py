@@ -156,7 +156,8 @@ class BackendFacts:
 def access_for_backend(session: Session, facts: BackendFacts) -> Access:
     """The Access of a program without a person, by whose program it is (decision 44).
 
-    The plan's own reaches every member, as the plan does. A provider's reaches the claims and payments of the groups
+    The plan's own reaches every member, as the plan does, and writes at the plan's base what its scopes allow
+    (decision 64). A provider's reaches the claims and payments of the groups
     that its organization's own logins reach at this moment, by provider authority as they do, and nothing else.
     """
     scopes = backend_scopes(facts.token_scopes, facts.client_scopes, facts.organization_id)
@@ -174,12 +175,13 @@ def access_for_backend(session: Session, facts: BackendFacts) -> Access:
 
 
 def backend_scopes(asked: str, allowed: str, organization_id: str | None) -> ScopeSet:
-    """Asked ∧ allowed for the client ∧ reading ∧ what a provider may reach at all: system/ scopes only."""
-    met = parse(asked).meet(parse(allowed)).limited_to_contexts({"system"}).limited_to_letters(READ_LETTERS)
+    """Asked ∧ allowed for the client ∧ what a provider may reach at all, which is reading: system/ scopes only."""
+    met = parse(asked).meet(parse(allowed)).limited_to_contexts({"system"})
     met = met.without(*met.words)
     if organization_id is None:
         return met
-    return met.limited_to_types(PROVIDER_CLIENT_FUNCTIONS, {*PROVIDER_CLIENT_FUNCTIONS, "*"})
+    readable = met.limited_to_letters(READ_LETTERS)
+    return readable.limited_to_types(PROVIDER_CLIENT_FUNCTIONS, {*PROVIDER_CLIENT_FUNCTIONS, "*"})
 
 
 def _reach_of_organization(session: Session, organization_id: str, scopes: ScopeSet) -> tuple[GroupReach, ...]:

@@ -72,7 +72,7 @@ class MemberChoice:
 
 def members_for(session: Session, account: Account) -> list[MemberChoice]:
     """The members this account may act for now: its own record first, then the linked ones by name."""
-    own = session.get(Member, account.member_id) if account.member_id else None
+    own = _own(session, account)
     linked = sorted(_current_links(session, account), key=lambda link: link.member.full_name)
     choices = [MemberChoice(link.member, link) for link in linked]
     return [MemberChoice(own, None), *choices] if own else choices
@@ -81,7 +81,7 @@ def members_for(session: Session, account: Account) -> list[MemberChoice]:
 def right_for(session: Session, account: Account, member_id: str) -> MemberChoice | None:
     """The right of this account for one member, as it stands now; None when there is none."""
     # The own record goes before any link to it, so that links need not be looked for.
-    if account.member_id == member_id and (own := session.get(Member, member_id)):
+    if account.member_id == member_id and (own := _own(session, account)):
         return MemberChoice(own, None)
     return next((choice for choice in members_for(session, account) if choice.member.id == member_id), None)
 
@@ -189,6 +189,12 @@ def majority(birth_date: date, timezone: ZoneInfo) -> datetime:
     except ValueError:
         birthday = date(year, 3, 1)
     return datetime.combine(birthday, time(), timezone)
+
+
+def _own(session: Session, account: Account) -> Member | None:
+    own = session.get(Member, account.member_id) if account.member_id else None
+    # A record that is part of another is nobody's own any more.
+    return own if own and own.merged_into_id is None else None
 
 
 def _current_links(session: Session, account: Account) -> list[RepresentativeLink]:

@@ -104,6 +104,15 @@ BULK_ADDRESSES = (
 """Bulk export for the plan's own programs (`fhir.bulk`)."""
 EVERY_ADDRESS = (*ADDRESSES, *PAYMENT_ADDRESSES, *OPERATION_ADDRESSES, *GROUP_ADDRESSES, *BULK_ADDRESSES)
 
+PLAN_ADDRESSES = (
+    Address("capabilities", "/metadata", {"GET": "capabilities"}),
+    Address("base", "", {"POST": "batch"}),
+    Address("type", "/<resource_type>", {"POST": "create"}),
+    Address("vread", "/<resource_type>/<resource_id>/_history/<version>", {"GET": "vread"}),
+    Address("instance", "/<resource_type>/<resource_id>", {"GET": "read", "PUT": "update", "DELETE": "delete"}),
+)
+"""The plan's own base (`fhir.plan`)."""
+
 _ORDER = ("read", "vread", "history-instance", "search-type")
 INTERACTIONS = tuple(code for code in _ORDER if any(code in address.offered.values() for address in ADDRESSES))
 """What is offered for every resource type."""

@@ -51,7 +51,7 @@ class Stored:
     Instants are microseconds since 1970. A date is a span `start` (in) to `end` (out); where an element repeats, the
     column pair holds the hull and `spans` the single spans as JSON. `body` is the JSON as served, compressed with
     dictionary `dictionary_id` (0: without one). `provider_id` is the Organization that billed, of a claim only: by it
-    the provider portal finds its claims.
+    the provider portal finds its claims. `labels` are by the code tables of version `labelled_by`.
     """
 
     type: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -82,6 +82,7 @@ class Stored:
     refs: Mapped[tuple[str, ...]] = mapped_column(Words)
     texts: Mapped[str] = mapped_column(Text, default="")
     labels: Mapped[tuple[str, ...]] = mapped_column(Words)
+    labelled_by: Mapped[str] = mapped_column(String(20), default="")
 
 
 class StoredResource(Stored, Base):

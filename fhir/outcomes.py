@@ -21,9 +21,10 @@ class Issue(StrEnum):
     NOT_FOUND = "not-found"
     DELETED = "deleted"
     CONFLICT = "conflict"
+    MULTIPLE_MATCHES = "multiple-matches"
+    BUSINESS_RULE = "business-rule"
     TOO_LONG = "too-long"
     TOO_COSTLY = "too-costly"
-    BUSINESS_RULE = "business-rule"
     INFORMATIONAL = "informational"
     THROTTLED = "throttled"
     TRANSIENT = "transient"
@@ -90,6 +91,34 @@ class Gone(FhirProblem):
     sentence = "The resource has been deleted."
 
 
+class Conflict(FhirProblem):
+    """What stands does not allow it."""
+
+    status = 409
+    issue = Issue.CONFLICT
+    sentence = "The resource cannot be changed so."
+
+
+class PreconditionFailed(FhirProblem):
+    """The condition that came with a write does not hold."""
+
+    status = 412
+    issue = Issue.CONFLICT
+    sentence = "The resource has another version now: read it again."
+
+    def __init__(self, sentence: str = "", *, issue: Issue = Issue.CONFLICT) -> None:
+        super().__init__(sentence)
+        self.issue = issue
+
+
+class Unprocessable(FhirProblem):
+    """Well formed, and still a rule of the resource or the operation is not met."""
+
+    status = 422
+    issue = Issue.BUSINESS_RULE
+    sentence = "A rule is not met."
+
+
 class PageExpired(FhirProblem):
     """A page link that is too old."""
 
@@ -105,8 +134,8 @@ class MethodNotAllowed(FhirProblem):
     issue = Issue.NOT_SUPPORTED
     sentence = "This interaction is not offered: the member API is read-only."
 
-    def __init__(self, allowed: str) -> None:
-        super().__init__()
+    def __init__(self, allowed: str, sentence: str = "") -> None:
+        super().__init__(sentence)
         self.headers = {"Allow": allowed}
 
 
@@ -123,13 +152,6 @@ class TooCostly(FhirProblem):
 
     status = 413
     issue = Issue.TOO_COSTLY
-
-
-class Unprocessable(FhirProblem):
-    """Well formed, and still a rule of the operation is not met."""
-
-    status = 422
-    issue = Issue.BUSINESS_RULE
 
 
 class TooManyRequests(FhirProblem):

@@ -18,6 +18,7 @@ from fhir.interactions import EVERY_ADDRESS, METHODS, Address, switched_on
 from fhir.operations import addresses as operations
 from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound
 from fhir.payments import inquiry as payments
+from fhir.search import history_asked
 from fhir.search import query as searching
 from oauth import discovery
 from oauth.tokens.token_problems import TokenProblem
@@ -73,10 +74,12 @@ def history(resource_type: str, resource_id: str) -> Response:
     """The versions of a resource."""
     content_type = negotiation.content_type(request_ctx.request)
     call = calls.begin(resource_type, "history", resource_id)
-    versions = store.history(call.session, call.access, resource_type, resource_id)
-    disclosures.record(call.session, call.access, call.asked, versions)
+    strict = negotiation.handling(request) is Handling.STRICT
+    wanted, used = history_asked.parse(list(request.args.items(multi=True)), strict=strict)
+    versions = store.history(call.session, call.access, resource_type, resource_id, wanted)
+    disclosures.record(call.session, call.access, call.asked, versions.page)
     base = web.settings().fhir_base
-    body = bundles.history(base, versions, own_link=f"{base}/{resource_type}/{resource_id}/_history")
+    body = bundles.history(base, f"{resource_type}/{resource_id}", versions, used)
     return responses.of_body(body, content_type)
 
 

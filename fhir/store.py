@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 from consent.policy import Access
 from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, SHARED_TYPES, TYPES
-from fhir.loading.preparation import Rejected, prepare_resource
-from fhir.outcomes import Gone, NotFound, OtherPatient
-from fhir.search import clauses, includes, ordering
+from fhir.loading.faults import Rejected
+from fhir.loading.preparation import Prepared, prepare_resource
+from fhir.outcomes import Gone, NotFound, OtherPatient, PreconditionFailed
+from fhir.search import clauses, history_asked, includes, ordering
 from fhir.search import query as searching
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
+from fhir.search.history_asked import HistoryAsked
 from fhir.search.ordering import Place
 from fhir.search.query import Search, Total
 from fhir.storage import projections, statements, writing
@@ -44,6 +46,23 @@ class Cursor:
 
     place: Place
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Some versions of one resource, how many there are in all, and behind which one the next page starts."""
+
+    page: tuple[Resource, ...]
+    total: int
+    following: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a write left: the current version, and whether there was none (or a deleted one) before."""
+
+    resource: Resource
+    created: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +100,23 @@ def vread(session: Session, access: Access, resource_type: str, resource_id: str
     return _resource(session, row)
 
 
-def history(session: Session, access: Access, resource_type: str, resource_id: str) -> list[Resource]:
-    """Every kept version, newest first, deletions among them; raises NotFound or InsufficientScope."""
-    rows = statements.history(
-        session, resource_type, resource_id, _readable(session, access, resource_type, resource_id)
-    )
-    if not rows:
+def history(
+    session: Session, access: Access, resource_type: str, resource_id: str, asked: HistoryAsked | None = None
+) -> Versions:
+    """Versions that are kept and may be seen, newest first, deletions among them; raises NotFound or InsufficientScope.
+
+    What is asked chooses among them; a version that may not be seen is as if there were none.
+    """
+    asked = asked or HistoryAsked()
+    visible = _readable(session, access, resource_type, resource_id)
+    kept = statements.versions(session, resource_type, resource_id, visible)
+    if not kept:
         raise NotFound
-    return list(_resources(session, rows))
+    chosen = history_asked.choose(kept, asked)
+    page = [number for number in chosen if asked.before is None or number < asked.before][: asked.count]
+    rows = statements.history(session, resource_type, resource_id, visible, page) if page else []
+    following = page[-1] if page and page[-1] != chosen[-1] else None
+    return Versions(_resources(session, rows), len(chosen), following)
 
 
 def search(session: Session, access: Access, asked: Search, start: Cursor | None = None) -> Page:
@@ -178,23 +206,55 @@ def put(session: Session, access: Access, resource: dict[str, Any]) -> Resource:
     """
     prepared = prepare_resource(resource)
     _require_write(access, prepared.type, "u")
+    return replace(session, access, prepared).resource
+
+
+def replace(
+    session: Session, access: Access, prepared: Prepared, *, if_match: int | None = None, if_absent: bool = False
+) -> Stored:
+    """Store a prepared resource: in the place of version `if_match` only, or where there is none.
+
+    Raises Rejected, InsufficientScope, OtherPatient and PreconditionFailed.
+    """
+    writing.lock(session)
+    standing = writing.find_standing(session, [prepared.key]).get(prepared.key)
+    created = standing is None or standing.deleted
+    _require_write(access, prepared.type, "c" if created else "u")
     if access.patient_ids is not None and prepared.patient_id not in access.patient_ids:
         raise OtherPatient
+    if if_match is not None and (standing is None or standing.version != if_match):
+        raise PreconditionFailed
+    if if_absent and not created:
+        raise PreconditionFailed("There is such a resource already.")
     if writing.write(session, [prepared]).unplaced:
         raise Rejected("patient", "Name the patient among the targets.", "Provenance.target")
     row = statements.read(session, prepared.type, prepared.id, Clause("1 = 1"))
     assert row is not None
-    return _resource(session, row)
+    return Stored(_resource(session, row), created)
 
 
-def delete(session: Session, access: Access, resource_type: str, resource_id: str) -> None:
-    """Delete a resource; its versions stay for history. Deleting twice is no error; raises NotFound."""
+def has_records(session: Session, access: Access, patient_id: str) -> bool:
+    """Whether anything but the Patient itself is kept of a patient; raises InsufficientScope."""
+    _require_write(access, "Patient", "d")
+    return writing.has_records(session, patient_id)
+
+
+def delete(
+    session: Session, access: Access, resource_type: str, resource_id: str, *, if_match: int | None = None
+) -> None:
+    """Delete a resource; its versions stay for history. Deleting twice is no error.
+
+    Raises NotFound, and PreconditionFailed where another version than `if_match` stands.
+    """
     _require_write(access, resource_type, "d")
+    writing.lock(session)
     visible = clauses.visible(statements.dialect_of(session), access, resource_type)
     if statements.read(session, resource_type, resource_id, visible) is None:
         raise NotFound
     key = (resource_type, resource_id)
     standing = writing.find_standing(session, [key])[key]
+    if if_match is not None and standing.version != if_match:
+        raise PreconditionFailed
     if not standing.deleted:
         writing.bury(session, key, standing)
 

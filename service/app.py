@@ -3,6 +3,7 @@
 from sqlalchemy import Engine
 
 import fhir.directory.routes
+import fhir.plan.routes
 import fhir.routes
 import oauth.brands
 import oauth.discovery
@@ -176,6 +177,7 @@ BLUEPRINTS = (
     oauth.registering.blueprint,
     fhir.routes.blueprint,
     fhir.directory.routes.blueprint,
+    fhir.plan.routes.blueprint,
     openapi.blueprint,
 )
 """Every page and endpoint."""
@@ -187,6 +189,7 @@ INSTALLERS = (
     oauth.routes.install,
     fhir.routes.install,
     fhir.directory.routes.install,
+    fhir.plan.routes.install,
     # in the sandbox only
     developer_trial.install,
     faults.install,

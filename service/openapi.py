@@ -13,6 +13,8 @@ from flask import Blueprint, Flask, Response, current_app, request
 from fhir.description import openapi as of_fhir
 from fhir.directory.routes import PREFIX as DIRECTORY_PREFIX
 from fhir.interactions import switched_on
+from fhir.plan import statement as of_plan
+from fhir.plan.routes import PREFIX as PLAN_PREFIX
 from fhir.routes import PREFIX
 from oauth import description as of_oauth
 from oauth import discovery
@@ -49,7 +51,8 @@ def describe(app: Flask) -> dict[str, Any]:
         "servers": [{"url": settings.base_url}],
         "paths": _oauth_paths(app)
         | of_fhir.paths(PREFIX, switched_on(settings))
-        | of_fhir.directory_paths(DIRECTORY_PREFIX),
+        | of_fhir.directory_paths(DIRECTORY_PREFIX)
+        | of_plan.paths(PLAN_PREFIX),
         "components": {
             "schemas": of_oauth.schemas() | of_fhir.schemas(),
             "securitySchemes": of_oauth.security_schemes(facts),

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from fhir.compartment import TYPES
 from fhir.directory.addresses import ADDRESSES as DIRECTORY_ADDRESSES
 from fhir.directory.addresses import SERVED
-from fhir.interactions import ADDRESSES, EVERY_ADDRESS
+from fhir.interactions import EVERY_ADDRESS, PLAN_ADDRESSES
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from oauth.apps import client_metadata
@@ -21,15 +21,18 @@ from service.web import Latchstring
 
 # Of the OpenAPI Initiative, version 2022-10-07 (Apache-2.0): https://spec.openapis.org/oas/3.1/schema/2022-10-07
 _SCHEMA = json.loads(Path(__file__).with_name("openapi_3_1_schema.json").read_text("utf-8"))
-FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "directory", "openapi"})
+FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "fhir_plan", "directory", "openapi"})
 OFFERED = {
     f"{blueprint}.{address.endpoint}": set(address.offered)
-    for blueprint, addresses in (("fhir", EVERY_ADDRESS), ("directory", DIRECTORY_ADDRESSES))
+    for blueprint, addresses in (
+        ("fhir", EVERY_ADDRESS), ("directory", DIRECTORY_ADDRESSES), ("fhir_plan", PLAN_ADDRESSES)
+    )
     for address in addresses
-}
+}  # fmt: skip
 NOT_DESCRIBED = {
     "oauth.resume": "a step of the person's own way, between pages",
     "fhir.nowhere": "answers every address where there is nothing",
+    "fhir_plan.nowhere": "answers every address where there is nothing",
     "directory.nowhere": "answers every address where there is nothing",
     "fhir.member_match": "is there only where a setting says so",
 }
@@ -72,7 +75,8 @@ def test_every_endpoint_for_machines_is_described_and_no_other(app: Flask, clien
 def _spelt(rule: str) -> list[str]:
     path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
     types = SERVED if path.startswith("/directory/") else TYPES
-    return [path.replace("{resource_type}", name) for name in types] if "{resource_type}" in path else [path]
+    by_type = "{resource_type}" in path and not path.startswith("/plan/")
+    return [path.replace("{resource_type}", name) for name in types] if by_type else [path]
 
 
 def _methods(endpoint: str, methods: set[str] | None) -> set[str]:
@@ -92,7 +96,7 @@ def test_it_says_of_searches_what_is_declared(client: FlaskClient) -> None:
         assert set(form["application/x-www-form-urlencoded"]["schema"]["properties"]) <= named
     got = document["paths"]["/fhir/r4/PaymentReconciliation"]["get"]["parameters"]
     assert {name for name, *_ in payments.DECLARED} <= {one["name"] for one in got}
-    assert len(ADDRESSES) > 5
+    assert len(EVERY_ADDRESS) > 5
 
 
 def test_it_says_of_apps_and_discovery_what_they_are_made_of(client: FlaskClient) -> None:

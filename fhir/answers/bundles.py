@@ -7,9 +7,10 @@ import orjson
 
 from fhir.answers import subset
 from fhir.outcomes import Issue, outcome_bytes
+from fhir.search.history_asked import PAGE
 from fhir.search.query import Search
 from fhir.storage.projections import instant_text
-from fhir.store import Page, Resource
+from fhir.store import Page, Resource, Versions
 from service.clock import now
 from service.db import microseconds, new_id
 
@@ -33,10 +34,14 @@ def searchset(base: str, asked: Search, page: Page, *, own_link: str, next_link:
     return _bundle("searchset", links, page.total, entries)
 
 
-def history(base: str, versions: Sequence[Resource], *, own_link: str) -> bytes:
-    """The versions of one resource, newest first; a deletion has no resource."""
-    entries = [_version(base, one) for one in versions]
-    return _bundle("history", [{"relation": "self", "url": own_link}], len(versions), entries)
+def history(base: str, name: str, versions: Versions, used: Sequence[tuple[str, str]]) -> bytes:
+    """Versions of the resource `Type/id`, newest first; a deletion has no resource."""
+    address = f"{name}/_history"
+    links = [{"relation": "self", "url": search_link(base, address, used)}]
+    if versions.following is not None:
+        page = [*(one for one in used if one[0] != PAGE), (PAGE, str(versions.following))]
+        links.append({"relation": "next", "url": search_link(base, address, page)})
+    return _bundle("history", links, versions.total, [_version(base, one) for one in versions.page])
 
 
 def search_link(base: str, resource_type: str, given: Iterable[tuple[str, str]]) -> str:

@@ -50,11 +50,20 @@ _SENTENCES = {
 
 def of_resource(resource: Resource, content_type: str) -> Response:
     """One resource with its version, or 304 when the client has it already (RFC 9110 §13)."""
-    etag = f'W/"{resource.version}"'
-    headers = [("ETag", etag), ("Last-Modified", _date(resource.last_updated // 1_000_000))]
-    if _is_known(etag, resource.last_updated):
+    headers = versioned(resource)
+    if _is_known(headers[0][1], resource.last_updated):
         return Response(status=304, headers=[*_FOR_EVERY_ORIGIN, *headers])
     return of_body(resource.body, content_type, headers)
+
+
+def versioned(resource: Resource) -> list[tuple[str, str]]:
+    """The headers that name a version: its ETag, and when it was stored."""
+    return [("ETag", f'W/"{resource.version}"'), ("Last-Modified", _date(resource.last_updated // 1_000_000))]
+
+
+def of_written(body: bytes, status: int, headers: Headings) -> Response:
+    """The answer to a write."""
+    return Response(body, status, [*_FOR_EVERY_ORIGIN, *headers], content_type=FHIR_JSON if body else None)
 
 
 def of_body(body: bytes, content_type: str, headers: Headings = (), *, status: int = 200) -> Response:

@@ -11,7 +11,7 @@ from fhir.directory.addresses import ADDRESSES as DIRECTORY
 from fhir.directory.addresses import SERVED as IN_DIRECTORY
 from fhir.interactions import EVERY_ADDRESS, Address
 from fhir.payments import inquiry as payments
-from fhir.search import parameters
+from fhir.search import history_asked, parameters
 from fhir.search.parameters import Parameter
 from fhir.search.query import MAX_COUNT, Summary, Total
 
@@ -137,6 +137,11 @@ def _parameters(address: Address, interaction: str, resource_type: str, method: 
     if interaction.startswith("export-"):
         return given
     given.append({"name": "_format", "in": "query", "schema": {"enum": ["json", _FHIR, "application/json"]}})
+    if interaction == "history-instance":
+        given += [
+            {"name": "_count", "in": "query", "schema": _count(history_asked.MOST)},
+            *({"name": name, "in": "query", "schema": _TEXT} for name in ("_since", "_at")),
+        ]
     if not address.heads:
         given.append({"name": "Prefer", "in": "header", "required": True, "schema": {"enum": ["respond-async"]}})
     elif interaction in {"search-type", "operation"}:

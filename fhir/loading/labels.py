@@ -17,6 +17,8 @@ VERSION: str = _TABLES["version"]
 """Version of the code tables."""
 
 _SYSTEMS: Mapping[str, str] = _TABLES["systems"]
+_SECURITY: Mapping[str, Mapping[str, str]] = _TABLES["security"]
+_NOTHING: Mapping[str, str] = {}
 _PREFIX_TABLES = frozenset(_TABLES["prefix_tables"])
 _CODED_TYPES = frozenset({
     "AllergyIntolerance", "Condition", "DiagnosticReport", "Immunization", "Medication", "MedicationDispense",
@@ -31,6 +33,9 @@ def labels(resource_type: str, codings: Iterable[tuple[str, str]]) -> frozenset[
     found: set[str] = set()
     for system, code in codings:
         table = _SYSTEMS.get(system)
+        # What the source labelled itself is kept as labelled; it tells no more of the resource than that.
+        if (own := _SECURITY.get(system, _NOTHING).get(code)) is not None:
+            found.add(own)
         if table is not None:
             classified = True
             found.update(_classes(table, code))

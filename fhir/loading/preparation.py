@@ -24,27 +24,19 @@ from fhir.compartment import (
     strip_foreign_names,
 )
 from fhir.loading import labels
+from fhir.loading.faults import Rejected
+from fhir.loading.lines import LONGEST
+from fhir.loading.shapes import require_shape
 from fhir.loading.survey import Survey, survey
 from fhir.search.dates import BadDate
 from fhir.search.index import IndexRow, index
 from fhir.storage.projections import instant_text
 
-LONGEST = 16 * 1024 * 1024
 _SPACE_AFTER_QUOTE = (b'" ', b'"\n', b'"\r', b'"\t')
 _CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f)", re.IGNORECASE)
 # Decimals keep the digits they came with (FHIR R4, decimal: precision matters).
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-class Rejected(Exception):
-    """A resource that is not stored: which rule, at which path, and a hint for who mends it."""
-
-    def __init__(self, rule: str, hint: str, path: str = "") -> None:
-        super().__init__(rule)
-        self.rule = rule
-        self.hint = hint
-        self.path = path
 
 
 @dataclass(slots=True)
@@ -79,14 +71,20 @@ class Prepared:
 
 def prepare(raw: bytes) -> Prepared:
     """The resource of one JSON text; raises Rejected."""
-    resource = parse(raw)
+    return prepare_parsed(raw, parse(raw))
+
+
+def prepare_parsed(raw: bytes, resource: dict[str, Any]) -> Prepared:
+    """The resource of a JSON text that `parse` took, which is changed in place; raises Rejected."""
     surveyed = survey(resource)
     require_unique_keys(raw, surveyed.keys)
+    resource_type, _ = _require_identity(resource)
+    require_shape(raw, resource_type)
     return prepare_resource(resource, surveyed)
 
 
 def prepare_resource(resource: dict[str, Any], surveyed: Survey | None = None) -> Prepared:
-    """The same from a parsed resource, which is changed in place; raises Rejected."""
+    """The same from a resource whose shape is known to be good, changed in place; raises Rejected."""
     surveyed = surveyed or survey(resource)
     resource_type, resource_id = _require_identity(resource)
     patient_id, targets = _whose(resource)

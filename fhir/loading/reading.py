@@ -1,26 +1,42 @@
-"""Files to resources: NDJSON and JSON (a Bundle or one resource), plain or gzip, single files and folders."""
+"""Files to pieces of lines: NDJSON and JSON (a Bundle or one resource), plain or gzip, single files and folders.
+
+Nothing is held but the piece at hand, however long a file or one of its lines is. Each piece tells where the file
+stands behind it, so that a load that was killed goes on from there.
+"""
 
 import gzip
-import re
-from collections.abc import Iterable, Iterator
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, cast
 
 from fhir.compartment import SHARED_TYPES
-from fhir.loading.preparation import Rejected, encode, parse
+from fhir.loading import bundles
+from fhir.loading.faults import Finding
+from fhir.loading.lines import LONGEST, Line, Place, fault
 
+PIECE_LINES = 500
+PIECE_BYTES = 4 * 1024 * 1024
 _SUFFIXES = (".ndjson", ".ndjson.gz", ".json", ".json.gz")
-_URN = re.compile(rb'"(urn:uuid:[0-9a-fA-F-]{36})"')
+_MARK = b"\xef\xbb\xbf"
+_OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_CUT = Finding("gzip", "The file ends in the middle or is damaged: send it again. What came before was read.")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One resource as it came: which file, which line (or entry of a Bundle), and its JSON."""
+class Piece:
+    """Lines of one file that follow each other, and the place behind them; the last piece of a file has no lines.
+
+    `read_bytes` is how far the file itself was read, packed or not.
+    """
 
     file: str
-    number: int
-    raw: bytes
+    lines: tuple[Line, ...]
+    end: Place
+    read_bytes: int
+    is_last: bool = False
 
 
 class NothingToLoad(Exception):
@@ -28,6 +44,10 @@ class NothingToLoad(Exception):
 
     def __init__(self) -> None:
         super().__init__("No file of resources there: they end in .ndjson or .json, with .gz or without.")
+
+
+class ChangedFile(Exception):
+    """What the file holds up to the place is not what was read before."""
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
@@ -40,18 +60,36 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
         found += [one for one in path.iterdir() if _is_ours(one)] if path.is_dir() else [path]
     if not found:
         raise NothingToLoad
-    return sorted(found, key=lambda path: (_rank(path.name.partition(".")[0]), path.name))
+    return sorted(dict.fromkeys(found), key=lambda path: (_rank(path.name.partition(".")[0]), path.name))
 
 
-def read(path: Path) -> Iterator[Line]:
-    """The resources of a file."""
-    if ".ndjson" not in path.name and ".json" in path.name:
-        yield from _read_json(path)
-        return
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if stripped := raw.strip():
-                yield Line(path.name, number, stripped)
+def pieces(path: Path, behind: Place | None = None) -> Iterator[Piece]:
+    """The pieces of a file, from its start or from behind a place; raises ChangedFile before the first piece."""
+    with path.open("rb") as opened:
+        yield from _gather(path.name, _lines(path, opened), behind or Place(0, b""), opened.tell)
+
+
+def _gather(name: str, lines: Iterator[Line], before: Place, position: Callable[[], int]) -> Iterator[Piece]:
+    seen, last = hashlib.blake2b(digest_size=16), 0
+    gathered: list[Line] = []
+    size = 0
+    for line in lines:
+        seen.update(line.raw)
+        last = line.number
+        if last <= before.line:
+            if last == before.line and seen.digest() != before.digest:
+                raise ChangedFile
+            continue
+        gathered.append(line)
+        size += len(line.raw)
+        if len(gathered) >= PIECE_LINES or size >= PIECE_BYTES:
+            yield Piece(name, tuple(gathered), Place(last, seen.digest()), position())
+            gathered, size = [], 0
+    if last < before.line:
+        raise ChangedFile
+    if gathered:
+        yield Piece(name, tuple(gathered), Place(last, seen.digest()), position())
+    yield Piece(name, (), Place(last, seen.digest()), position(), is_last=True)
 
 
 def _is_ours(path: Path) -> bool:
@@ -67,35 +105,38 @@ def _rank(resource_type: str) -> int:
     return 9 if resource_type == "Provenance" else 5
 
 
-def _read_json(path: Path) -> Iterator[Line]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        raw = file.read()
+def _lines(path: Path, opened: BinaryIO) -> Iterator[Line]:
+    number = 0
+    is_json = ".ndjson" not in path.name and ".json" in path.name
     try:
-        found = parse(raw)
-    except Rejected:
-        # The loader says what is wrong with it.
-        yield Line(path.name, 1, raw)
-        return
-    if found.get("resourceType") != "Bundle":
-        yield Line(path.name, 1, raw)
-        return
-    yield from _entries(path.name, found)
+        file = _unpacked(path, opened)
+        for line in bundles.lines(lambda: _unpacked(path, path.open("rb")), file) if is_json else _ndjson(file):
+            number = line.number
+            yield line
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        yield fault(number + 1, b"", _CUT)
 
 
-def _entries(name: str, bundle: dict[str, Any]) -> Iterator[Line]:
-    listed = bundle.get("entry")
-    entries = [one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict)]
-    names = {}
-    for entry in entries:
-        resource = entry.get("resource")
-        if isinstance(resource, dict) and isinstance(entry.get("fullUrl"), str):
-            names[entry["fullUrl"].encode()] = f"{resource.get('resourceType')}/{resource.get('id')}".encode()
-    numbered = [(number, entry["resource"]) for number, entry in enumerate(entries, start=1) if entry.get("resource")]
-    for number, resource in sorted(numbered, key=lambda one: _rank(_type_of(one[1]))):
-        # References inside of the Bundle by urn:uuid become literal ones.
-        raw = _URN.sub(lambda found: b'"' + names.get(found[1], found[1]) + b'"', encode(resource))
-        yield Line(name, number, raw)
+def _unpacked(path: Path, opened: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if path.suffix == ".gz" else opened
 
 
-def _type_of(resource: object) -> str:
-    return str(resource.get("resourceType")) if isinstance(resource, dict) else ""
+def _ndjson(file: BinaryIO) -> Iterator[Line]:
+    number = 0
+    while raw := file.readline(LONGEST + 2):
+        number += 1
+        if number == 1:
+            if raw.startswith(_OTHER_MARKS):
+                yield fault(1, raw[:200], Finding("utf-8", "Encode the file in UTF-8; this one is UTF-16."))
+                return
+            raw = raw.removeprefix(_MARK)
+        if not raw.endswith(b"\n") and len(raw) > LONGEST:
+            yield fault(number, raw[:200], Finding("too-long", "Send resources of at most 16 MB."))
+            _skip_line(file)
+        elif stripped := raw.strip():
+            yield Line(number, stripped)
+
+
+def _skip_line(file: BinaryIO) -> None:
+    while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+        pass

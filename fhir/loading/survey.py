@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from fhir.compartment import literal
+
 
 @dataclass(slots=True)
 class Survey:
@@ -29,3 +31,18 @@ def survey(resource: dict[str, Any]) -> Survey:
         else:
             left += [item for item in node if type(item) is dict or type(item) is list]
     return found
+
+
+def references(resource: dict[str, Any]) -> list[tuple[str, str]]:
+    """(type, id) of every literal reference, each once."""
+    found: dict[tuple[str, str], None] = {}
+    left: list[Any] = [resource]
+    while left:
+        node = left.pop()
+        if type(node) is dict:
+            if target := literal(node.get("reference")):
+                found[target] = None
+            left += node.values()
+        elif type(node) is list:
+            left += node
+    return list(found)

@@ -23,8 +23,8 @@ _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
 _SWEEP = "SELECT {columns} FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
+_VERSIONS = "SELECT version, last_updated FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
 _CURRENT, _REPLACED = "resource", "resource_version"
-HISTORY_LIMIT = 100
 
 
 class Row(NamedTuple):
@@ -63,11 +63,25 @@ def read_version(session: Session, resource_type: str, resource_id: str, version
     return None
 
 
-def history(session: Session, resource_type: str, resource_id: str, visible: Clause) -> list[Row]:
-    """The versions of one resource, newest first, at most `HISTORY_LIMIT`."""
-    rows = _versions(session, _CURRENT, resource_type, resource_id, visible)
-    rows += _versions(session, _REPLACED, resource_type, resource_id, visible)
-    return sorted(rows, key=lambda row: row.version, reverse=True)[:HISTORY_LIMIT]
+def versions(session: Session, resource_type: str, resource_id: str, visible: Clause) -> list[tuple[int, int]]:
+    """The number and the instant of every visible version of one resource, newest first."""
+    found: list[tuple[int, int]] = []
+    for table in (_CURRENT, _REPLACED):
+        text = _VERSIONS.format(table=table, mark=dialect_of(session).mark, visible=visible.text or "1 = 1")
+        found += [(row[0], row[1]) for row in _fetch(session, text, (resource_type, resource_id, *visible.values))]
+    return sorted(found, reverse=True)
+
+
+def history(
+    session: Session, resource_type: str, resource_id: str, visible: Clause, wanted: Sequence[int]
+) -> list[Row]:  # fmt: skip
+    """These versions of one resource, newest first."""
+    dialect = dialect_of(session)
+    marks = ", ".join(dialect.mark for _ in wanted)
+    some = clauses.all_of((visible, Clause(f"version IN ({marks})", tuple(wanted))))
+    rows = _versions(session, _CURRENT, resource_type, resource_id, some)
+    rows += _versions(session, _REPLACED, resource_type, resource_id, some)
+    return sorted(rows, key=lambda row: row.version, reverse=True)
 
 
 def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs: bool) -> list[Row]:

@@ -13,8 +13,9 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from fhir.compartment import SHARED, SHARED_TYPES
-from fhir.loading.labels import with_medication
+from fhir.loading import labels
 from fhir.loading.preparation import Prepared
+from fhir.merges import following
 from fhir.models import StoredResource, StoredVersion, delimited
 from fhir.search.clauses import Dialect
 from fhir.search.declared import DATES, Column
@@ -35,7 +36,7 @@ _COLUMNS: Mapping[str, str] = {
     "date3_start": "int8", "date3_end": "int8", "date4_start": "int8", "date4_end": "int8",
     "date1_spans": "text", "date2_spans": "text", "status": "text[]", "category": "text[]", "code": "text[]",
     "identifier": "text[]", "tokens": "text[]", "refs": "text[]", "texts": "text", "labels": "text[]",
-    "claim_number": "text",
+    "claim_number": "text", "labelled_by": "text",
 }  # fmt: skip
 _WORDS = (Column.STATUS, Column.CATEGORY, Column.CODE, Column.IDENTIFIER, Column.TOKENS, Column.REFS)
 _COPY = "COPY resource ({columns}) FROM STDIN (FORMAT BINARY)"
@@ -59,18 +60,23 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one batch did; `unplaced` are Provenances whose patient nobody knows yet."""
+    """What one batch did; `unplaced` are Provenances whose patient nobody knows yet.
+
+    `medications` are the ids of Medications that are new or other than before: prescriptions take their labels.
+    """
 
     added: int
     changed: int
     unchanged: int
     unplaced: tuple[Prepared, ...]
+    medications: frozenset[str] = frozenset()
 
 
 def write(session: Session, batch: Sequence[Prepared]) -> Written:
     """Store the batch (no key twice) in the caller's transaction."""
-    _lock(session)
+    lock(session)
     placed, unplaced = _place(session, batch)
+    following.follow(session, placed)
     _label_by_medication(session, placed)
     standing = find_standing(session, [one.key for one in placed])
     fresh = [one for one in placed if one.key not in standing]
@@ -79,17 +85,28 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
     retire(session, {one.key: standing[one.key].patient_id != one.patient_id for one in changed})
     _hide_from_former_providers(session, [one for one in changed if _left_its_provider(one, standing[one.key])])
     _insert(session, [(one, 1) for one in fresh] + [(one, standing[one.key].version + 1) for one in changed])
-    return Written(len(fresh), len(changed), len(placed) - len(fresh) - len(changed), tuple(unplaced))
+    medications = frozenset(one.id for one in (*fresh, *changed) if one.type == "Medication")
+    unchanged = len(placed) - len(fresh) - len(changed)
+    return Written(len(fresh), len(changed), unchanged, tuple(unplaced), medications)
+
+
+def bury_all(session: Session, keys: Iterable[Key]) -> int:
+    """Delete what stands of these; how many did."""
+    lock(session)
+    standing = {key: found for key, found in find_standing(session, keys).items() if not found.deleted}
+    for key, found in standing.items():
+        bury(session, key, found)
+    return len(standing)
 
 
 def wait_for_writers(session: Session) -> None:
     """Wait until nobody is in the middle of writing: whatever is written from now on says a later instant."""
-    _lock(session)
+    lock(session)
 
 
 def bury(session: Session, key: Key, standing: Standing) -> None:
     """Delete a resource: its row stays, says so, and is a version of its own."""
-    _lock(session)
+    lock(session)
     resource_type, resource_id = key
     current = (StoredResource.type == resource_type, StoredResource.id == resource_id)
     copied = select(*(getattr(StoredResource, name) for name in _SAME_COLUMNS)).where(*current)
@@ -99,6 +116,13 @@ def bury(session: Session, key: Key, standing: Standing) -> None:
         .where(*current)
         .values(version=standing.version + 1, last_updated=_moment(), deleted=True, body=b"", content_hash=b"")
     )
+
+
+def has_records(session: Session, patient_id: str) -> bool:
+    """Whether anything that is not deleted is kept of a patient, but the Patient itself."""
+    stored = StoredResource
+    kept = (stored.patient_id == patient_id, stored.type != "Patient", stored.deleted.is_(False))
+    return session.scalar(select(stored.id).where(*kept).limit(1)) is not None
 
 
 def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
@@ -114,9 +138,9 @@ def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
             rows = session.execute(
                 select(*columns).where(stored.type == resource_type, stored.id.in_(ids[start : start + _CHUNK]))
             )
-            for resource_id, version, content_hash, deleted, patient_id, labels, provider_id in rows:
+            for resource_id, version, content_hash, deleted, patient_id, labelled, provider_id in rows:
                 standing = Standing(
-                    version, bytes(content_hash), deleted, patient_id, frozenset(labels), provider_id
+                    version, bytes(content_hash), deleted, patient_id, frozenset(labelled), provider_id
                 )  # fmt: skip
                 found[resource_type, resource_id] = standing
     return found
@@ -155,7 +179,8 @@ def _hide_from_former_providers(session: Session, moved: Sequence[Prepared]) -> 
             )
 
 
-def _lock(session: Session) -> None:
+def lock(session: Session) -> None:
+    """Let nobody else write resources until this transaction ends."""
     if dialect_of(session) is Dialect.POSTGRESQL:
         session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOADER_LOCK})
 
@@ -188,7 +213,7 @@ def _label_by_medication(session: Session, batch: Sequence[Prepared]) -> None:
     known |= {one.id: one.labels for one in batch if one.type == "Medication"}
     for one in batch:
         if one.medication:
-            one.labels = with_medication(one.labels, known.get(one.medication))
+            one.labels = labels.with_medication(one.labels, known.get(one.medication))
 
 
 def _differs(one: Prepared, standing: Standing | None) -> bool:
@@ -206,7 +231,7 @@ def _relabel(session: Session, batch: Sequence[Prepared], standing: Mapping[Key,
             session.execute(
                 update(StoredResource)
                 .where(StoredResource.type == one.type, StoredResource.id == one.id)
-                .values(labels=sorted(one.labels))
+                .values(labels=sorted(one.labels), labelled_by=labels.VERSION)
             )
 
 
@@ -240,7 +265,7 @@ def _row(
         *(edge for span in spans for edge in ((span.start, span.end) if span else (None, None))),
         row.spans.get(Column.DATE1), row.spans.get(Column.DATE2),
         *(words(row.words.get(column, ())) for column in _WORDS),
-        row.texts, words(sorted(one.labels)), row.claim_number,
+        row.texts, words(sorted(one.labels)), row.claim_number, labels.VERSION,
     )  # fmt: skip
 
 

@@ -5,31 +5,68 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
 
 from consent.policy import plan_system
+from fhir.compartment import TYPES
 from fhir.description import search_page
-from fhir.loading import ingest, reading
+from fhir.loading import definitions as defined
+from fhir.loading import freshness, ingest, labels, reading, relabelling
+from fhir.loading.summary import LoadSummary
 from fhir.storage import reindexing
 from service.cli.completing import complete_roster
 from service.web import latchstring, settings
 
 group = AppGroup("fhir")
 _LEVELS = [level.value for level in ingest.Level]
+_REJECTS = "rejected.ndjson"
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 @group.command("load")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--validate", type=click.Choice(_LEVELS), default=ingest.Level.SCHEMA.value, show_default=True)
-def load(paths: tuple[Path, ...], validate: str) -> None:
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--validate", type=click.Choice(_LEVELS), default=ingest.Level.SCHEMA.value, show_default=True,
+              help="schema: JSON, elements and types; models: also the FHIR models; profiles: also the profiles that "
+                   "resources declare, sums of claims, references.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="With --validate profiles: refuse what breaks its profile.")
+@click.option("--definitions", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="StructureDefinitions and value sets to check by, instead of our own.")  # fmt: skip
+@click.option("--rejects", type=_FILE, help="Where bad lines go, to be corrected and loaded again.")
+@click.option("--warnings", type=_FILE, help="Where breaches go that refuse nothing.")
+@click.option("--delete", "deletions", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A list of resources to delete, one Type/id a line.")  # fmt: skip
+@click.option("--source", default="plan", show_default=True, help="Whose data it is, for `flask fhir freshness`.")
+@click.option("--again", is_flag=True, help="Read the files from their start, though a load of them was interrupted.")
+def load(
+    paths: tuple[Path, ...], validate: str, strict: bool, definitions: Path | None, rejects: Path | None,
+    warnings: Path | None, deletions: tuple[Path, ...], source: str, again: bool,
+) -> None:  # fmt: skip
     """Load files and folders (NDJSON, Bundles, gzip); good resources are kept, bad ones told by file and line."""
+    if not paths and not deletions:
+        raise click.UsageError("Name files or folders to load, or a list to delete.")
+    if (strict or definitions) and validate != ingest.Level.PROFILES:
+        raise click.UsageError("--strict and --definitions are for --validate profiles.")
+    checks = ingest.Checks(ingest.Level(validate), strict, definitions.resolve() if definitions else None)
     try:
-        summary = _load_with_bar(paths, ingest.Level(validate))
-    except reading.NothingToLoad as nothing:
+        with _Bar() as bar:
+            summary = ingest.load(
+                latchstring().engine, paths, access=plan_system("fhir load"), checks=checks, source=source,
+                progress=bar.show, rejects=rejects or settings().var / _REJECTS, warnings=warnings, delete=deletions,
+                again=again,
+            )  # fmt: skip
+    except (reading.NothingToLoad, defined.NoDefinitions) as nothing:
         raise click.ClickException(str(nothing)) from None
-    for problem in summary.problems:
-        click.echo(str(problem), err=True)
-    click.echo(f"{summary.added} added, {summary.changed} changed, {summary.unchanged} unchanged.")
+    _tell(summary)
     complete_roster()
     if summary.rejected:
         click.echo(f"{summary.rejected} rejected: {summary.reject_file}", err=True)
@@ -56,15 +93,70 @@ def search_parameters() -> None:
     click.echo(search_page.page(), nl=False)
 
 
-def _load_with_bar(paths: tuple[Path, ...], level: ingest.Level) -> ingest.LoadSummary:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("Loading", total=None)
-        return ingest.load(
-            latchstring().engine,
-            paths,
-            access=plan_system("fhir load"),
-            progress=lambda so_far: bar.update(task, total=so_far.total_bytes, completed=so_far.read_bytes),
-            reject_dir=settings().var,
-            level=level,
+@group.command("relabel")
+def relabel() -> None:
+    """Label anew what an older version of the sensitive-code tables labelled; can be stopped and run again."""
+    with Progress(SpinnerColumn(), TextColumn("{task.completed} looked at"), console=Console(stderr=True)) as bar:
+        task = bar.add_task("Labelling", total=None)
+        looked_at, changed = relabelling.relabel(latchstring().sessions, lambda some: bar.advance(task, some))
+    click.echo(f"{looked_at} looked at by tables {labels.VERSION}, {changed} have other labels now.")
+
+
+@group.command("freshness")
+def show_freshness() -> None:
+    """When each source's last delivery came in, and when apps could read it."""
+    table = Table("Source", "Received", "Visible", "Resources written", box=None)
+    with latchstring().sessions() as session:
+        for one in freshness.sources(session):
+            table.add_row(one.name, f"{one.received_at:{_TIME}}", f"{one.visible_at:{_TIME}}", str(one.written))
+    Console().print(table)
+
+
+@group.command("definitions")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def make_definitions(folder: Path) -> None:
+    """Make the files that loads check by anew, from the packages of FHIR R4 and its guides in FOLDER."""
+    try:
+        defined.write(folder, Path(defined.__file__).parent, TYPES)
+    except defined.NoDefinitions as nothing:
+        raise click.ClickException(str(nothing)) from None
+
+
+class _Bar:
+    """A progress bar: bytes, rate, time left, resources."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+            TimeRemainingColumn(), TextColumn("{task.fields[lines]} read"), console=Console(stderr=True),
+        )  # fmt: skip
+        self._task = self._bar.add_task("Loading", total=None, lines=0)
+
+    def __enter__(self) -> "_Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, summary: LoadSummary) -> None:
+        """Show how far the load came."""
+        words = "Going on" if summary.resumed else "Loading"
+        self._bar.update(
+            self._task, description=words, total=summary.total_bytes, completed=summary.read_bytes, lines=summary.read
         )
+
+
+def _tell(summary: LoadSummary) -> None:
+    for problem in summary.problems:
+        click.echo(str(problem), err=True)
+    for finding, count in summary.warnings.most_common(20):
+        where = f" at {finding.path}" if finding.path else ""
+        click.echo(f"Warning, {count} times{where}: {finding.rule}. {finding.hint}", err=True)
+    if summary.resumed:
+        click.echo("Went on where an earlier load was interrupted.")
+    deleted = f", {summary.deleted} deleted" if summary.deleted else ""
+    click.echo(f"{summary.added} added, {summary.changed} changed, {summary.unchanged} unchanged{deleted}.")
+    if summary.warned:
+        where = f": {summary.warning_file}" if summary.warning_file else ""
+        click.echo(f"{summary.warned} warnings{where}", err=True)

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from fhir.merges import merging
+from fhir.merges.merging import Moved
 from service.cli.completing import complete_roster
 from service.plan.members import roster
+from service.plan.models import Member
 from service.web import latchstring
 
 group = AppGroup("members")
@@ -27,3 +32,48 @@ def load(csv: Path) -> None:
     complete_roster()
     if summary.problems:
         raise click.exceptions.Exit(1)
+
+
+@group.command("merge")
+@click.argument("merged")
+@click.argument("survivor")
+@click.option("--reason", required=True, help="Why, for the audit stream.")
+@click.option("--move-account", is_flag=True, help="The account of the merged member goes with the record.")
+def merge(merged: str, survivor: str, reason: str, move_account: bool) -> None:
+    """Make the record of member number MERGED part of that of SURVIVOR: they are one person."""
+    try:
+        with latchstring().sessions.begin() as session:
+            pair = _member(session, merged), _member(session, survivor)
+            moved = merging.merge(session, *pair, reason=reason, move_account=move_account)
+    except merging.MergeRefused as refused:
+        raise click.ClickException(refused.sentence) from None
+    _tell(moved)
+
+
+@group.command("unmerge")
+@click.argument("merged")
+@click.option("--reason", required=True, help="Why, for the audit stream.")
+def unmerge(merged: str, reason: str) -> None:
+    """Give the member number MERGED their record back: they were not one person."""
+    try:
+        with latchstring().sessions.begin() as session:
+            moved = merging.unmerge(session, _member(session, merged), reason=reason)
+    except merging.MergeRefused as refused:
+        raise click.ClickException(refused.sentence) from None
+    _tell(moved)
+
+
+def _member(session: Session, number: str) -> Member:
+    # The very row of that number, whatever became of it.
+    found = session.scalar(select(Member).where(Member.member_number == number.strip().upper()))
+    if found is None:
+        raise click.ClickException("No member has that number.")
+    return found
+
+
+def _tell(moved: Moved) -> None:
+    account = " The account went along." if moved.account else ""
+    click.echo(
+        f"{moved.resources} resources moved; {moved.grants} apps' permissions and {moved.links} representatives ended."
+        f"{account}"
+    )

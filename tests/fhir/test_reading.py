@@ -46,6 +46,46 @@ def test_every_version_can_be_read(api: Api, engine: Engine, system: Access) -> 
         assert api.get(f"Patient/{api.patient_id}/_history/{wrong}").status_code == 404
 
 
+def test_a_history_is_asked_for_in_part(api: Api, engine: Engine, system: Access) -> None:
+    path = f"Patient/{api.patient_id}/_history"
+    for word in ("male", "other", "unknown"):
+        ingest.load_resources(engine, [records.patient(api.patient_id, gender=word)], access=system)
+    entries = api.get(path).get_json()["entry"]
+    moments = [one["response"]["lastModified"] for one in entries]
+
+    def numbers(asked: str) -> list[str]:
+        return [one["response"]["etag"][3:-1] for one in api.get(f"{path}{asked}").get_json().get("entry", [])]
+
+    first = api.get(f"{path}?_count=3").get_json()
+    assert (first["total"], len(first["entry"])) == (4, 3)
+    following = next(link["url"] for link in first["link"] if link["relation"] == "next")
+    last = api.get(following).get_json()
+    assert [one["response"]["etag"] for one in last["entry"]] == ['W/"1"'] and last["total"] == 4
+    assert not any(link["relation"] == "next" for link in last["link"])
+    assert numbers(f"?_since={moments[1]}") == ["4", "3"]
+    assert numbers(f"?_at={moments[2]}") == ["2"]
+    assert numbers("?_at=1999") == [] and numbers("?_since=2999-01-01") == []
+    for wrong in ("_count=x", "_since=soon", "_at=now", "_count=-1"):
+        assert api.get(f"{path}?{wrong}").status_code == 400, wrong
+    assert numbers("?colour=red") == ["4", "3", "2", "1"]
+    assert api.get(f"{path}?colour=red", headers={"Prefer": "handling=strict"}).status_code == 400
+
+
+def test_a_resource_that_moved_shows_its_older_versions_to_nobody(api: Api, engine: Engine, system: Access) -> None:
+    mine, lab = api.patient_id, f"Observation/lab-{api.patient_id}"
+    for owner in ("stranger", mine):
+        ingest.load_resources(engine, [records.observation(lab.split("/")[1], owner)], access=system)
+        if owner == "stranger":
+            for path in (lab, f"{lab}/_history", f"{lab}/_history/1", f"{lab}/_history/2"):
+                assert api.get(path).status_code == 404, path
+
+    assert api.get(lab).headers["ETag"] == 'W/"3"'
+    history = api.get(f"{lab}/_history").get_json()
+    assert (history["total"], [one["response"]["etag"] for one in history["entry"]]) == (1, ['W/"3"'])
+    for version in ("1", "2"):
+        assert api.get(f"{lab}/_history/{version}").status_code == 404
+
+
 def test_a_deleted_resource_is_gone(api: Api, engine: Engine, system: Access) -> None:
     claim = f"ExplanationOfBenefit/eob-1-{api.patient_id}"
     with make_sessions(engine).begin() as session:

@@ -140,19 +140,28 @@ def find_by_proof(
     proofs = (
         found is not None and same_name(found.family_name, family_name),
         found is not None and found.birth_date == birth_date,
+        found is not None and found.merged_into_id is None,
         found is not None and bool(found.zip_code) and found.zip_code[:5] == zip_code.strip()[:5],
     )
     return found if all(proofs) else None
 
 
 def find_by_number(session: Session, member_number: str) -> Member | None:
-    """The member with the number on a card, however it was typed."""
-    return session.scalar(select(Member).where(Member.member_number == member_number.strip().upper()))
+    """The member with the number on a card, however it was typed; of a merged record the one it is part of."""
+    found = session.scalar(select(Member).where(Member.member_number == member_number.strip().upper()))
+    while found is not None and found.merged_into_id is not None:
+        found = session.get(Member, found.merged_into_id)
+    return found
 
 
 def find_by_name(session: Session, family_name: str, birth_date: date, *, limit: int = 20) -> list[Member]:
     """The members of that family name, but for case, accents and punctuation, born on that day."""
-    born = select(Member).where(Member.birth_date == birth_date).order_by(Member.id).limit(_MOST_BORN)
+    born = (
+        select(Member)
+        .where(Member.birth_date == birth_date, Member.merged_into_id.is_(None))
+        .order_by(Member.id)
+        .limit(_MOST_BORN)
+    )
     return [found for found in session.scalars(born) if same_name(found.family_name, family_name)][:limit]
 
 

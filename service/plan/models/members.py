@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Boolean, Date, Index, String
+from sqlalchemy import Boolean, Date, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db import Base, Instant, new_id
@@ -37,6 +37,8 @@ class Member(Base):
     deceased_on: Mapped[date | None] = mapped_column(Date)
     confidential: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether the member asked for confidential communications (45 CFR 164.522(b))."""
+    merged_into_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), index=True)
+    """The member whose record this one is part of: nobody registers, acts or is let in under it any more."""
     loaded_at: Mapped[datetime] = mapped_column(Instant)
 
     @property

@@ -1,0 +1,188 @@
+"""A JSON file as a stream of entries: a Bundle of any size, or one resource.
+
+The text is scanned, not parsed: an entry is what stands between two braces inside of the Bundle's `entry`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from fhir.loading.faults import Finding
+from fhir.loading.lines import LONGEST, Line, fault
+
+_CHUNK = 1024 * 1024
+_MARK = b"\xef\xbb\xbf"
+_BRACES = frozenset((b"{", b"}", b"[", b"]"))
+_BUNDLE = frozenset((b"", b'"Bundle"'))
+# A string that ends beyond the buffer matches without its last quote.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[{}\[\]:,]', re.DOTALL)
+_URN = re.compile(rb'"(urn:(?:uuid|oid):[0-9A-Za-z.\-]{1,64})"')
+_TOO_LONG = Finding("too-long", "Send resources of at most 16 MB.")
+_BROKEN = Finding("json", "The file is not one JSON object: it ends in the middle, or something follows it.")
+_HISTORY = Finding("bundle", "A history is not loaded: send the current versions, as a collection or transaction.")
+
+
+class _Named(msgspec.Struct):
+    resourceType: str = ""
+    id: str = ""
+
+
+class _Entry(msgspec.Struct):
+    fullUrl: str = ""
+    resource: _Named | None = None
+
+
+_entries = msgspec.json.Decoder(_Entry)
+
+
+def lines(reopen: Callable[[], BinaryIO], file: BinaryIO) -> Iterator[Line]:
+    """The entries of a Bundle, its references by urn: made literal; or the one resource of the file."""
+    names: dict[bytes, bytes] | None = None
+    for line in _scan(file):
+        if line.is_entry and names is None and _URN.search(line.raw):
+            with reopen() as again:
+                names = _names(again)
+        yield _with_literal_references(line, names) if names else line
+
+
+def _with_literal_references(line: Line, names: dict[bytes, bytes]) -> Line:
+    raw = _URN.sub(lambda found: b'"' + names.get(found[1], found[1]) + b'"', line.raw)
+    return Line(line.number, raw, line.is_entry, line.fault)
+
+
+def _names(file: BinaryIO) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for line in _scan(file):
+        try:
+            entry = _entries.decode(line.raw)
+        except msgspec.DecodeError:
+            continue
+        if entry.resource and entry.fullUrl.startswith("urn:"):
+            found[entry.fullUrl.encode()] = f"{entry.resource.resourceType}/{entry.resource.id}".encode()
+    return found
+
+
+class _Scan:
+    """Where the scan of a text stands: how deep, at which key of the outermost object, since when an entry is kept."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.depth = 0
+        self.kind = self.bundle_type = b""
+        self.is_too_long = False
+        self._file = file
+        self._buffer = bytearray()
+        self._at = 0
+        self._start: int | None = 0
+        self._key = self._last = b""
+        self._fill()
+        if self._buffer.startswith(_MARK):
+            del self._buffer[: len(_MARK)]
+
+    @property
+    def is_in_entries(self) -> bool:
+        """Whether the scan is inside of the list of a Bundle's entries."""
+        return self._key == b'"entry"' and self.kind in _BUNDLE
+
+    def begin(self) -> None:
+        """Keep what stands from the last token on."""
+        self._start, self.is_too_long = self._at - 1, False
+
+    def drop(self) -> bytes:
+        """What was kept, up to the last token; nothing is kept from here on."""
+        kept = b"" if self._start is None else bytes(self._buffer[self._start : self._at])
+        self._start = None
+        return kept
+
+    def step(self) -> bytes:
+        """The next brace or bracket; empty at the end."""
+        while token := self._next():
+            if token in _BRACES:
+                return token
+            if self.depth == 1:
+                self._note(token)
+        return b""
+
+    def has_more(self) -> bool:
+        """Whether anything but blanks follows."""
+        rest = bytes(self._buffer[self._at :]).strip()
+        return bool(rest or self._file.read(_CHUNK).strip())
+
+    def _next(self) -> bytes:
+        while True:
+            token = _TOKEN.search(self._buffer, self._at)
+            if token is not None and (token[1] or token[0][:1] != b'"'):
+                self._at = token.end()
+                return token[0]
+            self._at = token.start() if token else len(self._buffer)
+            if not self._fill():
+                return b""
+
+    def _fill(self) -> bool:
+        """Read on, dropping what need not be kept; whether there was more and it may be kept."""
+        if self._start is not None and len(self._buffer) - self._start > LONGEST + _CHUNK:
+            self._start, self.is_too_long = None, True
+        cut = self._at if self._start is None else self._start
+        del self._buffer[:cut]
+        self._at -= cut
+        self._start = None if self._start is None else 0
+        if len(self._buffer) > LONGEST + 2 * _CHUNK:
+            # One string alone is longer than any resource.
+            self.is_too_long = True
+            return False
+        chunk = self._file.read(_CHUNK)
+        self._buffer += chunk
+        return bool(chunk)
+
+    def _note(self, token: bytes) -> None:
+        if token == b":":
+            self._key, self._last = self._last, b""
+        elif token != b",":
+            self._last = token
+            self.kind = token if self._key == b'"resourceType"' else self.kind
+            self.bundle_type = token if self._key == b'"type"' else self.bundle_type
+        else:
+            self._key = self._last = b""
+
+
+def _scan(file: BinaryIO) -> Iterator[Line]:
+    scan, number = _Scan(file), 0
+    while mark := scan.step():
+        if mark in b"{[":
+            if scan.depth == 1 and mark == b"[" and scan.is_in_entries:
+                scan.drop()
+            elif scan.depth == 2 and scan.is_in_entries:
+                scan.begin()
+            scan.depth += 1
+            continue
+        scan.depth -= 1
+        if scan.depth == 2 and scan.is_in_entries:
+            number += 1
+            yield _entry(scan, number)
+            if scan.bundle_type == b'"history"':
+                return
+        elif scan.depth <= 0:
+            break
+    yield from _rest(scan, number)
+
+
+def _entry(scan: _Scan, number: int) -> Line:
+    raw = scan.drop()
+    if scan.is_too_long:
+        scan.is_too_long = False
+        return fault(number, b"", _TOO_LONG)
+    if scan.bundle_type == b'"history"':
+        return fault(number, raw[:200], _HISTORY)
+    return Line(number, raw, is_entry=True)
+
+
+def _rest(scan: _Scan, number: int) -> Iterator[Line]:
+    """What is left at the end: a resource that is no Bundle, or a text that is broken."""
+    ended, raw = scan.depth == 0, scan.drop()
+    if scan.is_too_long:
+        yield fault(number + 1, raw[:200], _TOO_LONG)
+    elif not ended or not (raw or number or scan.kind == b'"Bundle"') or scan.has_more():
+        yield fault(number + 1, raw[:200], _BROKEN)
+    elif raw and scan.kind != b'"Bundle"':
+        yield Line(1, raw)

@@ -1,0 +1,180 @@
+"""Lines to outcomes, without a database: what one worker process does with a piece of a file.
+
+A line holds a resource, a Bundle whose entries are put or deleted, or a reject of an earlier load that was corrected.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from fhir import r4
+from fhir.compartment import ID, TYPES
+from fhir.loading import money, profiles
+from fhir.loading.faults import Finding, Rejected
+from fhir.loading.lines import Line
+from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed, require_unique_keys
+from fhir.loading.survey import references, survey
+
+_PUTTING = frozenset({"PUT", "POST"})
+
+
+class Level(StrEnum):
+    """How closely each resource is looked at; each level does what those before it do."""
+
+    SCHEMA = "schema"
+    """JSON, elements and their types, id, patient: quick."""
+    MODELS = "models"
+    """The whole resource against the FHIR models: about a hundred times slower."""
+    PROFILES = "profiles"
+    """The profiles it declares, the sums of its amounts, and whether what it refers to is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What is checked: how closely, whether a breach of a profile refuses, by which definitions (None: our own)."""
+
+    level: Level = Level.SCHEMA
+    strict: bool = False
+    definitions: Path | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a line: a resource to store, a name to delete, or a fault.
+
+    `raw` is the text where it is not the line's own; `warnings` are breaches that refuse nothing.
+    """
+
+    number: int
+    prepared: Prepared | None = None
+    removed: tuple[str, str] | None = None
+    fault: Finding | None = None
+    warnings: list[Finding] = field(default_factory=list)
+    refers: list[tuple[str, str]] = field(default_factory=list)
+    raw: bytes = b""
+
+
+def examine(lines: Sequence[Line], checks: Checks) -> list[Outcome]:
+    """The outcomes of the lines, in their order."""
+    return [outcome for line in lines for outcome in _of_line(line, checks)]
+
+
+def removal(number: int, name: str) -> Outcome:
+    """The outcome of one line of a list of names to delete (`Type/id`)."""
+    try:
+        return Outcome(number, removed=_named(name))
+    except Rejected as problem:
+        return Outcome(number, fault=_finding(problem))
+
+
+def _of_line(line: Line, checks: Checks) -> list[Outcome]:
+    try:
+        return list(_outcomes(line, checks))
+    except RecursionError:
+        return [Outcome(line.number, fault=Finding("json", "The resource is nested too deeply."))]
+
+
+def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
+    if line.fault is not None:
+        yield Outcome(line.number, fault=line.fault)
+        return
+    raw = line.raw
+    try:
+        found = parse(raw)
+        if line.is_entry:
+            require_unique_keys(raw, survey(found).keys)
+            yield from _of_entry(line.number, found, checks)
+            return
+        if "resourceType" not in found and {"rule", "hint"} <= found.keys():
+            require_unique_keys(raw, survey(found).keys)
+            raw, found = _corrected(found)
+        if found.get("resourceType") == "Bundle":
+            require_unique_keys(raw, survey(found).keys)
+            yield from _of_bundle(line.number, found, checks)
+            return
+    except Rejected as problem:
+        yield Outcome(line.number, fault=_finding(problem))
+        return
+    yield _of_resource(line.number, raw, found, checks, is_own=raw is line.raw)
+
+
+def _of_bundle(number: int, bundle: Mapping[str, Any], checks: Checks) -> Iterator[Outcome]:
+    if bundle.get("type") == "history":
+        raise Rejected("bundle", "A history is not loaded: send the current versions.", "Bundle.type")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Rejected("bundle", "The entries of a Bundle are a list of objects.", "Bundle.entry")
+    for entry in entries:
+        yield from _of_entry(number, entry, checks)
+
+
+def _of_entry(number: int, entry: Mapping[str, Any], checks: Checks) -> Iterator[Outcome]:
+    request = entry.get("request")
+    method = request.get("method", "PUT") if isinstance(request, dict) else "PUT"
+    resource = entry.get("resource")
+    try:
+        if method == "DELETE" and isinstance(request, dict):
+            yield Outcome(number, removed=_named(request.get("url")), raw=encode(entry))
+        elif method not in _PUTTING:
+            raise Rejected("bundle", "An entry is put, posted or deleted.", "Bundle.entry.request.method")
+        elif not isinstance(resource, dict):
+            raise Rejected("bundle", "An entry holds a resource, or deletes one.", "Bundle.entry.resource")
+        elif resource.get("resourceType") != "OperationOutcome":
+            yield _of_resource(number, encode(resource), resource, checks, is_own=False)
+    except Rejected as problem:
+        yield Outcome(number, fault=_finding(problem), raw=encode(entry))
+
+
+def _of_resource(number: int, raw: bytes, resource: dict[str, Any], checks: Checks, *, is_own: bool) -> Outcome:
+    text = b"" if is_own else raw
+    try:
+        prepared = prepare_parsed(raw, resource)
+        if checks.level is Level.MODELS:
+            _require_model(raw)
+    except Rejected as problem:
+        return Outcome(number, fault=_finding(problem), raw=text)
+    made = Outcome(number, prepared, raw=text)
+    if checks.level is Level.PROFILES:
+        _look_closely(made, resource, checks)
+    return made
+
+
+def _look_closely(made: Outcome, resource: dict[str, Any], checks: Checks) -> None:
+    breaches = [*profiles.findings(resource, checks.definitions), *money.findings(resource)]
+    made.refers = [target for target in references(resource) if target[0] in TYPES]
+    if breaches and checks.strict:
+        made.prepared, made.fault, made.warnings = None, breaches[0], breaches[1:]
+    else:
+        made.warnings = breaches
+
+
+def _corrected(reject: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """The resource of a line of a reject file."""
+    content = reject.get("content")
+    if isinstance(content, str):
+        raw = content.encode("utf-8", "surrogatepass")
+        return raw, parse(raw)
+    resource = reject.get("resource")
+    if not isinstance(resource, dict):
+        raise Rejected("reject", "A line of a reject file holds `resource` or `content`.")
+    raw = encode(resource)
+    return raw, parse(raw)
+
+
+def _named(name: object) -> tuple[str, str]:
+    resource_type, _, resource_id = name.strip().partition("/") if isinstance(name, str) else ("", "", "")
+    if resource_type not in TYPES or not ID.fullmatch(resource_id):
+        raise Rejected("name", "What is deleted is named as Type/id.", "")
+    return resource_type, resource_id
+
+
+def _require_model(raw: bytes) -> None:
+    problem = r4.find_problem(raw)
+    if problem is not None:
+        raise Rejected("model", problem.message, problem.path)
+
+
+def _finding(problem: Rejected) -> Finding:
+    return Finding(problem.rule, problem.hint, problem.path)

@@ -1,0 +1,72 @@
+"""Files of what was found: NDJSON, readable by the owner only, each line a reject that can be corrected and loaded."""
+
+import json
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from fhir.loading.faults import Finding, Rejected
+from fhir.loading.preparation import parse
+
+_MOST_KEPT = 16 * 1024 * 1024
+# Such a text is not one resource yet: it is kept as it came.
+_TEXTUAL = frozenset({"json", "utf-8", "control-character", "duplicate-key", "too-long", "gzip", "reject", "bundle"})
+
+
+class FindingsFile:
+    """A file of findings, made when the first one comes; what stands behind `keep` bytes of an older run is cut off."""
+
+    def __init__(self, path: Path | None, keep: int) -> None:
+        self.path = path
+        self.length = keep
+        self._file: IO[bytes] | None = None
+
+    def write(self, file: str, line: int, finding: Finding, raw: bytes, further: list[Finding] | None = None) -> None:
+        """Add one finding with the text it is about."""
+        if self.path is None:
+            return
+        opened = self._file or self._open(self.path)
+        told: dict[str, Any] = {"file": file, "line": line, "path": finding.path, "rule": finding.rule}
+        told["hint"] = finding.hint
+        if further:
+            told["also"] = [{"path": one.path, "rule": one.rule, "hint": one.hint} for one in further]
+        head = json.dumps(told).encode()[:-1]
+        text = head + b", " + _content(finding, raw) + b"}\n"
+        opened.write(text)
+        self.length += len(text)
+
+    def settle(self) -> int:
+        """Put on disk what was written; the length of the file."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return self.length
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _open(self, path: Path) -> IO[bytes]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        os.truncate(descriptor, self.length)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        self._file = os.fdopen(descriptor, "wb")
+        return self._file
+
+
+def _content(finding: Finding, raw: bytes) -> bytes:
+    if finding.rule not in _TEXTUAL and _is_object(raw):
+        # As it came, digits and all: whoever corrects it edits the resource itself.
+        return b'"resource": ' + raw.replace(b"\n", b" ")
+    # What is no UTF-8 stays visible, and wrong, until somebody corrects it.
+    return b'"content": ' + json.dumps(raw[:_MOST_KEPT].decode("utf-8", "backslashreplace")).encode()
+
+
+def _is_object(raw: bytes) -> bool:
+    try:
+        parse(raw)
+    except Rejected:
+        return False
+    return True

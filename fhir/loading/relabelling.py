@@ -1,0 +1,98 @@
+"""Labels anew: when the code tables have a new version, and when a Medication came after its prescriptions."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from fhir.compartment import TYPES
+from fhir.loading import labels
+from fhir.loading.preparation import parse
+from fhir.loading.survey import survey
+from fhir.models import StoredResource, StoredVersion
+from fhir.storage.bodies import bodies_of
+from service import audit
+
+_AT_ONCE = 1_000
+_PRESCRIPTIONS = ("MedicationRequest", "MedicationDispense")
+_Table = type[StoredResource] | type[StoredVersion]
+
+
+def relabel(sessions: sessionmaker[Session], progress: Callable[[int], None]) -> tuple[int, int]:
+    """Label everything that another version of the tables labelled, older versions too; how many, and how many anew.
+
+    In small transactions: it can be stopped and goes on with what is left. `progress` is told how many were looked at.
+    """
+    looked_at = changed = 0
+    for table in (StoredResource, StoredVersion):
+        # Prescriptions follow their Medications.
+        for resource_type in sorted(TYPES, key=lambda one: (one != "Medication", one)):
+            while found := _relabel_some(sessions, table, resource_type):
+                looked_at, changed = looked_at + found[0], changed + found[1]
+                progress(found[0])
+    with sessions.begin() as session:
+        detail = {"tables": labels.VERSION, "changed": changed}
+        audit.record(session, "fhir:resource:relabel", count=looked_at, detail=detail)
+    return looked_at, changed
+
+
+def follow_medications(session: Session, medications: Collection[str]) -> None:
+    """Label the prescriptions that refer to these Medications, in the caller's transaction."""
+    if not medications:
+        return
+    wanted = {f"Medication/{one}" for one in medications}
+    for resource_type in _PRESCRIPTIONS:
+        for rows in _with_references(session, resource_type):
+            named = [row for row in rows if any(ref.partition("=")[2] in wanted for ref in row.refs)]
+            _label(session, StoredResource, named)
+
+
+def _relabel_some(sessions: sessionmaker[Session], table: _Table, resource_type: str) -> tuple[int, int] | None:
+    with sessions.begin() as session:
+        old = select(table).where(table.type == resource_type, table.labelled_by != labels.VERSION)
+        rows: Sequence[Any] = session.scalars(old.order_by(table.id).limit(_AT_ONCE)).all()
+        if not rows:
+            return None
+        return len(rows), _label(session, table, rows)
+
+
+def _with_references(session: Session, resource_type: str) -> Iterator[Sequence[StoredResource]]:
+    last = ""
+    while True:
+        following = select(StoredResource).where(StoredResource.type == resource_type, StoredResource.id > last)
+        rows = session.scalars(following.order_by(StoredResource.id).limit(_AT_ONCE)).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        yield rows
+
+
+def _label(session: Session, table: _Table, rows: Sequence[StoredResource | StoredVersion]) -> int:
+    """Label these rows; how many have other labels now."""
+    readable = [row for row in rows if not row.deleted]
+    found = {id(row): parse(bodies_of(session).unpack(session, row.dictionary_id, row.body)) for row in readable}
+    named = {id(row): labels.medication(resource) for row in readable if (resource := found[id(row)])}
+    known = _labels_of_medications(session, {one for one in named.values() if one})
+    changed = 0
+    for row in rows:
+        meant = frozenset(row.labels)
+        if id(row) in found:
+            meant = labels.labels(row.type, survey(found[id(row)]).codings)
+            medication = named[id(row)]
+            meant = labels.with_medication(meant, known.get(medication)) if medication else meant
+        changed += meant != frozenset(row.labels)
+        values: dict[str, Any] = {"labels": sorted(meant), "labelled_by": labels.VERSION}
+        session.execute(update(table).where(*_is(table, row)).values(**values))
+    session.expire_all()
+    return changed
+
+
+def _is(table: _Table, row: StoredResource | StoredVersion) -> tuple[Any, ...]:
+    return (tuple_(table.type, table.id, table.version) == (row.type, row.id, row.version),)
+
+
+def _labels_of_medications(session: Session, ids: Collection[str]) -> dict[str, frozenset[str]]:
+    stored = StoredResource
+    wanted = select(stored.id, stored.labels).where(stored.type == "Medication", stored.id.in_(ids))
+    return {one: frozenset(words) for one, words in session.execute(wanted)} if ids else {}

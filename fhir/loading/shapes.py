@@ -1,0 +1,124 @@
+"""The shape of every R4 type that is stored: which elements it may have, of which type, repeating or not.
+
+Made at first use from `r4_elements.json` as msgspec structs, so that a whole resource is checked in C. What an element
+must be (cardinality, codes) is for profiles; here a text is refused that no FHIR reader could take.
+"""
+
+import json
+import re
+import sys
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import msgspec
+
+from fhir.loading.definitions import ELEMENTS
+from fhir.loading.faults import Rejected
+
+_DATE = r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?"
+_TIME = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?"
+_ZONE = r"(Z|[+-]((0\d|1[0-3]):[0-5]\d|14:00))"
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_PRIMITIVES: dict[str, Any] = {
+    "boolean": bool,
+    "decimal": float,
+    "integer": Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)],
+    "unsignedInt": Annotated[int, msgspec.Meta(ge=0, lt=2**31)],
+    "positiveInt": Annotated[int, msgspec.Meta(ge=1, lt=2**31)],
+    "date": Annotated[str, msgspec.Meta(pattern=f"^{_DATE}$")],
+    "dateTime": Annotated[str, msgspec.Meta(pattern=rf"^({_DATE}|\d{{4}}-\d\d-\d\dT{_TIME}{_ZONE})$")],
+    "instant": Annotated[str, msgspec.Meta(pattern=rf"^\d{{4}}-\d\d-\d\dT{_TIME}{_ZONE}$")],
+    "time": Annotated[str, msgspec.Meta(pattern=f"^{_TIME}$")],
+}
+_TEXTS = frozenset({
+    "base64Binary", "canonical", "code", "id", "markdown", "oid", "string", "uri", "url", "uuid", "xhtml",
+})  # fmt: skip
+_ANY_RESOURCE = "Resource"
+_MODULE = "fhir.loading._r4_shapes"
+_WHERE = re.compile(r" - at `(?:key in )?\$(.*?)`$")
+_REPEATED = re.compile(r"\[\.\.\.\]")
+
+
+def require_shape(raw: bytes, resource_type: str) -> None:
+    """Refuse a text that has an unknown element or a value of the wrong type; raises Rejected."""
+    try:
+        _decoder(resource_type).decode(raw)
+    except msgspec.ValidationError as problem:
+        raise _rejected(str(problem), resource_type) from None
+    except msgspec.DecodeError:
+        raise Rejected("json", "The line is not one JSON object.") from None
+
+
+def _rejected(told: str, resource_type: str) -> Rejected:
+    where = _WHERE.search(told)
+    path = resource_type + (_REPEATED.sub("", where[1]) if where else "")
+    what = told[: where.start()] if where else told
+    if "matching regex" in what:
+        return Rejected("date", "Dates are written as 2026-04-30, times as 2026-04-30T10:11:12Z.", path)
+    return Rejected("structure", what.replace("Object", "This object") + ".", path)
+
+
+@lru_cache(maxsize=64)
+def _decoder(resource_type: str) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(getattr(_shapes(), _name(resource_type)))
+
+
+@lru_cache(maxsize=1)
+def _shapes() -> ModuleType:
+    elements = json.loads(Path(__file__).with_name(ELEMENTS).read_text("utf-8"))
+    module = sys.modules[_MODULE] = ModuleType(_MODULE)
+    vars(module).update({"Any": Any, "Optional": msgspec.UnsetType, "Annotated": Annotated, "Meta": msgspec.Meta})
+    for name, fields in elements.items():
+        if name not in _PRIMITIVES and name not in _TEXTS:
+            setattr(module, _name(name), _struct(name, fields))
+    return module
+
+
+def _struct(name: str, fields: dict[str, list[Any]]) -> Any:
+    made: list[tuple[str, Any, Any]] = []
+    if "." not in name and name[0].isupper() and "resourceType" not in fields and "meta" in fields:
+        made.append(("resourceType", str, msgspec.UNSET))
+    for field, (kind, repeats) in fields.items():
+        made.append((_field(field), _annotation(kind, repeats), msgspec.UNSET))
+        if _is_primitive(kind):
+            made.append((f"_{field}", _companion(repeats), msgspec.UNSET))
+    return msgspec.defstruct(
+        _name(name), made, module=_MODULE, kw_only=True, forbid_unknown_fields=True, gc=False,
+        rename={_field(field): field for field in fields},
+    )  # fmt: skip
+
+
+def _annotation(kind: str, repeats: bool) -> Any:
+    one: Any
+    if kind == _ANY_RESOURCE:
+        one = dict[str, Any]
+    elif _is_primitive(kind):
+        one = _PRIMITIVES.get(kind, _Text)
+        # A value that is absent in a list keeps its place as null.
+        one = one | None if repeats else one
+    else:
+        one = _name(kind)
+    return _many(one) if repeats else one
+
+
+def _many(one: Any) -> Any:
+    return Annotated[list[one], msgspec.Meta(min_length=1)]
+
+
+def _companion(repeats: bool) -> Any:
+    return list[dict[str, Any] | None] if repeats else dict[str, Any]
+
+
+def _is_primitive(kind: str) -> bool:
+    return kind in _PRIMITIVES or kind in _TEXTS
+
+
+def _name(kind: str) -> str:
+    return kind.replace(".", "_")
+
+
+def _field(name: str) -> str:
+    # "class" and the like are no names for a field.
+    return f"{name}_"

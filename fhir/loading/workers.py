@@ -1,0 +1,64 @@
+"""Pieces of files examined in other processes, in order, while this one reads and writes."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+
+from fhir.loading.examining import Checks, Outcome, examine
+from fhir.loading.lines import Line
+from fhir.loading.reading import Piece
+
+Examined = tuple[Path, Piece, list[Outcome]]
+_WORTH_IT = 8 * 1024 * 1024
+_MOST = 8
+_lines_out = msgspec.msgpack.Encoder()
+_lines_in = msgspec.msgpack.Decoder(list[Line])
+_outcomes_in = msgspec.msgpack.Decoder(list[Outcome])
+
+
+def count_for(size: int) -> int:
+    """How many processes examine files of so many bytes; none where starting them takes longer."""
+    return min(len(os.sched_getaffinity(0)), _MOST) if size >= _WORTH_IT else 0
+
+
+def examined(pieces: Iterable[tuple[Path, Piece]], checks: Checks, workers: int) -> Iterator[Examined]:
+    """Each piece with its outcomes, in order; no more pieces are held than keep every worker busy."""
+    if not workers:
+        for path, piece in pieces:
+            yield path, piece, examine(piece.lines, checks)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
+        underway: deque[tuple[Path, Piece, Future[bytes]]] = deque()
+        for path, piece in pieces:
+            underway.append((path, piece, pool.submit(_examine, _lines_out.encode(piece.lines), checks)))
+            if len(underway) > workers + 2:
+                yield _wait(*underway.popleft())
+        while underway:
+            yield _wait(*underway.popleft())
+
+
+def _wait(path: Path, piece: Piece, future: "Future[bytes]") -> Examined:
+    return path, piece, _outcomes_in.decode(future.result())
+
+
+def _examine(lines: bytes, checks: Checks) -> bytes:
+    # Packed by hand: pickling each object costs more than it took to make.
+    return _lines_out.encode(examine(_lines_in.decode(lines), checks))
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed closes nothing: its workers would wait for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

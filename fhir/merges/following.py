@@ -1,0 +1,84 @@
+"""What is written for a merged patient goes to the survivor: a source that knows of no merge undoes none."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fhir.loading.preparation import Prepared, parse, prepare_resource
+from fhir.merges.tables import MemberMerge, MergedResource
+
+_AT_ONCE = 500
+_LONGEST_CHAIN = 20
+
+
+def follow(session: Session, batch: Sequence[Prepared]) -> None:
+    """Rewrite what names a merged patient (in place), and keep where it came from."""
+    standing = _standing(session, {one.patient_id for one in batch if one.patient_id})
+    for one in batch:
+        merge = standing.get(one.patient_id or "")
+        if merge is None:
+            continue
+        survivor = _last(session, merge)
+        if one.type == "Patient":
+            _become(one, replaced(parse(one.body), survivor))
+            continue
+        _become(one, renamed(parse(one.body), merge.merged_patient_id, survivor))
+        key = {"merge_id": merge.id, "type": one.type, "id": one.id}
+        if session.get(MergedResource, tuple(key.values())) is None:
+            session.add(MergedResource(**key))
+
+
+def renamed(resource: dict[str, Any], former: str, patient_id: str) -> dict[str, Any]:
+    """The resource (changed in place) with every reference to one patient made one to another."""
+    left: list[Any] = [resource]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            reference = node.get("reference")
+            if isinstance(reference, str) and _names(reference, former):
+                node["reference"] = f"Patient/{patient_id}"
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return resource
+
+
+def replaced(patient: dict[str, Any], survivor: str) -> dict[str, Any]:
+    """The Patient of a merged record: not in use, and replaced by another."""
+    link = {"other": {"reference": f"Patient/{survivor}"}, "type": "replaced-by"}
+    return patient | {"active": False, "link": [link]}
+
+
+def _standing(session: Session, patient_ids: Iterable[str]) -> Mapping[str, MemberMerge]:
+    wanted = sorted(patient_ids)
+    found: dict[str, MemberMerge] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        standing = (MemberMerge.merged_patient_id.in_(some), MemberMerge.undone_at.is_(None))
+        found |= {one.merged_patient_id: one for one in session.scalars(select(MemberMerge).where(*standing))}
+    return found
+
+
+def _last(session: Session, merge: MemberMerge) -> str:
+    """The survivor whose own record was not merged further."""
+    survivor = merge.surviving_patient_id
+    for _ in range(_LONGEST_CHAIN):
+        further = _standing(session, [survivor]).get(survivor)
+        if further is None:
+            break
+        survivor = further.surviving_patient_id
+    return survivor
+
+
+def _names(reference: str, patient_id: str) -> bool:
+    bare = reference.partition("/_history/")[0]
+    return bare == f"Patient/{patient_id}" or bare.endswith(f"/Patient/{patient_id}")
+
+
+def _become(one: Prepared, resource: dict[str, Any]) -> None:
+    made = prepare_resource(resource)
+    for field in fields(Prepared):
+        setattr(one, field.name, getattr(made, field.name))

@@ -1,0 +1,182 @@
+"""Two records of one member made one, and parted: data follows, consents end, protection stays."""
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from consent import representatives
+from consent.models import Basis, PersonalRepresentative, RepresentativeLink
+from consent.policy import Access
+from fhir import store
+from fhir.loading import ingest
+from fhir.merges import merging
+from fhir.outcomes import NotFound
+from fhir.search.query import Search
+from service.audit import AuditEvent
+from service.plan.members import roster
+from service.plan.models import Member
+from tests.cli.test_loading import _flask as flask_command
+from tests.factories import make_account, make_member
+from tests.fhir import records
+from tests.fhir.conftest import OTHER, Api
+from tests.oauth.desk import Desk
+
+
+def ids_of(session: Session, access: Access, patient_id: str, resource_type: str) -> set[str]:
+    """The ids of a patient's resources of one type, by their own columns."""
+    found = store.search(session, access, Search(resource_type, count=100))
+    return {one.id for one in found.matches if f'"Patient/{patient_id}"'.encode() in one.body}
+
+
+@pytest.fixture
+def other(session: Session, loaded: str) -> Member:
+    """The member whose record is merged into the desk's member's."""
+    made = make_member(session, patient_id=OTHER)
+    session.commit()
+    return made
+
+
+def test_the_data_follows_and_comes_back(
+    desk: Desk, engine: Engine, session: Session, system: Access, loaded: str, other: Member
+) -> None:
+    mine = session.get_one(Member, desk.member.id)
+    theirs = ids_of(session, system, OTHER, "ExplanationOfBenefit")
+    own = ids_of(session, system, loaded, "ExplanationOfBenefit")
+
+    moved = merging.merge(session, other, mine, reason="one person, two cards")
+    session.commit()
+
+    assert moved.resources == len(records.record_of(OTHER)) - 1
+    assert ids_of(session, system, loaded, "ExplanationOfBenefit") == own | theirs
+    assert ids_of(session, system, OTHER, "ExplanationOfBenefit") == set()
+    one = sorted(theirs)[0]
+    assert store.read(session, system, "ExplanationOfBenefit", one).version == 2
+    patient = store.read(session, system, "Patient", OTHER).body
+    assert b'"active":false' in patient and b'"replaced-by"' in patient
+    assert roster.find_by_number(session, other.member_number) == mine
+
+    session.commit()
+
+    # The source knows nothing of it, and sends what it has once more, and something new.
+    again = [*records.record_of(OTHER), records.observation("late", OTHER)]
+    summary = ingest.load_resources(engine, again, access=system)
+    assert (summary.added, summary.changed) == (1, 0)
+    assert "late" in ids_of(session, system, loaded, "Observation")
+    session.commit()
+
+    back = merging.unmerge(session, other, reason="two people after all")
+    session.commit()
+    assert back.resources == moved.resources + 1
+    assert ids_of(session, system, OTHER, "ExplanationOfBenefit") == theirs
+    assert ids_of(session, system, loaded, "ExplanationOfBenefit") == own
+    assert "late" in ids_of(session, system, OTHER, "Observation")
+    assert b'"active":true' in store.read(session, system, "Patient", OTHER).body
+    tags = list(session.scalars(select(AuditEvent.tag).where(AuditEvent.tag.startswith("plan:member:"))))
+    assert tags == ["plan:member:merge"] * 2 + ["plan:member:unmerge"] * 2
+
+
+def test_an_app_sees_what_moved_and_no_longer_what_went_back(
+    api: Api, desk: Desk, session: Session, other: Member
+) -> None:
+    claim = f"ExplanationOfBenefit/eob-1-{OTHER}"
+    mine = session.get_one(Member, desk.member.id)
+    session.commit()
+    assert api.get(claim).status_code == 404
+
+    merging.merge(session, other, mine, reason="one person")
+    session.commit()
+    assert api.get(claim).get_json()["patient"]["reference"] == f"Patient/{api.patient_id}"
+    assert api.get(f"{claim}/_history/1").status_code == 404
+    assert api.get(f"Patient/{OTHER}").status_code == 404
+
+    merging.unmerge(session, other, reason="two people")
+    session.commit()
+    for path in (claim, f"{claim}/_history", f"{claim}/_history/1", f"{claim}/_history/2", f"{claim}/_history/3"):
+        assert api.get(path).status_code == 404, path
+    assert api.get("ExplanationOfBenefit").get_json()["entry"]
+
+
+def test_consents_of_the_merged_record_end_and_do_not_come_back(
+    api: Api, desk: Desk, session: Session, other: Member
+) -> None:
+    mine = session.get_one(Member, desk.member.id)
+    person = PersonalRepresentative(given_name="Ann", family_name="Lee", birth_date=other.birth_date)
+    session.add(person)
+    session.flush()
+    for member, blocked in ((mine, True), (other, False)):
+        link = representatives.link(
+            session, person, member, basis=Basis.GUARDIAN, timezone=desk.settings.plan.timezone
+        )  # fmt: skip
+        link.safety_block = blocked
+    session.commit()
+    assert api.get("Patient").status_code == 200
+
+    # The member who has connected an app is the one whose record becomes part of the other.
+    moved = merging.merge(session, mine, other, reason="one person")
+    session.commit()
+
+    assert (moved.grants, moved.links, moved.account) == (1, 1, False)
+    assert api.get("Patient").status_code == 401
+    session.expire_all()
+    (surviving,) = session.scalars(select(RepresentativeLink).where(RepresentativeLink.member_id == other.id)).unique()
+    assert surviving.safety_block and surviving.ended_at is None, "who was kept out stays out"
+    merging.unmerge(session, mine, reason="two people")
+    session.commit()
+    assert api.get("Patient").status_code == 401
+
+
+def test_an_account_goes_along_only_when_told_to(session: Session) -> None:
+    merged, survivor, third = (make_member(session) for _ in range(3))
+    account = make_account(session, member=merged)
+    merging.merge(session, merged, survivor, reason="one person")
+    assert representatives.members_for(session, account) == []
+    assert representatives.right_for(session, account, merged.id) is None
+    merging.unmerge(session, merged, reason="a slip")
+    assert [one.member for one in representatives.members_for(session, account)] == [merged]
+
+    before = account.credentials_version
+    moved = merging.merge(session, merged, survivor, reason="one person", move_account=True)
+    assert moved.account and account.credentials_version > before
+    assert [one.member for one in representatives.members_for(session, account)] == [survivor]
+    proof = {"member_number": merged.member_number, "family_name": merged.family_name,
+             "birth_date": merged.birth_date, "zip_code": merged.zip_code}  # fmt: skip
+    assert roster.find_by_proof(session, **proof) is None
+    for pair in ((merged, third), (third, merged), (third, third)):
+        with pytest.raises(merging.MergeRefused):
+            merging.merge(session, *pair, reason="wrong")
+    make_account(session, member=third)
+    with pytest.raises(merging.AccountsStand):
+        merging.merge(session, third, survivor, reason="one person", move_account=True)
+    merging.unmerge(session, merged, reason="two people")
+    assert account.member_id == merged.id
+    with pytest.raises(merging.NotMerged):
+        merging.unmerge(session, merged, reason="again")
+
+
+def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, session: Session, system: Access) -> None:
+    first, second, third = (make_member(session, patient_id=name) for name in ("one", "two", "three"))
+    session.commit()
+    ingest.load_resources(engine, [records.observation("o", "one")], access=system)
+    merging.merge(session, first, second, reason="one person")
+    merging.merge(session, second, third, reason="and again")
+    session.commit()
+    ingest.load_resources(engine, [records.observation("new", "one")], access=system)
+    assert ids_of(session, system, "three", "Observation") == {"o", "new"}
+    merging.unmerge(session, first, reason="two people")
+    session.commit()
+    assert ids_of(session, system, "one", "Observation") == {"o", "new"}
+    with pytest.raises(NotFound):
+        store.read(session, system, "Patient", "one")
+
+
+def test_members_are_merged_by_command(desk: Desk, session: Session) -> None:
+    merged, survivor = make_member(session), make_member(session)
+    session.commit()
+    pair = (merged.member_number, survivor.member_number)
+    done = flask_command(desk.app, "members", "merge", *pair, "--reason", "one person")
+    assert (done.exit_code, done.output) == (
+        0, "0 resources moved; 0 apps' permissions and 0 representatives ended.\n",
+    )  # fmt: skip
+    assert flask_command(desk.app, "members", "merge", *pair, "--reason", "again").exit_code == 1
+    assert flask_command(desk.app, "members", "merge", "nobody", pair[1], "--reason", "x").exit_code == 1
+    assert flask_command(desk.app, "members", "unmerge", pair[0], "--reason", "two people").exit_code == 0

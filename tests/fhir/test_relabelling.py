@@ -1,0 +1,72 @@
+"""Labels by versioned tables: a new version relabels by one command, prescriptions follow their Medications."""
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from consent.policy import Access
+from fhir.loading import ingest, labels, relabelling
+from fhir.loading.preparation import prepare_resource
+from fhir.models import StoredResource, StoredVersion
+from service.audit import AuditEvent
+from service.db import make_sessions
+from tests.fhir import records
+
+_RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+_ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+_CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+def _stored(session: Session, resource_id: str) -> tuple[tuple[str, ...], str]:
+    session.expire_all()
+    row = session.scalars(select(StoredResource).where(StoredResource.id == resource_id)).one()
+    return tuple(row.labels), row.labelled_by
+
+
+def test_a_new_version_of_the_tables_relabels_what_is_stored(engine: Engine, system: Access) -> None:
+    secret = {"diagnosis": [{"sequence": 1, "diagnosisCodeableConcept": records.concept(records.ICD, "F10.20")}]}
+    ingest.load_resources(engine, [records.claim("c", "p", **secret), records.patient("p")], access=system)
+    ingest.load_resources(engine, [records.claim("c", "p", "2026-04-01", **secret)], access=system)
+    sessions = make_sessions(engine)
+    with sessions.begin() as session:
+        assert _stored(session, "c") == (("substance_use",), labels.VERSION)
+        # As an older version of the tables left them, which did not know the code.
+        for table in (StoredResource, StoredVersion):
+            session.execute(update(table).values(labels=[], labelled_by="1999-01"))
+
+    told: list[int] = []
+    assert relabelling.relabel(sessions, told.append) == (3, 2)
+
+    assert sum(told) == 3
+    with sessions.begin() as session:
+        assert _stored(session, "c") == (("substance_use",), labels.VERSION)
+        assert _stored(session, "p") == ((), labels.VERSION)
+        assert tuple(session.scalars(select(StoredVersion)).one().labels) == ("substance_use",)
+        assert "fhir:resource:relabel" in session.scalars(select(AuditEvent.tag)).all()
+    assert relabelling.relabel(sessions, told.append) == (0, 0)
+
+
+def test_a_prescription_loaded_before_its_medication_follows_it(engine: Engine, system: Access) -> None:
+    order = {
+        "resourceType": "MedicationRequest", "id": "m", "subject": records.to("Patient/p"), "status": "active",
+        "intent": "order", "medicationReference": records.to("Medication/b"),
+    }  # fmt: skip
+    medication = {"resourceType": "Medication", "id": "b", "code": records.concept(_RXNORM, "1010600")}
+    ingest.load_resources(engine, [order], access=system)
+    with make_sessions(engine)() as session:
+        assert _stored(session, "m")[0] == ("restricted",)
+
+    ingest.load_resources(engine, [medication], access=system)
+
+    with make_sessions(engine)() as session:
+        assert _stored(session, "m")[0] == ("substance_use",)
+
+
+def test_what_the_source_labelled_itself_stays_labelled() -> None:
+    def labelled(system: str, code: str) -> frozenset[str]:
+        meta = {"security": [{"system": system, "code": code}]}
+        return prepare_resource(records.observation("o", "p", meta=meta)).labels
+
+    assert labelled(_ACT, "HIV") == {"hiv"}
+    assert labelled(_ACT, "PSY") == {"mental_health"}
+    assert labelled(_CONFIDENTIALITY, "R") == {"restricted"}
+    assert labelled(_CONFIDENTIALITY, "N") == labelled(_ACT, "TREAT") == frozenset()
