@@ -19,6 +19,7 @@ from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
 from tests.developer.newcomer import Newcomer
 from tests.factories import PASSWORD, make_account, make_developer
+from tests.member.pages import form_to
 from tests.oauth.desk import Committing
 
 BEN = {"given_name": "Ben", "family_name": "Hill", "email": "ben@lantern.example", "role": "developer"}
@@ -77,7 +78,9 @@ def team(app: Flask, session: Session, settings: Settings) -> Team:
 def test_a_colleague_opens_an_account_by_the_link_and_works_on_the_apps(team: Team) -> None:
     app = team.ada.registered()
     link = team.invite()
-    assert "Ben Hill, ben@lantern.example" in team.ada.get(PEOPLE).text
+    page = team.ada.get(PEOPLE).text
+    assert "Ben Hill, ben@lantern.example" in page
+    assert form_to(page, "/developers/people/invite").boxes == {("role", "owner"): False, ("role", "developer"): True}
     ben = team.open_account(link)
     assert ben.get(f"/developers/apps/{app}").status_code == 200
     page = ben.get(PEOPLE).text
