@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from consent.models import Grant
-from oauth.apps.models import PendingDeveloper
+from oauth.apps.models import DeveloperInvitation, PendingDeveloper
 from oauth.models import (
     AccessToken,
     AuthorizationCode,
@@ -49,6 +49,10 @@ def _delete_sign_ups(session: Session) -> int:
     return _delete(session, PendingDeveloper.id, PendingDeveloper.expires_at < now() - _KEEP)
 
 
+def _delete_invitations(session: Session) -> int:
+    return _delete(session, DeveloperInvitation.id, DeveloperInvitation.expires_at < now() - _KEEP)
+
+
 def _delete_access_tokens(session: Session) -> int:
     return _delete(session, AccessToken.hash, AccessToken.expires_at < now() - _KEEP)
 
@@ -84,6 +88,7 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_pushed,
     _delete_launches,
     _delete_sign_ups,
+    _delete_invitations,
     _delete_access_tokens,
     _delete_system_tokens,
     _delete_codes,

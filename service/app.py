@@ -20,8 +20,10 @@ from service.accounts import expiry, passwords_pages, second_factor_pages, sign_
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
+from service.developer import invitation_pages as developer_invitations
 from service.developer import key_pages as developer_keys
 from service.developer import layout as developer_layout
+from service.developer import people_pages as developer_people
 from service.developer import public_home as developer_public
 from service.developer import sign_up as developer_sign_up
 from service.developer import trial_pages as developer_trial
@@ -145,6 +147,8 @@ BLUEPRINTS = (
     developer_layout.blueprint,
     developer_public.blueprint,
     developer_sign_up.blueprint,
+    developer_people.blueprint,
+    developer_invitations.blueprint,
     developer_apps.blueprint,
     developer_steps.blueprint,
     developer_facts.blueprint,

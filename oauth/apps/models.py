@@ -125,6 +125,14 @@ class DeveloperOrganization(Base):
         return self.disabled_at is None
 
 
+class DeveloperRole(StrEnum):
+    """What a person of a developer organisation may do beside working on its apps."""
+
+    OWNER = "owner"
+    """Invites people, removes them and says who is an owner."""
+    DEVELOPER = "developer"
+
+
 class Developer(Base):
     """A person of a developer organisation: one account, one organisation."""
 
@@ -132,11 +140,39 @@ class Developer(Base):
 
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), primary_key=True)
     organization_id: Mapped[str] = mapped_column(ForeignKey("developer_organization.id"), index=True)
+    role: Mapped[DeveloperRole] = mapped_column(words(DeveloperRole), default=DeveloperRole.OWNER)
     ended_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
 
     account: Mapped[Account] = relationship(lazy="joined")
     organization: Mapped[DeveloperOrganization] = relationship(lazy="joined")
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether they say now who belongs to the organisation."""
+        return self.role is DeveloperRole.OWNER and self.ended_at is None
+
+
+class DeveloperInvitation(SpentOnce, Base):
+    """An owner's offer to belong to the organisation, by a mailed link with a single-use secret."""
+
+    __tablename__ = "developer_invitation"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("developer_organization.id"), index=True)
+    invited_by_account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    given_name: Mapped[str] = mapped_column(String(100))
+    family_name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(320))
+    role: Mapped[DeveloperRole] = mapped_column(words(DeveloperRole))
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+    organization: Mapped[DeveloperOrganization] = relationship(lazy="joined")
+    invited_by: Mapped[Account] = relationship(lazy="joined")
 
 
 class PendingDeveloper(SpentOnce, Base):

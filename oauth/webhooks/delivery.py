@@ -1,16 +1,19 @@
 """Sends messages to apps: under a lease, signed anew at each try, one at a time for an address.
 
-A worker that dies in mid-send leaves its lease behind; a minute later another sends the same message under the same
-`webhook-id`. Nothing of what the other side answers is kept but its status.
+Nobody waits for a server that does not answer: its message stays under way in a thread of its own, which writes how it
+ended, while the job goes on with the others and soon returns. Addresses that failed last come last, and take half of
+the places at most. A worker that dies in mid-send leaves its lease behind; a minute later another sends the same
+message under the same `webhook-id`. Nothing of what the other side answers is kept but its status.
 """
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select, update
+import structlog
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from oauth.webhooks import endpoints, notices, signing
@@ -27,9 +30,13 @@ PAUSES = (
 """After each failed try, as Standard Webhooks advises; the try after the last pause is the last."""
 _LEASE = timedelta(seconds=60)
 _AT_ONCE = 8
-# Mail waits for this job: an address that does not answer costs it three seconds more.
+_FAILING_AT_ONCE = 4
+# Mail waits for this job.
 _TURN_SECONDS = 2.0
+_PATIENCE_SECONDS = 0.5
+"""How long a turn waits for what is under way once there is nothing else to send."""
 _LONGEST_REST = timedelta(minutes=5)
+log = structlog.get_logger("oauth.webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class _Parcel:
     body: bytes
     tries: int
     url: str
+    failing: bool
+    """Whether the last try at this address failed."""
     keys: tuple[str, ...]
 
 
@@ -55,29 +64,69 @@ class _Outcome:
 
 
 def run(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """The job: send what is due, to several addresses at once, for about two seconds."""
+    """The job: send what is due, to several addresses at once, for about two seconds; a slow server is left behind."""
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhooks")
+    try:
+        _take_turn(pool, sessions, settings)
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _take_turn(pool: ThreadPoolExecutor, sessions: sessionmaker[Session], settings: Settings) -> None:
     end = time.monotonic() + _TURN_SECONDS
+    under_way: dict[Future[None], _Parcel] = {}
     while time.monotonic() < end:
-        parcels = _lease_due(sessions, settings)
-        if not parcels:
+        failing = sum(parcel.failing for parcel in under_way.values())
+        parcels = _lease_due(sessions, settings, _AT_ONCE - len(under_way), _FAILING_AT_ONCE - failing)
+        under_way |= {pool.submit(_deliver, sessions, settings, parcel): parcel for parcel in parcels}
+        done, _ = wait(under_way, timeout=_PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
+        if not done and not parcels:
             return
-        for parcel, outcome in zip(parcels, _send_all(parcels, settings), strict=True):
-            with sessions.begin() as session:
-                _write(session, parcel, outcome)
+        for finished in done:
+            del under_way[finished]
+            finished.result()
 
 
-def _lease_due(sessions: sessionmaker[Session], settings: Settings) -> list[_Parcel]:
-    """Lease the oldest due message of each of some addresses that do not rest."""
+def _deliver(sessions: sessionmaker[Session], settings: Settings, parcel: _Parcel) -> None:
+    outcome = _send(parcel, sandbox=settings.sandbox)
+    try:
+        with sessions.begin() as session:
+            _write(session, parcel, outcome)
+    except DBAPIError as problem:
+        # Where the job has gone on nobody else hears of it; the lease runs out and the message is sent again.
+        log.warning("webhook_outcome_not_written", problem=type(problem).__name__)
+        raise
+
+
+def _lease_due(sessions: sessionmaker[Session], settings: Settings, most: int, most_failing: int) -> list[_Parcel]:
+    """Lease the oldest due message of each of some addresses that do not rest, those that failed last coming last."""
+    working = _lease(sessions, settings, WebhookEndpoint.failures == 0, most)
+    left = min(most - len(working), most_failing)
+    return working + _lease(sessions, settings, WebhookEndpoint.failures > 0, left)
+
+
+def _lease(
+    sessions: sessionmaker[Session], settings: Settings, which: ColumnElement[bool], most: int
+) -> list[_Parcel]:  # fmt: skip
+    if most <= 0:
+        return []
     moment, lease = now(), new_id()
     free = or_(WebhookMessage.leased_until.is_(None), WebhookMessage.leased_until <= moment)
     ready = (WebhookMessage.state == MessageState.WAITING, WebhookMessage.due_at <= moment, free)
-    awake = (WebhookEndpoint.ended_at.is_(None), WebhookEndpoint.rests_until <= moment)
+    busy = select(WebhookMessage.client_id).where(
+        WebhookMessage.state == MessageState.WAITING, WebhookMessage.leased_until > moment
+    )
+    awake = (
+        WebhookEndpoint.ended_at.is_(None), WebhookEndpoint.rests_until <= moment,
+        WebhookEndpoint.client_id.not_in(busy), which,
+    )  # fmt: skip
     first = (
         select(func.min(WebhookMessage.id))
         .join(WebhookEndpoint, WebhookEndpoint.client_id == WebhookMessage.client_id)
         .where(*ready, *awake)
         .group_by(WebhookMessage.client_id)
-        .limit(_AT_ONCE)
+        .order_by(func.min(WebhookMessage.id))
+        .limit(most)
     )
     leased = {"lease": lease, "leased_until": moment + _LEASE, "tries": WebhookMessage.tries + 1}
     with sessions.begin() as session:
@@ -92,13 +141,8 @@ def _lease_due(sessions: sessionmaker[Session], settings: Settings) -> list[_Par
 def _parcel(message: WebhookMessage, endpoint: WebhookEndpoint, lease: str, settings: Settings) -> _Parcel:
     return _Parcel(
         message.id, lease, message.client_id, message.message_id, message.body.encode(), message.tries, endpoint.url,
-        endpoints.secrets_of(endpoint, settings),
+        endpoint.failures > 0, endpoints.secrets_of(endpoint, settings),
     )  # fmt: skip
-
-
-def _send_all(parcels: Sequence[_Parcel], settings: Settings) -> list[_Outcome]:
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="webhooks") as pool:
-        return list(pool.map(lambda parcel: _send(parcel, sandbox=settings.sandbox), parcels))
 
 
 def _send(parcel: _Parcel, *, sandbox: bool) -> _Outcome:

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _
 from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from oauth.apps.clients import AuthMethod
-from oauth.apps.models import Category, Platform
+from oauth.apps.models import Category, DeveloperRole, Platform
 from oauth.trials.faults import MOST_REQUESTS
 from oauth.trials.models import Fault
 from service.accounts import usernames
@@ -84,6 +84,22 @@ class Organization(_Stripped):
 
 class SignUp(Organization):
     """Who signs up, and for whom."""
+
+    given_name = _text(100, _require_line)
+    family_name = _text(100, _require_line)
+    email = _text(254, _require_email)
+
+
+class Role(Schema):
+    """What somebody is in the organisation."""
+
+    role = fields.Enum(
+        DeveloperRole, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE}
+    )
+
+
+class Colleague(_Stripped, Role):
+    """Whom an owner invites."""
 
     given_name = _text(100, _require_line)
     family_name = _text(100, _require_line)

@@ -2,16 +2,20 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from copy import copy
 from dataclasses import replace
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import select, update
 
-from oauth.webhooks import delivery, outbox
+from oauth.webhooks import delivery, endpoints, outbox, signing
 from oauth.webhooks.models import Event, MessageState, WebhookEndpoint, WebhookMessage
+from service import outbound, sealing
 from service.audit import AuditEvent
 from service.clock import now
 from service.db import make_sessions
@@ -59,21 +63,60 @@ def test_tries_grow_apart_and_end_and_the_developer_is_told_once_a_day(post: Pos
     assert post.server.taken[-1].id == again and ("webhook.test", "delivered", 1) in post.states()
 
 
-def test_an_address_that_fails_does_not_hold_up_another(post: Post) -> None:
-    post.listen()
-    post.server.hold.clear()
-    with receiver() as quick:
+def test_an_address_that_does_not_answer_holds_up_nobody(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "SECONDS", 1.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent, receiver() as quick:
+        post.server.url = f"http://127.0.0.1:{silent.getsockname()[1]}/hooks"
+        post.listen()
         other = copy(post)
         other.server, other.client_id = quick, post.ada.registered(name="Other Beacon")
         other.listen()
-        post.ada.post(f"{post.here}/test")
+        for _ in range(2):
+            post.ada.post(f"{post.here}/test")
         for _ in range(3):
             post.ada.post(f"{other.here}/test")
+        began = time.monotonic()
         post.deliver()
-        post.server.hold.set()
+        took = time.monotonic() - began
+        assert quick.events == ["webhook.test"] * 3 and other.states() == [("webhook.test", "delivered", 1)] * 3
+        assert took < 1.4, "it was not waited for"
+        assert post.states() == [("webhook.test", "waiting", 1), ("webhook.test", "waiting", 0)], "still under way"
         post.deliver()
-        assert quick.events == ["webhook.test"] * 3
-    assert post.states() == [("webhook.test", "waiting", 1)]
+        assert [tries for *_, tries in post.states()] == [1, 0], "one at a time for an address"
+        problems = []
+        while not problems and time.monotonic() < began + 10:
+            time.sleep(0.1)
+            with Committing(post.ada.app) as session:
+                first = outbox.latest(session, post.client_id)[1]
+                problems = [first.last_problem] if first.last_problem else []
+        assert problems == ["It did not answer whole within 1.5 seconds."]
+        with Committing(post.ada.app) as session:
+            endpoint = session.get_one(WebhookEndpoint, post.client_id)
+            assert endpoint.failures == 1 and endpoint.rests_until > now()
+
+
+def test_addresses_that_failed_last_come_last_and_take_half_of_the_places(post: Post) -> None:
+    for failures in (1, 2, 1, 3, 1, 1, 0, 0):
+        give_address(post, failures)
+
+    parcels = delivery._lease_due(make_sessions(post.engine), post.settings, 8, 4)
+
+    assert [parcel.failing for parcel in parcels] == [False, False, True, True, True, True]
+
+
+def give_address(post: Post, failures: int) -> None:
+    """An app with an address that failed so often in a row, and a message that waits."""
+    app = post.desk.register()
+    with Committing(post.ada.app) as session:
+        sealed = sealing.seal(post.settings.secret_key, endpoints.PURPOSE, signing.new_secret())
+        session.add(
+            WebhookEndpoint(
+                client_id=app.id, url=post.server.url, sealed_secret=sealed, listens_from=now(), pulled_until=now(),
+                failures=failures, rests_until=now(),
+            )
+        )  # fmt: skip
+        session.flush()
+        outbox.announce(session, app.id, Event.TEST)
 
 
 def test_410_ends_the_messages_and_tells_the_developer(post: Post) -> None:

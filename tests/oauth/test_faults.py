@@ -3,7 +3,7 @@
 For each deed the steps of its way to success are counted; then it is done anew for each of them, which fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from oauth.apps.clients import AuthMethod
 from oauth.models import AccessToken, AuthorizationCode, RefreshToken, SystemToken, TokenFamily
 from service.app import create_app
 from service.audit import AuditEvent
+from service.db import make_engine
 from service.mail import OutboxMail
 from service.settings import Settings
 from service.single_use import ClaimedValue
@@ -106,6 +107,14 @@ DEEDS = {
     "revocation of an access token": Deed("revoke", confidential, revoke_access, (200, "")),
     "client credentials": Deed("client_credentials", register_backend, credentials, (401, "invalid_client")),
 }
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine that shares nothing with other tests: its way to connect is changed."""
+    made = make_engine(settings.database_url)
+    yield made
+    made.dispose()
 
 
 @pytest.fixture
