@@ -19,6 +19,7 @@ from service.db import driver_cursor
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
 _READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
 _SEARCH = "SELECT {columns}, {sort}{refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
+_IDS = "SELECT id FROM resource WHERE {where} AND NOT deleted LIMIT {mark}"
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
@@ -69,17 +70,25 @@ def history(session: Session, resource_type: str, resource_id: str, visible: Cla
     return sorted(rows, key=lambda row: row.version, reverse=True)[:HISTORY_LIMIT]
 
 
-def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs: bool) -> list[Row]:
+def search(
+    session: Session, where: Clause, sort: Sort, limit: int, *, with_refs: bool, looked_up: bool = False
+) -> list[Row]:
     """The first `limit` rows that match, in order."""
     dialect = dialect_of(session)
     text = _SEARCH.format(
         columns=_COLUMNS, sort=ordering.columns(dialect, sort), refs=", refs" if with_refs else "", where=where.text,
-        order=ordering.order(dialect, sort), mark=dialect.mark,
+        order=ordering.order(dialect, sort, looked_up=looked_up), mark=dialect.mark,
     )  # fmt: skip
     rows = _fetch(session, text, (*where.values, limit))
     if len(sort.keys) > 1:
         rows = [_with_places(row, len(sort.keys)) for row in rows]
     return [_with_refs(dialect, row) if with_refs else Row(*row) for row in rows]
+
+
+def ids(session: Session, where: Clause, limit: int) -> list[str]:
+    """The ids of the first `limit` rows that match."""
+    text = _IDS.format(where=where.text, mark=dialect_of(session).mark)
+    return [found for (found,) in _fetch(session, text, (*where.values, limit))]
 
 
 def count(session: Session, where: Clause) -> int:
