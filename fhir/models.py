@@ -13,8 +13,8 @@ from service.db import Base
 SEPARATOR = "\x1f"
 """Stands before and after each value of a list that SQLite keeps as one text; no FHIR string may hold it."""
 
-FOUND_BY_IDENTIFIER = ("Location", "Organization", "Patient", "Practitioner", "PractitionerRole")
-"""Types that PostgreSQL has an index of identifiers for; a statement must name the type for it to be used."""
+LOOKED_UP = ("HealthcareService", "Location", "Organization", "Patient", "Practitioner", "PractitionerRole")
+"""Types that PostgreSQL has indexes of identifiers and references for; a statement must name the type to use them."""
 
 
 class Words(TypeDecorator[tuple[str, ...]]):
@@ -130,9 +130,10 @@ Index(
     "ix_resource_claim_number", StoredResource.claim_number,
     sqlite_where=StoredResource.claim_number.is_not(None), postgresql_where=StoredResource.claim_number.is_not(None),
 )  # fmt: skip
-# Where nobody is named whose records they are: people, places and members by the numbers others know them by.
-Index(
-    "ix_resource_identifier", StoredResource.identifier, postgresql_using="gin",
-    postgresql_where=StoredResource.type.in_(FOUND_BY_IDENTIFIER), info={"dialect": "postgresql"},
-).ddl_if(dialect="postgresql")  # fmt: skip
+# Where no member is named: people and places by the numbers others know them by, and by whom they belong to.
+for _column in (StoredResource.identifier, StoredResource.refs):
+    Index(
+        f"ix_resource_{_column.key}", _column, postgresql_using="gin",
+        postgresql_where=StoredResource.type.in_(LOOKED_UP), info={"dialect": "postgresql"},
+    ).ddl_if(dialect="postgresql")  # fmt: skip
 Index("ix_resource_version_patient", StoredVersion.patient_id, StoredVersion.type)

@@ -15,11 +15,13 @@ from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, SHARED_TYPES, TYPES
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
-from fhir.outcomes import Gone, NotFound, OtherPatient, PreconditionFailed
+from fhir.models import LOOKED_UP
+from fhir.outcomes import BadRequest, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
 from fhir.search import clauses, history_asked, includes, ordering
 from fhir.search import query as searching
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
+from fhir.search.declared import Column
 from fhir.search.history_asked import HistoryAsked
 from fhir.search.ordering import Place
 from fhir.search.query import Search, Total
@@ -38,6 +40,16 @@ class Resource(NamedTuple):
     last_updated: int
     body: bytes
     deleted: bool = False
+
+
+MOST_CHAINED = 1_000
+
+
+class TooManyChained(BadRequest):
+    """A chained condition that so many resources meet that the search would take too long."""
+
+    issue = Issue.TOO_COSTLY
+    sentence = f"More than {MOST_CHAINED} resources meet this: say more of their name, or give an identifier."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +134,14 @@ def history(
 def search(session: Session, access: Access, asked: Search, start: Cursor | None = None) -> Page:
     """One page of matches with what they include; raises InsufficientScope."""
     dialect = statements.dialect_of(session)
-    where = _where(dialect, access, asked)
+    where = _where(session, access, asked)
     if asked.counts_only:
         return Page((), total=statements.count(session, where))
     beyond = ordering.after(dialect, asked.sort, start.place, start.id) if start else Clause("")
     page = clauses.all_of((where, beyond))
-    rows = statements.search(session, page, asked.sort, asked.count + 1, with_refs=bool(asked.includes))
+    rows = statements.search(
+        session, page, asked.sort, asked.count + 1, with_refs=bool(asked.includes), looked_up=_is_looked_up(asked)
+    )
     kept, more = rows[: asked.count], len(rows) > asked.count
     return Page(
         matches=_resources(session, kept),
@@ -194,7 +208,7 @@ def counts(session: Session, access: Access) -> dict[str, int]:
         visible = clauses.visible(dialect, access, whole[0])
         found = statements.counts(session, clauses.all_of((of_types, visible)))
     for resource_type in partly:
-        if number := statements.count(session, _where(dialect, access, Search(resource_type))):
+        if number := statements.count(session, _where(session, access, Search(resource_type))):
             found[resource_type] = number
     return found
 
@@ -322,16 +336,29 @@ def _own_identity(session: Session, access: Access, resource_type: str, resource
     return Resource(resource_type, resource_id, rendered.version, rendered.last_updated, rendered.body)
 
 
-def _where(dialect: Dialect, access: Access, asked: Search) -> Clause:
+def _where(session: Session, access: Access, asked: Search) -> Clause:
+    dialect = statements.dialect_of(session)
     searched = _searchable(dialect, access, asked.resource_type)
-    return clauses.all_of([searched, *(_condition(dialect, access, one) for one in asked.conditions)])
+    found = [_unchained(session, access, one) if isinstance(one, Chained) else one for one in asked.conditions]
+    return clauses.all_of([searched, *(clauses.condition(dialect, one) for one in found)])
 
 
-def _condition(dialect: Dialect, access: Access, asked: Condition | Chained) -> Clause:
-    if isinstance(asked, Chained):
-        # What a search finds by tells of the target: its own scope is needed.
-        return clauses.chained(dialect, asked, _searchable(dialect, access, asked.target))
-    return clauses.condition(dialect, asked)
+def _unchained(session: Session, access: Access, asked: Chained) -> Condition:
+    """The condition on the reference of those who meet the chained one, which takes the scope of their own type."""
+    dialect = statements.dialect_of(session)
+    within = _searchable(dialect, access, asked.target)
+    wanted = clauses.all_of((within, clauses.condition(dialect, asked.condition)))
+    found = statements.ids(session, wanted, MOST_CHAINED + 1)
+    if len(found) > MOST_CHAINED:
+        raise TooManyChained(expression=asked.name)
+    return asked.to(found)
+
+
+def _is_looked_up(asked: Search) -> bool:
+    return asked.resource_type in LOOKED_UP and any(
+        isinstance(one, Chained) or (one.column in {Column.IDENTIFIER, Column.REFS} and not one.negated)
+        for one in asked.conditions
+    )
 
 
 def _searchable(dialect: Dialect, access: Access, resource_type: str) -> Clause:

@@ -1,6 +1,7 @@
 """What OpenAPI says of the FHIR API: made from the router's table and the declared parameters, like the statement."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fhir.answers.negotiation import Handling
@@ -198,11 +199,16 @@ def _search_shapes(resource_type: str) -> dict[str, Any]:
             "_total": {"enum": [one.value for one in Total]},
             "_summary": {"enum": [one.value for one in Summary]},
             "_elements": _TEXT,
-            "_sort": _TEXT,
+            "_sort": _sort(every),
             "_include": included,
         }
         | ({"_revinclude": {"enum": list(revincludes)}} if revincludes else {})
     )
+
+
+def _sort(every: Sequence[Parameter]) -> dict[str, Any]:
+    named = "|".join(re.escape(one.name) for one in every if parameters.sort_column(one))
+    return {"type": "string", "pattern": f"^-?({named})(,-?({named}))*$"}
 
 
 def _count(most: int) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from fhir.compartment import TYPES
 from fhir.search import parameters
 from fhir.search.combinations import COMBINATIONS
 from fhir.search.dates import Prefix
+from fhir.search.includes import MOST_INCLUDED
 from fhir.search.parameters import Parameter
 from fhir.search.query import DEFAULT_COUNT, MAX_COUNT, SEARCH_LIMIT, Summary, Total
+from fhir.store import MOST_CHAINED
 
 COMMAND = "flask fhir search-parameters"
 """What writes the page."""
@@ -32,6 +34,8 @@ the OpenAPI document come too. After a change there, `flask fhir reindex` brings
 - *reference*: `id`, `Type/id`, an address of ours, or `:Type=id`. A reference to a version counts as one to the
   resource. A canonical reference is given by its URL, with or without version.
 - *string*: begins with, whatever case and accents; `:contains` anywhere, `:exact` as written.
+- A chain looks through those who meet it, at most {MOST_CHAINED:,}; where more do it is 400 (`too-costly`), as is a
+  page with which more than {MOST_INCLUDED:,} resources would come along.
 - `:missing=true|false` goes with every parameter. A modifier that a parameter does not take is 400.
 - Unknown parameters are left out, a warning in the answer says so, and the `self` link does not have them;
   `Prefer: handling=strict` makes them 400. `_has`, `_filter`, `_text`, `_content`, `_list`, `_query` and chains that

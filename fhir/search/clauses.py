@@ -14,8 +14,8 @@ from typing import Any
 
 from consent.policy import Access, AccessBasis
 from fhir.compartment import SHARED, SHARED_TYPES
-from fhir.models import FOUND_BY_IDENTIFIER, SEPARATOR
-from fhir.search.conditions import Chained, Condition, Term, Test
+from fhir.models import LOOKED_UP, SEPARATOR
+from fhir.search.conditions import Condition, Term, Test
 from fhir.search.dates import DAWN, DUSK, Prefix, Span, span
 from fhir.search.declared import ARRAYS, DATES, Column
 from service.plan.logins.reach import GroupReach
@@ -84,14 +84,6 @@ _HOLDS = {
         " WHERE instr(one.value, ?) = 1 AND instr(substr(one.value, ?), ?) > 0)"
     ),
 }
-# The subquery stands by itself, so that it runs once.
-_REFERS = {
-    Dialect.POSTGRESQL: "refs && ARRAY(SELECT %s || id FROM resource WHERE {wanted})",
-    Dialect.SQLITE: (
-        "EXISTS (SELECT 1 FROM (SELECT id AS target_id FROM resource WHERE {wanted}) AS found"
-        " WHERE instr(refs, ? || target_id || ?) > 0)"
-    ),
-}
 _BY_HULL = frozenset({Prefix.GT, Prefix.LT, Prefix.GE, Prefix.LE})
 """Prefixes for which some span fits exactly when the hull of all spans does."""
 
@@ -135,7 +127,7 @@ def without_labels(dialect: Dialect, labels: frozenset[str]) -> Clause:
 
 def of_type(dialect: Dialect, resource_type: str) -> Clause:
     """Resources of one type, named in the text itself where a partial index depends on it."""
-    if resource_type in FOUND_BY_IDENTIFIER:
+    if resource_type in LOOKED_UP:
         return Clause(f"type = '{resource_type}'")
     return Clause(f"type = {dialect.mark}", (resource_type,))
 
@@ -144,16 +136,6 @@ def condition(dialect: Dialect, asked: Condition) -> Clause:
     """One condition of a search."""
     clause = _condition(dialect, asked)
     return Clause(f"NOT {clause.text}", clause.values) if asked.negated else clause
-
-
-def chained(dialect: Dialect, asked: Chained, within: Clause) -> Clause:
-    """References to a resource that meets the condition, among those that `within` lets through."""
-    wanted = all_of((within, Clause("NOT deleted"), condition(dialect, asked.condition)))
-    lead = f"{asked.lead}{asked.target}/"
-    text = _REFERS[dialect].format(wanted=wanted.text)
-    if dialect is Dialect.POSTGRESQL:
-        return Clause(text, (lead, *wanted.values))
-    return Clause(text, (*wanted.values, SEPARATOR + lead, SEPARATOR))
 
 
 def _owned(dialect: Dialect, patients: frozenset[str] | None, resource_type: str) -> Clause:

@@ -1,5 +1,6 @@
 """One search parameter's value as a condition on an index column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,11 +56,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """A reference, its values led by `lead`, to a resource of type `target` that meets the condition."""
+    """A reference to a resource of type `target` that meets the condition; `name` is what it was asked by."""
 
-    lead: str
+    parameter: Parameter
     target: str
     condition: Condition
+    name: str
+
+    def to(self, ids: Sequence[str]) -> Condition:
+        """The condition on the reference itself, once it is known who meets the condition; `ids` may be none."""
+        lead = f"{parameters.stored_name(self.parameter)}{self.target}/"
+        words = [lead + one for one in ids] or [_NOBODY]
+        return Condition(self.parameter.column, tuple(Term(Test.EQUALS, word) for word in words))
 
 
 def condition(parameter: Parameter, modifier: str, value: str, *, base: str) -> Condition:

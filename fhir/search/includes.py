@@ -25,15 +25,19 @@ Granted = Callable[[Dialect, Access, str, str], Clause | None]
 _Key = tuple[str, str]
 _Any = TypeVar("_Any")
 _ROUNDS = 3
-_AT_ONCE, _MOST = 1_000, 5_000
-"""Resources fetched in one statement, and that come along with one page."""
+MOST_INCLUDED = 5_000
+"""Resources that come along with one page."""
+_AT_ONCE = 1_000
+"""Those of them that one statement fetches."""
 
 
 class TooManyIncluded(BadRequest):
     """More would come along than one answer holds; to leave some out silently would be wrong."""
 
     issue = Issue.TOO_COSTLY
-    sentence = f"More than {_MOST} resources would come along: ask for fewer matches with _count, or include less."
+    sentence = (
+        f"More than {MOST_INCLUDED} resources would come along: ask for fewer matches with _count, or include less."
+    )
 
     def __init__(self) -> None:
         super().__init__(expression="_count")
@@ -84,7 +88,7 @@ def _targets(row: Row, rule: Include) -> Iterable[_Key]:
 
 
 def _fetch(session: Session, access: Access, wanted: Collection[_Key], granted: Granted) -> list[Row]:
-    if len(wanted) > _MOST:
+    if len(wanted) > MOST_INCLUDED:
         raise TooManyIncluded
     dialect = statements.dialect_of(session)
     found: list[Row] = []
@@ -114,9 +118,10 @@ def _provenance(session: Session, access: Access, rows: Sequence[Row], seen: set
         terms = tuple(Term(Test.EQUALS, f"target={row.type}/{row.id}") for row in some)
         where = clauses.all_of((within, clauses.condition(dialect, Condition(Column.REFS, terms))))
         found |= {
-            (row.type, row.id): row for row in statements.search(session, where, Sort(), _MOST + 1, with_refs=False)
+            (row.type, row.id): row
+            for row in statements.search(session, where, Sort(), MOST_INCLUDED + 1, with_refs=False)
         }
-    if len(found) > _MOST:
+    if len(found) > MOST_INCLUDED:
         raise TooManyIncluded
     return [row for key, row in found.items() if key not in seen]
 

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -49,24 +49,18 @@ def index(resource: Mapping[str, Any]) -> IndexRow:
     row = IndexRow()
     words: dict[Column, dict[str, None]] = {}
     texts: dict[str, None] = {}
-    for parameter, paths in _extractors(resource["resourceType"]):
+    for extractor in _extractors(resource["resourceType"]):
         found: list[Any] = []
-        for path in paths:
+        for path in extractor.paths:
             _walk(resource, path, 0, found)
         if not found:
             continue
-        if parameter.kind is Kind.DATE:
-            _index_dates(row, parameter.column, found)
-        elif parameter.kind is Kind.STRING:
-            texts.update(dict.fromkeys(_texts(parameter, found)))
+        if extractor.kind is Kind.DATE:
+            _index_dates(row, extractor.column, found)
+        elif extractor.kind is Kind.STRING:
+            texts.update(dict.fromkeys(_texts(extractor, found)))
         else:
-            values = words.setdefault(parameter.column, {})
-            lead = parameters.stored_name(parameter)
-            read = [lead + word for one in found for word in _READERS[parameter.kind](one)]
-            # What has no code or literal reference is nevertheless not missing.
-            values.update(dict.fromkeys(read or [lead]))
-            if parameter.kind is Kind.REFERENCE or parameter.column is Column.IDENTIFIER:
-                _index_further(parameter, found, words)
+            _index_words(words, extractor, found)
     row.words = {column: tuple(values) for column, values in words.items()}
     row.texts = f"{SEPARATOR}{SEPARATOR.join(texts)}{SEPARATOR}" if texts else ""
     row.sort_date = _sort_date(resource, row)
@@ -92,13 +86,32 @@ def token(system: str | None, code: str) -> str:
     return f"{system or ''}|{code}"
 
 
+class _Extractor(NamedTuple):
+    """How one parameter is indexed. `marked` leads what a modifier finds by, which `marks` reads from an object."""
+
+    kind: Kind
+    column: Column
+    paths: tuple[tuple[_Step, ...], ...]
+    lead: str
+    marked: str
+    marks: Callable[[dict[str, Any]], Iterator[str]] | None
+
+
 @lru_cache(maxsize=64)
-def _extractors(resource_type: str) -> tuple[tuple[Parameter, tuple[tuple[_Step, ...], ...]], ...]:
+def _extractors(resource_type: str) -> tuple[_Extractor, ...]:
     return tuple(
-        (parameter, tuple(_steps(path) for path in _alternatives(parameter.path)))
+        _extractor(parameter)
         for parameter in parameters.of(resource_type)
         if parameter.path and parameter.column in {*DATES, *ARRAYS, Column.TEXTS}
     )
+
+
+def _extractor(parameter: Parameter) -> _Extractor:
+    modifier, marks = _MARKS.get(parameter.column, ("exact", None))
+    return _Extractor(
+        parameter.kind, parameter.column, tuple(_steps(path) for path in _alternatives(parameter.path)),
+        parameters.stored_name(parameter), parameters.marked_name(parameter, modifier), marks,
+    )  # fmt: skip
 
 
 def _alternatives(path: str) -> list[str]:
@@ -130,33 +143,43 @@ def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None
         at += 1
 
 
-def _texts(parameter: Parameter, found: list[Any]) -> Iterator[str]:
-    lead, exactly = parameters.stored_name(parameter), parameters.marked_name(parameter, "exact")
+def _texts(extractor: _Extractor, found: list[Any]) -> Iterator[str]:
     for text in (text for one in found for text in _strings(one)):
-        yield lead + normal(text)
-        yield exactly + plain(text)
+        yield extractor.lead + normal(text)
+        yield extractor.marked + plain(text)
 
 
-def _index_further(parameter: Parameter, found: list[Any], words: dict[Column, dict[str, None]]) -> None:
-    """What `:identifier` of a reference and `:of-type` of an identifier find by."""
-    modifier, read = ("identifier", _logical) if parameter.kind is Kind.REFERENCE else ("of-type", _typed)
-    lead = parameters.marked_name(parameter, modifier)
-    further = [lead + word for one in found if type(one) is dict for word in read(one)]
-    if further:
-        words.setdefault(Column.TOKENS, {}).update(dict.fromkeys(further))
+def _index_words(words: dict[Column, dict[str, None]], extractor: _Extractor, found: list[Any]) -> None:
+    lead, read, marks = extractor.lead, _READERS[extractor.kind], extractor.marks
+    values = words.setdefault(extractor.column, {})
+    number = len(values)
+    for one in found:
+        for word in read(one):
+            values[lead + word] = None
+        if marks is not None and type(one) is dict:
+            for word in marks(one):
+                words.setdefault(Column.TOKENS, {})[extractor.marked + word] = None
+    if len(values) == number:
+        # What has no code or literal reference is nevertheless not missing.
+        values[lead] = None
 
 
-def _logical(value: dict[str, Any]) -> Iterator[str]:
-    if "identifier" in value:
-        yield from _tokens(value["identifier"])
+def _logical(reference: dict[str, Any]) -> Iterator[str]:
+    """What `:identifier` finds a reference by."""
+    return _tokens(reference["identifier"]) if "identifier" in reference else _NONE
 
 
-def _typed(value: dict[str, Any]) -> Iterator[str]:
-    kind, named = value.get("type"), value.get("value")
-    if isinstance(kind, dict) and isinstance(named, str):
+def _typed(identifier: dict[str, Any]) -> Iterator[str]:
+    """What `:of-type` finds an identifier by."""
+    return _typed_words(identifier) if "type" in identifier else _NONE
+
+
+def _typed_words(identifier: dict[str, Any]) -> Iterator[str]:
+    kind, value = identifier["type"], identifier.get("value")
+    if isinstance(kind, dict) and isinstance(value, str):
         for coding in (one for one in kind.get("coding") or () if isinstance(one, dict)):
             if coding.get("system") and coding.get("code"):
-                yield f"{coding['system']}|{coding['code']}|{named}"
+                yield f"{coding['system']}|{coding['code']}|{value}"
 
 
 def _index_dates(row: IndexRow, column: Column, found: list[Any]) -> None:
@@ -230,4 +253,9 @@ _READERS: Mapping[Kind, Callable[[Any], Iterator[str]]] = {
     Kind.REFERENCE: _references,
     Kind.URI: _uris,
     Kind.CANONICAL: _uris,
+}
+_NONE: Iterator[str] = iter(())
+_MARKS: Mapping[Column, tuple[str, Callable[[dict[str, Any]], Iterator[str]]]] = {
+    Column.REFS: ("identifier", _logical),
+    Column.IDENTIFIER: ("of-type", _typed),
 }

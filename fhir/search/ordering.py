@@ -54,9 +54,14 @@ def columns(dialect: Dialect, sort: Sort) -> str:
 
 
 @lru_cache(maxsize=256)
-def order(dialect: Dialect, sort: Sort) -> str:
-    """The ORDER BY of `sort`."""
-    parts = [f"{_expression(dialect, key)} {'DESC' if key.descending else 'ASC'}" for key in sort.keys]
+def order(dialect: Dialect, sort: Sort, *, looked_up: bool = False) -> str:
+    """The ORDER BY of `sort`.
+
+    For what is looked up by a number or a reference, PostgreSQL is kept from walking through everything in order in
+    the hope of meeting enough on the way: it does not know how few there are.
+    """
+    aside = " + 0" if looked_up and dialect is Dialect.POSTGRESQL and sort == NEWEST_FIRST else ""
+    parts = [f"{_expression(dialect, key)}{aside} {'DESC' if key.descending else 'ASC'}" for key in sort.keys]
     return ", ".join(parts if any(key.column == "id" for key in sort.keys) else [*parts, "id"])
 
 

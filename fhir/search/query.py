@@ -192,7 +192,7 @@ def _chained(draft: _Draft, name: str, value: str) -> Chained:
     if parameter is None or found is None:
         raise NotSupported(f"Chained search is not supported here: {shown(name)}.", expression=shown(name))
     condition = conditions.condition(found, modifier, value, base=draft.base)
-    return Chained(parameters.stored_name(parameter), found.resource_type, condition)
+    return Chained(parameter, found.resource_type, condition, shown(name))
 
 
 def _count(draft: _Draft, modifier: str, value: str) -> None:

@@ -19,6 +19,7 @@ from service.db import driver_cursor
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
 _READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
 _SEARCH = "SELECT {columns}, {sort}{refs} FROM resource WHERE {where} AND NOT deleted ORDER BY {order} LIMIT {mark}"
+_IDS = "SELECT id FROM resource WHERE {where} AND NOT deleted LIMIT {mark}"
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
@@ -84,12 +85,14 @@ def history(
     return sorted(rows, key=lambda row: row.version, reverse=True)
 
 
-def search(session: Session, where: Clause, sort: Sort, limit: int, *, with_refs: bool) -> list[Row]:
+def search(
+    session: Session, where: Clause, sort: Sort, limit: int, *, with_refs: bool, looked_up: bool = False
+) -> list[Row]:
     """The first `limit` rows that match, in order."""
     dialect = dialect_of(session)
     text = _SEARCH.format(
         columns=_COLUMNS, sort=ordering.columns(dialect, sort), refs=", refs" if with_refs else "", where=where.text,
-        order=ordering.order(dialect, sort), mark=dialect.mark,
+        order=ordering.order(dialect, sort, looked_up=looked_up), mark=dialect.mark,
     )  # fmt: skip
     rows = _fetch(session, text, (*where.values, limit))
     if len(sort.keys) > 1:
@@ -104,6 +107,12 @@ def sweep(session: Session, where: Clause, limit: int, *, deleted: bool) -> list
         columns=_COLUMNS, where=where.text, deleted="deleted" if deleted else "NOT deleted", mark=mark
     )  # fmt: skip
     return [Row(*row) for row in _fetch(session, text, (*where.values, limit))]
+
+
+def ids(session: Session, where: Clause, limit: int) -> list[str]:
+    """The ids of the first `limit` rows that match."""
+    text = _IDS.format(where=where.text, mark=dialect_of(session).mark)
+    return [found for (found,) in _fetch(session, text, (*where.values, limit))]
 
 
 def count(session: Session, where: Clause) -> int:

@@ -21,6 +21,7 @@ MEMBERS, EACH = 400, 60
 BODY = zstandard.compress(b"{}")
 BY_MEMBER = "ix_resource_patient_type_date"
 BY_NUMBER = "ix_resource_identifier"
+BY_TARGET = "ix_resource_refs"
 BY_ID = ("pk_resource", "PRIMARY", "autoindex")
 
 
@@ -101,7 +102,7 @@ def _explained(session: ReadingSession, search: Callable[[], object]) -> list[st
     search()
     prepared = driver.execute(
         "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements"
-        " WHERE name LIKE 'hot%' AND statement LIKE '%FROM resource%'",
+        " WHERE name LIKE 'hot%' AND statement LIKE '%FROM resource%' ORDER BY name",
         prepare=False,
     ).fetchall()
     return [
@@ -162,8 +163,18 @@ def test_people_and_places_are_found_by_their_numbers(plans: Callable[..., list[
     for kind in ("Practitioner", "Organization"):
         (found,) = plans(kind, "identifier=no-7", everybody)
         assert way in found, (kind, found)
-    (found,) = plans("PractitionerRole", "practitioner.identifier=no-7", everybody)
-    assert way in found and "Seq Scan" not in found, found
+    by_target = BY_TARGET if way == BY_NUMBER else BY_MEMBER
+    for query, ways in {
+        "practitioner.identifier=no-7": [way, by_target], "practitioner.name=x": [BY_MEMBER, by_target],
+        "practitioner=zoe": [by_target],
+    }.items():  # fmt: skip
+        for found, expected in zip(plans("PractitionerRole", query, everybody), ways, strict=True):
+            assert "Seq Scan" not in found and expected in found, (query, found)
     if way == BY_NUMBER:
         (found,) = plans("Patient", "identifier=no-7", everybody)
         assert BY_NUMBER in found
+
+
+def test_a_chain_that_thousands_meet_is_refused(plans: Callable[..., list[str]]) -> None:
+    with pytest.raises(store.TooManyChained):
+        plans("PractitionerRole", "practitioner.identifier:missing=false", plan_system("tests"))
