@@ -14,7 +14,10 @@ from service.conformance.verdicts import Failed, NotOffered, expect, expect_stat
 Fields = Mapping[str, str] | Sequence[tuple[str, str]]
 _TIMEOUT = Timeout(connect=10, read=30)
 # A kept connection that the server closed meanwhile is opened again; nothing else is tried twice.
-_RETRY = Retry(total=2, connect=2, read=0, status=0, other=0, redirect=False, raise_on_redirect=False)
+_RETRY = Retry(
+    total=2, connect=2, read=0, status=0, other=0, redirect=False, raise_on_redirect=False,
+    respect_retry_after_header=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Proxy:
                 self.end_headers()
                 self.wfile.write(reply.body if self.command != "HEAD" else b"")
 
-            do_GET = do_POST = do_HEAD = do_OPTIONS = answer
+            do_GET = do_POST = do_HEAD = do_OPTIONS = do_DELETE = answer
 
             def log_message(self, *_: object) -> None:
                 """Nothing: tests are quiet."""

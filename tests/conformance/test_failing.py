@@ -260,11 +260,57 @@ REFUSALS: dict[str, Case] = {
         named("revocation", "read", "refresh", "introspection", "nothing_left"),
     ),
 }  # fmt: skip
-CASES = {**DISCOVERY, **TRANSPORT, **STANDALONE, **OPENID_CASES, **TOKENS, **REFUSALS}
+
+
+def _of_group(*names: str) -> set[str]:
+    return {f"bulk.group.{name}" for name in names}
+
+
+def _half_a_line(reply: Reply) -> Reply:
+    return replace(reply, body=reply.body[:-20])
+
+
+KICK_OFF, FILES, EXPORT = at(r"/fhir/r4/Group/.*/\$export"), at("/fhir/r4/bulk/[^/]+/.+"), at("/fhir/r4/bulk/[^/]+")
+ENDING = at("/fhir/r4/bulk/[^/]+", "DELETE")
+NO_LINES = Reply(200, [("Content-Type", "application/fhir+ndjson")], b"")
+BULK: dict[str, Case] = {
+    "no Content-Location": (
+        after(KICK_OFF, without("Content-Location")),
+        _of_group("accepted", "manifest", "files", "files_closed", "cancel", "type", "narrow"),
+    ),
+    "half a manifest": (
+        after(EXPORT, where(lambda reply: reply.status == 200, changed(lambda told: told.pop("error")))),
+        _of_group("manifest"),
+    ),
+    "half a file": (
+        after(FILES, where(lambda reply: reply.status == 200, _half_a_line)),
+        _of_group("files"),
+    ),
+    "files for everybody": (
+        unless_authorized("/fhir/r4/bulk/[^/]+/.+", "GET", NO_LINES),
+        _of_group("files_closed"),
+    ),
+    "an export that cannot be ended": (
+        instead(ENDING, Reply(202, JSON, b"{}")), _of_group("cancel"),
+    ),
+    "exports for everybody": (
+        unless_authorized(r"/fhir/r4/.*\$export", "GET", Reply(202, JSON, b"{}")),
+        _of_group("no_token"),
+    ),
+    "not instantiated": (
+        after(METADATA, changed(lambda told: told.update(instantiates=[]))), named("bulk", "instantiates"),
+    ),
+}  # fmt: skip
+
+CASES = {**DISCOVERY, **TRANSPORT, **STANDALONE, **OPENID_CASES, **TOKENS, **REFUSALS, **BULK}
 
 
 # Dozens of searches each: only where they are meant.
-SLOW = named("standalone", "full_access", "limited_access")
+SLOW = {
+    *named("standalone", "full_access", "limited_access"),
+    # What is wrong at one level of export is wrong at each.
+    *(one.key for one in REQUIREMENTS if one.key.startswith(("bulk.patient.", "bulk.system."))),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
