@@ -11,10 +11,12 @@ BASES: dict[Basis, LazyString] = {
     Basis.POWER_OF_ATTORNEY: _("power of attorney"),
     Basis.CONSERVATOR: _("conservator"),
     Basis.EXECUTOR: _("executor"),
+    Basis.PERMISSION: _("the member's own permission"),
 }
 
 LINK_SCOPES: dict[LinkScope, LazyString] = {
     LinkScope.ALL: _("All of your information"),
     LinkScope.CLAIMS_ONLY: _("Claims and coverage only"),
     LinkScope.WITHOUT_SENSITIVE: _("Everything except very personal topics"),
+    LinkScope.CLAIMS_WITHOUT_SENSITIVE: _("Claims and coverage only, without very personal topics"),
 }

@@ -40,6 +40,8 @@ PAYMENT_ADDRESSES = (
     Address("read_payment", "/PaymentReconciliation/<resource_id>", {"GET": "read"}),
 )
 """What a provider's backend client has besides (`fhir.payments`)."""
+PERSON_ADDRESSES = (Address("read_person", "/Person/<resource_id>", {"GET": "read"}),)
+"""Who acts for several members, as `fhirUser` names them; nobody else is a Person here."""
 
 _ORDER = ("read", "vread", "history-instance", "search-type")
 INTERACTIONS = tuple(code for code in _ORDER if any(code in address.offered.values() for address in ADDRESSES))

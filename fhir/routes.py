@@ -14,7 +14,7 @@ from fhir.answers import bundles, disclosures, negotiation, paging, responses
 from fhir.answers.negotiation import Handling
 from fhir.compartment import TYPES
 from fhir.description import capability
-from fhir.interactions import ADDRESSES, METHODS, PAYMENT_ADDRESSES, Address
+from fhir.interactions import ADDRESSES, METHODS, PAYMENT_ADDRESSES, PERSON_ADDRESSES, Address
 from fhir.outcomes import BadRequest, FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
 from fhir.payments import inquiry as payments
 from fhir.search import query as searching
@@ -100,6 +100,13 @@ def read_payment(resource_id: str) -> Response:
     told = payments.read(call.session, call.access, resource_id)
     disclosures.record(call.session, call.access, call.asked, told.page.matches, further=told.detail)
     return responses.of_body(told.page.matches[0].body, content_type)
+
+
+def read_person(resource_id: str) -> Response:
+    """The representative of several members who is in front of us."""
+    content_type = negotiation.content_type(request_ctx.request)
+    call = _begin("Person", "read", resource_id)
+    return _disclose(call, store.read_person(call.session, call.access, resource_id), content_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +231,13 @@ def _nowhere(rest: str = "") -> Response:
 _DEEDS: dict[str, Deed] = {
     "capabilities": capabilities, "search": search, "search_by_post": search_by_post, "read": read, "vread": vread,
     "history": history, "search_payments": search_payments, "search_payments_by_post": search_payments_by_post,
-    "read_payment": read_payment,
+    "read_payment": read_payment, "read_person": read_person,
 }  # fmt: skip
 
 blueprint.add_url_rule(
     "/<path:rest>", "nowhere", _nowhere, methods=METHODS, provide_automatic_options=False, merge_slashes=False
 )
-for _address in (*ADDRESSES, *PAYMENT_ADDRESSES):
+for _address in (*ADDRESSES, *PAYMENT_ADDRESSES, *PERSON_ADDRESSES):
     # Addresses are canonical: no doubled or trailing slash leads anywhere.
     blueprint.add_url_rule(
         _address.rule,

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from fhir.compartment import PATIENT_ELEMENT, TYPES
-from fhir.interactions import INTERACTIONS, PAYMENT_ADDRESSES
+from fhir.interactions import INTERACTIONS, PAYMENT_ADDRESSES, PERSON_ADDRESSES
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from fhir.search.declared import R4
@@ -57,7 +57,7 @@ def statement(base: str, facts: Discovery) -> bytes:
             {
                 "mode": "server",
                 "security": _security(facts),
-                "resource": [*map(_resource, TYPES), _payments()],
+                "resource": [*map(_resource, TYPES), _payments(), _person()],
             }
         ],
     })  # fmt: skip
@@ -110,6 +110,15 @@ def _payments() -> dict[str, Any]:
         "searchParam": [
             {"name": name, "definition": R4 + definition, "type": kind} for name, kind, definition in payments.DECLARED
         ],
+    }
+
+
+def _person() -> dict[str, Any]:
+    return {
+        "type": "Person",
+        "documentation": "A representative of several members, as fhirUser names them; no other Person is here.",
+        "interaction": [{"code": code} for address in PERSON_ADDRESSES for code in address.offered.values()],
+        "versioning": "no-version",
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from fhir.answers.negotiation import Handling
 from fhir.compartment import ID, TYPES
-from fhir.interactions import ADDRESSES, PAYMENT_ADDRESSES, Address
+from fhir.interactions import ADDRESSES, PAYMENT_ADDRESSES, PERSON_ADDRESSES, Address
 from fhir.payments import inquiry as payments
 from fhir.search import parameters
 from fhir.search.parameters import Parameter
@@ -28,7 +28,8 @@ def paths(prefix: str) -> dict[str, dict[str, Any]]:
 
 def endpoints() -> frozenset[str]:
     """The endpoints of the application that `paths` describes."""
-    return frozenset(f"fhir.{address.endpoint}" for address in (*ADDRESSES, *PAYMENT_ADDRESSES) if address.offered)
+    every = (*ADDRESSES, *PAYMENT_ADDRESSES, *PERSON_ADDRESSES)
+    return frozenset(f"fhir.{address.endpoint}" for address in every if address.offered)
 
 
 def schemas() -> dict[str, Any]:
@@ -50,6 +51,8 @@ def _paths(prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield prefix + _braced(rule), _item(address, resource_type)
     for address in PAYMENT_ADDRESSES:
         yield prefix + _braced(address.rule), _item(address, payments.TYPE)
+    for address in PERSON_ADDRESSES:
+        yield prefix + _braced(address.rule), _item(address, "Person")
 
 
 def _braced(rule: str) -> str:

@@ -159,7 +159,7 @@ def _chosen_here(choice: MemberChoice) -> bool:
 
 def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
     asked = str(pending.scopes)
-    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope if choice.link else None)
+    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
 
 
 def _words(pending: PendingView, actor: Actor) -> Words:
