@@ -186,6 +186,11 @@ def find_link(session: Session, related_person_id: str) -> RepresentativeLink | 
     return session.scalar(select(RepresentativeLink).where(RepresentativeLink.related_person_id == related_person_id))
 
 
+def is_over(link: RepresentativeLink) -> bool:
+    """Whether the link is over for good; one that has not begun, or is shut out, is not."""
+    return link.ended_at is not None or (link.valid_until is not None and link.valid_until <= now())
+
+
 def hold(session: Session, choice: MemberChoice) -> None:
     """Keep the right as it is until this transaction ends; raises RightOver where it is not what it was any more."""
     if choice.link is None:
@@ -214,7 +219,7 @@ def link(
     A parent's link leaves out very personal topics from midnight (the plan's `timezone`) of the child's 12th birthday
     on, and ends at midnight of the 18th.
     """
-    _require_linkable(session, representative, member, basis)
+    require_linkable(session, representative, member, basis)
     grown_up, begins = majority(member.birth_date, timezone), max(valid_from or now(), now())
     if basis is Basis.PARENT:
         if grown_up <= now():
@@ -236,6 +241,19 @@ def link(
     return made
 
 
+def require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
+    """Raise LinkRefused where these two must not be linked on that basis."""
+    account = session.get(Account, representative.account_id) if representative.account_id else None
+    own_id = representative.member_id or (account.member_id if account else None)
+    if own_id == member.id:
+        raise SelfLink
+    _require_no_other(session, representative, member)
+    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
+        raise ConfidentialMember
+    if own_id is not None and _acts_for(session, member.id, own_id):
+        raise CircularLink
+
+
 def limit(session: Session, standing: RepresentativeLink, scope: LinkScope, *, by_account_id: str | None) -> None:
     """Change how much a link covers; grants under the older version are refused from the next request on."""
     _lock(session, standing)
@@ -254,12 +272,15 @@ def block(session: Session, standing: RepresentativeLink, *, by_account_id: str 
     _record(session, standing, "block", by_account_id)
 
 
-def end_link(session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None) -> None:
+def end_link(
+    session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None,
+    at: datetime | None = None,
+) -> None:  # fmt: skip
     """End a link: its member context, grants and tokens are refused from the next request on. Twice is no error."""
     _lock(session, standing)
     if standing.ended_at is not None:
         return
-    standing.ended_at = now()
+    standing.ended_at = at or now()
     standing.ended_by = by
     standing.version += 1
     _record(session, standing, "end", by_account_id)
@@ -319,18 +340,6 @@ def _know_as_person(session: Session, representative: PersonalRepresentative) ->
 def _is_current(link: RepresentativeLink, at: datetime) -> bool:
     begun = link.ended_at is None and not link.safety_block and link.valid_from <= at
     return begun and (link.valid_until is None or at < link.valid_until)
-
-
-def _require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
-    account = session.get(Account, representative.account_id) if representative.account_id else None
-    own_id = representative.member_id or (account.member_id if account else None)
-    if own_id == member.id:
-        raise SelfLink
-    _require_no_other(session, representative, member)
-    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
-        raise ConfidentialMember
-    if own_id is not None and _acts_for(session, member.id, own_id):
-        raise CircularLink
 
 
 def _require_no_other(session: Session, representative: PersonalRepresentative, member: Member) -> None:

@@ -29,8 +29,8 @@ from consent.representatives import (
     link,
     majority,
     members_for,
-    represented_by,
     representative_of,
+    represented_by,
     right_for,
 )
 from service.clock import now
