@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent import representative_ids, representative_notices, representatives
-from consent.link_words import BASES, LINK_SCOPES
+from consent.link_words import BASES, SCOPES
 from consent.models import LinkScope, PersonalRepresentative
 from consent.representative_requests import UnknownRequest, note
 from consent.representatives import LinkRefused
@@ -292,7 +292,7 @@ def _changes(
     who = f"{request.full_name}, born {in_words(request.birth_date)}"
     way = "is registered as representative" if known else "is new as representative"
     dates = f"from {_day(proposal.valid_from, 'today')} until {_day(proposal.valid_until, 'it is ended')}"
-    right = f"{who} ({way}), as {BASES[request.basis]}: {LINK_SCOPES[proposal.scope]}, {dates}"
+    right = f"{who} ({way}), as {BASES[request.basis]}: {SCOPES[proposal.scope]}, {dates}"
     what = f"Who acts for {member.full_name}, {member.member_number}"
     return [{"what": what, "before": "not this person", "after": right}]
 

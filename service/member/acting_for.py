@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from consent import representative_notices, representative_requests, representatives
-from consent.link_words import BASES
+from consent.link_words import BASES, SCOPES
 from consent.models import EndedBy
 from service.accounts.sessions import require_login
 from service.clock import now
@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "member/acting_for.html", account=account, links=representatives.represented_by(session, account),
         requests=representative_requests.list_of_account(session, account), words=representative_words, bases=BASES,
-        scopes=representative_words.SCOPES, now=now(), stopped=request.args.get("stopped", ""),
+        scopes=SCOPES, now=now(), stopped=request.args.get("stopped", ""),
     )  # fmt: skip
 
 

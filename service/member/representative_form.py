@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask_babel import gettext
 
+from consent import link_words
 from consent.request_models import RepresentativeRequest
 from service.days import in_words
 from service.member import representative_words
@@ -65,7 +66,7 @@ def _render(
     paper.heading(gettext("Why this person may act (tick one)"), 12)
     paper.boxes(_bases(), basis)
     paper.heading(gettext("What this person may see (tick one)"), 12)
-    paper.boxes([(key.value, str(text)) for key, text in representative_words.SCOPES.items()], scope)
+    paper.boxes([(key.value, str(text)) for key, text in link_words.SCOPES.items()], scope)
     paper.heading(gettext("How long"), 12)
     paper.blanks([(gettext("First day"), dates[0]), (gettext("Last day"), dates[1])])
     if words:

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from consent import evidence, representative_requests, representatives
+from consent import evidence, link_words, representative_requests, representatives
 from consent.models import Basis
 from consent.representative_requests import NotAskedBack, Person, Right, TooManyRequests, UnknownRequest, Whom
 from consent.request_models import RefusalReason, RepresentativeRequest, RepresentativeRequestEvent, RequestStep
@@ -40,6 +40,11 @@ _GROWN_UP = N_("This person is 18 or older. Being a parent is not enough then; c
 _NOT_OF_AGE = N_("You are not 18 yet. A parent or guardian must ask to act for you.")
 _PROOF = N_("Please attach the paper that proves it: a scan or a photo.")
 _PAST = N_("This day is over.")
+_ON_THE_PAGE = (
+    "given_name", "family_name", "birth_date", "number", "address_line", "city", "state", "zip_code", "member_number",
+    "member_family_name", "member_birth_date", "basis", "scope", "valid_from", "valid_until", "files", "explanation",
+    "declared",
+)  # fmt: skip
 _OVER = N_("Your request was decided meanwhile, so the answer was not needed any more.")
 
 
@@ -218,11 +223,16 @@ def _form_page(typed: Any, errors: dict[str, list[str]]) -> str:
     account, for_oneself = get_person().account, _is_for_oneself()
     bases = representative_words.BASES_FOR_ONESELF if for_oneself else representative_words.BASES_FOR_ANOTHER
     return render_template(
-        "member/representative_request_new.html", for_oneself=for_oneself, account=account, typed=typed, errors=errors,
+        "member/representative_request_new.html", for_oneself=for_oneself, account=account, typed=typed,
+        errors={name: errors[name] for name in sorted(errors, key=_place_of)},
         bases=[(basis.value, words) for basis, words in bases.items()],
-        scopes=[(scope.value, words) for scope, words in representative_words.SCOPES.items()],
+        scopes=[(scope.value, words) for scope, words in link_words.SCOPES.items()],
         asks_birth_date=not for_oneself and _known_birth_date(account) is None,
     )  # fmt: skip
+
+
+def _place_of(field: str) -> int:
+    return _ON_THE_PAGE.index(field) if field in _ON_THE_PAGE else -1
 
 
 def _request_page(found: RepresentativeRequest, errors: dict[str, list[str]]) -> str:
@@ -230,7 +240,7 @@ def _request_page(found: RepresentativeRequest, errors: dict[str, list[str]]) ->
     events = representative_requests.events_of(session, found)
     return render_template(
         "member/representative_request.html", asked=found, errors=errors, typed=request.form,
-        words=representative_words,
+        words=representative_words, scopes=link_words.SCOPES,
         events=[(event, _shown(found, event)) for event in events if event.step in representative_words.STEPS],
         files=evidence.list_of(session, found), sent=request.args.get("sent", ""),
     )  # fmt: skip

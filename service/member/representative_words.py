@@ -4,7 +4,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from consent.evidence import NoEvidence
-from consent.models import Basis, LinkScope
+from consent.models import Basis
 from consent.request_models import RefusalReason, RequestState, RequestStep
 from service.plan.mailbox import attachments
 from service.plan.mailbox.office_files import UnusableFile
@@ -19,12 +19,6 @@ BASES_FOR_ANOTHER: dict[Basis, LazyString] = {
     Basis.POWER_OF_ATTORNEY: _("I hold a power of attorney for health care"),
     Basis.CONSERVATOR: _("I am the conservator, by order of a court"),
     Basis.EXECUTOR: _("I am the executor or administrator of a person who has died"),
-}
-SCOPES: dict[LinkScope, LazyString] = {
-    LinkScope.ALL: _("All information"),
-    LinkScope.WITHOUT_SENSITIVE: _("Everything except very personal topics"),
-    LinkScope.CLAIMS_ONLY: _("Claims and coverage only"),
-    LinkScope.CLAIMS_WITHOUT_SENSITIVE: _("Claims and coverage only, without very personal topics"),
 }
 STATES: dict[RequestState, LazyString] = {
     RequestState.WAITING: _("We are looking at it"),

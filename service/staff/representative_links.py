@@ -210,7 +210,7 @@ def _page(errors: dict[str, list[str]], member: Member | None = None) -> str:
     return render_template(
         "staff/representative_links.html", member=member, own=own, errors=errors, typed=request.form,
         may_change=_ROLE in roles, is_officer=_OFFICER in roles, is_over=representatives.is_over,
-        narrower=lambda link: [(scope.value, link_words.LINK_SCOPES[scope]) for scope in _narrower(link.scope)],
-        bases=link_words.BASES, scopes=link_words.LINK_SCOPES, shown=representative_ids.shown,
+        narrower=lambda link: [(scope.value, link_words.SCOPES[scope]) for scope in _narrower(link.scope)],
+        bases=link_words.BASES, scopes=link_words.SCOPES, shown=representative_ids.shown,
         name_of=lambda account_id: plan_staff.name_of(session, account_id), done=request.args.get("done", ""), **values,
     )  # fmt: skip

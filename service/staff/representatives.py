@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from consent import evidence, link_words, representative_requests, representative_reviews
-from consent.models import Basis, LinkScope
+from consent.models import Basis
 from consent.representative_requests import Person, Right, UnknownRequest, Whom
 from consent.representative_reviews import CHECKS, Proposal
 from consent.request_models import RepresentativeRequest, RequestState
@@ -197,7 +197,7 @@ def _paper_page(errors: dict[str, list[str]]) -> str:
     return render_template(
         "staff/representative_paper.html", typed=request.form, errors=errors,
         bases=[(basis.value, link_words.BASES[basis]) for basis in Basis],
-        scopes=[(scope.value, link_words.LINK_SCOPES[scope]) for scope in LinkScope],
+        scopes=[(scope.value, link_words.SCOPES[scope]) for scope in link_words.SCOPES],
     )  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def _page(found: RepresentativeRequest, about: str, errors: dict[str, list[str]]
         as_member=representative_reviews.find_as_member(session, found),
         act=representative_reviews.find_act(session, found),
         closed_to_me=representative_reviews.is_closed_to(session, found, me), words=representative_words,
-        checks=representative_words.checks(found.basis), bases=link_words.BASES, link_scopes=link_words.LINK_SCOPES,
-        scopes=[(scope.value, link_words.LINK_SCOPES[scope]) for scope in LinkScope],
+        checks=representative_words.checks(found.basis), bases=link_words.BASES, link_scopes=link_words.SCOPES,
+        scopes=[(scope.value, link_words.SCOPES[scope]) for scope in link_words.SCOPES],
         name_of=lambda account_id: plan_staff.name_of(session, account_id), done=request.args.get("done", ""),
     )  # fmt: skip
