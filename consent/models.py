@@ -32,6 +32,8 @@ class Basis(StrEnum):
     POWER_OF_ATTORNEY = "power_of_attorney"
     CONSERVATOR = "conservator"
     EXECUTOR = "executor"
+    PERMISSION = "permission"
+    """The member's own permission, signed on the request form and taken back whenever they like."""
 
 
 class LinkScope(StrEnum):
@@ -40,6 +42,22 @@ class LinkScope(StrEnum):
     ALL = "all"
     CLAIMS_ONLY = "claims_only"
     WITHOUT_SENSITIVE = "without_sensitive"
+    CLAIMS_WITHOUT_SENSITIVE = "claims_without_sensitive"
+
+    @property
+    def claims_only(self) -> bool:
+        """Whether nothing but claims and what they name is covered."""
+        return self in (LinkScope.CLAIMS_ONLY, LinkScope.CLAIMS_WITHOUT_SENSITIVE)
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether very personal topics are covered."""
+        return self in (LinkScope.ALL, LinkScope.CLAIMS_ONLY)
+
+    @property
+    def narrowed(self) -> "LinkScope":
+        """The same without very personal topics: what a teenager's parents keep (45 CFR 164.502(g)(3))."""
+        return LinkScope.CLAIMS_WITHOUT_SENSITIVE if self.claims_only else LinkScope.WITHOUT_SENSITIVE
 
 
 class Answer(StrEnum):
@@ -77,7 +95,11 @@ class EndedBy(StrEnum):
 
 
 class PersonalRepresentative(Base):
-    """A person who acts for members. `number` is the Personal Representative ID that a non-member registers with."""
+    """A person who acts for members. `number` is the Personal Representative ID that a non-member registers with.
+
+    `member_id` is who they are on the roster, if they are a member. `person_id` names them as one FHIR Person once
+    they act for several members.
+    """
 
     __tablename__ = "personal_representative"
 
@@ -87,6 +109,14 @@ class PersonalRepresentative(Base):
     family_name: Mapped[str] = mapped_column(String(100))
     birth_date: Mapped[date] = mapped_column(Date)
     account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"), unique=True)
+    member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), unique=True)
+    person_id: Mapped[str | None] = mapped_column(String(36), unique=True)
+    address_line: Mapped[str] = mapped_column(String(200), default="")
+    city: Mapped[str] = mapped_column(String(100), default="")
+    state: Mapped[str] = mapped_column(String(40), default="")
+    zip_code: Mapped[str] = mapped_column(String(10), default="")
+    letter_printed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the letter with the number was last printed."""
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
 
     @property
@@ -114,12 +144,26 @@ class RepresentativeLink(Base):
     valid_from: Mapped[datetime] = mapped_column(Instant)
     valid_until: Mapped[datetime | None] = mapped_column(Instant)
     """The first moment at which the link is over; None where nothing ends it by itself."""
+    narrows_at: Mapped[datetime | None] = mapped_column(Instant)
+    """From when on very personal topics are left out: a parent's link from the child's 12th birthday on."""
     safety_block: Mapped[bool] = mapped_column(Boolean, default=False)
     """45 CFR 164.502(g)(5): the plan does not treat this person as representative, and does not tell them why."""
+    blocked_at: Mapped[datetime | None] = mapped_column(Instant)
+    blocked_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+    block_reason: Mapped[str] = mapped_column(String(500), default="")
+    block_reviewed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When a privacy officer last said that the block stays."""
+    adult_decided_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the child, grown up, decided about the apps that came in by this link."""
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
+
+    @property
+    def scope_now(self) -> LinkScope:
+        """How much the link covers at this moment."""
+        return self.scope.narrowed if self.narrows_at is not None and self.narrows_at <= now() else self.scope
 
     representative: Mapped[PersonalRepresentative] = relationship(lazy="joined")
     member: Mapped[Member] = relationship(lazy="joined")

@@ -88,6 +88,7 @@ class Access:
     member_id: str | None = None
     link_id: str | None = None
     related_person_id: str | None = None
+    person_id: str | None = None
     client_id: str | None = None
     grant_id: str | None = None
     reason: str | None = None
@@ -118,6 +119,7 @@ class GrantFacts:
     link_id: str | None = None
     link_scope: str | None = None
     related_person_id: str | None = None
+    person_id: str | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -137,6 +139,7 @@ def access_for_grant(facts: GrantFacts) -> Access:
         member_id=facts.member_id,
         link_id=facts.link_id,
         related_person_id=facts.related_person_id,
+        person_id=facts.person_id,
         client_id=facts.client_id,
         grant_id=facts.grant_id,
         made_by=_MADE_HERE,
@@ -194,18 +197,18 @@ def _reach_of_organization(session: Session, organization_id: str, scopes: Scope
 def own_record(account: Account, choice: MemberChoice) -> Access:
     """The Access of a person who looks at the record they chose: their own, or one they represent."""
     link = choice.link
-    scope = link.scope if link else None
-    allowed = _EVERYTHING if scope is not LinkScope.CLAIMS_ONLY else _limit(_EVERYTHING, scope)
+    scope = link.scope_now if link else None
     return Access(
         basis=AccessBasis.OWN_RECORD,
-        scopes=allowed,
+        scopes=_limit(_EVERYTHING, scope),
         patient_ids=frozenset({choice.member.patient_id}),
         patient_id=choice.member.patient_id,
-        excluded_labels=EVERY_LABEL if scope is LinkScope.WITHOUT_SENSITIVE else frozenset(),
+        excluded_labels=EVERY_LABEL if scope and not scope.sensitive else frozenset(),
         account_id=account.id,
         member_id=choice.member.id,
         link_id=link.id if link else None,
         related_person_id=link.related_person_id if link else None,
+        person_id=link.representative.person_id if link else None,
         made_by=_MADE_HERE,
     )
 
@@ -339,12 +342,12 @@ def _effective_scopes(asked: str, ticked: str, allowed_for_app: str, link_scope:
 
 def excluded_labels(sensitive_classes: frozenset[str], link_scope: LinkScope | None) -> frozenset[str]:
     """The labels an app does not get to see: all but the classes that were ticked."""
-    if link_scope is LinkScope.WITHOUT_SENSITIVE:
+    if link_scope is not None and not link_scope.sensitive:
         return EVERY_LABEL
     return EVERY_LABEL - sensitive_classes
 
 
 def _limit(scopes: ScopeSet, link_scope: LinkScope | None) -> ScopeSet:
-    if link_scope is not LinkScope.CLAIMS_ONLY:
+    if link_scope is None or not link_scope.claims_only:
         return scopes
     return scopes.limited_to_types(CLAIMS_TYPES, CLAIMS_TYPES | {"*"})

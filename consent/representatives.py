@@ -6,17 +6,21 @@ from datetime import date, datetime, time
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, CursorResult, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, RepresentativeLink
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
+from service.db import new_id
 from service.plan.members.roster import same_name
 from service.plan.models import Member
 
 _AGE_OF_MAJORITY = 18
+_TEENAGER = 12
+VOLUNTARY = frozenset({Basis.POWER_OF_ATTORNEY, Basis.PERMISSION})
+"""What a member who is able may take back alone; the others rest on law or a court."""
 
 
 class LinkRefused(Exception):
@@ -51,6 +55,34 @@ class PastMajority(LinkRefused):
     """A parent's link to somebody who is 18 or more."""
 
     sentence = "The member is 18 or older: a parent needs another basis, such as a power of attorney."
+
+
+class MinorsPermission(LinkRefused):
+    """The permission of somebody who is not of age."""
+
+    sentence = "The member is not 18 yet, so their own permission is not enough: a parent or guardian asks."
+
+
+class ShutOut(LinkRefused):
+    """A safety block stands between the two (45 CFR 164.502(g)(5))."""
+
+    sentence = "A safety block keeps this person from acting for that member. A privacy officer must lift it first."
+
+
+class LinkedAlready(LinkRefused):
+    """The two are linked."""
+
+    sentence = "This person acts for that member already. Change or end that link instead."
+
+
+class NoTimeLeft(LinkRefused):
+    """The link would be over before it begins."""
+
+    sentence = "The link would be over before it begins. Please check its dates."
+
+
+class RightOver(Exception):
+    """The right that stood when the page was made stands no more, or is another."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +147,14 @@ def attach_account(session: Session, representative: PersonalRepresentative, acc
     audit.record(session, "consent:representative:register", account_id=account.id)
 
 
+def attach_member(session: Session, account: Account) -> None:
+    """Join a member who registers to the representative they were already entered as, if they were."""
+    mine = PersonalRepresentative.member_id == account.member_id
+    waiting = select(PersonalRepresentative).where(mine, PersonalRepresentative.account_id.is_(None))
+    if account.member_id and (found := session.scalar(waiting)) is not None:
+        attach_account(session, found, account)
+
+
 def representative_of(session: Session, account: Account) -> PersonalRepresentative | None:
     """The representative that this account is."""
     return session.scalar(select(PersonalRepresentative).where(PersonalRepresentative.account_id == account.id))
@@ -127,6 +167,40 @@ def acting_for(session: Session, member: Member) -> list[RepresentativeLink]:
     return list(session.scalars(statement).unique())
 
 
+def represented_by(session: Session, account: Account) -> list[RepresentativeLink]:
+    """The links by which this account acts for others now or will from a later day, by the members' names."""
+    mine = (PersonalRepresentative.account_id == account.id, *_not_over())
+    statement = select(RepresentativeLink).join(RepresentativeLink.representative).where(*mine).limit(200)
+    return sorted(session.scalars(statement).unique(), key=lambda link: link.member.full_name)
+
+
+def links_of(session: Session, member: Member) -> list[RepresentativeLink]:
+    """Every link of a member for plan staff, those over and shut out among them, the latest first."""
+    of_member = RepresentativeLink.member_id == member.id
+    statement = select(RepresentativeLink).where(of_member).order_by(RepresentativeLink.created_at.desc())
+    return list(session.scalars(statement.limit(200)).unique())
+
+
+def find_link(session: Session, related_person_id: str) -> RepresentativeLink | None:
+    """The link with this outward id."""
+    return session.scalar(select(RepresentativeLink).where(RepresentativeLink.related_person_id == related_person_id))
+
+
+def is_over(link: RepresentativeLink) -> bool:
+    """Whether the link is over for good; one that has not begun, or is shut out, is not."""
+    return link.ended_at is not None or (link.valid_until is not None and link.valid_until <= now())
+
+
+def hold(session: Session, choice: MemberChoice) -> None:
+    """Keep the right as it is until this transaction ends; raises RightOver where it is not what it was any more."""
+    if choice.link is None:
+        return
+    version = choice.link.version
+    session.refresh(choice.link, with_for_update={"of": RepresentativeLink})
+    if choice.link.version != version or not choice.is_current(now()):
+        raise RightOver
+
+
 def link(
     session: Session,
     representative: PersonalRepresentative,
@@ -136,59 +210,95 @@ def link(
     timezone: ZoneInfo,
     scope: LinkScope = LinkScope.ALL,
     evidence: str = "",
+    valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     by_account_id: str | None = None,
 ) -> RepresentativeLink:
-    """Let `representative` act for `member` from now on; raises LinkRefused.
+    """Let `representative` act for `member` from now (or `valid_from`) on; raises LinkRefused.
 
-    A parent's link ends at midnight (the plan's `timezone`) of the member's 18th birthday.
+    A parent's link leaves out very personal topics from midnight (the plan's `timezone`) of the child's 12th birthday
+    on, and ends at midnight of the 18th.
     """
-    _require_linkable(session, representative, member, basis)
+    require_linkable(session, representative, member, basis)
+    grown_up, begins = majority(member.birth_date, timezone), max(valid_from or now(), now())
     if basis is Basis.PARENT:
-        grown_up = majority(member.birth_date, timezone)
         if grown_up <= now():
             raise PastMajority
         valid_until = min(grown_up, valid_until) if valid_until else grown_up
+    if basis is Basis.PERMISSION and grown_up > now():
+        raise MinorsPermission
+    if valid_until is not None and valid_until <= begins:
+        raise NoTimeLeft
     made = RepresentativeLink(
         representative=representative, representative_id=representative.id, member=member, member_id=member.id,
-        basis=basis, scope=scope, evidence=evidence, valid_from=now(), valid_until=valid_until,
+        basis=basis, scope=scope, evidence=evidence, valid_from=begins, valid_until=valid_until,
+        narrows_at=birthday(member.birth_date, _TEENAGER, timezone) if basis is Basis.PARENT else None,
     )  # fmt: skip
     session.add(made)
     session.flush()
+    _know_as_person(session, representative)
     _record(session, made, "link", by_account_id)
     return made
 
 
+def require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
+    """Raise LinkRefused where these two must not be linked on that basis."""
+    account = session.get(Account, representative.account_id) if representative.account_id else None
+    own_id = representative.member_id or (account.member_id if account else None)
+    if own_id == member.id:
+        raise SelfLink
+    _require_no_other(session, representative, member)
+    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
+        raise ConfidentialMember
+    if own_id is not None and _acts_for(session, member.id, own_id):
+        raise CircularLink
+
+
 def limit(session: Session, standing: RepresentativeLink, scope: LinkScope, *, by_account_id: str | None) -> None:
     """Change how much a link covers; grants under the older version are refused from the next request on."""
+    _lock(session, standing)
     standing.scope = scope
     standing.version += 1
     _record(session, standing, "limit", by_account_id)
 
 
-def block(session: Session, standing: RepresentativeLink, *, by_account_id: str | None) -> None:
-    """Stop treating this person as representative, silently (45 CFR 164.502(g)(5))."""
+def block(session: Session, standing: RepresentativeLink, *, by_account_id: str | None, reason: str = "") -> None:
+    """Stop treating this person as representative, silently (45 CFR 164.502(g)(5)); a privacy officer reviews it."""
+    _lock(session, standing)
     standing.safety_block = True
+    standing.blocked_at, standing.blocked_by_account_id, standing.block_reason = now(), by_account_id, reason
+    standing.block_reviewed_at = None
     standing.version += 1
     _record(session, standing, "block", by_account_id)
 
 
-def end_link(session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None) -> None:
-    """End a link: its member context, grants and tokens are refused from the next request on."""
-    standing.ended_at = now()
+def end_link(
+    session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None,
+    at: datetime | None = None,
+) -> None:  # fmt: skip
+    """End a link: its member context, grants and tokens are refused from the next request on. Twice is no error."""
+    _lock(session, standing)
+    if standing.ended_at is not None:
+        return
+    standing.ended_at = at or now()
     standing.ended_by = by
     standing.version += 1
     _record(session, standing, "end", by_account_id)
 
 
 def majority(birth_date: date, timezone: ZoneInfo) -> datetime:
-    """The moment somebody turns 18: midnight in `timezone`; born on 29 February, 1 March in other years."""
-    year = birth_date.year + _AGE_OF_MAJORITY
+    """The moment somebody turns 18."""
+    return birthday(birth_date, _AGE_OF_MAJORITY, timezone)
+
+
+def birthday(birth_date: date, age: int, timezone: ZoneInfo) -> datetime:
+    """The moment somebody turns `age`: midnight in `timezone`; born on 29 February, 1 March in other years."""
+    year = birth_date.year + age
     try:
-        birthday = birth_date.replace(year=year)
+        day = birth_date.replace(year=year)
     except ValueError:
-        birthday = date(year, 3, 1)
-    return datetime.combine(birthday, time(), timezone)
+        day = date(year, 3, 1)
+    return datetime.combine(day, time(), timezone)
 
 
 def _own(session: Session, account: Account) -> Member | None:
@@ -208,13 +318,29 @@ def _current_links(session: Session, account: Account) -> list[RepresentativeLin
 
 
 def _standing_now() -> tuple[ColumnElement[bool], ...]:
-    at = now()
+    return (*_not_over(), RepresentativeLink.valid_from <= now())
+
+
+def _not_over() -> tuple[ColumnElement[bool], ...]:
     return (
         RepresentativeLink.ended_at.is_(None),
         RepresentativeLink.safety_block.is_(False),
-        RepresentativeLink.valid_from <= at,
-        or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > at),
+        or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > now()),
     )
+
+
+def _lock(session: Session, standing: RepresentativeLink) -> None:
+    session.flush()
+    session.refresh(standing, with_for_update={"of": RepresentativeLink})
+
+
+def _know_as_person(session: Session, representative: PersonalRepresentative) -> None:
+    """Who acts for a second member is one FHIR Person from now on."""
+    mine = (RepresentativeLink.representative_id == representative.id, *_not_over())
+    members = session.scalars(select(func.count(RepresentativeLink.member_id.distinct())).where(*mine)).one()
+    if members > 1 and representative.person_id is None:
+        representative.person_id = new_id()
+        session.flush()
 
 
 def _is_current(link: RepresentativeLink, at: datetime) -> bool:
@@ -222,14 +348,14 @@ def _is_current(link: RepresentativeLink, at: datetime) -> bool:
     return begun and (link.valid_until is None or at < link.valid_until)
 
 
-def _require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
-    account = session.get(Account, representative.account_id) if representative.account_id else None
-    if account is not None and account.member_id == member.id:
-        raise SelfLink
-    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
-        raise ConfidentialMember
-    if account is not None and account.member_id and _acts_for(session, member.id, account.member_id):
-        raise CircularLink
+def _require_no_other(session: Session, representative: PersonalRepresentative, member: Member) -> None:
+    both = (RepresentativeLink.representative_id == representative.id, RepresentativeLink.member_id == member.id)
+    earlier = session.scalars(select(RepresentativeLink).where(*both, RepresentativeLink.ended_at.is_(None)))
+    for one in earlier.unique():
+        if one.safety_block:
+            raise ShutOut
+        if one.valid_until is None or one.valid_until > now():
+            raise LinkedAlready
 
 
 def _acts_for(session: Session, acting_member_id: str, member_id: str) -> bool:
@@ -237,9 +363,9 @@ def _acts_for(session: Session, acting_member_id: str, member_id: str) -> bool:
     statement = (
         select(RepresentativeLink.id)
         .join(RepresentativeLink.representative)
-        .join(Account, Account.id == PersonalRepresentative.account_id)
+        .outerjoin(Account, Account.id == PersonalRepresentative.account_id)
         .where(
-            Account.member_id == acting_member_id,
+            or_(PersonalRepresentative.member_id == acting_member_id, Account.member_id == acting_member_id),
             RepresentativeLink.member_id == member_id,
             RepresentativeLink.ended_at.is_(None),
         )

@@ -73,6 +73,8 @@ PAYMENT_ADDRESSES = (
     Address("read_payment", "/PaymentReconciliation/<resource_id>", {"GET": "read"}),
 )
 """What a provider's backend client has besides (`fhir.payments`)."""
+PERSON_ADDRESSES = (Address("read_person", "/Person/<resource_id>", {"GET": "read"}),)
+"""Who acts for several members, as `fhirUser` names them; nobody else is a Person here."""
 OPERATION_ADDRESSES = (
     Address(
         "everything", "/Patient/<resource_id>/$everything", {"GET": "operation", "POST": "operation"},
@@ -102,7 +104,9 @@ BULK_ADDRESSES = (
     Address("export_file", "/bulk/<export_id>/<file_name>", {"GET": "export-file"}),
 )
 """Bulk export for the plan's own programs (`fhir.bulk`)."""
-EVERY_ADDRESS = (*ADDRESSES, *PAYMENT_ADDRESSES, *OPERATION_ADDRESSES, *GROUP_ADDRESSES, *BULK_ADDRESSES)
+EVERY_ADDRESS = (
+    *ADDRESSES, *PAYMENT_ADDRESSES, *PERSON_ADDRESSES, *OPERATION_ADDRESSES, *GROUP_ADDRESSES, *BULK_ADDRESSES,
+)  # fmt: skip
 
 PLAN_ADDRESSES = (
     Address("capabilities", "/metadata", {"GET": "capabilities"}),

@@ -102,6 +102,13 @@ def read_payment(resource_id: str) -> Response:
     return responses.of_body(told.page.matches[0].body, content_type)
 
 
+def read_person(resource_id: str) -> Response:
+    """The representative of several members who is in front of us."""
+    content_type = negotiation.content_type(request_ctx.request)
+    call = calls.begin("Person", "read", resource_id)
+    return _disclose(call, store.read_person(call.session, call.access, resource_id), content_type)
+
+
 def _disclose(call: Call, resource: store.Resource, content_type: str) -> Response:
     response = responses.of_resource(resource, content_type)
     sent = [resource] if response.status_code == 200 else []
@@ -183,7 +190,7 @@ def _nowhere(rest: str = "") -> Response:
 _DEEDS: dict[str, Deed] = {
     "capabilities": capabilities, "search": search, "search_by_post": search_by_post, "read": read, "vread": vread,
     "history": history, "search_payments": search_payments, "search_payments_by_post": search_payments_by_post,
-    "read_payment": read_payment, **operations.DEEDS, **groups.DEEDS, **bulk.DEEDS,
+    "read_payment": read_payment, "read_person": read_person, **operations.DEEDS, **groups.DEEDS, **bulk.DEEDS,
 }  # fmt: skip
 
 blueprint.add_url_rule(

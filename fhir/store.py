@@ -99,6 +99,18 @@ def read(session: Session, access: Access, resource_type: str, resource_id: str)
     return _resource(session, row)
 
 
+def read_person(session: Session, access: Access, person_id: str) -> Resource:
+    """The representative in front of us as one Person; raises NotFound or InsufficientScope."""
+    if access.person_id is None or person_id != access.person_id:
+        raise NotFound
+    if "fhirUser" not in access.scopes:
+        raise InsufficientScope("fhirUser")
+    rendered = projections.person(session, access)
+    if rendered is None:
+        raise NotFound
+    return Resource("Person", person_id, rendered.version, rendered.last_updated, rendered.body)
+
+
 def vread(session: Session, access: Access, resource_type: str, resource_id: str, version: str) -> Resource:
     """One version; raises NotFound, Gone (that version is the deletion) or InsufficientScope."""
     visible = _readable(session, access, resource_type, resource_id)

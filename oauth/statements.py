@@ -18,8 +18,8 @@ _COLUMNS = """
     u.status, u.member_id,
     c.status, c.scopes,
     m.patient_id,
-    l.version, l.scope, l.related_person_id, l.valid_from, l.valid_until, l.ended_at, l.safety_block,
-    r.account_id
+    l.version, l.scope, l.related_person_id, l.valid_from, l.valid_until, l.ended_at, l.safety_block, l.narrows_at,
+    r.account_id, r.person_id
 """
 _TABLES = """
     FROM access_token a
@@ -122,7 +122,9 @@ class TokenFacts(NamedTuple):
     link_valid_until: int | None
     link_ended_at: int | None
     link_safety_block: bool | None
+    link_narrows_at: int | None
     representative_account_id: str | None
+    person_id: str | None
 
 
 class ToldFacts(NamedTuple):

@@ -10,7 +10,7 @@ import oauth.discovery
 import oauth.expiry
 import oauth.registering
 import oauth.routes
-from consent import authorization_requests
+from consent import authorization_requests, link_ends
 from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
@@ -31,6 +31,7 @@ from service.developer import usage_pages as developer_usage
 from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
+    acting_for,
     apps,
     consent,
     gallery,
@@ -44,6 +45,7 @@ from service.member import (
     people,
     profile,
     registration,
+    representative_requests,
     select_member,
     settings_page,
 )
@@ -91,6 +93,8 @@ from service.staff import password_links as staff_password_links
 from service.staff import protected_records as staff_protected
 from service.staff import provider_profiles as staff_profiles
 from service.staff import remittances as staff_remittances
+from service.staff import representative_links as staff_representative_links
+from service.staff import representatives as staff_representatives
 from service.staff import second_looks as staff_second_looks
 from service.staff import self_test as staff_self_test
 from service.staff import users as staff_users
@@ -116,6 +120,8 @@ BLUEPRINTS = (
     apps.blueprint,
     gallery.blueprint,
     people.blueprint,
+    acting_for.blueprint,
+    representative_requests.blueprint,
     looks.blueprint,
     profile.blueprint,
     settings_page.blueprint,
@@ -171,6 +177,8 @@ BLUEPRINTS = (
     staff_members.blueprint,
     staff_member_view.blueprint,
     staff_password_links.blueprint,
+    staff_representatives.blueprint,
+    staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
     staff_self_test.blueprint,
@@ -207,6 +215,7 @@ JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
     Job("ends of grants", 2.0, grant_events.run),
     Job("ends of representatives' grants", 60.0, grant_events.run_links),
+    Job("representatives' links that are over", 60.0, link_ends.run),
     Job("webhooks", 1.0, delivery.run),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),

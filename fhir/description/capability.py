@@ -15,6 +15,7 @@ from fhir.interactions import (
     GROUP_ADDRESSES,
     INTERACTIONS,
     PAYMENT_ADDRESSES,
+    PERSON_ADDRESSES,
     Address,
     operations_of,
 )
@@ -55,7 +56,7 @@ def statement(base: str, facts: Discovery, on: frozenset[str]) -> bytes:
     rest: dict[str, Any] = {
         "mode": "server",
         "security": _security(facts),
-        "resource": [*(_resource(one, on) for one in TYPES), _groups(on), _payments()],
+        "resource": [*(_resource(one, on) for one in TYPES), _groups(on), _payments(), _person()],
         "interaction": [{"code": "batch"}],
         "operation": _operations(operations_of("", on)),
     }
@@ -187,6 +188,15 @@ def _payments() -> dict[str, Any]:
         "searchParam": [
             {"name": name, "definition": R4 + definition, "type": kind} for name, kind, definition in payments.DECLARED
         ],
+    }
+
+
+def _person() -> dict[str, Any]:
+    return {
+        "type": "Person",
+        "documentation": "A representative of several members, as fhirUser names them; no other Person is here.",
+        "interaction": [{"code": code} for address in PERSON_ADDRESSES for code in address.offered.values()],
+        "versioning": "no-version",
     }
 
 

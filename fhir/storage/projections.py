@@ -1,4 +1,4 @@
-"""Resources that are rendered on read from rows of ours: a representative as the member's RelatedPerson."""
+"""Resources that are rendered on read from rows of ours: a representative as RelatedPerson, and as one Person."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ _ROLES = {
     Basis.CONSERVATOR: ("GUARD", "guardian"),
     Basis.EXECUTOR: ("EXCEST", "executor of estate"),
 }
+_BY_PERMISSION = {"system": "http://terminology.hl7.org/CodeSystem/v2-0131", "code": "O", "display": "Other"}
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-relatedperson|6.1.0"
 
 
@@ -34,13 +35,25 @@ class Projection:
 
 def related_person(session: Session, access: Access) -> Projection | None:
     """The RelatedPerson of the representative who acts under this access; None where nobody represents."""
-    if access.related_person_id is None:
-        return None
-    statement = select(RepresentativeLink).where(RepresentativeLink.related_person_id == access.related_person_id)
-    link = session.scalar(statement)
+    link = _find_link(session, access)
     if link is None:
         return None
     return Projection(link.version, microseconds(link.valid_from), orjson.dumps(_render(link)))
+
+
+def person(session: Session, access: Access) -> Projection | None:
+    """The Person of a representative of several members; of their RelatedPersons it names the one in context alone."""
+    link = _find_link(session, access)
+    if link is None or link.representative.person_id is None:
+        return None
+    return Projection(link.version, microseconds(link.valid_from), orjson.dumps(_render_person(link)))
+
+
+def _find_link(session: Session, access: Access) -> RepresentativeLink | None:
+    if access.related_person_id is None:
+        return None
+    statement = select(RepresentativeLink).where(RepresentativeLink.related_person_id == access.related_person_id)
+    return session.scalar(statement)
 
 
 def instant_text(moment: int) -> str:
@@ -49,7 +62,6 @@ def instant_text(moment: int) -> str:
 
 
 def _render(link: RepresentativeLink) -> dict[str, Any]:
-    code, display = _ROLES[link.basis]
     person = link.representative
     period = {"start": _day(link.valid_from), "end": _day(link.valid_until)}
     changed = instant_text(microseconds(link.valid_from))
@@ -59,9 +71,29 @@ def _render(link: RepresentativeLink) -> dict[str, Any]:
         "meta": {"versionId": str(link.version), "lastUpdated": changed, "profile": [_US_CORE]},
         "active": link.ended_at is None,
         "patient": {"reference": f"Patient/{link.member.patient_id}"},
-        "relationship": [{"coding": [{"system": _ROLE_SYSTEM, "code": code, "display": display}]}],
+        "relationship": [{"coding": [_relationship(link.basis)]}],
         "name": [{"family": person.family_name, "given": [person.given_name]}],
         "period": {name: day for name, day in period.items() if day},
+    }
+
+
+def _relationship(basis: Basis) -> dict[str, str]:
+    if basis is Basis.PERMISSION:
+        return _BY_PERMISSION
+    code, display = _ROLES[basis]
+    return {"system": _ROLE_SYSTEM, "code": code, "display": display}
+
+
+def _render_person(link: RepresentativeLink) -> dict[str, Any]:
+    who = link.representative
+    changed = instant_text(microseconds(link.valid_from))
+    return {
+        "resourceType": "Person",
+        "id": who.person_id,
+        "meta": {"versionId": str(link.version), "lastUpdated": changed},
+        "active": link.ended_at is None,
+        "name": [{"family": who.family_name, "given": [who.given_name]}],
+        "link": [{"target": {"reference": f"RelatedPerson/{link.related_person_id}"}, "assurance": "level3"}],
     }
 
 

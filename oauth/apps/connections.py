@@ -91,7 +91,7 @@ def _connection(
     session: Session, viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
 ) -> Connection:
     link = session.get(RepresentativeLink, grant.link_id) if grant.link_id else None
-    scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope if link else None)
+    scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope_now if link else None)
     stands = grants.is_live(grant) and _right_stands(grant, link)
     return Connection(
         grant=grant,

@@ -33,7 +33,7 @@ class Standing:
     def scopes(self, asked: str) -> ScopeSet:
         """What of `asked` may be given now: met with the ticks, the app's scopes and the representative's right."""
         link = self.choice.link
-        met = effective_scopes(asked, self.grant.scopes, self.client.scopes, link.scope if link else None)
+        met = effective_scopes(asked, self.grant.scopes, self.client.scopes, link.scope_now if link else None)
         met = met if self.grant.offline else met.without("offline_access")
         # "This time only" is one access token.
         return met.without("online_access") if self.grant.duration is Duration.ONCE else met

@@ -10,6 +10,7 @@ from consent import grants
 from oauth import keys
 from oauth.exchanges.standing import Recipient, Standing
 from oauth.requests import OAuthRequest
+from oauth.tokens import userinfo
 from service import web
 from service.clock import now
 
@@ -46,7 +47,8 @@ def subject(found: Standing) -> str:
 
 
 def fhir_user(found: Standing, fhir_base: str) -> str:
-    """The absolute URL of the person: the member's Patient, or the representative's RelatedPerson (SMART-48)."""
-    if found.choice.link is not None:
-        return f"{fhir_base}/RelatedPerson/{found.choice.link.related_person_id}"
-    return f"{fhir_base}/Patient/{found.choice.member.patient_id}"
+    """The absolute URL of the person: a Patient, RelatedPerson or Person, as UserInfo tells it (SMART-48)."""
+    link, patient_id = found.choice.link, found.choice.member.patient_id
+    if link is None:
+        return userinfo.address_of(fhir_base, patient_id, None, None)
+    return userinfo.address_of(fhir_base, patient_id, link.related_person_id, link.representative.person_id)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from consent.models import GrantStatus
+from consent.models import GrantStatus, LinkScope
 from consent.policy import GrantFacts
 from oauth.models import (
     AccessToken,
@@ -88,13 +88,14 @@ def check_to_tell(session: Session, raw_access_token: str) -> ToldRow:
 
 
 def _require_standing(found: TokenFacts | None) -> TokenRow:
-    if found is None or not stands(found, microseconds(now())):
+    at = microseconds(now())
+    if found is None or not stands(found, at):
         raise InvalidToken
-    return _row(found)
+    return _row(found, found.link_narrows_at is not None and found.link_narrows_at <= at)
 
 
 @lru_cache(maxsize=4096)
-def _row(found: TokenFacts) -> TokenRow:
+def _row(found: TokenFacts, narrowed: bool) -> TokenRow:
     # The same facts always make the same row: only the making of it is spared, the facts were read just now.
     return TokenRow(
         facts=GrantFacts(
@@ -108,8 +109,9 @@ def _row(found: TokenFacts) -> TokenRow:
             client_scopes=found.client_scopes,
             sensitive_classes=frozenset(found.sensitive_classes),
             link_id=found.link_id,
-            link_scope=found.link_scope,
+            link_scope=LinkScope(found.link_scope).narrowed if narrowed and found.link_scope else found.link_scope,
             related_person_id=found.related_person_id,
+            person_id=found.person_id,
         ),
         family_id=found.family_id,
         scope=found.scope,

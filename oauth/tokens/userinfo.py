@@ -33,7 +33,14 @@ def new_subject(session: Session, access: Access) -> str:
 
 
 def fhir_user(access: Access, fhir_base: str) -> str:
-    """The absolute URL of the person behind an Access: a Patient, or the RelatedPerson who represents one."""
-    if access.related_person_id is not None:
-        return f"{fhir_base}/RelatedPerson/{access.related_person_id}"
-    return f"{fhir_base}/Patient/{access.patient_id}"
+    """The absolute URL of the person behind an Access."""
+    return address_of(fhir_base, access.patient_id, access.related_person_id, access.person_id)
+
+
+def address_of(fhir_base: str, patient_id: str | None, related_person_id: str | None, person_id: str | None) -> str:
+    """A member is their Patient; who represents one is its RelatedPerson, who represents several one Person."""
+    if person_id is not None:
+        return f"{fhir_base}/Person/{person_id}"
+    if related_person_id is not None:
+        return f"{fhir_base}/RelatedPerson/{related_person_id}"
+    return f"{fhir_base}/Patient/{patient_id}"

@@ -35,6 +35,17 @@ class OtherMember(PageError):
     )
 
 
+class NotActing(PageError):
+    """The form was made for a member for whom the person does not act, any more or at all: both look the same."""
+
+    status = 409
+    title = _("You cannot act for this member")
+    sentence = _(
+        "This page was made for a member for whom you do not act, or do not act any more. Nothing was changed and "
+        "nothing was shared. If you think that this is wrong, please call us."
+    )
+
+
 class NoMember(PageError):
     """The account is linked to no member (any more)."""
 
@@ -90,8 +101,10 @@ def get_person() -> Person:
 
 
 def get_actor() -> Actor:
-    """The person and their member; raises NoMember without one, OtherMember for a form of another one."""
+    """The person and their member; raises NoMember without one, OtherMember or NotActing for a form of another."""
     person = get_person()
+    if request.method == "POST" and (made_for := request.form.get("member")):
+        _require_acting_for(person, made_for)
     if person.choice is None:
         raise NoMember
     if request.method == "POST" and request.form.get("member") != person.choice.member.patient_id:
@@ -124,6 +137,11 @@ def choose(person: Person, patient_id: str) -> MemberChoice:
     )  # fmt: skip
     g.pop("person", None)
     return wanted
+
+
+def _require_acting_for(person: Person, patient_id: str) -> None:
+    if all(choice.member.patient_id != patient_id for choice in person.choices):
+        raise NotActing
 
 
 def _look_up() -> Person | None:

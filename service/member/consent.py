@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from consent import data_types, decisions, grants
+from consent import data_types, decisions, grants, representatives
 from consent.models import Answer, ConsentDecision, Duration
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
@@ -113,6 +113,10 @@ def decide() -> ResponseReturnValue:
         returning = frozenset(name for name in ("offline", "online") if form[name])
         ticks = Ticks(frozenset(), chosen.sensitive_classes, chosen.duration, returning)
         return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
+    try:
+        representatives.hold(db_session(), actor.choice)
+    except representatives.RightOver:
+        raise acting.NotActing from None
     given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
     return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
 
@@ -159,7 +163,7 @@ def _chosen_here(choice: MemberChoice) -> bool:
 
 def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
     asked = str(pending.scopes)
-    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope if choice.link else None)
+    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
 
 
 def _words(pending: PendingView, actor: Actor) -> Words:

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _
 
 from consent import data_types
 from consent.link_words import BASES
-from consent.models import Duration, LinkScope
+from consent.models import Duration
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.apps.attestation_words import attestation
@@ -202,7 +202,7 @@ def _sensitive_intro() -> str:
 
 
 def _sensitive(scopes: ScopeSet, choice: MemberChoice) -> tuple[Item, ...]:
-    within_right = choice.link is None or choice.link.scope is not LinkScope.WITHOUT_SENSITIVE
+    within_right = choice.link is None or choice.link.scope_now.sensitive
     if not within_right or not data_types.sensitive_matter(scopes):
         return ()
     return tuple(Item(kind.key.value, str(kind.name), str(kind.description)) for kind in data_types.SENSITIVE_TYPES)

@@ -1,7 +1,7 @@
 """What the frame of every page needs: the plan, the language, who is signed in and for whom they act."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint
@@ -46,6 +46,7 @@ def _frame() -> dict[str, Any]:
         "page_place": audience.place,
         "reference_number": request_id,
         "login_hint": _login_hint(waiting),
+        "waiting_request": waiting.id if waiting else None,
     }
 
 
@@ -81,6 +82,12 @@ def translated(sentence: str | LazyString) -> str:
 def day(at: datetime) -> str:
     """The date of a moment in the plan's time zone, in words."""
     return days.day_in_words(at, settings().plan.timezone, get_locale() or "en")
+
+
+@blueprint.app_template_filter("last_day")
+def last_day(over_at: datetime) -> str:
+    """The last whole day before something is over, in the plan's time zone, in words."""
+    return day(over_at - timedelta(microseconds=1))
 
 
 @blueprint.app_template_filter("date_in_words")

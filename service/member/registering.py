@@ -190,6 +190,7 @@ def _was_overtaken(session: Session, pending: PendingRegistration) -> bool:
 
 def _attach_representative(session: Session, pending: PendingRegistration, account: Account) -> None:
     if pending.representative_id is None:
+        representatives.attach_member(session, account)
         return
     found = session.get(PersonalRepresentative, pending.representative_id)
     if found is None:

@@ -1,23 +1,18 @@
 """Opens the sandbox's accounts and links its personal representatives, whatever of them is not there yet."""
 
-from datetime import date
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import representatives
-from consent.models import Basis, LinkScope, PersonalRepresentative, RepresentativeLink
+from consent.models import Basis, PersonalRepresentative, RepresentativeLink
 from service.accounts import opening, passwords
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
-from service.clock import now
 from service.plan.models import Member
 from service.sandbox.plan import cast, stream
 from service.sandbox.plan.identifiers import member_number
 from service.sandbox.sign_ins import PASSWORD, SIGN_INS, SignIn
 from service.settings import Settings
-
-_TEENAGER = 12
 
 
 def open_missing(session: Session, settings: Settings, seed: int) -> None:
@@ -73,13 +68,9 @@ def _link(
     settings: Settings,
 ) -> None:
     basis = Basis(represents.basis.replace(" ", "_"))
-    # What a teenager may consent to alone stays theirs (45 CFR 164.502(g)(3)); the plan withholds it from parents.
-    teenager = basis is Basis.PARENT and _age(member.birth_date) >= _TEENAGER
-    scope = LinkScope.WITHOUT_SENSITIVE if teenager else LinkScope.ALL
     try:
         representatives.link(
-            session, representative, member, basis=basis, scope=scope, evidence=represents.evidence,
-            timezone=settings.plan.timezone,
+            session, representative, member, basis=basis, evidence=represents.evidence, timezone=settings.plan.timezone
         )  # fmt: skip
     except representatives.PastMajority:
         # The cast's birth dates are fixed: one day its children are grown up.
@@ -128,8 +119,3 @@ def _name(person: cast.Representative) -> tuple[str, str]:
 
 def _member(session: Session, number: str) -> Member | None:
     return session.scalar(select(Member).where(Member.member_number == number))
-
-
-def _age(birth_date: date) -> int:
-    today = now().date()
-    return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))

@@ -25,6 +25,7 @@ from service.sandbox import (
     portal,
     provider_groups,
     remittances,
+    representative_requests,
     sample_apps,
     sample_logos,
     schema,
@@ -64,6 +65,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
         with sessions.begin() as session:
             accounts.open_missing(session, settings, seed)
             portal.open_missing(session, settings)
+            representative_requests.open_missing(session)
             sample_apps.register_missing(session, settings, sample_logos.draw)
             backend_apps.register_missing(session, settings)
             member_lists.make_missing(session)

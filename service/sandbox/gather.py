@@ -13,7 +13,16 @@ from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
-from service.sandbox import app_developers, backend_apps, gather_portal, handout, member_lists, remittances, sample_keys
+from service.sandbox import (
+    app_developers,
+    backend_apps,
+    gather_portal,
+    handout,
+    member_lists,
+    remittances,
+    representative_requests,
+    sample_keys,
+)
 from service.sandbox.handout import HandOut
 from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
 from service.sandbox.sign_ins import PASSWORD, SELF_TEST, SIGN_INS, SignIn
@@ -52,6 +61,7 @@ def _gather(session: Session, settings: Settings) -> HandOut:
         ],
         "groups": member_lists.to_hand_out(session),
         "registrations": _registrations(session),
+        "representative_requests": representative_requests.to_hand_out(session),
         "remittances": remittances.to_hand_out(session),
         "provider_proofs": gather_portal.proofs(session),
         "protected_records": gather_portal.protected_records(session),

@@ -49,6 +49,7 @@ def _first_steps(handout: HandOut) -> str:
         *_registration(base, handout["registrations"]["members"]),
         *_portal(base, handout["provider_proofs"]),
         f"  7. Programs, no person:  {_programs(handout['clients'])} (client_credentials at {base}/oauth/token)",
+        *_representatives(base, handout["representative_requests"]),
         "Apps' ids, secrets and keys, and the other sign-ins, are in var/sandbox.json. Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
@@ -56,6 +57,14 @@ def _first_steps(handout: HandOut) -> str:
 
 def _programs(clients: list[HandOut]) -> str:
     return ", ".join(client["client_id"] for client in clients if client["kind"] == "backend")
+
+
+def _representatives(base: str, waiting: list[HandOut]) -> list[str]:
+    if not waiting:
+        return []
+    one = waiting[0]
+    who = f"{one['asks']} wants to act for {one['for_member']}"
+    return [f"  8. Link a representative: {who} (sign in as nora: {base}{one['address']})"]
 
 
 def _registration(base: str, members: list[HandOut]) -> list[str]:

@@ -64,11 +64,13 @@ OLIVIA = PortalPerson(
 )  # fmt: skip
 NORA = PortalPerson(
     "nora", "Nora", "Bell", Kind.PLAN_STAFF, "nora.bell@meridian.example",
-    "plan staff, member services: looks up members, opens their page with a reason", has_factor=True,
+    "plan staff, member services: looks up members, opens their page with a reason; representatives",
+    has_factor=True,
 )  # fmt: skip
 DAVID = PortalPerson(
     "dyoung", "David", "Young", Kind.PLAN_STAFF, "david.young@meridian.example",
-    "plan staff, member services, and a member himself: his own record stays shut", has_factor=True,
+    "plan staff, member services, the second yes to representatives; his own record as a member stays shut",
+    has_factor=True,
 )  # fmt: skip
 GWEN = PortalPerson(
     "gwen", "Gwen", "Okafor", Kind.PLAN_STAFF, "gwen.okafor@meridian.example",

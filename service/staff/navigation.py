@@ -8,7 +8,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import authorization_requests
+from consent import authorization_requests, representative_reviews, safety_blocks
 from oauth.apps import app_reports, reviews
 from service.plan.logins import hand_overs
 from service.plan.mailbox import threads
@@ -52,6 +52,11 @@ TABS = (
     Place("staff_app_reviews.index", _("App reviews"), _count_app_reviews),
     Place("staff_users.index", _("Users")),
     Place("staff_members.index", _("Members")),
+    Place(
+        "staff_representatives.index",
+        _("Representatives"),
+        lambda session, _staff: representative_reviews.count_waiting(session),
+    ),
     Place("staff_self_test.index", _("Self-test")),
 )
 QUEUES = (
@@ -65,6 +70,14 @@ QUEUES = (
     Place(
         "staff_second_looks.index", _("Waiting for a second person"),
         lambda session, _staff: second_looks.count_waiting(session),
+    ),
+    Place(
+        "staff_representatives.index", _("Representative requests"),
+        lambda session, _staff: representative_reviews.count_waiting(session),
+    ),
+    Place(
+        "staff_representative_links.index", _("Representatives: safety blocks to review"),
+        lambda session, _staff: safety_blocks.count_to_review(session),
     ),
     Place("staff_letters.index", _("PIN letters"), lambda session, _staff: mailed_pins.count_waiting(session)),
     Place(

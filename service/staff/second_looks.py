@@ -11,6 +11,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
+from consent import representative_reviews
 from oauth.apps import approval
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
@@ -39,6 +40,10 @@ def _approve_app(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     approval.second_look(session, act, by=by, settings=settings())
 
 
+def _link(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
+    representative_reviews.carry_out(session, act, by=by, timezone=settings().plan.timezone)
+
+
 def _refuse(session: Session, act: PendingAct, *, by: PlanStaff, reason: str) -> None:
     second_looks.refuse(session, act, by_account_id=by.account_id, reason=reason)
 
@@ -47,6 +52,9 @@ ACTS = {
     ActKind.DELEGATE_REPLACEMENT: Act(
         _("Make somebody delegate"), frozenset({StaffRole.PROVIDER_SERVICES, StaffRole.ADMINISTRATOR}),
         hand_overs.carry_out, _refuse,
+    ),
+    ActKind.REPRESENTATIVE_LINK: Act(
+        _("Let somebody act for a member"), frozenset({StaffRole.MEMBER_SERVICES}), _link, _refuse
     ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip

@@ -61,13 +61,25 @@ def test_case_064_sub_is_stable_and_differs_for_each_member_represented(desk: De
             ).related_person_id
             for child in (daughter, son)
         }
+        person_id = mother.person_id
     app, other_app = desk.register(), desk.register()
     subjects = {}
     for child in (daughter, son):
         body = desk.connect(app, account=account, member=child)
         claims = claims_of(desk, body["id_token"])
         assert body["patient"] == child.patient_id
-        assert claims["fhirUser"] == f"{desk.settings.fhir_base}/RelatedPerson/{links[child.id]}"
+        # One Person for both, who tells of the link to the member in context alone.
+        assert claims["fhirUser"] == f"{desk.settings.fhir_base}/Person/{person_id}"
+        own = {"Authorization": f"Bearer {body['access_token']}"}
+        person = desk.app.test_client().get(claims["fhirUser"], headers=own).get_json()
+        assert [one["target"]["reference"] for one in person["link"]] == [f"RelatedPerson/{links[child.id]}"]
+        related = desk.app.test_client().get(f"/fhir/r4/RelatedPerson/{links[child.id]}", headers=own).get_json()
+        assert related["patient"]["reference"] == f"Patient/{child.patient_id}"
+        others = [f"RelatedPerson/{links[one.id]}" for one in (daughter, son) if one is not child]
+        for address in (*others, "Person/x", f"Person/{mother.id}"):
+            assert desk.app.test_client().get(f"/fhir/r4/{address}", headers=own).status_code == 404
+        told = desk.app.test_client().get("/oauth/userinfo", headers=own).get_json()
+        assert told["fhirUser"] == claims["fhirUser"]
         again = claims_of(desk, desk.connect(other_app, account=account, member=child)["id_token"])
         assert again["sub"] == claims["sub"]
         subjects[child.id] = claims["sub"]

@@ -1,25 +1,36 @@
 """Links between representatives and members: made under rules, ended by date, majority, staff or the member."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from consent.models import Basis, EndedBy, RepresentativeLink
+from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
 from consent.representatives import (
     AlreadyRegistered,
     CircularLink,
     ConfidentialMember,
+    LinkedAlready,
+    MinorsPermission,
+    NoTimeLeft,
     PastMajority,
+    RightOver,
     SelfLink,
+    ShutOut,
     attach_account,
+    attach_member,
+    birthday,
     block,
     end_link,
     find_by_number,
+    hold,
     link,
     majority,
     members_for,
+    representative_of,
+    represented_by,
     right_for,
 )
 from service.clock import now
@@ -133,3 +144,83 @@ def test_one_representative_has_one_account(session: Session) -> None:
     attach_account(session, someone, make_account(session))
     with pytest.raises(AlreadyRegistered):
         attach_account(session, someone, make_account(session))
+
+
+def child_of(session: Session, years: int, **given: object) -> RepresentativeLink:
+    """A parent's link to a child who was `years` old on the 15th of January."""
+    today = now().astimezone(NEW_YORK).date()
+    child = make_member(session, birth_date=date(today.year - years, 1, 15))
+    parent = make_representative(session, make_account(session))
+    return link(session, parent, child, basis=Basis.PARENT, timezone=NEW_YORK, **given)  # type: ignore[arg-type]
+
+
+def test_a_parents_link_narrows_at_the_twelfth_birthday(session: Session, clock: MovableClock) -> None:
+    made, claims = child_of(session, 11), child_of(session, 11, scope=LinkScope.CLAIMS_ONLY)
+    assert made.narrows_at == birthday(made.member.birth_date, 12, NEW_YORK)
+    clock.advance((made.narrows_at - now()).total_seconds() - 2)
+    assert (made.scope_now, claims.scope_now) == (LinkScope.ALL, LinkScope.CLAIMS_ONLY)
+    clock.advance(3)
+    assert made.scope_now is LinkScope.WITHOUT_SENSITIVE
+    assert claims.scope_now is LinkScope.CLAIMS_WITHOUT_SENSITIVE
+
+
+def test_a_guardians_link_does_not_narrow(session: Session) -> None:
+    assert linked(session, basis=Basis.GUARDIAN).narrows_at is None
+
+
+def test_a_link_begins_and_ends_on_its_days(session: Session, clock: MovableClock) -> None:
+    tomorrow, later = now() + timedelta(days=1), now() + timedelta(days=2)
+    made = linked(session, valid_from=tomorrow, valid_until=later)
+    account = make_account_of(session, made)
+    assert right_for(session, account, made.member_id) is None
+    assert [one.id for one in represented_by(session, account)] == [made.id]
+    clock.advance(86_401)
+    assert right_for(session, account, made.member_id)
+    clock.advance(86_400)
+    assert right_for(session, account, made.member_id) is None
+    assert represented_by(session, account) == []
+
+
+def test_a_link_without_time_or_by_a_minors_permission_is_refused(session: Session) -> None:
+    with pytest.raises(NoTimeLeft):
+        linked(session, valid_until=now() - timedelta(seconds=1))
+    child = make_member(session, birth_date=now().date() - timedelta(days=365 * 16))
+    with pytest.raises(MinorsPermission):
+        link(session, make_representative(session), child, basis=Basis.PERMISSION, timezone=NEW_YORK)
+
+
+def test_the_same_two_are_linked_once_and_never_around_a_block(session: Session) -> None:
+    made = linked(session)
+    again = {"basis": Basis.GUARDIAN, "timezone": NEW_YORK}
+    with pytest.raises(LinkedAlready):
+        link(session, made.representative, made.member, **again)  # type: ignore[arg-type]
+    block(session, made, by_account_id=None, reason="The member called.")
+    with pytest.raises(ShutOut):
+        link(session, made.representative, made.member, **again)  # type: ignore[arg-type]
+
+
+def test_who_acts_for_a_second_member_is_one_person(session: Session) -> None:
+    made = linked(session)
+    assert made.representative.person_id is None
+    link(session, made.representative, make_member(session), basis=Basis.GUARDIAN, timezone=NEW_YORK)
+    assert made.representative.person_id
+
+
+def test_a_member_who_registers_is_the_representative_they_were_entered_as(session: Session) -> None:
+    member = make_member(session)
+    someone = make_representative(session, number=None, member_id=member.id)
+    with pytest.raises(SelfLink):
+        link(session, someone, member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+    account = make_account(session, member=member)
+    attach_member(session, account)
+    assert representative_of(session, account) is someone
+
+
+def test_a_right_that_changed_meanwhile_is_not_held(session: Session) -> None:
+    made = linked(session)
+    choice = right_for(session, make_account_of(session, made), made.member_id)
+    assert choice
+    hold(session, choice)
+    session.execute(update(RepresentativeLink).values(version=2).execution_options(synchronize_session=False))
+    with pytest.raises(RightOver):
+        hold(session, choice)

@@ -64,9 +64,11 @@ def test_it_lists_what_is_routed_and_nothing_else(app: Flask, statement: dict[st
     client = app.test_client()
     listed = {one["type"]: one for one in statement["rest"][0]["resource"]}
 
-    assert set(listed) == {*TYPES, payments.TYPE, groups.TYPE}
+    assert set(listed) == {*TYPES, payments.TYPE, groups.TYPE, "Person"}
     of_groups = listed.pop(groups.TYPE)
     assert {one["code"] for one in of_groups["interaction"]} == {"read", "search-type"}
+    assert listed.pop("Person")["interaction"] == [{"code": "read"}]
+    assert [client.get(f"/fhir/r4/Person{rest}").status_code for rest in ("/x", "", "/x/_history")] == [401, 404, 404]
     of_payments = listed.pop(payments.TYPE)
     assert {one["code"] for one in of_payments["interaction"]} == {"read", "search-type"}
     assert {one["name"] for one in of_payments["searchParam"]} == {"_id", "identifier", "created"}

@@ -74,6 +74,7 @@ def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) ->
     assert (told["base_url"], told["fhir_base"]) == ("http://localhost", "http://localhost/fhir/r4")
     assert kinds == {"member", "former_member", "personal_representative"}
     assert (members["thomas"], members["anna"], members["susan"], members["helen"]) == (1, 3, 2, 1)
+    assert [one["for_member"] for one in told["representative_requests"]] == ["Thomas King"]
     assert all(account["password"] == PASSWORD and account["email"] for account in told["accounts"])
     assert {app["token_endpoint_auth_method"] for app in apps.values()} == {
         "none", "client_secret_basic", "client_secret_post", "private_key_jwt",

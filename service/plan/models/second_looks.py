@@ -17,6 +17,7 @@ class ActKind(StrEnum):
 
     DELEGATE_REPLACEMENT = "delegate_replacement"
     APP_APPROVAL = "app_approval"
+    REPRESENTATIVE_LINK = "representative_link"
 
 
 class PendingAct(SpentOnce, Base):

@@ -1,0 +1,43 @@
+"""A member who has come of age decides anew what their parents had let in (identity.md, ID-45).
+
+The parents' links are over from midnight of the 18th birthday on, and every app with them. Nothing goes on by itself:
+the new adult connects an app in their own name, or leaves it.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from consent.models import Basis, EndedBy, Grant, RepresentativeLink
+from service import audit
+from service.accounts.models import Account
+from service.clock import now
+from service.plan.models import Member
+
+
+def undecided(session: Session, member: Member) -> list[RepresentativeLink]:
+    """The parents' links that ended by time and about which the member has not decided."""
+    link = RepresentativeLink
+    statement = select(link).where(
+        link.member_id == member.id, link.basis == Basis.PARENT, link.valid_until <= now(),
+        link.adult_decided_at.is_(None), or_(link.ended_by.is_(None), link.ended_by == EndedBy.TIME),
+    )  # fmt: skip
+    return list(session.scalars(statement.limit(20)).unique())
+
+
+def lasted_till_then(grant: Grant, links: Sequence[RepresentativeLink]) -> bool:
+    """Whether an app was still let in when the parent's right ended."""
+    link = next((one for one in links if one.id == grant.link_id), None)
+    if link is None or link.valid_until is None:
+        return False
+    return grant.expires_at > link.valid_until and (grant.ended_at is None or grant.ended_at >= link.valid_until)
+
+
+def decide(session: Session, account: Account, links: Sequence[RepresentativeLink]) -> None:
+    """Keep that the member has seen what ended and needs not be asked again."""
+    for link in links:
+        link.adult_decided_at = now()
+        audit.record(
+            session, "consent:coming_of_age:decide", account_id=account.id, member_id=link.member_id, link_id=link.id
+        )  # fmt: skip

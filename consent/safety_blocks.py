@@ -1,0 +1,69 @@
+"""Safety blocks under review (45 CFR 164.502(g)(5)): a privacy officer says whether each stays.
+
+Whoever is shut out is told nothing, when it begins, when it stays and when it is lifted.
+"""
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from consent.models import RepresentativeLink
+from service import audit
+from service.clock import now
+
+
+class BlockOver(Exception):
+    """The link is not blocked, or over, or reviewed meanwhile."""
+
+    sentence = "This was reviewed meanwhile, or the link is over. Nothing was changed now."
+
+
+class OwnBlock(Exception):
+    """Who blocked wants to lift."""
+
+    sentence = "You set this safety block yourself, so a colleague must lift it."
+
+
+def list_to_review(session: Session) -> list[RepresentativeLink]:
+    """Blocks that no privacy officer has looked at, the oldest first."""
+    return list(session.scalars(select(RepresentativeLink).where(*_unseen()).order_by(RepresentativeLink.blocked_at)))
+
+
+def count_to_review(session: Session) -> int:
+    """How many they are."""
+    return session.scalars(select(func.count()).select_from(RepresentativeLink).where(*_unseen())).one()
+
+
+def confirm(session: Session, link: RepresentativeLink, *, by_account_id: str, reason: str) -> None:
+    """It stays; raises BlockOver."""
+    _take(session, link)
+    link.block_reviewed_at = now()
+    _record(session, "confirm", link, by_account_id, reason)
+
+
+def lift(session: Session, link: RepresentativeLink, *, by_account_id: str, reason: str) -> None:
+    """The person may act again; grants of before stay dead. Raises BlockOver, OwnBlock."""
+    _take(session, link)
+    if link.blocked_by_account_id == by_account_id:
+        raise OwnBlock
+    link.safety_block = False
+    link.block_reviewed_at = now()
+    link.version += 1
+    _record(session, "lift", link, by_account_id, reason)
+
+
+def _unseen() -> tuple[ColumnElement[bool], ...]:
+    blocked = RepresentativeLink.safety_block.is_(True)
+    return blocked, RepresentativeLink.block_reviewed_at.is_(None), RepresentativeLink.ended_at.is_(None)
+
+
+def _take(session: Session, link: RepresentativeLink) -> None:
+    session.refresh(link, with_for_update={"of": RepresentativeLink})
+    if not link.safety_block or link.ended_at is not None:
+        raise BlockOver
+
+
+def _record(session: Session, action: str, link: RepresentativeLink, by_account_id: str, reason: str) -> None:
+    audit.record(
+        session, f"consent:safety_block:{action}", account_id=by_account_id, member_id=link.member_id, link_id=link.id,
+        reason=reason,
+    )  # fmt: skip
