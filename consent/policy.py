@@ -56,6 +56,7 @@ class AccessBasis(StrEnum):
     PLAN_SYSTEM = "plan_system"
     PLAN_CLIENT = "plan_client"
     STAFF_SUPPORT = "staff_support"
+    CONSENT_PREVIEW = "consent_preview"
 
 
 class AccessForged(TypeError):
@@ -198,6 +199,28 @@ def own_record(account: Account, choice: MemberChoice) -> Access:
         member_id=choice.member.id,
         link_id=link.id if link else None,
         related_person_id=link.related_person_id if link else None,
+        made_by=_MADE_HERE,
+    )
+
+
+def consent_preview(
+    account: Account, choice: MemberChoice, scopes: ScopeSet, *, client_id: str, sensitive: frozenset[str] = frozenset()
+) -> Access:  # fmt: skip
+    """The Access to count what an app would see by a yes to `scopes`, which `effective_scopes` has cut.
+
+    Never wider than the grant would be: what is not ticked beforehand, as very personal topics are not, is not counted.
+    """
+    link = choice.link
+    return Access(
+        basis=AccessBasis.CONSENT_PREVIEW,
+        scopes=_limit(scopes.limited_to_letters(READ_LETTERS), link.scope if link else None),
+        patient_ids=frozenset({choice.member.patient_id}),
+        patient_id=choice.member.patient_id,
+        excluded_labels=excluded_labels(sensitive, link.scope if link else None),
+        account_id=account.id,
+        member_id=choice.member.id,
+        link_id=link.id if link else None,
+        client_id=client_id,
         made_by=_MADE_HERE,
     )
 

@@ -25,6 +25,8 @@ from service.developer import usage_pages as developer_usage
 from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
+    app_activity,
+    app_narrowing,
     apps,
     consent,
     gallery,
@@ -37,6 +39,7 @@ from service.member import (
     member_home,
     people,
     profile,
+    receipts,
     registration,
     select_member,
     settings_page,
@@ -108,6 +111,9 @@ BLUEPRINTS = (
     select_member.blueprint,
     consent.blueprint,
     apps.blueprint,
+    app_narrowing.blueprint,
+    app_activity.blueprint,
+    receipts.blueprint,
     gallery.blueprint,
     people.blueprint,
     looks.blueprint,
