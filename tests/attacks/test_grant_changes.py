@@ -1,4 +1,4 @@
-"""Attacks on pausing, narrowing and what the console tells (cases 54, 69, 71, 74, 77 of security.md), and their races."""
+"""Attacks on pausing, narrowing and what the console tells (cases 54, 69, 71, 74, 77), and their races."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
