@@ -4,7 +4,7 @@ The two heads are those of the plan's public help page; every FHIR type that thi
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from flask_babel import LazyString
@@ -34,6 +34,16 @@ class DataType:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a data type that an app asked for by itself (a granular scope)."""
+
+    key: str
+    name: str
+    resource_type: str
+    restriction: Restriction
+
+
+@dataclass(frozen=True, slots=True)
 class SensitiveType:
     """A class of data that stays off until it is ticked by itself."""
 
@@ -53,6 +63,11 @@ DATA_TYPES = (
         "about", Head.PERSON, frozenset({"Patient", "RelatedPerson", "Person"}),
         _("Name and contact details"),
         _("Name, birth date, gender, address, phone, language, and close family that the plan has on file."),
+    ),
+    DataType(
+        "sharing", Head.PERSON, frozenset({"Consent"}),
+        _("What you agreed with this app"),
+        _("What you allow this app to see, and until when. Nothing about other apps."),
     ),
     DataType(
         "claims", Head.INTERACTIONS, frozenset({"ExplanationOfBenefit", "Claim", "ClaimResponse"}),
@@ -186,31 +201,67 @@ def asks_for_everything(scopes: ScopeSet) -> bool:
     return "*" in scopes.types
 
 
-def parts(scopes: ScopeSet, data_type: DataType) -> tuple[str, ...]:
+def names(scopes: ScopeSet) -> list[str]:
+    """The data types of `scopes` by name, each with its parts where not the whole of it is meant."""
+    found = ((data_type, parts(scopes, data_type)) for data_type in asked(scopes))
+    return [
+        f"{data_type.name} ({', '.join(dict.fromkeys(part.name for part in some))})" if some else str(data_type.name)
+        for data_type, some in found
+    ]
+
+
+def parts(scopes: ScopeSet, data_type: DataType) -> tuple[Part, ...]:
     """The parts of a data type that were asked for; empty when the whole of it was."""
-    alternatives = [
-        alternative
+    alternatives = {
+        (resource_type, alternative): None
         for resource_type in sorted(data_type.resource_types)
         for letter in "rs"
         for alternative in scopes.restrictions(resource_type, letter)
-    ]
-    if () in alternatives:
+    }
+    if any(alternative == () for _type, alternative in alternatives):
         return ()
-    return tuple(dict.fromkeys(_part_name(alternative) for alternative in alternatives))
+    return tuple(
+        Part(_part_key(resource_type, alternative), _part_name(alternative), resource_type, alternative)
+        for resource_type, alternative in alternatives
+    )
 
 
-def ticked(scopes: ScopeSet, keys: Collection[str]) -> ScopeSet:
-    """`scopes` cut to the data types whose `keys` were ticked; a wildcard stays one only when nothing was unticked."""
+def boxes(scopes: ScopeSet, data_type: DataType) -> dict[str, Part]:
+    """The parts of a data type that have a tick box each, by key: where several were asked for, and not the whole."""
+    found: dict[str, Part] = {}
+    for part in parts(scopes, data_type):
+        found.setdefault(part.key, part)
+    return found if len(found) > 1 else {}
+
+
+def ticked(scopes: ScopeSet, keys: Collection[str], part_keys: Collection[str] | None = None) -> ScopeSet:
+    """`scopes` cut to the data types whose `keys` were ticked, and of those to the parts ticked (None: to all parts).
+
+    A wildcard stays one only when nothing was unticked.
+    """
     left_out = {data_type.key for data_type in asked(scopes)} - set(keys)
     allowed = EVERY_TYPE.difference(
         *(data_type.resource_types for data_type in DATA_TYPES if data_type.key in left_out)
     )
+    if part_keys is not None:
+        scopes = _without_parts(scopes, set(part_keys))
     return scopes.limited_to_types(allowed, EVERY_TYPE)
+
+
+def _without_parts(scopes: ScopeSet, part_keys: set[str]) -> ScopeSet:
+    unticked = {
+        (part.resource_type, part.restriction)
+        for data_type in asked(scopes)
+        for part in parts(scopes, data_type)
+        if part.key in boxes(scopes, data_type).keys() - part_keys
+    }
+    kept = (scope for scope in scopes.resources if (scope.resource_type, scope.restriction) not in unticked)
+    return replace(scopes, resources=tuple(kept))
 
 
 def sensitive_matter(scopes: ScopeSet) -> bool:
     """Whether the ask reaches records that may be of a sensitive class: anything about care."""
-    return any(data_type.key not in {"about", "coverage", "providers"} for data_type in asked(scopes))
+    return any(data_type.key not in {"about", "sharing", "coverage", "providers"} for data_type in asked(scopes))
 
 
 def find_sensitive(keys: Collection[str]) -> tuple[SensitiveType, ...]:
@@ -220,6 +271,10 @@ def find_sensitive(keys: Collection[str]) -> tuple[SensitiveType, ...]:
 
 def _touches(scopes: ScopeSet, data_type: DataType) -> bool:
     return any(scopes.permits(name, letter) for name in data_type.resource_types for letter in "rs")
+
+
+def _part_key(resource_type: str, alternative: Restriction) -> str:
+    return "-".join((resource_type, *(value.rpartition("|")[2] for _parameter, value in alternative)))
 
 
 def _part_name(alternative: Restriction) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.models import Answer, ConsentDecision, Duration
+from consent.models import Answer, ConsentDecision, Duration, Grant
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from service import audit
@@ -62,6 +62,16 @@ def record(
         client_id=asked.client_id, detail={"decision": made.id, "scopes": made.granted_scopes},
     )  # fmt: skip
     return made
+
+
+def of_grant(session: Session, grant: Grant) -> list[ConsentDecision]:
+    """What this person has answered to this app about this member, the latest answer first."""
+    same = (
+        ConsentDecision.account_id == grant.account_id, ConsentDecision.member_id == grant.member_id,
+        ConsentDecision.client_id == grant.client_id,
+    )  # fmt: skip
+    statement = select(ConsentDecision).where(*same).order_by(ConsentDecision.at.desc(), ConsentDecision.id)
+    return list(session.scalars(statement.limit(50)))
 
 
 def get(session: Session, account: Account, decision_id: str) -> ConsentDecision:

@@ -11,7 +11,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from consent.models import ConsentDecision, Duration, EndedBy, Grant, GrantStatus, RepresentativeLink, Subject
+from consent.models import (
+    ChangeKind,
+    ConsentDecision,
+    Duration,
+    EndedBy,
+    Grant,
+    GrantChange,
+    GrantStatus,
+    RepresentativeLink,
+    Subject,
+)
 from consent.representatives import MemberChoice
 from consent.scopes import Scope, ScopeSet, parse
 from service import audit
@@ -22,6 +32,10 @@ from service.plan.models import Member
 
 # By hand: every refresh asks for it.
 _SUBJECT = Statement("SELECT id FROM subject WHERE account_id = %s AND member_id = %s")
+_WITH_PEOPLE = (
+    joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
+    joinedload(Grant.link).joinedload(RepresentativeLink.representative),
+)  # fmt: skip
 ONCE = timedelta(hours=1, minutes=1)
 """A grant for once lives for the code (60 s) and one access token (3,600 s)."""
 
@@ -54,9 +68,15 @@ def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> 
         _end_overdue(session, decision)
         return _add(session, decision, choice)
     before = parse(standing.scopes), set(standing.sensitive_classes)
+    was_paused = standing.status is GrantStatus.PAUSED
     _write(standing, decision, choice, _undecided(standing, decision))
     narrower = not (before[0].within(parse(standing.scopes)) and before[1] <= set(standing.sensitive_classes))
     standing.version += narrower
+    if was_paused:
+        # A yes to the app's own question lets it in again.
+        note_change(session, standing, ChangeKind.RESUMED, decision.account_id)
+    else:
+        touch(standing)
     _record(session, standing, "change", decision.account_id)
     return standing
 
@@ -96,22 +116,18 @@ def of_member(session: Session, member: Member) -> list[Grant]:
 
 
 def _newest_first(session: Session, *conditions: ColumnElement[bool]) -> list[Grant]:
-    statement = (
-        select(Grant)
-        .options(joinedload(Grant.account), joinedload(Grant.decision))
-        .where(*conditions)
-        .order_by(Grant.created_at.desc())
-        .limit(500)
-    )
+    statement = select(Grant).options(*_WITH_PEOPLE).where(*conditions).order_by(Grant.created_at.desc()).limit(500)
     return list(session.scalars(statement))
 
 
 def get(session: Session, account: Account, choice: MemberChoice, grant_id: str) -> Grant:
     """One grant that this person may see of that member; raises UnknownGrant for every other."""
-    statement = select(Grant).where(Grant.id == grant_id, Grant.member_id == choice.member.id).with_for_update(of=Grant)
+    mine = (Grant.id == grant_id, Grant.member_id == choice.member.id)
+    statement = select(Grant).options(*_WITH_PEOPLE).where(*mine).with_for_update(of=Grant)
     if not choice.is_self:
         statement = statement.where(Grant.account_id == account.id)
-    found = session.scalar(statement)
+    # Read afresh: while this waited for the row, another window may have ended the grant.
+    found = session.scalar(statement, execution_options={"populate_existing": True})
     if found is None:
         raise UnknownGrant
     return found
@@ -119,7 +135,18 @@ def get(session: Session, account: Account, choice: MemberChoice, grant_id: str)
 
 def is_live(grant: Grant) -> bool:
     """Whether the app may come in under this grant now."""
-    return grant.status is GrantStatus.ACTIVE and grant.ended_at is None and now() < grant.expires_at
+    return grant.status is GrantStatus.ACTIVE and is_standing(grant)
+
+
+def is_standing(grant: Grant) -> bool:
+    """Whether the grant has not ended; a paused one stands."""
+    return grant.ended_at is None and now() < grant.expires_at
+
+
+def right_stands(grant: Grant) -> bool:
+    """Whether whoever gave the grant may still act for the member, by the right as it was when they gave it."""
+    link = grant.link
+    return link is None or (link.version == grant.link_version and MemberChoice(link.member, link).is_current(now()))
 
 
 def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | None = None) -> None:
@@ -131,7 +158,28 @@ def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | Non
     grant.ended_by = by
     grant.ended_by_account_id = account_id
     grant.version += 1
+    touch(grant)
     _record(session, grant, "revoke", account_id)
+
+
+def touch(grant: Grant) -> None:
+    """Note that a grant is another than before, for whatever is rendered from it."""
+    grant.revision += 1
+    grant.changed_at = now()
+
+
+def note_change(
+    session: Session, grant: Grant, kind: ChangeKind, account_id: str, link: RepresentativeLink | None = None
+) -> None:  # fmt: skip
+    """Keep that somebody paused, resumed or narrowed a grant, as it is now; with its audit row."""
+    touch(grant)
+    session.add(GrantChange(
+        id=new_id(), grant_id=grant.id, kind=kind, at=grant.changed_at, account_id=account_id,
+        link_id=link.id if link else None, scopes=grant.scopes, sensitive_classes=grant.sensitive_classes,
+        offline=grant.offline, expires_at=grant.expires_at,
+    ))  # fmt: skip
+    session.flush()
+    _record(session, grant, kind.value, account_id)
 
 
 def end_all_of_app(session: Session, client_id: str) -> int:
@@ -139,7 +187,14 @@ def end_all_of_app(session: Session, client_id: str) -> int:
     statement = (
         update(Grant)
         .where(Grant.client_id == client_id, Grant.ended_at.is_(None))
-        .values(status=GrantStatus.REVOKED, ended_at=now(), ended_by=EndedBy.APP, version=Grant.version + 1)
+        .values(
+            status=GrantStatus.REVOKED,
+            ended_at=now(),
+            ended_by=EndedBy.APP,
+            version=Grant.version + 1,
+            revision=Grant.revision + 1,
+            changed_at=now(),
+        )
     )
     ended = cast(CursorResult[Any], session.execute(statement)).rowcount
     audit.record(session, "consent:grant:revoke-all", client_id=client_id, count=ended)
@@ -205,7 +260,7 @@ def _find_subject(session: Session, account_id: str, member_id: str) -> str | No
 def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
     made = Grant(
         id=new_id(), account_id=decision.account_id, member_id=decision.member_id, client_id=decision.client_id,
-        version=1, status=GrantStatus.ACTIVE, created_at=now(),
+        version=1, status=GrantStatus.ACTIVE, created_at=now(), revision=1, changed_at=now(),
     )  # fmt: skip
     _write(made, decision, choice, ScopeSet())
     session.add(made)
@@ -246,6 +301,7 @@ def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undeci
     # "This time only" means no refresh token (architecture.md section 7.7).
     grant.offline = decision.duration is not Duration.ONCE and (decision.offline or "offline_access" in undecided)
     grant.status = GrantStatus.ACTIVE
+    grant.paused_at = grant.paused_by = None
     grant.expires_at = _end_of(decision.duration, decision.at)
 
 
@@ -273,7 +329,13 @@ def _end_overdue(session: Session, decision: ConsentDecision) -> None:
             Grant.ended_at.is_(None),
             Grant.expires_at <= now(),
         )
-        .values(status=GrantStatus.EXPIRED, ended_at=Grant.expires_at, ended_by=EndedBy.TIME)
+        .values(
+            status=GrantStatus.EXPIRED,
+            ended_at=Grant.expires_at,
+            ended_by=EndedBy.TIME,
+            revision=Grant.revision + 1,
+            changed_at=Grant.expires_at,
+        )
     )
 
 

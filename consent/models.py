@@ -94,6 +94,14 @@ class EndedBy(StrEnum):
     TIME = "time"
 
 
+class ChangeKind(StrEnum):
+    """What somebody did to a grant after it was given, other than ending it."""
+
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    NARROWED = "narrowed"
+
+
 class PersonalRepresentative(Base):
     """A person who acts for members. `number` is the Personal Representative ID that a non-member registers with.
 
@@ -214,6 +222,7 @@ class Grant(Base):
     """The live permission of one account, for one member, to one app. Token families hang from it.
 
     `version` rises whenever the grant gets narrower or ends: older access tokens are refused on their next use.
+    `revision` rises with every change, so that what is rendered from the grant can be told apart.
     """
 
     __tablename__ = "consent_grant"
@@ -240,13 +249,47 @@ class Grant(Base):
     status: Mapped[GrantStatus] = mapped_column(words(GrantStatus), default=GrantStatus.ACTIVE)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    changed_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    paused_at: Mapped[datetime | None] = mapped_column(Instant)
+    """Since when nobody may come in; None unless the status is paused."""
+    paused_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
+    """The member or a representative: what the member pauses, only the member resumes."""
     ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
     ended_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
 
     account: Mapped[Account] = relationship(foreign_keys=[account_id])
+    ender: Mapped[Account | None] = relationship(foreign_keys=[ended_by_account_id])
+    link: Mapped[RepresentativeLink | None] = relationship()
     member: Mapped[Member] = relationship()
     decision: Mapped[ConsentDecision] = relationship()
+
+
+class GrantChange(Base):
+    """One pause, resumption or narrowing: who, when, and what the grant allowed from then on. Never changed afterwards.
+
+    With the decision it tells the whole life of a grant; apps' servers are told from it (`oauth.webhooks`).
+    """
+
+    __tablename__ = "grant_change"
+    __table_args__ = (Index("ix_grant_change_grant_at", "grant_id", "at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("consent_grant.id"))
+    kind: Mapped[ChangeKind] = mapped_column(words(ChangeKind))
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    link_id: Mapped[str | None] = mapped_column(ForeignKey("representative_link.id"))
+    scopes: Mapped[str] = mapped_column(Text)
+    sensitive_classes: Mapped[list[str]] = mapped_column(JSON)
+    offline: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+    account: Mapped[Account] = relationship()
+
+
+append_only(cast(Table, GrantChange.__table__))
 
 
 class AuthorizationStatus(StrEnum):

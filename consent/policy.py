@@ -62,6 +62,7 @@ class AccessBasis(StrEnum):
     PLAN_CLIENT = "plan_client"
     STAFF_SUPPORT = "staff_support"
     DIRECTORY = "directory"
+    CONSENT_PREVIEW = "consent_preview"
 
 
 class AccessForged(TypeError):
@@ -221,6 +222,28 @@ def for_attribution(access: Access) -> Access:
 def directory() -> Access:
     """The Access of anybody at all to the plan's provider directory: people and places of care, nobody's record."""
     return _DIRECTORY
+
+
+def consent_preview(
+    account: Account, choice: MemberChoice, scopes: ScopeSet, *, client_id: str, sensitive: frozenset[str] = frozenset()
+) -> Access:  # fmt: skip
+    """The Access to count what an app would see by a yes to `scopes`, which `effective_scopes` has cut.
+
+    Never wider than the grant would be: what is not ticked beforehand, as very personal topics are not, is not counted.
+    """
+    link = choice.link
+    return Access(
+        basis=AccessBasis.CONSENT_PREVIEW,
+        scopes=_limit(scopes.limited_to_letters(READ_LETTERS), link.scope_now if link else None),
+        patient_ids=frozenset({choice.member.patient_id}),
+        patient_id=choice.member.patient_id,
+        excluded_labels=excluded_labels(sensitive, link.scope_now if link else None),
+        account_id=account.id,
+        member_id=choice.member.id,
+        link_id=link.id if link else None,
+        client_id=client_id,
+        made_by=_MADE_HERE,
+    )
 
 
 def plan_system(reason: str) -> Access:

@@ -106,9 +106,9 @@ class ScopeSet:
 
     def meet(self, other: "ScopeSet") -> "ScopeSet":
         """What both allow: words in both, and every non-empty meeting of resource scopes."""
-        met = (mine.meet(theirs) for mine in self.resources for theirs in other.resources)
+        met = [(mine, both) for mine in self.resources for theirs in other.resources if (both := mine.meet(theirs))]
         words = tuple(word for word in self.words if word in other.words)
-        return ScopeSet(_once_each(scope for scope in met if scope), words)
+        return ScopeSet(_once_each(both for mine, both in met if both == mine or not _spared(both, met)), words)
 
     def joined(self, other: "ScopeSet") -> "ScopeSet":
         """What either allows."""
@@ -185,6 +185,13 @@ def _parse_restriction(resource_type: str, query: str | None) -> Restriction | N
     if any(name not in allowed or not _VALUE_FORM.fullmatch(value) for name, value in pairs):
         return None
     return tuple(sorted(set(pairs)))
+
+
+def _spared(scope: Scope, met: Iterable[tuple[Scope, Scope]]) -> bool:
+    # Two parts of a type that meet cross-wise ("lab results that are vital signs") say nothing beside the part itself.
+    return bool(scope.restriction) and any(
+        scope.within(wider) and scope.restriction != wider.restriction for _mine, wider in met
+    )
 
 
 def _v1_word(letters: frozenset[str]) -> str | None:

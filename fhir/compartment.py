@@ -16,6 +16,7 @@ PATIENT_ELEMENT: Mapping[str, str] = {
     "CarePlan": "subject",
     "CareTeam": "subject",
     "Condition": "subject",
+    "Consent": "patient",
     "Coverage": "beneficiary",
     "Device": "patient",
     "DiagnosticReport": "subject",
@@ -44,7 +45,10 @@ SHARED_TYPES = frozenset({
 })  # fmt: skip
 """Types about no member: whoever has their scope sees all of them."""
 
+RENDERED_TYPES = frozenset({"Consent"})
+"""Types that are rendered on read from rows of ours and never stored (`fhir.storage.consents`)."""
 TYPES = tuple(sorted({*PATIENT_ELEMENT, *SHARED_TYPES}))
+STORED_TYPES = tuple(name for name in TYPES if name not in RENDERED_TYPES)
 SHARED = ""
 """The patient id under which shared resources are stored."""
 

@@ -12,20 +12,22 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from consent.scopes import Restriction
-from fhir.compartment import PATIENT_ELEMENT, SHARED_TYPES, TYPES
+from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES, SHARED_TYPES, TYPES
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
 from fhir.outcomes import BadRequest, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
-from fhir.search import clauses, history_asked, includes, ordering
+from fhir.search import clauses, history_asked, includes, matching, ordering
 from fhir.search import query as searching
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
 from fhir.search.declared import Column
 from fhir.search.history_asked import HistoryAsked
+from fhir.search.index import NO_DATE
+from fhir.search.matching import Candidate
 from fhir.search.ordering import Place
 from fhir.search.query import Search, Total
-from fhir.storage import projections, statements, writing
+from fhir.storage import consents, projections, statements, writing
 from fhir.storage.bodies import bodies_of
 from fhir.storage.statements import Row
 from oauth.tokens.token_problems import InsufficientScope
@@ -91,7 +93,10 @@ def read(session: Session, access: Access, resource_type: str, resource_id: str)
     """The current version; raises NotFound, Gone or InsufficientScope."""
     if (own := _own_identity(session, access, resource_type, resource_id)) is not None:
         return own
-    row = statements.read(session, resource_type, resource_id, _readable(session, access, resource_type, resource_id))
+    visible = _readable(session, access, resource_type, resource_id)
+    if resource_type in RENDERED_TYPES:
+        return _rendered(session, access, resource_id)
+    row = statements.read(session, resource_type, resource_id, visible)
     if row is None:
         raise NotFound
     if row.deleted:
@@ -116,6 +121,11 @@ def vread(session: Session, access: Access, resource_type: str, resource_id: str
     visible = _readable(session, access, resource_type, resource_id)
     if not version.isascii() or not version.isdigit() or len(version) > 9:
         raise NotFound
+    if resource_type in RENDERED_TYPES:
+        current = _rendered(session, access, resource_id)
+        if current.version != int(version):
+            raise NotFound
+        return current
     row = statements.read_version(session, resource_type, resource_id, int(version), visible)
     if row is None:
         raise NotFound
@@ -129,10 +139,13 @@ def history(
 ) -> Versions:
     """Versions that are kept and may be seen, newest first, deletions among them; raises NotFound or InsufficientScope.
 
-    What is asked chooses among them; a version that may not be seen is as if there were none.
+    What is asked chooses among them; a version that may not be seen is as if there were none. Of a rendered resource
+    there is the current one alone.
     """
     asked = asked or HistoryAsked()
     visible = _readable(session, access, resource_type, resource_id)
+    if resource_type in RENDERED_TYPES:
+        return Versions((_rendered(session, access, resource_id),), 1, None)
     kept = statements.versions(session, resource_type, resource_id, visible)
     if not kept:
         raise NotFound
@@ -147,6 +160,8 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     """One page of matches with what they include; raises InsufficientScope."""
     dialect = statements.dialect_of(session)
     where = _where(session, access, asked)
+    if asked.resource_type in RENDERED_TYPES:
+        return _search_rendered(session, access, asked, start)
     if asked.counts_only:
         return Page((), total=statements.count(session, where))
     beyond = ordering.after(dialect, asked.sort, start.place, start.id) if start else Clause("")
@@ -210,7 +225,7 @@ def counts(session: Session, access: Access) -> dict[str, int]:
     dialect = statements.dialect_of(session)
     whole: list[str] = []
     partly: list[str] = []
-    for resource_type in PATIENT_ELEMENT:
+    for resource_type in set(PATIENT_ELEMENT) - RENDERED_TYPES:
         alternatives = access.scopes.restrictions(resource_type, "s")
         if alternatives:
             (whole if () in alternatives else partly).append(resource_type)
@@ -223,6 +238,43 @@ def counts(session: Session, access: Access) -> dict[str, int]:
         if number := statements.count(session, _where(session, access, Search(resource_type))):
             found[resource_type] = number
     return found
+
+
+class Tally(NamedTuple):
+    """How many records there are; `newest` is the date of the newest (microseconds since 1970), None without one."""
+
+    number: int
+    newest: int | None
+
+
+Tallies = dict[tuple[str, Restriction], Tally]
+"""By type and the part of it that a scope is limited to; `()` stands for all that the scopes leave of the type."""
+
+
+def tally(session: Session, access: Access) -> Tallies:
+    """How many stored resources of the patient compartment the access reaches, by type and part, in one statement."""
+    dialect = statements.dialect_of(session)
+    whole: list[str] = []
+    legs: list[tuple[Restriction, Clause]] = []
+    for resource_type in sorted(set(PATIENT_ELEMENT) - RENDERED_TYPES):
+        scopes = access.scopes
+        alternatives = scopes.restrictions(resource_type, "s") or scopes.restrictions(resource_type, "r")
+        if () in alternatives:
+            whole.append(resource_type)
+        elif alternatives:
+            of_type = Clause(f"type = {dialect.mark}", (resource_type,))
+            seen = clauses.all_of((of_type, clauses.visible(dialect, access, resource_type)))
+            for parts in (alternatives, *((one,) for one in alternatives if len(alternatives) > 1)):
+                restriction = parts[0] if len(parts) == 1 and len(alternatives) > 1 else ()
+                legs.append((restriction, clauses.all_of((seen, _granted(dialect, resource_type, parts)))))
+    if whole:
+        of_types = clauses.any_equal(dialect, "type", whole)
+        legs.append(((), clauses.all_of((of_types, clauses.visible(dialect, access, whole[0])))))
+    rows = statements.tallies(session, [clause for _restriction, clause in legs])
+    return {
+        (resource_type, legs[leg][0]): Tally(number, newest if newest > NO_DATE else None)
+        for leg, resource_type, number, newest in rows
+    }
 
 
 def put(session: Session, access: Access, resource: dict[str, Any]) -> Resource:
@@ -346,6 +398,34 @@ def _own_identity(session: Session, access: Access, resource_type: str, resource
     if rendered is None:
         return None
     return Resource(resource_type, resource_id, rendered.version, rendered.last_updated, rendered.body)
+
+
+def _rendered(session: Session, access: Access, resource_id: str) -> Resource:
+    found = consents.visible(session, access, resource_id)
+    if not found:
+        raise NotFound
+    return _of_candidate(found[0])
+
+
+def _search_rendered(session: Session, access: Access, asked: Search, start: Cursor | None) -> Page:
+    found = matching.matching(consents.visible(session, access), asked)
+    if asked.counts_only:
+        return Page((), total=len(found))
+    ids = [one.id for one in found]
+    # A page link names the last match; one that ended up elsewhere meanwhile starts the list anew.
+    first = ids.index(start.id) + 1 if start and start.id in ids else 0
+    kept, more = found[first : first + asked.count], len(found) > first + asked.count
+    rows = [Row(one.type, one.id, one.patient_id, one.version, one.last_updated, False, 0, b"") for one in kept]
+    return Page(
+        matches=tuple(map(_of_candidate, kept)),
+        included=_resources(session, includes.follow(session, access, asked, rows, granted)),
+        total=len(found),
+        following=Cursor(matching.place(kept[-1], asked.sort), kept[-1].id) if more and kept else None,
+    )
+
+
+def _of_candidate(one: Candidate) -> Resource:
+    return Resource(one.type, one.id, one.version, one.last_updated, one.body)
 
 
 def _where(session: Session, access: Access, asked: Search) -> Clause:

@@ -24,7 +24,7 @@ CAPABILITIES = (
     "permission-v1", "permission-v2",
 )  # fmt: skip
 RESOURCE_TYPES = (
-    "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
+    "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Consent", "Coverage", "Device", "DiagnosticReport",
     "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "HealthcareService", "Immunization",
     "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest", "Observation", "Organization",
     "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse",

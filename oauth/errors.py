@@ -17,6 +17,8 @@ class Refused(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
     error: str
     description: str
     status_code = 400
+    retry_after: int | None = None
+    """Seconds after which it is worth while to ask again."""
 
 
 class InvalidRequest(Refused):
@@ -41,12 +43,26 @@ class InvalidGrant(Refused):
     description = "The code or refresh token is not valid."
 
 
+class AccessPaused(Refused):
+    """The member has paused the app: its refresh token is not spent, and works again when they resume.
+
+    Not invalid_grant, on which apps throw the token away (decision 69).
+    """
+
+    error = "temporarily_unavailable"
+    description = (
+        "The member has paused this connection. Keep the refresh token and try again later; it works when they resume."
+    )
+    retry_after = 3600
+
+
 class TooManyAttempts(Refused):
     """Client authentication failed too often from here."""
 
     error = "temporarily_unavailable"
     description = "Too many failed attempts. Try again later."
     status_code = 429
+    retry_after = 300
 
 
 class InvalidDpopProof(Refused):
@@ -146,8 +162,8 @@ def as_json(error: OAuth2Error, *, challenge: bool = False) -> Response:
     response = Response(json.dumps(body), error.status_code, headers=NO_STORE, content_type=JSON)
     if challenge and error.status_code == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="token", charset="UTF-8"'
-    if error.status_code == 429:
-        response.headers["Retry-After"] = "300"
+    if isinstance(error, Refused) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -165,4 +181,6 @@ _CONSTANT: dict[str, str] = {
 
 def description_of(error: OAuth2Error) -> str:
     """The constant sentence for the developer that goes with an error code; Authlib's own may carry what was sent."""
+    if isinstance(error, AccessPaused):
+        return error.description
     return _CONSTANT.get(str(error.error), "The request was refused.")

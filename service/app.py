@@ -32,6 +32,8 @@ from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
 from service.member import (
     acting_for,
+    app_activity,
+    app_narrowing,
     apps,
     consent,
     gallery,
@@ -44,6 +46,7 @@ from service.member import (
     member_home,
     people,
     profile,
+    receipts,
     registration,
     representative_requests,
     select_member,
@@ -118,6 +121,9 @@ BLUEPRINTS = (
     select_member.blueprint,
     consent.blueprint,
     apps.blueprint,
+    app_narrowing.blueprint,
+    app_activity.blueprint,
+    receipts.blueprint,
     gallery.blueprint,
     people.blueprint,
     acting_for.blueprint,

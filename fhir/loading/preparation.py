@@ -15,7 +15,7 @@ import msgspec
 from fhir.compartment import (
     ID,
     SHARED,
-    TYPES,
+    STORED_TYPES,
     SeveralPatients,
     UnknownPatient,
     contained_people,
@@ -152,8 +152,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 def _require_identity(resource: dict[str, Any]) -> tuple[str, str]:
     resource_type, resource_id = resource.get("resourceType"), resource.get("id")
-    if resource_type not in TYPES:
-        raise Rejected("unknown-type", f"Only these types are stored: {', '.join(TYPES)}.", "resourceType")
+    if resource_type not in STORED_TYPES:
+        raise Rejected("unknown-type", f"Only these types are stored: {', '.join(STORED_TYPES)}.", "resourceType")
     if not isinstance(resource_id, str) or not ID.fullmatch(resource_id):
         raise Rejected("id", "An id has 1 to 64 letters, digits, hyphens and dots.", f"{resource_type}.id")
     if not isinstance(resource.get("meta", {}), dict):

@@ -104,6 +104,13 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("identifier", _T, Column.IDENTIFIER, "identifier", "clinical-identifier"),
         ("encounter", _R, Column.REFS, "encounter", US_CORE),
     ),
+    "Consent": (
+        ("status", _C, Column.STATUS, "status", R4),
+        ("category", _T, Column.CATEGORY, "category", R4),
+        ("scope", _T, Column.CODE, "scope", R4),
+        ("date", _D, Column.DATE1, "dateTime", "clinical-date"),
+        ("period", _D, Column.DATE2, "provision.period", R4),
+    ),
     "Coverage": (
         ("status", _C, Column.STATUS, "status", R4),
         ("type", _T, Column.CATEGORY, "type", R4),

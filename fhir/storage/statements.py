@@ -22,6 +22,7 @@ _SEARCH = "SELECT {columns}, {sort}{refs} FROM resource WHERE {where} AND NOT de
 _IDS = "SELECT id FROM resource WHERE {where} AND NOT deleted LIMIT {mark}"
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
+_TALLY = "SELECT {leg}, type, count(*), max(sort_date) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
 _SWEEP = "SELECT {columns} FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
 _VERSIONS = "SELECT version, last_updated FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
@@ -124,6 +125,12 @@ def count(session: Session, where: Clause) -> int:
 def counts(session: Session, where: Clause) -> dict[str, int]:
     """How many rows match, by type."""
     return dict(_fetch(session, _COUNTS.format(where=where.text), where.values))
+
+
+def tallies(session: Session, legs: Sequence[Clause]) -> list[tuple[int, str, int, int]]:
+    """For each clause and type that has rows: the clause's place, the type, how many rows, the newest `sort_date`."""
+    text = " UNION ALL ".join(_TALLY.format(leg=number, where=leg.text) for number, leg in enumerate(legs))
+    return _fetch(session, text, sum((leg.values for leg in legs), ())) if legs else []
 
 
 def named(session: Session, access: Access, wanted: Iterable[tuple[str, Sequence[str], Clause]]) -> list[Row]:

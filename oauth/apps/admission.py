@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, select
 from sqlalchemy.orm import Session
 
 from oauth.apps import clients
@@ -114,6 +114,11 @@ def versions_of(session: Session, client_id: str) -> Versions:
 def is_reviewed(session: Session, client_id: str) -> bool:
     """Whether the plan has approved some version of an app; one of the sandbox works without."""
     return versions_of(session, client_id).standing is not None
+
+
+def reviewed(client_id: SQLColumnExpression[str]) -> ColumnElement[bool]:
+    """The same as a condition of a statement."""
+    return select(AppReview.id).where(AppReview.client_id == client_id, AppReview.state.in_(_STANDING)).exists()
 
 
 def organization_stands(session: Session, client: Client) -> bool:

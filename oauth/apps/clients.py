@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,6 +111,13 @@ def get(session: Session, client_id: str) -> ClientView:
     if client is None:
         raise NoSuchClient
     return view(client)
+
+
+def get_several(session: Session, client_ids: Collection[str]) -> dict[str, ClientView]:
+    """The apps with these ids, by id, in one statement."""
+    if not client_ids:
+        return {}
+    return {client.id: view(client) for client in session.scalars(select(Client).where(Client.id.in_(client_ids)))}
 
 
 def lock(session: Session, client_id: str) -> Client:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from consent import data_types, grants
 from consent.link_words import BASES
-from consent.models import EndedBy, Grant, RepresentativeLink
+from consent.models import EndedBy, Grant, GrantStatus, RepresentativeLink
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
@@ -18,7 +18,6 @@ from oauth.apps import clients
 from oauth.apps.attestation_words import attestation
 from oauth.apps.clients import ClientView
 from service.accounts.models import Account
-from service.clock import now
 from service.plan.models import Member
 from service.plan_file import Plan
 
@@ -33,19 +32,31 @@ ENDED_BY: dict[EndedBy, LazyString] = {
 
 @dataclass(frozen=True)
 class Connection:
-    """One app that may see, or could see, the member's information."""
+    """One app that may see, or could see, the member's information. A paused one stands, and sees nothing.
+
+    `scopes` are what of the grant counts now: within the app's own scopes and the representative's right.
+    """
 
     grant: Grant
     app: ClientView
     live: bool
+    paused: bool
+    scopes: ScopeSet
     attestation: str
     types: tuple[str, ...]
     sensitive: tuple[str, ...]
     returning: str
     connected_by: str
+    by_representative: bool
     last_used: datetime | None
     ended_at: datetime | None
     ended_by: str
+    paused_by: str
+
+    @property
+    def standing(self) -> bool:
+        """Whether it has not ended."""
+        return self.live or self.paused
 
 
 def list_connections(session: Session, viewer: Account, choice: MemberChoice, plan: Plan) -> list[Connection]:
@@ -60,11 +71,8 @@ def list_of_member(session: Session, member: Member, plan: Plan) -> list[Connect
 
 def _connections(session: Session, viewer: Account | None, found: list[Grant], plan: Plan) -> list[Connection]:
     used = grants.last_used(session, [grant.id for grant in found])
-    apps = {client_id: clients.get(session, client_id) for client_id in {grant.client_id for grant in found}}
-    return [
-        _connection(session, viewer, grant, apps[grant.client_id], plan, last_used=used.get(grant.id))
-        for grant in found
-    ]
+    apps = clients.get_several(session, {grant.client_id for grant in found})
+    return [_connection(viewer, grant, apps[grant.client_id], plan, last_used=used.get(grant.id)) for grant in found]
 
 
 def get_connection(
@@ -72,9 +80,12 @@ def get_connection(
 ) -> Connection:  # fmt: skip
     """One of them; raises consent.grants.UnknownGrant for any other."""
     grant = grants.get(session, viewer, choice, grant_id)
-    used = grants.last_used(session, [grant.id])
-    app = clients.get(session, grant.client_id)
-    return _connection(session, viewer, grant, app, plan, last_used=used.get(grant.id))
+    return of_grant(session, viewer, grant, plan)
+
+
+def of_grant(session: Session, viewer: Account, grant: Grant, plan: Plan) -> Connection:
+    """A grant that was looked up, in words; when it was last used is not looked for."""
+    return _connection(viewer, grant, clients.get(session, grant.client_id), plan, last_used=None)
 
 
 def live(connections: Iterable[Connection]) -> list[Connection]:
@@ -82,36 +93,40 @@ def live(connections: Iterable[Connection]) -> list[Connection]:
     return [connection for connection in connections if connection.live]
 
 
+def paused(connections: Iterable[Connection]) -> list[Connection]:
+    """Those that may come in again when they are resumed."""
+    return [connection for connection in connections if connection.paused]
+
+
 def former(connections: Iterable[Connection]) -> list[Connection]:
     """Those whose access has ended, by whomever."""
-    return [connection for connection in connections if not connection.live]
+    return [connection for connection in connections if not connection.standing]
 
 
 def _connection(
-    session: Session, viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
+    viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
 ) -> Connection:
-    link = session.get(RepresentativeLink, grant.link_id) if grant.link_id else None
+    link = grant.link
     scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope_now if link else None)
-    stands = grants.is_live(grant) and _right_stands(grant, link)
+    stands = grants.is_standing(grant) and grants.right_stands(grant)
+    is_paused = stands and grant.status is GrantStatus.PAUSED
     return Connection(
         grant=grant,
         app=app,
-        live=stands,
+        live=stands and not is_paused,
+        paused=is_paused,
+        scopes=scopes,
         attestation=attestation(app, plan),
-        types=tuple(str(kind.name) for kind in data_types.asked(scopes)),
+        types=tuple(data_types.names(scopes)),
         sensitive=tuple(str(kind.name) for kind in data_types.find_sensitive(grant.sensitive_classes)),
         returning=_returning(scopes, offline=grant.offline),
         connected_by=_connected_by(viewer, grant, link),
+        by_representative=link is not None,
         last_used=last_used,
         ended_at=None if stands else _ended_at(grant, link),
-        ended_by="" if stands else _ended_by(session, viewer, grant, link),
+        ended_by="" if stands else _ended_by(viewer, grant),
+        paused_by=str(ENDED_BY[grant.paused_by]) if is_paused and grant.paused_by else "",
     )
-
-
-def _right_stands(grant: Grant, link: RepresentativeLink | None) -> bool:
-    if link is None:
-        return True
-    return link.version == grant.link_version and MemberChoice(link.member, link).is_current(now())
 
 
 def _connected_by(viewer: Account | None, grant: Grant, link: RepresentativeLink | None) -> str:
@@ -136,13 +151,13 @@ def _link_end(link: RepresentativeLink | None) -> datetime | None:
     return min((moment for moment in (link.ended_at, link.valid_until) if moment), default=None)
 
 
-def _ended_by(session: Session, viewer: Account | None, grant: Grant, link: RepresentativeLink | None) -> str:
-    if grant.ended_at is None and not _right_stands(grant, link):
+def _ended_by(viewer: Account | None, grant: Grant) -> str:
+    if grant.ended_at is None and not grants.right_stands(grant):
         return str(gettext("because the right to act for the member ended or changed"))
     if viewer is not None and grant.ended_by_account_id == viewer.id:
         return str(gettext("by you"))
-    if grant.ended_by_account_id and (person := session.get(Account, grant.ended_by_account_id)):
-        return str(gettext("by %(name)s", name=person.full_name))
+    if grant.ender is not None:
+        return str(gettext("by %(name)s", name=grant.ender.full_name))
     return str(ENDED_BY[grant.ended_by or EndedBy.TIME])
 
 

@@ -1,7 +1,7 @@
 """The way of an authorization request: begun, kept, shown to its person, answered once.
 
-`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `standing_grant` whether the same was
-agreed before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser to.
+`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `goes_straight_through` whether the
+same was agreed before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser to.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from consent import grants
 from consent.models import Grant
 from consent.representatives import MemberChoice, right_for
 from consent.scopes import ScopeSet, parse
-from oauth.apps import clients, redirects
+from oauth.apps import admission, clients, redirects
 from oauth.apps.clients import ClientView
 from oauth.authorization import launching
 from oauth.authorization.authorization_request import AuthorizationRequest, Refusal
@@ -36,7 +36,7 @@ from service.db import new_id
 
 __all__ = [
     "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
-    "refuse", "standing_grant",
+    "goes_straight_through", "refuse", "standing_grant",
 ]  # fmt: skip
 LIFE = timedelta(minutes=10)
 _CHALLENGE_MEMORY = timedelta(seconds=60)
@@ -48,6 +48,8 @@ class PendingView:
 
     id: str
     client: ClientView
+    reviewed: bool
+    """Whether the plan has approved some version of the app; one of the sandbox works without."""
     scopes: ScopeSet
     redirect_uri: str
     prompts: frozenset[str]
@@ -63,6 +65,11 @@ class PendingView:
     def form_action(self) -> str:
         """What the consent page's Content-Security-Policy must allow as target of its form."""
         return redirects.form_action(self.redirect_uri)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the gallery shows the app."""
+        return self.reviewed and self.client.is_approved
 
     @property
     def must_ask(self) -> bool:
@@ -134,7 +141,7 @@ def bind(session: Session, request_id: str, browser_id: str) -> None:
 
 def get_pending(session: Session, request_id: str, browser_id: str) -> PendingView:
     """The kept request; raises RequestOver when it is unknown, answered, over, or another browser's."""
-    return _view(_row(session, request_id, browser_id))
+    return _view(*_row(session, request_id, browser_id))
 
 
 def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:
@@ -142,7 +149,12 @@ def standing_grant(session: Session, pending: PendingView, account: Account, cho
     if pending.must_ask:
         return None
     grant = grants.live_grant(session, account.id, choice.member.id, pending.client.id)
-    return grant if grant and grants.already_agreed(grant, pending.scopes, choice.link) else None
+    return grant if grant and goes_straight_through(pending, grant, choice) else None
+
+
+def goes_straight_through(pending: PendingView, grant: Grant, choice: MemberChoice) -> bool:
+    """Whether the grant that stands answers this request without consent being asked for (OA-16)."""
+    return not pending.must_ask and grants.already_agreed(grant, pending.scopes, choice.link)
 
 
 def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login) -> str:
@@ -203,21 +215,29 @@ def _challenge_seen(session: Session, asked: AuthorizationRequest) -> bool:
     return bool(session.scalar(select(seen)))
 
 
-def _row(session: Session, request_id: str, browser_id: str) -> PendingAuthorization:
-    possible = len(request_id) <= 36 and request_id.isprintable()
-    row = session.get(PendingAuthorization, request_id, populate_existing=True) if possible else None
+def _row(session: Session, request_id: str, browser_id: str) -> tuple[PendingAuthorization, bool]:
+    """The kept request, and whether the plan has approved some version of its app."""
+    if len(request_id) > 36 or not request_id.isprintable():
+        raise RequestOver
+    wanted = select(PendingAuthorization, admission.reviewed(PendingAuthorization.client_id))
+    mine = wanted.where(PendingAuthorization.id == request_id)
+    found = session.execute(mine, execution_options={"populate_existing": True}).one_or_none()
+    if found is None:
+        raise RequestOver
+    row, reviewed = found
     at = now()
-    if row is None or row.browser != browser_id or row.spent_at is not None:
+    if row.browser != browser_id or row.spent_at is not None:
         raise RequestOver
     if not row.created_at <= at < row.expires_at:
         raise RequestOver
-    return row
+    return row, reviewed
 
 
-def _view(row: PendingAuthorization) -> PendingView:
+def _view(row: PendingAuthorization, reviewed: bool) -> PendingView:
     return PendingView(
         id=row.id,
         client=clients.view(row.client),
+        reviewed=reviewed,
         scopes=parse(row.scope),
         redirect_uri=row.redirect_uri,
         prompts=frozenset(row.prompt.split()),

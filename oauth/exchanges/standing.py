@@ -7,12 +7,14 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from consent import grants, representatives
-from consent.models import Duration, Grant
+from consent.models import Duration, Grant, GrantStatus
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
+from oauth.errors import AccessPaused
 from oauth.models import Client, ClientStatus, TokenFamily
 from oauth.tokens.token_rows import ACCESS_LIFE
+from oauth.trials.checks import Check, because
 from service.accounts import sessions
 from service.accounts.models import Account, AccountStatus
 from service.clock import now
@@ -62,18 +64,23 @@ class Recipient:
 
 
 def find(session: Session, grant_id: str, client: Client) -> Standing | None:
-    """The grant with all its legs, read afresh; None when one of them does not stand at this moment."""
+    """The grant with all its legs, read afresh; None when one of them does not stand at this moment.
+
+    Raises AccessPaused where all would stand, had the member not paused the app.
+    """
     found = session.execute(_GRANT, {"id": grant_id}, execution_options=_AFRESH).one_or_none()
     if found is None:
         return None
     grant, account = found[0], found[1]
-    if grant.client_id != client.id or not grants.is_live(grant):
+    if grant.client_id != client.id or not grants.is_standing(grant):
         return None
     if account.status is not AccountStatus.ACTIVE or client.status is not ClientStatus.APPROVED:
         return None
     choice = representatives.right_for(session, account, grant.member_id)
     if choice is None or _right(choice) != (grant.link_id, grant.link_version):
         return None
+    if grant.status is GrantStatus.PAUSED:
+        raise because(Check.PAUSED, AccessPaused())
     return Standing(grant, account, choice, client)
 
 

@@ -39,6 +39,7 @@ class Check(StrEnum):
     VERIFIER_MISSING = "verifier_missing"
     VERIFIER = "verifier"
     GRANT = "grant"
+    PAUSED = "paused"
     REFRESH_UNKNOWN = "refresh_unknown"
     REFRESH_FOREIGN = "refresh_foreign"
     REFRESH_SPENT = "refresh_spent"

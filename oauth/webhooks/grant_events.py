@@ -1,4 +1,4 @@
-"""Finds what ended of grants and tells their apps: pulled from the grants themselves by the worker.
+"""Finds what ended or changed of grants and tells their apps: pulled from the grants themselves by the worker.
 
 `consent` ends grants and calls nothing above it. A grant that ended, or is over, says so for ever, so that nothing is
 missed while the worker is away, nothing is told of a deed that was rolled back, and no way of ending one is forgotten.
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, func, literal, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from consent import grants
-from consent.models import EndedBy, Grant, RepresentativeLink
+from consent.models import ChangeKind, EndedBy, Grant, GrantChange, RepresentativeLink
 from consent.scopes import parse
 from oauth.webhooks import outbox
 from oauth.webhooks.models import Event, WebhookEndpoint, WebhookMessage
@@ -26,6 +26,11 @@ _LATE = timedelta(hours=1)
 _BATCH = 500
 # `app.retired` tells of every grant of an app that is closed.
 _UNTOLD = (EndedBy.TIME, EndedBy.APP)
+_NAMES = (Grant.client_id, Grant.account_id, Grant.member_id, Grant.scopes, Member.patient_id)
+_CHANGES = {
+    ChangeKind.PAUSED: Event.GRANT_PAUSED, ChangeKind.RESUMED: Event.GRANT_RESUMED,
+    ChangeKind.NARROWED: Event.GRANT_NARROWED,
+}  # fmt: skip
 
 
 def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
@@ -56,16 +61,33 @@ def _pull(session: Session, since: datetime) -> None:
     over = (Grant.expires_at > since, Grant.expires_at <= moment, by_time)
     expired = session.execute(_untold(Grant.expires_at).where(*over, _heard(Grant.expires_at))).all()
     _tell(session, Event.GRANT_EXPIRED, expired)
-    if max(len(revoked), len(expired)) < _BATCH:
+    changes = session.execute(_untold_changes(since)).all()
+    for row in changes:
+        outbox.announce(
+            session, row.client_id, _CHANGES[row.kind], at=row.at, change_id=row.change_id, **_ids(session, row)
+        )  # fmt: skip
+    if max(len(revoked), len(expired), len(changes)) < _BATCH:
         session.execute(update(WebhookEndpoint).where(_listening()).values(pulled_until=moment))
 
 
 def _untold(at: InstrumentedAttribute[Any] | ColumnElement[Any]) -> Any:
     """Grants of apps that listen and were not told; the caller says which."""
     told = select(WebhookMessage.id).where(WebhookMessage.grant_id == Grant.id).exists()
-    columns = (Grant.id, Grant.client_id, Grant.account_id, Grant.member_id, Grant.scopes, Member.patient_id)
-    found = select(*columns, at.label("at")).join(WebhookEndpoint, WebhookEndpoint.client_id == Grant.client_id)
+    found = select(Grant.id, *_NAMES, at.label("at")).join(
+        WebhookEndpoint, WebhookEndpoint.client_id == Grant.client_id
+    )
     return found.join(Member, Member.id == Grant.member_id).where(_listening(), ~told).order_by("at").limit(_BATCH)
+
+
+def _untold_changes(since: datetime) -> Any:
+    """Pauses, resumptions and narrowings of grants of apps that listen and were not told."""
+    change = GrantChange
+    told = select(WebhookMessage.id).where(WebhookMessage.change_id == change.id).exists()
+    columns = (change.id.label("change_id"), change.kind, change.at, *_NAMES)
+    found = select(*columns).join(Grant, Grant.id == change.grant_id).join(Member, Member.id == Grant.member_id)
+    heard = (change.at > since, _heard(change.at), _listening(), ~told)
+    by_app = found.join(WebhookEndpoint, WebhookEndpoint.client_id == Grant.client_id)
+    return by_app.where(*heard).order_by(change.at).limit(_BATCH)
 
 
 def _listening() -> ColumnElement[bool]:
@@ -78,7 +100,12 @@ def _heard(at: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
 
 def _tell(session: Session, event: Event, rows: Sequence[Row[Any]]) -> None:
     for row in rows:
-        ids = {"patient": row.patient_id}
-        if "openid" in parse(row.scopes):
-            ids["sub"] = grants.subject_for(session, row.account_id, row.member_id)
-        outbox.announce(session, row.client_id, event, at=row.at, grant_id=row.id, **ids)
+        outbox.announce(session, row.client_id, event, at=row.at, grant_id=row.id, **_ids(session, row))
+
+
+def _ids(session: Session, row: Row[Any]) -> dict[str, str]:
+    """The ids that the app has of the grant."""
+    ids = {"patient": row.patient_id}
+    if "openid" in parse(row.scopes):
+        ids["sub"] = grants.subject_for(session, row.account_id, row.member_id)
+    return ids

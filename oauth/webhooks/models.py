@@ -15,6 +15,9 @@ class Event(StrEnum):
 
     GRANT_REVOKED = "grant.revoked"
     GRANT_EXPIRED = "grant.expired"
+    GRANT_PAUSED = "grant.paused"
+    GRANT_RESUMED = "grant.resumed"
+    GRANT_NARROWED = "grant.narrowed"
     APP_SUSPENDED = "app.suspended"
     APP_RESUMED = "app.resumed"
     APP_RETIRED = "app.retired"
@@ -78,6 +81,11 @@ class WebhookMessage(Base):
             "uq_webhook_message_grant", "grant_id", unique=True,
             sqlite_where=text("grant_id IS NOT NULL"), postgresql_where=text("grant_id IS NOT NULL"),
         ),
+        # And each change of one is told of once.
+        Index(
+            "uq_webhook_message_change", "change_id", unique=True,
+            sqlite_where=text("change_id IS NOT NULL"), postgresql_where=text("change_id IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -85,6 +93,8 @@ class WebhookMessage(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
     event: Mapped[Event] = mapped_column(words(Event))
     grant_id: Mapped[str | None] = mapped_column(ForeignKey("consent_grant.id"), default=None)
+    change_id: Mapped[str | None] = mapped_column(String(36), default=None)
+    """The `consent.models.GrantChange` that it tells of."""
     at: Mapped[datetime] = mapped_column(Instant)
     body: Mapped[str] = mapped_column(Text)
     state: Mapped[MessageState] = mapped_column(words(MessageState), default=MessageState.WAITING)

@@ -48,7 +48,7 @@ class UnknownMessage(Exception):
 
 def announce(
     session: Session, client_id: str, event: Event, *, at: datetime | None = None, grant_id: str | None = None,
-    **ids: str,
+    change_id: str | None = None, **ids: str,
 ) -> None:  # fmt: skip
     """Tell the app, if it listens: one message in the caller's transaction. `ids` are ones that it has from us."""
     endpoint = session.get(WebhookEndpoint, client_id)
@@ -58,7 +58,7 @@ def announce(
     body = {"type": event.value, "timestamp": (at or moment).isoformat(), "data": {"client_id": client_id, **ids}}
     session.add(
         WebhookMessage(
-            client_id=client_id, event=event, grant_id=grant_id, at=at or moment, due_at=moment,
+            client_id=client_id, event=event, grant_id=grant_id, change_id=change_id, at=at or moment, due_at=moment,
             body=orjson.dumps(body).decode(),
         )
     )  # fmt: skip

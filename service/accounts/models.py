@@ -2,13 +2,17 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.clock import now
 from service.db import Base, Instant, new_id, words
 from service.single_use import SpentOnce
+
+if TYPE_CHECKING:
+    from service.plan.models import Member
 
 
 class AccountStatus(StrEnum):
@@ -52,6 +56,8 @@ class Account(Base):
     code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    member: Mapped["Member | None"] = relationship()
 
     @property
     def full_name(self) -> str:

@@ -18,7 +18,7 @@ from flask import g, has_app_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, and_, delete, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from service import audit
 from service.accounts import devices, second_factors
@@ -280,6 +280,7 @@ def _find_login(session: Session) -> Login | None:
     statement = (
         select(LoginSession, Account, Totp.account_id)
         .join(Account, Account.id == LoginSession.account_id)
+        .options(joinedload(Account.member))
         .outerjoin(Totp, and_(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None)))
         .where(
             LoginSession.token_hash == browser_token(),

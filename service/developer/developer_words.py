@@ -29,6 +29,9 @@ METHODS: dict[AuthMethod, tuple[LazyString, LazyString]] = {
 EVENTS: dict[Event, LazyString] = {
     Event.GRANT_REVOKED: _("A member, their representative or the plan ended a connection."),
     Event.GRANT_EXPIRED: _("The time that was agreed is over."),
+    Event.GRANT_PAUSED: _("The person paused the app. Keep the tokens: they work again after grant.resumed."),
+    Event.GRANT_RESUMED: _("The person let the app in again, with the tokens it has."),
+    Event.GRANT_NARROWED: _("The person allows less, or for less long. Refresh, and see which scopes are left."),
     Event.APP_SUSPENDED: _("The plan suspended the app, or its organization."),
     Event.APP_RESUMED: _("The app is let in again."),
     Event.APP_RETIRED: _("The app is closed for good, and every connection with it."),

@@ -68,6 +68,10 @@ FAILED: dict[Check, LazyString] = {
     Check.VERIFIER_MISSING: _("code_verifier is missing. Send the verifier whose challenge you sent before."),
     Check.VERIFIER: _("code_verifier does not fit the challenge. Keep the verifier of each request beside its state."),
     Check.GRANT: _("What the person agreed to has changed or ended since. Begin again with an authorization request."),
+    Check.PAUSED: _(
+        "The person has paused the app. Keep the refresh token: it was not spent, and works when they resume. Wait as "
+        "long as Retry-After says."
+    ),
     Check.REFRESH_UNKNOWN: _("There is no such refresh token."),
     Check.REFRESH_FOREIGN: _("The refresh token belongs to another app."),
     Check.REFRESH_SPENT: _(

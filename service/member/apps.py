@@ -1,20 +1,35 @@
-"""App Management Console: which apps may see the member's information, what they did, and the button that ends it."""
+"""App Management Console: which apps may see the member's information, and buttons to pause, resume and end it."""
 
+from collections.abc import Callable
 from uuid import UUID
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
 
-from consent import data_types, grants
-from consent.models import ConsentDecision, EndedBy
-from consent.scopes import parse
+from consent import grant_changes, grants
+from consent.models import EndedBy, Grant
 from oauth.apps import connections
 from service.accounts.sessions import require_login, require_recent_password
-from service.member import consent_words
-from service.member.acting import get_actor, require_choice
-from service.web import NotFoundPage, db_session, settings
+from service.member.acting import Actor, get_actor, require_choice
+from service.web import NotFoundPage, PageError, db_session, settings
 
 blueprint = Blueprint("apps", __name__)
+DONE: dict[str, LazyString] = {
+    "paused": _("The app is paused. It can see nothing until you press Resume."),
+    "resumed": _("The app may come in again."),
+    "narrowed": _("The app now sees less. What it held for more was ended."),
+    "unchanged": _("Nothing was changed: all of it was as you left it."),
+}
+
+
+class NotYoursToResume(PageError):
+    """A representative wants to let in an app that the member has paused."""
+
+    status = 403
+    title = _("The member paused this app")
+    sentence = _("Only the member can let it in again. Nothing was changed.")
 
 
 @blueprint.get("/apps")
@@ -22,11 +37,17 @@ blueprint = Blueprint("apps", __name__)
 @require_recent_password(5)
 @require_choice
 def index() -> ResponseReturnValue:
-    """Every app that may come in, then every app whose access has ended."""
+    """Every app that may come in, those that are paused, then every app whose access has ended."""
     actor = get_actor()
     every = connections.list_connections(db_session(), actor.account, actor.choice, settings().plan)
     return render_template(
-        "member/apps.html", actor=actor, live=connections.live(every), former=connections.former(every)
+        "member/apps.html",
+        actor=actor,
+        live=connections.live(every),
+        paused=connections.paused(every),
+        former=connections.former(every),
+        may_resume=grant_changes.may_resume,
+        done=DONE.get(request.args.get("done", "")),
     )
 
 
@@ -34,14 +55,25 @@ def index() -> ResponseReturnValue:
 @require_login
 def revoke(grant_id: UUID) -> ResponseReturnValue:
     """End an app's access. Asks for no password again: ending must be as easy as giving (WCAG 3.3.4)."""
-    actor = get_actor()
-    try:
-        grant = grants.get(db_session(), actor.account, actor.choice, str(grant_id))
-    except grants.UnknownGrant:
-        raise NotFoundPage from None
+    actor, grant = get_actor_and_grant(grant_id)
     by = EndedBy.MEMBER if actor.choice.is_self else EndedBy.REPRESENTATIVE
     grants.revoke(db_session(), grant, by=by, account_id=actor.account.id)
     return redirect(url_for("apps.ended", grant_id=grant.id), 303)
+
+
+@blueprint.post("/apps/<uuid:grant_id>/pause")
+@require_login
+def pause(grant_id: UUID) -> ResponseReturnValue:
+    """Shut the app out for now. Asks for no password again, as Revoke does not."""
+    return _change(grant_id, grant_changes.pause, "paused")
+
+
+@blueprint.post("/apps/<uuid:grant_id>/resume")
+@require_login
+@require_recent_password(5)
+def resume(grant_id: UUID) -> ResponseReturnValue:
+    """Let a paused app in again: it sees more than a moment ago, so that the password is asked for."""
+    return _change(grant_id, grant_changes.resume, "resumed")
 
 
 @blueprint.get("/apps/<uuid:grant_id>/ended")
@@ -49,40 +81,29 @@ def revoke(grant_id: UUID) -> ResponseReturnValue:
 @require_choice
 def ended(grant_id: UUID) -> ResponseReturnValue:
     """What has happened, and what it does not undo."""
-    connection = _connection(grant_id)
-    if connection.live:
+    actor, grant = get_actor_and_grant(grant_id)
+    connection = connections.of_grant(db_session(), actor.account, grant, settings().plan)
+    if connection.standing:
         raise NotFoundPage
     return render_template("member/app_ended.html", connection=connection)
 
 
-@blueprint.get("/apps/<uuid:grant_id>/decision")
-@require_login
-@require_recent_password(5)
-@require_choice
-def decision(grant_id: UUID) -> ResponseReturnValue:
-    """The receipt: what was asked, in the very words shown, and what was answered."""
-    connection = _connection(grant_id)
-    given = connection.grant.decision
-    return render_template(
-        "member/decision.html",
-        decision=given,
-        words=given.words,
-        ticked=[str(kind.name) for kind in data_types.asked(parse(given.granted_scopes))],
-        sensitive=[str(kind.name) for kind in data_types.find_sensitive(given.sensitive_classes)],
-        duration=consent_words.DURATIONS[given.duration],
-        online=_online(given),
-    )
-
-
-def _online(given: ConsentDecision) -> bool | None:
-    """Whether the app may return while the person is signed in; None where that was not asked."""
-    asked = "online_access" in parse(given.asked_scopes)
-    return "online_access" in parse(given.granted_scopes) if asked else None
-
-
-def _connection(grant_id: UUID) -> connections.Connection:
+def get_actor_and_grant(grant_id: UUID) -> tuple[Actor, Grant]:
+    """Who acts for which member, and the grant they may see; raises NotFoundPage for every other."""
+    actor = get_actor()
     try:
-        actor = get_actor()
-        return connections.get_connection(db_session(), actor.account, actor.choice, settings().plan, str(grant_id))
+        return actor, grants.get(db_session(), actor.account, actor.choice, str(grant_id))
     except grants.UnknownGrant:
         raise NotFoundPage from None
+
+
+def _change(grant_id: UUID, deed: Callable[..., None], done: str) -> ResponseReturnValue:
+    actor, grant = get_actor_and_grant(grant_id)
+    try:
+        deed(db_session(), grant, actor.account, actor.choice)
+    except grant_changes.GrantOver:
+        # Ended meanwhile, or pressed on a page from before: what has happened is shown.
+        return redirect(url_for("apps.ended", grant_id=grant.id), 303)
+    except grant_changes.PausedByMember:
+        raise NotYoursToResume from None
+    return redirect(url_for("apps.index", done=done), 303)

@@ -11,21 +11,21 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from consent import data_types, decisions, grants, representatives
-from consent.models import Answer, ConsentDecision, Duration
+from consent.models import Answer, ConsentDecision, Duration, GrantStatus
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
-from oauth.apps import admission
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
-from service.member import acting, consent_words
+from service.member import acting, consent_words, previewing
 from service.member.acting import Actor, Person
 from service.member.consent_words import Words
 from service.member.language import current_language
 from service.member.marking import N_
 from service.member.schemas import ConsentAnswer, SelectMember
 from service.member.select_member import member_options
+from service.member.waiting import note_waiting
 from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
 
 blueprint = Blueprint("consent", __name__)
@@ -52,6 +52,7 @@ class Ticks:
     """What stands ticked when the page is shown: ordinary data yes, very personal topics no (CS 3)."""
 
     data: frozenset[str]
+    parts: frozenset[str]
     sensitive: frozenset[str] = frozenset()
     duration: Duration = Duration.THIRTEEN_MONTHS
     returning: frozenset[str] = frozenset({"offline", "online"})
@@ -72,10 +73,12 @@ def show() -> ResponseReturnValue:
         return _choose_page(pending, person, {})
     _require_launched(pending, person.choice)
     actor = Actor(person.account, person.choice)
-    if standing := flows.standing_grant(db_session(), pending, actor.account, actor.choice):
-        return redirect(flows.answer(db_session(), pending, grant=standing, login=person.login), 303)
+    grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
+    if grant is not None and flows.goes_straight_through(pending, grant, actor.choice):
+        return redirect(flows.answer(db_session(), pending, grant=grant, login=person.login), 303)
     words = _words(pending, actor)
-    return _page(pending, actor, words, {}, Ticks(words.type_keys))
+    ticks = Ticks(words.type_keys, words.part_keys)
+    return _page(pending, actor, words, {}, ticks, paused=grant is not None and grant.status is GrantStatus.PAUSED)
 
 
 @blueprint.post("/consent/member")
@@ -111,7 +114,7 @@ def decide() -> ResponseReturnValue:
     chosen = _chosen(form, _askable(pending, actor.choice), words)
     if words.groups and not chosen.scopes.resources:
         returning = frozenset(name for name in ("offline", "online") if form[name])
-        ticks = Ticks(frozenset(), chosen.sensitive_classes, chosen.duration, returning)
+        ticks = Ticks(frozenset(), words.part_keys, chosen.sensitive_classes, chosen.duration, returning)
         return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
     try:
         representatives.hold(db_session(), actor.choice)
@@ -130,6 +133,7 @@ def leave() -> ResponseReturnValue:
 
 def _pending() -> PendingView:
     found = flows.get_pending(db_session(), request.values.get("request", ""), browser_id())
+    note_waiting(found)
     allow_form_redirect(found.form_action)
     return found
 
@@ -169,7 +173,7 @@ def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
 def _words(pending: PendingView, actor: Actor) -> Words:
     return consent_words.compose(
         client=pending.client,
-        reviewed=admission.is_reviewed(db_session(), pending.client.id),
+        reviewed=pending.reviewed,
         scopes=_askable(pending, actor.choice),
         choice=actor.choice,
         account=actor.account,
@@ -180,7 +184,8 @@ def _words(pending: PendingView, actor: Actor) -> Words:
 
 def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.Chosen:
     """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
-    scopes = data_types.ticked(askable, words.type_keys & set(form["data"]))
+    parts = words.part_keys & set(form["part"])
+    scopes = data_types.ticked(askable, words.type_keys & set(form["data"]), parts)
     returning = {item.key for item in words.offline if form[item.key]}
     refused = [word for key, word in consent_words.RETURNING.items() if key not in returning]
     return decisions.Chosen(
@@ -205,7 +210,11 @@ def _record(
     return decisions.record(db_session(), actor.account, actor.choice, asked, answer=answer, chosen=chosen)
 
 
-def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks) -> str:
+def _page(
+    pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks, *,
+    paused: bool = False,
+) -> str:  # fmt: skip
+    scopes = _askable(pending, actor.choice)
     return render_template(
         "member/consent.html",
         pending=pending,
@@ -213,9 +222,11 @@ def _page(pending: PendingView, actor: Actor, words: Words, errors: dict[str, li
         words=words,
         ticked=ticks,
         errors=errors,
+        preview=previewing.preview(db_session(), actor, scopes, client_id=pending.client.id),
+        paused=paused,
         again=url_for("consent.show", request=pending.id),
         may_choose=_may_choose(acting.get_person()),
-        listed=admission.is_listed(db_session(), pending.client.id),
+        listed=pending.listed,
     )
 
 

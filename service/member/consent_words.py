@@ -22,7 +22,7 @@ from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.plan_file import Plan
 
-TEXT_VERSION = "2026-3"
+TEXT_VERSION = "2026-4"
 EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
@@ -36,11 +36,12 @@ RETURNING = {"online": "online_access", "offline": "offline_access"}
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to tick or choose."""
+    """One thing to tick or choose; `parts` have a box each below it."""
 
     key: str
     name: str
     description: str = ""
+    parts: tuple["Item", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class Words:
         """The keys of the data types on the page."""
         return frozenset(item.key for group in self.groups for item in group.items)
 
+    @property
+    def part_keys(self) -> frozenset[str]:
+        """The keys of the parts of data types that have boxes on the page."""
+        return frozenset(part.key for group in self.groups for item in group.items for part in item.parts)
+
     def as_shown(self) -> dict[str, Any]:
         """The words as they are kept with the answer."""
         return asdict(self)
@@ -103,7 +109,7 @@ def compose(
     language: str,
 ) -> Words:  # fmt: skip
     """The words for this app, these scopes (after policy), this member and this person, in the page's language."""
-    groups = _groups(scopes)
+    groups = groups_of(scopes)
     return Words(
         text_version=TEXT_VERSION,
         education_version=EDUCATION_VERSION,
@@ -176,7 +182,8 @@ def _everything(scopes: ScopeSet, plan: Plan) -> str:
     )
 
 
-def _groups(scopes: ScopeSet) -> tuple[Group, ...]:
+def groups_of(scopes: ScopeSet) -> tuple[Group, ...]:
+    """The data types of these scopes, under their heads, as a person ticks them."""
     kinds = data_types.asked(scopes)
     found = []
     for head, title in data_types.HEADS.items():
@@ -190,7 +197,10 @@ def _item(scopes: ScopeSet, kind: data_types.DataType) -> Item:
     parts = data_types.parts(scopes, kind)
     if not parts:
         return Item(kind.key, str(kind.name), str(kind.description))
-    return Item(kind.key, str(kind.name), gettext("Only these: %(parts)s.", parts=", ".join(parts)))
+    if boxes := data_types.boxes(scopes, kind):
+        below = tuple(Item(key, part.name) for key, part in boxes.items())
+        return Item(kind.key, str(kind.name), gettext("Only the parts that are ticked below."), below)
+    return Item(kind.key, str(kind.name), gettext("Only these: %(parts)s.", parts=parts[0].name))
 
 
 def _sensitive_intro() -> str:
@@ -228,6 +238,7 @@ def _offline(scopes: ScopeSet, client: ClientView) -> tuple[Item, ...]:
 def _afterwards(client: ClientView, plan: Plan) -> tuple[str, ...]:
     return (
         gettext("You can stop sharing at any time: sign in, open App Management Console and press Revoke."),
+        gettext("There you can also pause the app, share less with it, and see what it has read."),
         gettext(
             "Stopping does not remove what %(app)s has already received. The app's own policy says how it keeps it.",
             app=client.name,

@@ -18,6 +18,10 @@ _MISSING: dict[str, str | list[Any] | dict[Any, Any]] = {
     "validator_failed": N_("Please choose one."),
 }
 
+_NO_DATE: dict[str, str | list[Any] | dict[Any, Any]] = {
+    "required": N_("Give the date as year, month and day, for example 2026-12-31."),
+    "invalid": N_("Give the date as year, month and day, for example 2026-12-31."),
+}
 _SAY = N_("Please tell us what happened.")
 _LONG = N_("This is longer than 2,000 characters. Please shorten it.")
 
@@ -45,6 +49,7 @@ class ConsentAnswer(Schema):
     shown = fields.String(required=True, validate=validate.Length(equal=64))
     answer = fields.Enum(Answer, by_value=True, required=True)
     data = fields.List(fields.String(validate=validate.OneOf([kind.key for kind in DATA_TYPES])), load_default=list)
+    part = fields.List(fields.String(validate=validate.Length(max=200)), load_default=list)
     sensitive = fields.List(fields.Enum(SensitiveClass, by_value=True), load_default=list)
     duration = fields.Enum(Duration, by_value=True, load_default=Duration.THIRTEEN_MONTHS)
     offline = fields.Boolean(load_default=False)
@@ -53,8 +58,21 @@ class ConsentAnswer(Schema):
     @pre_load
     def _read_ticks(self, given: Any, **_kwargs: Any) -> Any:
         # A form sends one name several times, once for each tick.
-        several = {name: given.getlist(name) for name in ("data", "sensitive")}
-        return {**given.to_dict(), **several}
+        return {**given.to_dict(), **{name: given.getlist(name) for name in ("data", "part", "sensitive")}}
+
+
+class NarrowerAccess(Schema):
+    """What is left ticked of what an app may see, and the last day on which it may."""
+
+    data = fields.List(fields.String(validate=validate.Length(max=40)), load_default=list)
+    part = fields.List(fields.String(validate=validate.Length(max=200)), load_default=list)
+    sensitive = fields.List(fields.String(validate=validate.Length(max=40)), load_default=list)
+    offline = fields.Boolean(load_default=False)
+    last_day = fields.Date(required=True, error_messages=_NO_DATE)
+
+    @pre_load
+    def _read_ticks(self, given: Any, **_kwargs: Any) -> Any:
+        return {**given.to_dict(), **{name: given.getlist(name) for name in ("data", "part", "sensitive")}}
 
 
 class GallerySearch(Schema):

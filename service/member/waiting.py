@@ -22,6 +22,11 @@ def find_waiting() -> PendingView | None:
     return waiting
 
 
+def note_waiting(pending: PendingView) -> None:
+    """Keep what a page has looked up itself, so that it is not looked up again for the frame around it."""
+    g.waiting = pending
+
+
 def _find_id() -> str | None:
     # In the form or address of the consent screen; inside `next` on the way there (sign-in, registration, password).
     if request.blueprint == "consent":

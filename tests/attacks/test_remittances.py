@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.plan.models import IdKind, ProviderGroup, ProviderIdentifier, ProviderStaff, Remittance
 from service.plan.remittances import remittance_files
-from service.provider.remittances.remittance_csv import plain_cell
+from service.spreadsheets import plain_cell
 from tests.accounts.visitor import Visitor
 from tests.factories import make_entry, make_group, make_portal_staff
 from tests.plan.era import Interchange, load_shared_groups, payee, shared, transaction

@@ -1,12 +1,15 @@
 """Messages to the servers of apps: what is told, of whom, signed, and what is not."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from consent import grants, representatives
-from consent.models import Basis, Duration, EndedBy, Grant, RepresentativeLink, Subject
+from consent import grant_changes, grants, representatives
+from consent.grant_changes import Narrower
+from consent.models import Basis, Duration, EndedBy, Grant, GrantChange, RepresentativeLink, Subject
+from consent.scopes import parse
 from oauth.apps import disabling, reviews
 from oauth.apps.models import Developer
 from oauth.webhooks import grant_events
@@ -151,3 +154,34 @@ def test_suspension_resumption_and_the_end_of_an_app_are_told(post: Post) -> Non
     post.work()
     assert sorted(post.server.events) == ["app.resumed", "app.retired", "app.suspended"]
     assert [event for event, _, _ in post.states()] == ["app.suspended", "app.resumed", "app.retired"]
+
+
+def test_pause_resumption_and_narrowing_are_told_each_once_with_their_moment(post: Post, clock: MovableClock) -> None:
+    post.listen()
+    grant_id = post.connect()
+
+    def act(deed: Any) -> None:
+        with Committing(post.ada.app) as session:
+            account = session.get_one(Account, post.desk.account.id)
+            choice = representatives.right_for(session, account, post.desk.member.id)
+            assert choice is not None
+            deed(session, session.get_one(Grant, grant_id), account, choice)
+
+    def narrower(session: Session, grant: Grant, account: Account, choice: Any) -> None:
+        left = Narrower(parse("openid patient/Coverage.rs"), frozenset(), False, grant.expires_at)
+        grant_changes.narrow(session, grant, left, account, choice)
+
+    # Within one turn of the worker none of them is lost, and a second pause is another one.
+    for deed in (grant_changes.pause, grant_changes.resume, narrower, grant_changes.pause):
+        act(deed)
+    post.work()
+    post.work()
+    assert sorted(post.server.events) == ["grant.narrowed", "grant.paused", "grant.paused", "grant.resumed"]
+    with Committing(post.ada.app) as session:
+        moments = {change.at.isoformat() for change in session.scalars(select(GrantChange))}
+    assert {taken.told["timestamp"] for taken in post.server.taken} == moments
+    assert all(set(taken.told["data"]) == {"client_id", "patient", "sub"} for taken in post.server.taken)
+    clock.advance(60)
+    post.revoke(grant_id)
+    post.work()
+    assert post.server.events[-1] == "grant.revoked" and len(post.server.events) == 5

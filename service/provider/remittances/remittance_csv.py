@@ -1,7 +1,6 @@
 """A remittance as CSV: a row for each claim, each of its service lines, and each provider adjustment."""
 
 import csv
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from io import StringIO
@@ -10,13 +9,13 @@ from typing import Any
 from service.plan.models import Remittance, RemittanceClaim, RemittanceLine
 from service.plan.remittances import adjustment_words
 from service.plan.remittances.remittance_search import ClaimDetail, Detail
+from service.spreadsheets import plain_cell
 
 HEADER = (
     "Row", "Payment number", "Payment date", "Payment method", "Claim number", "Patient control number",
     "Member number", "Patient", "Claim status", "Service from", "Service to", "Procedure", "Revenue code", "Units",
     "Charge", "Allowed", "Paid", "Patient's part", "Adjustments", "Remarks",
 )  # fmt: skip
-_STARTS_A_FORMULA = frozenset("=+-@\t\r\n|%")
 Cell = str | None
 
 
@@ -29,13 +28,6 @@ def render(found: Detail) -> str:
         writer.writerows(_claim_rows(found.remittance, detail))
     writer.writerows(_provider_rows(found.remittance))
     return out.getvalue()
-
-
-def plain_cell(text: str | None) -> str:
-    """A text as a cell that no spreadsheet runs (security.md 154); also where full-width signs or blanks come first."""
-    text = text or ""
-    first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
-    return f"'{text}" if text[:1] in _STARTS_A_FORMULA or first in _STARTS_A_FORMULA else text
 
 
 def _claim_rows(remittance: Remittance, detail: ClaimDetail) -> Iterable[list[str]]:

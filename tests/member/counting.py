@@ -1,0 +1,41 @@
+"""Counts the SQL statements of a page: those of the ORM and those on the driver's own cursor, without transactions."""
+
+import re
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, event
+
+_BETWEEN = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA|SET)\b", re.I)
+
+
+class Statements:
+    """Every statement that the database was sent since the last `clear`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.said: list[str] = []
+        self._is_postgresql = engine.dialect.name == "postgresql"
+        event.listen(engine, "connect", self._listen)
+        # Connections from before would not be heard.
+        engine.dispose()
+
+    def clear(self) -> None:
+        """Forget what was said so far."""
+        self.said.clear()
+
+    def _listen(self, connection: Any, _record: object) -> None:
+        if not self._is_postgresql:
+            connection.set_trace_callback(self._note)
+            return
+        note = self._note
+
+        class Heard(psycopg.Cursor[Any]):
+            def execute(self, query: Any, params: Any = None, **given: Any) -> Any:
+                note(str(query))
+                return super().execute(query, params, **given)
+
+        connection.cursor_factory = Heard
+
+    def _note(self, text: str) -> None:
+        if not _BETWEEN.match(text):
+            self.said.append(" ".join(text.split()))

@@ -1,0 +1,144 @@
+"""What an app has read, told from the audit stream by day and type, and all of it to download."""
+
+import csv
+import re
+from datetime import UTC, date, datetime, timedelta
+from io import StringIO
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from consent import activity
+from oauth.models import Client
+from service.audit import AuditEvent, Outcome
+from tests.conftest import MovableClock
+from tests.factories import make_account
+from tests.member.console import connected
+from tests.member.pages import Reader, represent
+from tests.oauth.desk import Desk
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def test_days_are_told_in_plain_words_and_counts(desk: Desk) -> None:
+    app = connected(desk)
+    app.used("ExplanationOfBenefit", 14, detail={"included": {"Practitioner": 2}})
+    app.used("ExplanationOfBenefit", 1)
+    app.used("Observation", 0)
+    app.used("Observation", 3, outcome=Outcome.REFUSED)
+
+    page = app.reader.get(f"/apps/{app.grant.id}/activity").text
+
+    assert "Claims and costs: 13 records, asked 2 times" in page
+    assert "Doctors, pharmacies and other providers: 2 records, with something else" in page
+    assert "Test results and measurements: 0 records, asked once" in page
+    assert "Refused once: that was not shared." in page
+    assert "Not yet" not in page and "Connected (<" in page
+
+
+def test_what_the_api_really_sent_is_what_is_told(desk: Desk) -> None:
+    app = connected(desk)
+    assert app.api.get("Coverage").status_code == 200
+    assert app.api.get("Observation/nobody").status_code == 404
+
+    page = app.reader.get(f"/apps/{app.grant.id}/activity").text
+
+    assert "Insurance coverage: 0 records, asked once" in page and "Refused once" in page
+
+
+def test_an_app_that_never_came_says_so(desk: Desk) -> None:
+    app = connected(desk)
+    page = app.reader.get(f"/apps/{app.grant.id}/activity").text
+    assert "The app has not read anything." in page and "Not yet" in page and "Earlier days" not in page
+
+
+def test_a_day_is_one_of_the_plans_zone(desk: Desk) -> None:
+    app = connected(desk)
+    # 3 o'clock in the morning of UTC is the evening before in New York.
+    late, early = datetime(2026, 3, 5, 3, tzinfo=UTC), datetime(2026, 3, 5, 12, tzinfo=UTC)
+    with desk.session() as session:
+        for at in (late, early):
+            session.add(
+                AuditEvent(
+                    at=at, tag="fhir:Coverage:search", outcome=Outcome.SUCCESS, grant_id=app.grant.id,
+                    resource_type="Coverage", count=2,
+                )
+            )  # fmt: skip
+    with desk.session() as session:
+        told = activity.of_grant(session, app.grant.id, NEW_YORK)
+    assert [(day.day, day.records["coverage"]) for day in told.days] == [(date(2026, 3, 5), 2), (date(2026, 3, 4), 2)]
+    assert told.last_used == early
+
+
+def test_earlier_days_are_on_further_pages(desk: Desk, clock: MovableClock) -> None:
+    app = connected(desk)
+    for _ in range(4):
+        app.used("Coverage", 1)
+        clock.advance(timedelta(days=25).total_seconds())
+    rosa, seen, page = Reader(desk, desk.account), [], f"/apps/{app.grant.id}/activity"
+    while page:
+        text = rosa.get(page).text
+        seen.append(text.count('class="ls-day"'))
+        more = re.search(r'activity\?before=([0-9-]{10})">Earlier days', text)
+        page = f"/apps/{app.grant.id}/activity?before={more[1]}" if more else ""
+    assert seen == [2, 2] and "The latest days" in text
+    for odd in ("2026-13-01", "yesterday", "0001-01-01", "9999-12-31", "x" * 3_000):
+        assert rosa.get(f"/apps/{app.grant.id}/activity?before={odd}").status_code == 200
+    assert "before that day" in rosa.get(f"/apps/{app.grant.id}/activity?before=2001-01-01").text
+
+
+def test_all_of_it_is_downloaded_as_table_and_for_programs(desk: Desk) -> None:
+    rosa = Reader(desk, desk.account)
+    used, paused, ended = (connected(desk, rosa) for _ in range(3))
+    used.used("ExplanationOfBenefit", 5)
+    used.used("Coverage", 1)
+    paused.press("pause")
+    ended.press("revoke")
+    with desk.session() as session:
+        session.get_one(Client, used.app.id).name = "=HYPERLINK(0)"
+
+    table, told = rosa.get("/apps/export.csv"), rosa.get("/apps/export.json")
+
+    rows = list(csv.DictReader(StringIO(table.data.decode("utf-8-sig"))))
+    assert table.mimetype == "text/csv" and 'filename="apps.csv"' in table.headers["Content-Disposition"]
+    mine = [row for row in rows if row["Status"] == "Shared"]
+    assert [(row["App"], row["Types of information"], row["Records"], row["Requests"]) for row in mine] == [
+        ("'=HYPERLINK(0)", "Claims and costs", "5", "1"), ("'=HYPERLINK(0)", "Insurance coverage", "1", "1"),
+    ]  # fmt: skip
+    assert [(row["Status"], row["Ended by"], row["Records"]) for row in rows if row not in mine] == [
+        ("Ended", "by you", "0"), ("Paused", "", "0"),
+    ]  # fmt: skip
+    apps = {one["client_id"]: one for one in told.get_json()["apps"]}
+    assert apps[used.app.id]["days"][0]["read"] == [
+        {"type": "claims", "name": "Claims and costs", "records": 5, "requests": 1},
+        {"type": "coverage", "name": "Insurance coverage", "records": 1, "requests": 1},
+    ]
+    assert apps[ended.app.id]["status"] == "Ended" and apps[paused.app.id]["status"] == "Paused"
+    single = rosa.get(f"/apps/{used.grant.id}/activity.json").get_json()["apps"]
+    assert [one["client_id"] for one in single] == [used.app.id]
+    with desk.session() as session:
+        rows_of_audit = session.scalars(select(AuditEvent).where(AuditEvent.tag == "member:apps:export")).all()
+    assert [(row.count, (row.detail or {})["form"]) for row in rows_of_audit] == [(3, "csv"), (3, "json"), (1, "json")]
+
+
+def test_a_representative_downloads_only_what_they_gave(desk: Desk) -> None:
+    with desk.session() as session:
+        dana = make_account(session)
+    represent(desk, dana, desk.member)
+    hers, own = connected(desk, Reader(desk, dana)), connected(desk)
+    own.used("Coverage", 1)
+
+    told = hers.reader.get("/apps/export.json").get_json()
+
+    assert [one["client_id"] for one in told["apps"]] == [hers.app.id]
+    assert own.app.id not in hers.reader.get("/apps/export.csv").text
+    both = own.reader.get("/apps/export.json").get_json()
+    assert {one["client_id"] for one in both["apps"]} == {hers.app.id, own.app.id}
+
+
+def test_the_pages_want_a_fresh_password(desk: Desk, clock: MovableClock) -> None:
+    app = connected(desk)
+    clock.advance(301)
+    for path in ("activity", "activity.csv", "activity.json", "receipt.pdf", "receipt.json", "decision", "narrow"):
+        assert "/confirm-password" in app.reader.get(f"/apps/{app.grant.id}/{path}").location
+    assert "/confirm-password" in app.reader.get("/apps/export.csv").location
