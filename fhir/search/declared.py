@@ -342,6 +342,7 @@ PRIMARY_DATES: Mapping[str, str] = {"Coverage": "period"}
 """Types that R4 gives no date parameter: the element by which they are put in order of time."""
 
 PATIENT_DEFINITIONS: Mapping[str, str] = {
+    "Consent": R4 + "clinical-patient",
     "ExplanationOfBenefit": CARIN + "explanationofbenefit-patient",
     "Media": R4 + "Media-patient",
     "Provenance": R4 + "Provenance-patient",
