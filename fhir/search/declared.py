@@ -349,51 +349,12 @@ PRIMARY_DATES: Mapping[str, str] = {"Coverage": "period"}
 """Types that R4 gives no date parameter: the element by which they are put in order of time."""
 
 PATIENT_DEFINITIONS: Mapping[str, str] = {
+    "Consent": R4 + "clinical-patient",
     "ExplanationOfBenefit": CARIN + "explanationofbenefit-patient",
     "Media": R4 + "Media-patient",
     "Provenance": R4 + "Provenance-patient",
 }
 """Where `patient` is defined for types that US Core does not give it."""
-
-_PROVIDERS = ("Organization", "Practitioner", "PractitionerRole")
-_PEOPLE = ("Patient", "RelatedPerson")
-_ACTORS = ("Device", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson")
-TARGETS: Mapping[str, tuple[str, ...]] = {
-    "agent": _ACTORS,
-    "author": _ACTORS,
-    "care-team": ("CareTeam",),
-    "condition": ("Condition",),
-    "coverage": ("Coverage",),
-    "custodian": ("Organization",),
-    "derived-from": ("DocumentReference", "Media", "Observation", "QuestionnaireResponse"),
-    "encounter": ("Encounter",),
-    "endpoint": ("Endpoint",),
-    "general-practitioner": _PROVIDERS,
-    "goal": ("Goal",),
-    "has-member": ("Observation", "QuestionnaireResponse"),
-    "insurer": ("Organization",),
-    "location": ("Location",),
-    "medication": ("Medication",),
-    "organization": ("Organization",),
-    "partof": ("Organization",),
-    "payee": (*_PROVIDERS, *_PEOPLE),
-    "payor": ("Organization", *_PEOPLE),
-    "performer": _ACTORS,
-    "practitioner": ("Practitioner",),
-    "prescription": ("MedicationRequest",),
-    "provider": _PROVIDERS,
-    "questionnaire": ("Questionnaire",),
-    "requester": _ACTORS,
-    "result": ("Observation",),
-    "service-provider": ("Organization",),
-    "specimen": ("Specimen",),
-    "CareTeam.participant": ("CareTeam", "Organization", "Practitioner", "PractitionerRole", *_PEOPLE),
-    "DiagnosticReport.performer": ("CareTeam", *_PROVIDERS),
-    "Encounter.participant": ("Practitioner", "PractitionerRole", "RelatedPerson"),
-    "ExplanationOfBenefit.care-team": _PROVIDERS,
-    "Observation.performer": ("CareTeam", *_PROVIDERS, *_PEOPLE),
-}
-"""What a reference parameter may point to, by its name, or by type and name where they differ; else to any type."""
 
 MODIFIERS: Mapping[Kind, tuple[str, ...]] = {
     Kind.TOKEN: ("not",),
@@ -402,6 +363,3 @@ MODIFIERS: Mapping[Kind, tuple[str, ...]] = {
     Kind.REFERENCE: ("identifier",),
 }
 """What each kind takes besides `missing`; a reference also a type it may point to, an identifier `of-type`."""
-
-CHAINS: Mapping[str, tuple[str, ...]] = {"PractitionerRole.practitioner": ("identifier", "name")}
-"""Parameters of the target that a search may ask for through a reference (`practitioner.name`)."""

@@ -1,6 +1,6 @@
 """The search parameters, declared once: index columns, search parsing and the CapabilityStatement are made from here.
 
-The rows themselves are data, in `fhir.search.declared`.
+The rows themselves are data, in `fhir.search.declared`, with `targets` and `combinations` beside it.
 """
 
 from collections import defaultdict
@@ -10,18 +10,17 @@ from fhir.compartment import PATIENT_ELEMENT, TYPES
 from fhir.search.declared import (
     ARRAYS,
     CARIN,
-    CHAINS,
     DATES,
     DECLARED,
     MODIFIERS,
     NAMED,
     PATIENT_DEFINITIONS,
     R4,
-    TARGETS,
     US_CORE,
     Column,
     Kind,
 )
+from fhir.search.targets import CHAINS, TARGETS
 
 
 @dataclass(frozen=True, slots=True)

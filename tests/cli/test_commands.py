@@ -71,6 +71,17 @@ def test_fhir_files_are_loaded_again_without_change_and_bad_lines_put_aside(
     assert (settings.var / "rejected.ndjson").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_index_is_made_anew_and_the_page_of_parameters_printed(app: Flask, tmp_path: Path) -> None:
+    runner = app.test_cli_runner()
+    (tmp_path / "Patient.ndjson").write_text(json.dumps({"resourceType": "Patient", "id": "p-1"}) + "\n")
+    runner.invoke(args=["fhir", "load", str(tmp_path)])
+
+    told = runner.invoke(args=["fhir", "reindex"])
+
+    assert (told.exit_code, told.stdout) == (0, "1 looked at, 0 changed.\n")
+    assert runner.invoke(args=["fhir", "search-parameters"]).stdout.startswith("# Search parameters")
+
+
 def test_a_folder_without_fhir_files_is_told_in_plain_words(app: Flask, tmp_path: Path) -> None:
     told = app.test_cli_runner().invoke(args=["fhir", "load", str(tmp_path)])
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.fhir.records import CATEGORY, LOINC, claim, concept, observation, patient, provenance, to
+from tests.fhir.records import CATEGORY, ICD, LOINC, claim, concept, observation, patient, provenance, to
 
 MEMBER, NEIGHBOUR = "member", "neighbour"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -97,6 +97,8 @@ def _of_member() -> list[dict[str, Any]]:
               item=[{"sequence": 1, "servicedDate": "2026-02-12"},
                     {"sequence": 2, "servicedPeriod": {"start": "2026-03-01", "end": "2026-03-03"}}]),
         claim("c4", MEMBER, "2026-03-10", use="preauthorization", created=None),
+        claim("sensitive", MEMBER, diagnosis=[{"sequence": 1, "diagnosisCodeableConcept": concept(ICD, "F10.20")}]),
+        provenance("of-sensitive", f"Patient/{MEMBER}", "ExplanationOfBenefit/sensitive", "Observation/by-plan"),
         provenance("of-claim", f"Patient/{MEMBER}", "ExplanationOfBenefit/c1"),
         provenance("of-member", f"Patient/{MEMBER}"),
     ]  # fmt: skip

@@ -42,6 +42,17 @@ def test_pages_follow_each_other_without_loss_or_repetition(api: Api, engine: En
     assert "late" not in seen
 
 
+def test_pages_keep_the_order_asked_for(api: Api) -> None:
+    for sort in ("_sort=-type,service-date", "_sort=created,-_id", "_sort=status,type,-created"):
+        whole = api.ids(f"ExplanationOfBenefit?{sort}")
+        found = bundle(api.get(f"ExplanationOfBenefit?{sort}&_count=1"))
+        seen = [one["resource"]["id"] for one in found["entry"]]
+        while address := next_link(found):
+            found = bundle(api.get(address))
+            seen += [one["resource"]["id"] for one in found["entry"]]
+        assert seen == whole and len(seen) == 3
+
+
 def test_a_page_link_is_for_its_grant_only(api: Api, connect: Callable[..., Api]) -> None:
     address = next_link(bundle(api.get("Observation?_count=1")))
     stranger = connect()

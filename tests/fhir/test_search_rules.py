@@ -22,6 +22,7 @@ from oauth.tokens.token_problems import InsufficientScope
 from service.db import Base, make_engine
 from tests.conftest import new_schema
 from tests.fhir import searched
+from tests.fhir.records import CATEGORY
 from tests.fhir.searched import MEMBER, MEMBER_ID, NPI, TYPES_OF_IDENTIFIER
 
 BASE = "http://localhost/fhir/r4"
@@ -317,10 +318,26 @@ def test_includes_follow_what_is_asked_and_what_that_refers_to(session: Session)
     assert included("ExplanationOfBenefit", claims, "patient/ExplanationOfBenefit.rs") == set()
     iterated = "_id=c1&_include=ExplanationOfBenefit:patient&_revinclude:iterate=Provenance:target"
     assert included("ExplanationOfBenefit", iterated) == {
-        f"Patient/{MEMBER}", "Provenance/of-claim", "Provenance/of-member",
+        f"Patient/{MEMBER}", "Provenance/of-claim", "Provenance/of-member", "Provenance/of-sensitive",
     }  # fmt: skip
     everything = included("ExplanationOfBenefit", "_include=*")
     assert f"Patient/{MEMBER}" in everything and "Organization/clinic" in everything
+
+
+def test_what_comes_along_is_filtered_like_what_is_found(session: Session) -> None:
+    def included(access: Access) -> set[str]:
+        page = page_of(session, "Provenance", "_id=of-sensitive&_include=Provenance:target", access)
+        return {f"{one.type}/{one.id}" for one in page.included}
+
+    scope = "patient/*.rs"
+    facts = GrantFacts("g", "a", "c", "m", MEMBER, scope, scope, scope, frozenset({"substance_use"}))
+    ordinary = {f"Patient/{MEMBER}", "Observation/by-plan"}
+    assert included(member()) == ordinary
+    assert included(policy.access_for_grant(facts)) == ordinary | {"ExplanationOfBenefit/sensitive"}
+    granular = f"patient/Provenance.rs patient/Patient.s patient/Observation.rs?category={CATEGORY}|"
+    assert included(member(f"{granular}vital-signs")) == set()
+    assert included(member(f"{granular}laboratory")) == {"Observation/by-plan"}
+    assert page_of(session, "ExplanationOfBenefit", "_count=0").total == 4
 
 
 def test_totals_and_counts(session: Session) -> None:
