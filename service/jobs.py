@@ -59,13 +59,14 @@ class Worker:
         self._stop = threading.Event()
         self._pauses: dict[str, float] = {}
         self._due: dict[str, float] = {}
+        self._fault: BaseException | None = None
 
     def stop(self) -> None:
         """Ask the worker to end after the job at hand."""
         self._stop.set()
 
     def run(self) -> None:
-        """Run until stopped."""
+        """Run until stopped; raises what a job raised that it could not have expected."""
         elapsed = 0.0
         apart = [threading.Thread(target=self._run_apart, args=(job,)) for job in self._jobs if job.apart]
         for thread in apart:
@@ -78,10 +79,16 @@ class Worker:
             elapsed += _TICK
         for thread in apart:
             thread.join()
+        if self._fault is not None:
+            raise self._fault
 
     def _run_apart(self, job: Job) -> None:
-        while not self._stop.is_set():
-            self._stop.wait(self._run(job))
+        try:
+            while not self._stop.is_set():
+                self._stop.wait(self._run(job))
+        except BaseException as fault:  # noqa: BLE001 (a thread that died unseen would leave its job undone for ever)
+            self._fault = fault
+            self._stop.set()
 
     def run_once(self) -> None:
         """Run every job once, now."""

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -53,6 +54,34 @@ def test_a_worker_runs_until_it_is_stopped(engine: Engine, settings: Settings) -
         worker.stop()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_long_job_apart_keeps_nobody_waiting(engine: Engine, settings: Settings) -> None:
+    turns, ended = threading.Semaphore(0), threading.Event()
+
+    def long(_sessions: sessionmaker[Session], _settings: Settings) -> None:
+        ended.wait(20)
+
+    every = [Job("long", 1, long, apart=True), Job("turn", 0.1, lambda _sessions, _settings: turns.release())]
+    worker = Worker(make_sessions(engine), settings, every)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        assert turns.acquire(timeout=20)
+        assert turns.acquire(timeout=20)
+    finally:
+        worker.stop()
+        ended.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_job_apart_that_breaks_ends_the_worker_with_its_fault(engine: Engine, settings: Settings) -> None:
+    def breaks(_sessions: sessionmaker[Session], _settings: Settings) -> None:
+        raise LookupError("unexpected")
+
+    with pytest.raises(LookupError):
+        Worker(make_sessions(engine), settings, [Job("breaks", 1, breaks, apart=True)]).run()
 
 
 def test_the_janitor_deletes_what_is_over_and_nothing_live(engine: Engine, settings: Settings) -> None:

@@ -37,7 +37,7 @@ from service.web import UNAVAILABLE
 
 SLICE_SECONDS = 3.0
 """How long one turn works before it looks whether it should stop."""
-PAGE = 500
+PAGE = 1_000
 SLICE = 100
 """Members of a list that are exported together."""
 FILE_LINES = 50_000
@@ -71,8 +71,12 @@ class TooMuch(Exception):
 def run(sessions: sessionmaker[Session], settings: Settings) -> None:
     """Work on exports for some seconds, or until none is left to work on."""
     until = time.monotonic() + SLICE_SECONDS
-    while time.monotonic() < until and _advance_one(sessions, settings):
-        pass
+    try:
+        while time.monotonic() < until and _advance_one(sessions, settings):
+            pass
+    except UNAVAILABLE as away:
+        # Nothing of the page was kept; the next turn begins with it.
+        log.warning("export_postponed", problem=type(away).__name__)
 
 
 def _advance_one(sessions: sessionmaker[Session], settings: Settings) -> bool:

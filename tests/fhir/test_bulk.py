@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
@@ -14,8 +14,9 @@ from fhir import store
 from fhir.bulk import files, groups, standing, work
 from fhir.bulk.models import BulkExport, BulkFile, GroupKind
 from fhir.loading import ingest
+from fhir.storage import statements
 from service.audit import AuditEvent
-from service.db import make_sessions
+from service.db import driver_cursor, make_sessions
 from service.plan.models import Member
 from tests.conftest import MovableClock
 from tests.factories import make_member
@@ -273,3 +274,31 @@ def test_a_group_is_exported_for_who_is_in_it(
     assert keys(later) == {f"{one['resourceType']}/{one['id']}" for one in records.record_of(loaded)}, (
         "the new one's whole"
     )
+
+
+def test_a_sweep_goes_by_an_index_however_large_the_table(
+    engine: Engine, session: Session, monkeypatch: pytest.MonkeyPatch, system: Access
+) -> None:
+    some = [
+        records.claim(f"c-{number}-{claim}", f"p-{number}", f"2026-01-{claim + 1:02}")
+        for number in range(60)
+        for claim in range(20)
+    ]
+    assert ingest.load_resources(engine, some, access=system).rejected == 0
+    session.execute(text("ANALYZE"))
+    asked: list[tuple[str, tuple[Any, ...]]] = []
+    monkeypatch.setattr(statements, "_fetch", lambda _session, text, values: asked.append((text, values)) or [])
+    claims = "ExplanationOfBenefit"
+    store.sweep(session, system, store.Sweep(claims, until=2**60), "c-3", 100)
+    store.sweep(session, system, store.Sweep(claims, patients=frozenset({"p-1", "p-2"}), since=1), "", 100)
+    everybody, some_members = (_explained(session, *one) for one in asked)
+
+    for plan in (everybody, some_members):
+        assert "SCAN resource" not in plan and "Seq Scan" not in plan, plan
+    assert "Sort" not in everybody and "TEMP B-TREE" not in everybody, "in order of ids as it comes"
+
+
+def _explained(session: Session, sql: str, values: tuple[Any, ...]) -> str:
+    dialect = session.get_bind().dialect.name
+    explain = "EXPLAIN" if dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+    return str(driver_cursor(session).execute(f"{explain} {sql}", values).fetchall())
