@@ -187,7 +187,7 @@ def test_a_claim_that_becomes_anothers_takes_its_history_along(session: Session)
     assert claims_of(session, present) == ["moved"]
     access = policy.provider_authority(session, former, PortalFunction.CLAIMS, reason="tests")
     with pytest.raises(NotFound):
-        store.history(session, access, CLAIM, "moved").page
+        store.history(session, access, CLAIM, "moved")
     assert session.scalars(select(StoredVersion.provider_id)).all() == [None]
 
 
