@@ -15,7 +15,7 @@ from statistics import median
 from argon2.low_level import Type, verify_secret
 from rich.console import Console
 
-from bench import WITHOUT_FSYNC, cpu, data, databases, loading, peers, report, revoking, server
+from bench import WITHOUT_FSYNC, cpu, data, databases, fhir_loading, loading, peers, report, revoking, server
 from bench.cases import SLOTS, Case, every_case, revocations, token_checks
 from bench.databases import Database
 from bench.load import Load, Reply, Work
@@ -102,11 +102,13 @@ def _measure(
         memory = shipped.server.resident_megabytes()
         revoked = _revoke_under_load(shipped, material)
     loaded = loading.measure(database.url, folder, members=form.members)
+    fhir_loaded = fhir_loading.measure(database, folder, members=form.members)
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
     report.show(console, database.name, found, memory)
     report.show_revoking(console, revoked)
     report.show_loading(console, loaded)
+    report.show_fhir_loading(console, fhir_loaded)
     return [f"{database.name}, {name}" for name in report.gross_losses(found)]
 
 

@@ -7,6 +7,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from bench.fhir_loading import FhirLoaded
 from bench.loading import Loaded
 from bench.revoking import Revoked
 
@@ -43,6 +44,8 @@ _BESIDE: Mapping[str, tuple[str, Target]] = {
 }
 """Other people's servers: the case of ours that is divided by theirs, and what that must reach."""
 MEMORY = Target(150, 110)
+LOAD_ALONE, LOAD_TOGETHER = Target(0.40, 0.55), Target(0.20, 0.30)
+"""A load of FHIR files divided by a COPY of the raw lines: in one process, and on both cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +179,20 @@ def _base_of(name: str) -> str:
     if plain == _COMPRESSED:
         return name.replace(_COMPRESSED, _PLAIN)
     return ARGON2 if plain == SIGN_IN else BASE
+
+
+def show_fhir_loading(console: Console, loaded: FhirLoaded) -> None:
+    """How fast FHIR files are loaded, beside raw rows."""
+    raw = loaded.raw
+    console.print(
+        f"FHIR load of {loaded.resources:,} resources by schema: raw rows {raw.wall:,.0f} a second, "
+        f"{raw.cpu:,.0f} by CPU-s"
+    )
+    for name, rate, target in (
+        ("one process", loaded.alone, LOAD_ALONE), ("both cores", loaded.together, LOAD_TOGETHER),
+    ):  # fmt: skip
+        console.print(
+            f"  {name}: {rate.wall:,.0f} a second, ratio {rate.wall / raw.wall:.2f} (floor {target.floor}, goal "
+            f"{target.goal}); {rate.cpu:,.0f} by CPU-s, ratio {rate.cpu / raw.cpu:.2f}"
+        )
+    console.print()

@@ -27,6 +27,7 @@ from service import audit
 BATCH = 2_000
 _BATCH_BYTES = 32 * 1024 * 1024
 _WAITING_AT_ONCE = 500
+_SQLITE_PAGES_KIB = 64 * 1024
 _MOST_MISSING = 100_000
 # What a database has against one row; everything else is about the database itself.
 _ROW_REFUSED = (
@@ -160,6 +161,7 @@ class Batches:
     def _write_at_once(self, batch: _Batch) -> None:
         with self._sessions() as session:
             try:
+                _give_room(session)
                 for part in _parts(batch.found):
                     self._write_part(session, part)
                 self._look_for_references(session, batch.found)
@@ -253,6 +255,12 @@ class Batches:
         if len(summary.problems) < SHOWN:
             summary.problems.append(Reject(one.file, outcome.number, finding.path, finding.rule, finding.hint))
         self._rejects.write(one.file, outcome.number, finding, one.raw, outcome.warnings)
+
+
+def _give_room(session: Session) -> None:
+    # A batch touches pages of every index: SQLite's own 2 MB would write each of them out several times.
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection().exec_driver_sql(f"PRAGMA cache_size = -{_SQLITE_PAGES_KIB}")
 
 
 def _parts(found: Sequence[Found]) -> Iterator[list[Found]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from consent.policy import Access
-from fhir.loading import checkpoints, deletions, examining, reading, workers
+from fhir.loading import checkpoints, deletions, examining, profiles, reading, workers
 from fhir.loading.batches import Batches, Found
 from fhir.loading.examining import Checks, Level, Outcome
 from fhir.loading.faults import Finding, Rejected
@@ -50,10 +50,13 @@ def load(
 
     Goes on where an earlier load of the same files was interrupted, unless it shall begin `again`. `progress` is called
     after each batch with the summary so far; `rejects` and `warnings` are files to write, readable by the owner only.
-    `processes` examine beside this one (None: as many as are worth it). Raises NothingToLoad and Forbidden.
+    `processes` examine beside this one (None: as many as are worth it). Raises NothingToLoad, NoDefinitions and
+    Forbidden.
     """
     _require_loading(access)
     checks = checks or Checks()
+    if checks.definitions is not None:
+        profiles.require_definitions(checks.definitions)
     lists = tuple(delete)
     named = list(paths)
     files = reading.files_of(named) if named or not lists else []

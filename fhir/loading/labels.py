@@ -31,7 +31,8 @@ def labels(resource_type: str, codings: Iterable[tuple[str, str]]) -> frozenset[
     """The sensitive classes of a resource with these codings (system, code); empty when it is ordinary."""
     classified = False
     found: set[str] = set()
-    for system, code in codings:
+    # Most codings of a claim stand in it many times.
+    for system, code in set(codings):
         table = _SYSTEMS.get(system)
         # What the source labelled itself is kept as labelled; it tells no more of the resource than that.
         if (own := _SECURITY.get(system, _NOTHING).get(code)) is not None:

@@ -110,7 +110,7 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise Rejected("too-long", "Send resources of at most 16 MB.")
     if not raw.isascii():
         _require_utf8(raw)
-    if _CONTROL.search(raw):
+    if b"\\u00" in raw and _CONTROL.search(raw):
         raise Rejected("control-character", "Remove control characters; FHIR strings have none but tab and line ends.")
     try:
         found = _decoder.decode(raw)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fhir.loading.definitions import PROFILES, profiles_of
+from fhir.loading.definitions import PROFILES, NoDefinitions, profiles_of
 from fhir.loading.faults import Finding
 
 _Node = Mapping[str, Any]
@@ -34,6 +34,11 @@ def findings(resource: dict[str, Any], definitions: Path | None = None) -> list[
             if len(found) >= _MOST:
                 return list(found)
     return list(found)
+
+
+def require_definitions(definitions: Path) -> None:
+    """Read a folder of definitions; raises NoDefinitions where it holds none that can be read."""
+    _known(definitions)
 
 
 class _Known:
@@ -75,7 +80,13 @@ def _known(definitions: Path | None) -> _Known:
         packed = Path(__file__).with_name(PROFILES).read_bytes()
         return _Known(json.loads(gzip.decompress(packed)))
     folders = [definitions, *(one for one in sorted(definitions.iterdir()) if one.is_dir())]
-    return _Known(profiles_of(one for one in folders if any(one.glob("*.json")) or any(one.glob("*.gz"))))
+    filled = [one for one in folders if any(one.glob("*.json")) or any(one.glob("*.gz"))]
+    if not filled:
+        raise NoDefinitions(definitions)
+    try:
+        return _Known(profiles_of(filled))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise NoDefinitions(definitions) from None
 
 
 def _declared(resource: Mapping[str, Any]) -> list[str]:

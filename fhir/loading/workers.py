@@ -1,5 +1,6 @@
 """Pieces of files examined in other processes, in order, while this one reads and writes."""
 
+import gc
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,12 @@ _lines_in = msgspec.msgpack.Decoder(list[Line])
 _outcomes_in = msgspec.msgpack.Decoder(list[Outcome])
 
 
+def look_for_cycles_rarely() -> None:
+    """Tell the interpreter that what is made from here on dies by itself: looking for cycles costs a load a quarter."""
+    gc.freeze()
+    gc.set_threshold(500_000, 10, 100)
+
+
 def count_for(size: int) -> int:
     """How many processes examine files of so many bytes; none where starting them takes longer."""
     return min(len(os.sched_getaffinity(0)), _MOST) if size >= _WORTH_IT else 0
@@ -33,7 +40,7 @@ def examined(pieces: Iterable[tuple[Path, Piece]], checks: Checks, workers: int)
         for path, piece in pieces:
             yield path, piece, examine(piece.lines, checks)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker) as pool:
         underway: deque[tuple[Path, Piece, Future[bytes]]] = deque()
         for path, piece in pieces:
             underway.append((path, piece, pool.submit(_examine, _lines_out.encode(piece.lines), checks)))
@@ -50,6 +57,11 @@ def _wait(path: Path, piece: Piece, future: "Future[bytes]") -> Examined:
 def _examine(lines: bytes, checks: Checks) -> bytes:
     # Packed by hand: pickling each object costs more than it took to make.
     return _lines_out.encode(examine(_lines_in.decode(lines), checks))
+
+
+def _begin_worker() -> None:
+    look_for_cycles_rarely()
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -19,6 +19,7 @@ from fhir.merges import following
 from fhir.models import StoredResource, StoredVersion, delimited
 from fhir.search.clauses import Dialect
 from fhir.search.declared import DATES, Column
+from fhir.storage import copying
 from fhir.storage.bodies import bodies_of
 from fhir.storage.statements import dialect_of
 from service.clock import now
@@ -276,9 +277,8 @@ def _copy(session: Session, dialect: Dialect, rows: Sequence[tuple[Any, ...]]) -
         connection.executemany(_INSERT.format(columns=columns, marks=", ".join("?" for _ in _COLUMNS)), rows)
         return
     with connection.cursor() as cursor, cursor.copy(_COPY.format(columns=columns)) as copy:
-        copy.set_types(list(_COLUMNS.values()))
-        for row in rows:
-            copy.write_row(row)
+        for block in copying.blocks(list(_COLUMNS.values()), rows):
+            copy.write(block)
 
 
 def _moment() -> int:

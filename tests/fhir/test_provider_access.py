@@ -198,7 +198,7 @@ def test_a_corrected_claim_keeps_its_history_for_its_provider(session: Session) 
     load(session, records.claim("same", "one", "2026-03-02", **of(group)))
     access = policy.provider_authority(session, staff, PortalFunction.CLAIMS, reason="tests")
 
-    assert [one.version for one in store.history(session, access, CLAIM, "same")] == [2, 1]
+    assert [one.version for one in store.history(session, access, CLAIM, "same").page] == [2, 1]
 
 
 def test_a_deleted_claim_is_found_no_more(session: Session) -> None:

@@ -1,0 +1,104 @@
+"""How fast FHIR files are loaded, beside a pure COPY of the same raw lines (on SQLite: executemany)."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench import cpu
+from bench.databases import Database
+from consent.policy import plan_system
+from fhir.loading import ingest
+from fhir.storage import copying
+from service.db import make_engine
+from service.sandbox.plan import stream
+
+# Other members than those of the plan that is measured; each load has its own.
+SEED = 20260103
+_AT_ONCE = 1_000
+_CREATE = "CREATE TABLE raw_lines (id text PRIMARY KEY, body {kind} NOT NULL)"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Resources a second, on the wall and by CPU-second of all processes."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class FhirLoaded:
+    """The rates of raw rows, of a load in one process, and of one with two that examine."""
+
+    resources: int
+    raw: Rate
+    alone: Rate
+    together: Rate
+
+
+def measure(database: Database, folder: Path, *, members: int) -> FhirLoaded:
+    """Write the records of so many members for each case, then put them in raw, and load them by schema."""
+    files = [_write(folder / f"load-{number}.ndjson", members, SEED + number) for number in range(3)]
+    counts = [count for _, count in files]
+    raw, alone, together = (path for path, _ in files)
+    engine = make_engine(database.url, pool_size=2)
+
+    def load(path: Path, processes: int) -> Callable[[], object]:
+        return lambda: ingest.load(engine, [path], access=plan_system("bench"), processes=processes)
+
+    try:
+        return FhirLoaded(
+            sum(counts),
+            _rate(database, counts[0], lambda: _put_raw(engine, raw)),
+            _rate(database, counts[1], load(alone, 0)),
+            _rate(database, counts[2], load(together, 2)),
+        )
+    finally:
+        engine.dispose()
+
+
+def _rate(database: Database, count: int, deed: Callable[[], object]) -> Rate:
+    roots = (os.getpid(), *database.processes())
+    began, used = time.perf_counter(), cpu.seconds_of(*roots)
+    deed()
+    return Rate(count / (time.perf_counter() - began), count / (cpu.seconds_of(*roots) - used))
+
+
+def _put_raw(engine: Any, path: Path) -> None:
+    with engine.begin() as connection:
+        is_sqlite = engine.dialect.name == "sqlite"
+        connection.exec_driver_sql(_CREATE.format(kind="blob" if is_sqlite else "bytea"))
+        driver = connection.connection.driver_connection
+        if is_sqlite:
+            driver.executemany("INSERT INTO raw_lines VALUES (?, ?)", _rows(path))
+        else:
+            with driver.cursor() as cursor, cursor.copy("COPY raw_lines FROM STDIN (FORMAT BINARY)") as copy:
+                for block in copying.blocks(["text", "bytea"], _rows(path)):
+                    copy.write(block)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE raw_lines")
+
+
+def _rows(path: Path) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            yield str(number), line
+
+
+def _write(path: Path, members: int, seed: int) -> tuple[Path, int]:
+    count = 0
+    people = stream.members(members, seed)
+    with path.open("wb") as file:
+        file.writelines(orjson.dumps(one) + b"\n" for one in stream.shared(seed))
+        while some := list(islice(people, _AT_ONCE)):
+            for person in some:
+                for resource in person.resources:
+                    file.write(orjson.dumps(resource) + b"\n")
+                    count += 1
+    return path, count
