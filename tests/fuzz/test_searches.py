@@ -8,17 +8,20 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from consent.policy import plan_system
+from consent.policy import own_record, plan_system
+from consent.representatives import MemberChoice
 from fhir import store
 from fhir.compartment import TYPES
 from fhir.loading import ingest
 from fhir.outcomes import FhirProblem
 from fhir.search import parameters
 from fhir.search import query as searching
+from service.accounts.models import Account
 from service.db import Base, make_engine
+from service.plan.models import Member
 from tests.conftest import new_schema
-from tests.fhir.searched import everything
-from tests.fhir.test_search_rules import BASE, member
+from tests.fhir.searched import MEMBER, everything
+from tests.fhir.test_search_rules import BASE
 from tests.fuzz.conftest import VALUES, trying
 
 NAMES = sorted({one.name for resource_type in TYPES for one in parameters.of(resource_type)})
@@ -101,7 +104,8 @@ def test_every_search_that_means_something_is_run(
 
 def attempt(engine: Engine, kind: str, pairs: list[tuple[str, str]], *, strict: bool, everybody: bool) -> None:
     """Search, and read the page that follows; what is refused names a parameter."""
-    access = plan_system("tests") if everybody else member()
+    own = MemberChoice(Member(id="m", patient_id=MEMBER), None)
+    access = plan_system("tests") if everybody else own_record(Account(id="a"), own)
     try:
         asked = searching.parse(kind, pairs, base=BASE, patient_ids=access.patient_ids, strict=strict)
     except FhirProblem as problem:
