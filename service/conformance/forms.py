@@ -20,11 +20,12 @@ class Control:
 
 @dataclass
 class Form:
-    """One form with its controls in the order of the page, and the words that stand in it."""
+    """One form with its controls in the order of the page, the words in it, and those before it in its section."""
 
     action: str
     controls: list[Control] = field(default_factory=list)
     words: str = ""
+    about: str = ""
 
     def has(self, *names: str) -> bool:
         """Whether there is a control of each of these names."""
@@ -60,12 +61,15 @@ class _Reader(HTMLParser):
         super().__init__()
         self.page = Page()
         self._open: Form | None = None
+        self._section = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take up a form, a control of the one that is open, or a link."""
         given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self._open = Form(given.get("action", ""))
+        if tag == "section":
+            self._section = ""
+        elif tag == "form":
+            self._open = Form(given.get("action", ""), about=self._section)
             self.page.forms.append(self._open)
         elif tag == "a" and given.get("href"):
             self.page.links.append(given["href"])
@@ -79,6 +83,7 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Keep the words of the form."""
+        self._section += data
         if self._open is not None:
             self._open.words += data
 

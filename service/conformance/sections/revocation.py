@@ -89,7 +89,7 @@ def _own_revocations(trial: Trial) -> tuple[Answer, list[Form]]:
     page = trial.browser.open(trial.endpoint("management_endpoint"))
     names = [client.name for client in trial.file.clients]
     every = forms.read(page.text).forms
-    return page, [form for form in every if "revoke" in form.action and any(name in form.words for name in names)]
+    return page, [form for form in every if "revoke" in form.action and any(name in form.about for name in names)]
 
 
 def _require_over(trial: Trial, launch: Launch) -> None:
