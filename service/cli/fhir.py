@@ -68,8 +68,8 @@ def load(
         raise click.ClickException(str(nothing)) from None
     except BrokenProcessPool:
         raise click.ClickException(
-            "A process that examines files was ended, perhaps for want of memory. Run the same command again: it goes on "
-            "behind the last batch."
+            "A process that examines files was ended, perhaps for want of memory. Run the same command again: "
+            "it goes on behind the last batch."
         ) from None
     _tell(summary)
     complete_roster()
