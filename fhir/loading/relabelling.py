@@ -28,9 +28,9 @@ def relabel(sessions: sessionmaker[Session], progress: Callable[[int], None]) ->
     for table in (StoredResource, StoredVersion):
         # Prescriptions follow their Medications.
         for resource_type in sorted(TYPES, key=lambda one: (one != "Medication", one)):
-            while found := _relabel_some(sessions, table, resource_type):
-                looked_at, changed = looked_at + found[0], changed + found[1]
-                progress(found[0])
+            for some, anew in _relabel_type(sessions, table, resource_type):
+                looked_at, changed = looked_at + some, changed + anew
+                progress(some)
     with sessions.begin() as session:
         detail = {"tables": labels.VERSION, "changed": changed}
         audit.record(session, "fhir:resource:relabel", count=looked_at, detail=detail)
@@ -48,13 +48,24 @@ def follow_medications(session: Session, medications: Collection[str]) -> None:
             _label(session, StoredResource, named)
 
 
-def _relabel_some(sessions: sessionmaker[Session], table: _Table, resource_type: str) -> tuple[int, int] | None:
-    with sessions.begin() as session:
-        old = select(table).where(table.type == resource_type, table.labelled_by != labels.VERSION)
-        rows: Sequence[Any] = session.scalars(old.order_by(table.id).limit(_AT_ONCE)).all()
-        if not rows:
-            return None
-        return len(rows), _label(session, table, rows)
+def _relabel_type(
+    sessions: sessionmaker[Session], table: _Table, resource_type: str
+) -> Iterator[tuple[int, int]]:  # fmt: skip
+    """How many were looked at and how many have other labels now, of each transaction."""
+    last: tuple[str, int] = ("", 0)
+    while True:
+        with sessions.begin() as session:
+            old = select(table).where(
+                table.type == resource_type, table.labelled_by != labels.VERSION,
+                # The first comparison is implied by the second; it lets the key start at the right place.
+                table.id >= last[0], tuple_(table.id, table.version) > last,
+            )  # fmt: skip
+            rows: Sequence[Any] = session.scalars(old.order_by(table.id, table.version).limit(_AT_ONCE)).all()
+            if not rows:
+                return
+            last = (rows[-1].id, rows[-1].version)
+            found = len(rows), _label(session, table, rows)
+        yield found
 
 
 def _with_references(session: Session, resource_type: str) -> Iterator[Sequence[StoredResource]]:

@@ -103,6 +103,10 @@ def _body() -> bytes:
     _access()
     if request.mimetype not in _JSON:
         raise UnsupportedBody("Send application/fhir+json.")
+    # A slow body must not hold a transaction, which on SQLite keeps everybody else from writing. Whether the token
+    # stands is asked again in that of the write.
+    web.end_transaction()
+    g.pop("plan_access")
     request.max_content_length = LONGEST
     return request.get_data(cache=False)
 

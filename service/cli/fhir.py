@@ -1,5 +1,6 @@
 """`flask fhir`: the plan's FHIR data."""
 
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import click
@@ -67,6 +68,11 @@ def load(
             )  # fmt: skip
     except (reading.NothingToLoad, defined.NoDefinitions) as nothing:
         raise click.ClickException(str(nothing)) from None
+    except BrokenProcessPool:
+        raise click.ClickException(
+            "A process that examines files was ended, perhaps for want of memory. Run the same command again: "
+            "it goes on behind the last batch."
+        ) from None
     _tell(summary)
     complete_roster()
     if summary.rejected:
