@@ -173,7 +173,7 @@ def _directory_instances(_world: World, who: str) -> Iterator[Ask]:
 def _directory_searches(method: str) -> Asks:
     def asks(_world: World, who: str) -> Iterator[Ask]:
         for resource_type in (*SERVED, *HELD):
-            right = FORBIDDEN if resource_type in SERVED else NOWHERE
+            right = (400,) * 5 if resource_type in SERVED else NOWHERE
             if method == "POST":
                 path = f"{DIRECTORY}/{resource_type}/_search"
                 yield Ask("POST", path, right, {"data": {"patient": _plain(who)}})
