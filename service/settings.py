@@ -147,8 +147,8 @@ class Settings:
             pool_size=int(environment.get("POOL_SIZE", "10")),
             programs_register=_programs_register(environment),
             registration_token=environment.get("REGISTRATION_TOKEN", ""),
-            provider_access=environment.get("PROVIDER_ACCESS", "no").lower() == "yes",
-            payer_to_payer=environment.get("PAYER_TO_PAYER", "no").lower() == "yes",
+            provider_access=_is_yes(environment, "PROVIDER_ACCESS"),
+            payer_to_payer=_is_yes(environment, "PAYER_TO_PAYER"),
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
         )
@@ -188,6 +188,13 @@ class Settings:
             return
         if self.mode is Mode.PRODUCTION or self.smtp_password:
             raise UnsafeSetting("SMTP_SECURITY must be starttls or tls, since SMTP_HOST is another machine")
+
+
+def _is_yes(environment: Mapping[str, str], name: str) -> bool:
+    given = environment.get(name, "no").lower()
+    if given not in {"yes", "no"}:
+        raise UnsafeSetting(f"{name} must be yes or no")
+    return given == "yes"
 
 
 def _programs_register(environment: Mapping[str, str]) -> ProgramsRegister:

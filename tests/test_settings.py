@@ -38,6 +38,8 @@ def test_the_sandbox_needs_no_setting_and_keeps_its_own_key(tmp_path: Path) -> N
         ({"SECRET_KEY": "not hexadecimal"}, "SECRET_KEY"),
         ({"BASE_URL": "http://plan.example"}, "BASE_URL"),
         ({"BASE_URL": "https://plan.example/path"}, "BASE_URL"),
+        ({"PROVIDER_ACCESS": "true"}, "PROVIDER_ACCESS"),
+        ({"PAYER_TO_PAYER": ""}, "PAYER_TO_PAYER"),
     ],
 )
 def test_an_unsafe_setting_is_refused_by_name(tmp_path: Path, given: dict[str, str], named: str) -> None:

@@ -17,7 +17,7 @@ from fhir.bulk import asking, files, groups, standing
 from fhir.bulk.models import Level, Status
 from fhir.calls import Call
 from fhir.operations import inputs
-from fhir.outcomes import BadRequest, FhirProblem, Issue, outcome_bytes
+from fhir.outcomes import BadRequest, FhirProblem, Issue, NotFound, outcome_bytes
 from service import web
 
 NDJSON = "application/fhir+ndjson"
@@ -73,9 +73,12 @@ def file(export_id: str, file_name: str) -> Response:
     """A file of a finished export; its audit row is written before its first byte leaves."""
     call = _call("Bundle", "export-file", export_id)
     found = standing.find_file(call.session, call.access, export_id, file_name)
+    path = files.path_of(web.settings(), found)
+    if not path.is_file():
+        # The janitor was here between the two looks, or the disk is not the one of the worker.
+        raise NotFound("The file is not there any more. Ask for the export again.")
     call.asked.resource_type = found.type
     disclosures.record_file(call.session, call.access, call.asked, count=found.count, name=found.name)
-    path = files.path_of(web.settings(), found)
     if request.method == "GET" and request.accept_encodings.quality("gzip") > 0 and "HTTP_RANGE" not in request.environ:
         answer = Response(packing.gzipped(path), content_type=NDJSON, direct_passthrough=True)
         answer.headers["Content-Encoding"] = "gzip"

@@ -18,7 +18,7 @@ from fhir.description import capability
 from fhir.directory import rates
 from fhir.directory.addresses import ADDRESSES, SERVED
 from fhir.interactions import METHODS, Address
-from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, TooManyRequests
+from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, NotSupported, OtherPatient, TooManyRequests
 from fhir.search import query as searching
 from oauth.tokens.token_problems import TokenProblem
 from service import web
@@ -89,6 +89,8 @@ def _answering(address: Address, deed: Deed) -> Deed:
             _require_offered(address, named)
             is_question = request_ctx.request.method == "OPTIONS"
             return responses.preflight(address.allowed) if is_question else deed(**named)
+        except OtherPatient:
+            return responses.of_problem(NotSupported("The directory knows no patients."))
         except FhirProblem as problem:
             return responses.of_problem(problem)
         except TokenProblem:

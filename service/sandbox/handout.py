@@ -16,8 +16,8 @@ _HERE = Path(__file__).parent
 _MIGRATIONS = _HERE.parents[1] / "migrations" / "versions"
 _SOURCES = (
     "app_developers.py", "backend_apps.py", "codes.py", "developer_apps.py", "fresh_payments.py", "gather.py",
-    "gather_portal.py", "portal_people.py", "representative_requests.py", "sample_apps.py", "sample_keys.py",
-    "sign_ins.py",
+    "gather_portal.py", "member_lists.py", "portal_people.py", "representative_requests.py", "sample_apps.py",
+    "sample_keys.py", "sign_ins.py",
 )  # fmt: skip
 _SQLITE = "sqlite:///"
 

@@ -109,6 +109,30 @@ def test_case_090_counts_are_bounded_and_pages_lead_nowhere_else(api: Api) -> No
     assert api.get(f"{mine}?_page={sealed}&_count=2").status_code == 400
 
 
+@pytest.mark.slow
+def test_case_093_the_time_of_an_answer_does_not_tell_who_exists(api: Api) -> None:
+    ways: tuple[Callable[[str], str], ...] = (lambda who: f"Patient/{who}", lambda who: f"Patient/{who}/$everything")
+    for way in ways:
+        theirs, nobodys = [], []
+        for number in range(700):
+            stranger = f"no-patient-{number % 7}0"
+            # In turns, so that what slows the machine down slows both.
+            for who, times in ((OTHER, theirs), (stranger, nobodys)) if number % 2 else (
+                (stranger, nobodys), (OTHER, theirs)
+            ):  # fmt: skip
+                began = time.perf_counter()
+                status = api.get(way(who)).status_code
+                times.append(time.perf_counter() - began)
+                assert status == 404
+        assert 0.44 < _told_apart(theirs, nobodys) < 0.56
+
+
+def _told_apart(some: list[float], others: list[float]) -> float:
+    """How well a threshold on time tells them apart: the area under the curve, 0.5 for not at all."""
+    ranks = {moment: rank for rank, moment in enumerate(sorted(some + others), start=1)}
+    return (sum(ranks[one] for one in some) - len(some) * (len(some) + 1) / 2) / (len(some) * len(others))
+
+
 def test_case_094_sensitive_records_stay_out_of_every_operation(api: Api, engine: Engine) -> None:
     mine = api.patient_id
     of_alcohol = records.concept(records.ICD, "F10.20")

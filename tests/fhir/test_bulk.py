@@ -232,6 +232,19 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
     assert len(lines) == len(keys(lines)) == 12
 
 
+def test_two_workers_at_once_write_each_line_once(plan: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "PAGE", 1)
+    place = plan.begin()
+    threads = [threading.Thread(target=plan.work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    plan.work()
+    lines = plan.lines(plan.ready(place))
+    assert len(lines) == len(keys(lines)) == 18
+
+
 def test_files_are_split_and_a_bad_disk_is_told(plan: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "PAGE", 2)
     monkeypatch.setattr(work, "FILE_LINES", 4)
