@@ -52,9 +52,10 @@ def pause(session: Session, grant: Grant, account: Account, choice: MemberChoice
     """Let nobody in until it is resumed; pausing twice is one pause. Raises GrantOver."""
     _require_standing(grant)
     if grant.status is GrantStatus.PAUSED:
-        if choice.is_self:
+        if choice.is_self and grant.paused_by is not EndedBy.MEMBER:
             # From here on the member's word counts: only they let the app in again.
             grant.paused_by = EndedBy.MEMBER
+            grants.note_change(session, grant, ChangeKind.PAUSED, account.id)
         return
     grant.status, grant.paused_at = GrantStatus.PAUSED, now()
     grant.paused_by = EndedBy.MEMBER if choice.is_self else EndedBy.REPRESENTATIVE

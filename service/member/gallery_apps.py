@@ -91,11 +91,11 @@ def entry_of(app: ClientView) -> Entry:
 
 
 def connected(session: Session, person: Person | None) -> frozenset[str]:
-    """The ids of the apps that may see the information of the member selected now, as far as this person may know."""
+    """The ids of the apps, paused ones too, that are connected for the member selected now, as far as they may know."""
     if person is None or person.choice is None:
         return frozenset()
     every = connections.list_connections(session, person.account, person.choice, settings().plan)
-    return frozenset(connection.app.id for connection in connections.live(every))
+    return frozenset(connection.app.id for connection in every if connection.standing)
 
 
 def _matches(app: ClientView, wanted: Wanted) -> bool:

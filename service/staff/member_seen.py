@@ -54,6 +54,7 @@ class MemberSeen:
 
     login: LoginSeen | None
     live: list[Connection]
+    paused: list[Connection]
     former: list[Connection]
     reads: dict[str, int]
     links: list[RepresentativeLink]
@@ -73,6 +74,7 @@ def read(session: Session, look: SupportLook, staff: PlanStaff, settings: Settin
     return MemberSeen(
         login=_login(session, account) if account else None,
         live=connections.live(every),
+        paused=connections.paused(every),
         former=connections.former(every),
         reads=grants.reads_since(session, [one.grant.id for one in every], now() - _LATELY),
         links=representatives.acting_for(session, look.member),

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+from contextlib import suppress
 from http.client import HTTPConnection
 from itertools import product
 from urllib.parse import urlsplit
@@ -13,8 +14,8 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from consent import grants, representatives
-from consent.models import ConsentDecision, EndedBy, Grant, RepresentativeLink
+from consent import grant_changes, grants, representatives
+from consent.models import ConsentDecision, EndedBy, Grant, GrantStatus, RepresentativeLink
 from consent.scopes import parse
 from oauth.apps import clients, connections
 from oauth.models import Client
@@ -317,8 +318,10 @@ class _World:
         chance, deed = self.chance, self.chance.random()
         if deed < 0.5:
             self._connect(chance.choice(self.accounts), chance.choice(self.apps))
-        elif deed < 0.85:
+        elif deed < 0.7:
             self._revoke()
+        elif deed < 0.85:
+            self._pause_or_resume()
         else:
             self._change_right(chance.choice(self.accounts[1:]))
 
@@ -354,6 +357,18 @@ class _World:
                 chosen = self.chance.choice(standing)
                 self._note("revoked", chosen.account_id, chosen.client_id)
                 grants.revoke(session, chosen, by=EndedBy.MEMBER)
+
+    def _pause_or_resume(self) -> None:
+        with self.desk.session() as session:
+            standing = list(session.scalars(select(Grant).where(Grant.ended_at.is_(None)).order_by(Grant.created_at)))
+            if not standing:
+                return
+            grant, account = self.chance.choice(standing), session.get_one(Account, self.desk.account.id)
+            choice = representatives.right_for(session, account, self.desk.member.id)
+            assert choice is not None
+            act = grant_changes.resume if grant.status is GrantStatus.PAUSED else grant_changes.pause
+            with suppress(grant_changes.GrantOver):
+                act(session, grant, account, choice)
 
     def _change_right(self, account: Account) -> None:
         with self.desk.session() as session:

@@ -314,6 +314,11 @@ def test_each_page_takes_six_statements_at_most(desk: Desk, engine: Engine, apps
     held[0].narrow(data=["claims", "results"])
     held[0].used("ExplanationOfBenefit", 3)
     held[-1].press("revoke")
+    with desk.session() as session:
+        dana = make_account(session)
+    represent(desk, dana, desk.member)
+    hers = connected(desk, Reader(desk, dana))
+    hers.press("pause", rosa)
     asked = rosa.ask(desk.register_confidential())
     request_id = form_to(asked.text, "/consent").fields["request"]
     one = f"/apps/{held[0].grant.id}"

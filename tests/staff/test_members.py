@@ -8,8 +8,11 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent import grant_changes, representatives
+from consent.models import Grant
 from service import mail
 from service.accounts import authentication, throttling
+from service.accounts.models import Account
 from service.audit import Outcome
 from service.clock import now
 from service.plan.models import Guard, Member, ProtectedRecord, StaffRole
@@ -114,6 +117,15 @@ def test_the_view_shows_apps_with_their_reads_and_no_way_to_revoke(app: Flask, s
 
     assert "Health Diary" in page and "Reads in the last 30 days: 2" in page
     assert "/revoke" not in page
+
+    with desk.session() as own:
+        grant, account = own.scalars(select(Grant)).one(), own.get_one(Account, desk.account.id)
+        choice = representatives.right_for(own, account, member.id)
+        assert choice is not None
+        grant_changes.pause(own, grant, account, choice)
+    page = clerk.browser.get(look_at(clerk, member)).text
+    assert "Health Diary" in page and "Paused: it sees nothing until it is resumed." in page
+    assert "/resume" not in page
 
 
 def test_the_view_shows_who_acts_for_the_member(app: Flask, session: Session) -> None:
