@@ -11,9 +11,10 @@ from consent.models import Basis, LinkScope, PersonalRepresentative, Representat
 from consent.request_models import RefusalReason, RequestState
 from service.audit import AuditEvent
 from service.plan.models import StaffRole
+from service.plan.staff import record_guards
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
-from tests.factories import make_account, make_member, make_representative
+from tests.factories import make_account, make_member, make_plan_staff, make_representative
 from tests.plan.files import PDF
 from tests.staff.console import make_clerk, send_files
 from tests.staff.representing import Asking, as_it_stands
@@ -148,6 +149,9 @@ def test_paper_forms_are_entered_with_their_scan(app: Flask, session: Session) -
 def test_links_are_found_limited_and_ended_with_a_reason(app: Flask, session: Session, settings: Settings) -> None:
     account, member = make_account(session), make_member(session, given_name="Amos")
     number = member.member_number
+    famous, officer = make_member(session, given_name="Hidden"), make_plan_staff(session, StaffRole.PRIVACY_OFFICER)
+    record_guards.protect(session, famous, by=officer, reason="A singer")
+    protected = famous.member_number
     made = representatives.link(
         session, make_representative(session, account), member, basis=Basis.GUARDIAN, timezone=settings.plan.timezone
     )
@@ -156,6 +160,8 @@ def test_links_are_found_limited_and_ended_with_a_reason(app: Flask, session: Se
     session.rollback()
     clerk.browser.get(f"{LINKS}/")
     assert clerk.browser.post(f"{LINKS}/", member_number="NOBODY").status_code == 404
+    guarded = clerk.browser.post(f"{LINKS}/", member_number=protected)
+    assert guarded.status_code == 403 and "Hidden" not in guarded.text
     assert "Dana Reyes" in clerk.browser.post(f"{LINKS}/", member_number=number).text
     assert clerk.browser.post(f"{link}/limit", scope="claims_only").status_code == 409, "no reason"
     assert clerk.browser.post(f"{link}/limit", scope="claims_only", reason="The order says so").status_code == 303
