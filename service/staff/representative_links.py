@@ -52,6 +52,8 @@ def look_up() -> ResponseReturnValue:
     _record_lookup(member, form["member_number"])
     if member is None:
         return _page({"member_number": ["No member has this number."]}), 404
+    if _is_guarded(member):
+        return _page({"member_number": ["This record is protected. Please ask a privacy officer."]}), 403
     return _page({}, member=member)
 
 
@@ -160,6 +162,11 @@ def _get(related_person_id: UUID) -> RepresentativeLink:
 
 def _is_own(member: Member) -> bool:
     return record_guards.find_guard(db_session(), current_staff(), member) is Guard.OWN
+
+
+def _is_guarded(member: Member) -> bool:
+    guard = record_guards.find_guard(db_session(), current_staff(), member)
+    return guard not in (None, Guard.OWN) and _OFFICER not in plan_staff.roles_of(current_staff())
 
 
 def _narrower(scope: LinkScope) -> list[LinkScope]:

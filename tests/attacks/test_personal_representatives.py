@@ -3,30 +3,44 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Barrier, Thread
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
-from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
+from consent import link_ends, safety_blocks
+from consent.grants import already_agreed
+from consent.models import Basis, EndedBy, Grant, LinkScope, RepresentativeLink
+from consent.policy import EVERY_LABEL, access_for_grant, own_record
 from consent.representatives import (
     CircularLink,
     ConfidentialMember,
     LinkRefused,
     SelfLink,
+    ShutOut,
+    acting_for,
     block,
     end_link,
     limit,
     link,
     majority,
+    right_for,
 )
+from consent.scopes import parse
+from oauth.tokens.token_rows import check
 from service.accounts.models import Account
 from service.clock import now
+from service.mail import OutboxMail
 from service.plan.models import Member
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member, make_representative
-from tests.oauth.desk import App, Desk
+from tests.member.pages import Reader, form_to
+from tests.oauth.desk import App, Code, Desk, challenge_of, new_verifier
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -169,6 +183,197 @@ def test_case_118_majority_ends_the_parents_tokens_at_midnight(desk: Desk, clock
     clock.advance(31)
     assert not desk.works(tokens["access_token"])
     assert desk.refresh(app, tokens["refresh_token"]).status_code == 400
+
+
+def test_case_117_what_the_member_ends_is_out_for_every_request_begun_after_the_answer(
+    desk: Desk, family: Family
+) -> None:
+    """By the member's own page: context, token and refresh of that member at once, the other member untouched."""
+    app = desk.register()
+    for_father = desk.connect(app, account=family.account, member=family.father)
+    for_mother = desk.connect(app, account=family.account, member=family.mother)
+    with desk.session() as session:
+        own = make_account(session, member=session.get_one(Member, family.father.id))
+        related_person_id = family.standing(session).related_person_id
+    representative, member = signed_in(desk, family), desk.app.test_client()
+    choose(representative, family.father.patient_id)
+    desk.sign_in(member, own)
+    form = form_to(member.get("/people").text, f"/people/{related_person_id}/end")
+
+    assert member.post(form.action, data=form.changed(member=family.mother.patient_id)).status_code == 409
+    assert desk.works(for_father["access_token"])
+    assert member.post(form.action, data=form.changed()).status_code == 303
+
+    assert not desk.works(for_father["access_token"])
+    assert desk.refresh(app, for_father["refresh_token"]).status_code == 400
+    assert "Amos" not in representative.get("/member", follow_redirects=True).text
+    assert choose(representative, family.father.patient_id) == 403
+    assert desk.works(for_mother["access_token"])
+    assert member.post(form.action, data=form.changed()).status_code == 404, "there is nothing to end twice"
+    with desk.session() as session:
+        told = session.scalars(select(OutboxMail.template).order_by(OutboxMail.id)).all()
+    assert told.count("representative_changed") == 2
+
+
+def test_case_117_a_link_that_ends_in_mid_consent_grants_nothing_and_says_so(desk: Desk, family: Family) -> None:
+    app = desk.register()
+    reader = Reader(desk, family.account)
+    page = reader.choose(reader.ask(app), family.father)
+    assert "Amos" in page.text
+    with desk.session() as session:
+        end_link(session, family.standing(session), by=EndedBy.MEMBER)
+
+    answer = reader.allow(page)
+
+    assert answer.status_code == 409
+    assert "You cannot act for this member" in answer.text and "nothing was shared" in answer.text
+    assert "Amos" not in answer.text and "Go back to what the app asks" in answer.text
+    with desk.session() as session:
+        assert session.scalars(select(Grant)).all() == []
+    way_back = re.search(r'href="(/consent\?request=[^"&]+)"', answer.text)
+    assert way_back
+    chooser = reader.get(way_back[1]).text
+    assert "Whose information is this about?" in chooser and "Ruth" in chooser and "Amos" not in chooser
+
+
+def test_case_117_a_member_never_linked_answers_like_one_whose_link_ended(desk: Desk, family: Family) -> None:
+    app = desk.register()
+    reader = Reader(desk, family.account)
+    page = reader.choose(reader.ask(app), family.father)
+    answers = [reader.allow(page, member=named) for named in (family.stranger.patient_id, "no-such-patient")]
+    texts = {re.sub(r"<code>.*?</code>", "", answer.text) for answer in answers}
+    assert [answer.status_code for answer in answers] == [409, 409] and len(texts) == 1
+    assert "You cannot act for this member" in answers[0].text
+
+
+def test_case_117_a_yes_and_an_end_at_once_leave_nothing_that_works(desk: Desk, family: Family) -> None:
+    """Whichever comes first: the app's code is refused, or no code was made."""
+    app = desk.register()
+    readers, verifier = [Reader(desk, family.account) for _ in range(3)], new_verifier()
+    challenge = challenge_of(verifier)
+    pages = [reader.choose(reader.ask(app, code_challenge=challenge), family.father) for reader in readers]
+    barrier, answers = Barrier(len(readers) + 1), []
+
+    def allow(reader: Reader, page: TestResponse) -> None:
+        barrier.wait()
+        answers.append(reader.allow(page))
+
+    def end() -> None:
+        barrier.wait()
+        with desk.session() as session:
+            end_link(session, family.standing(session), by=EndedBy.MEMBER)
+
+    every = [Thread(target=allow, args=pair) for pair in zip(readers, pages, strict=True)] + [Thread(target=end)]
+    for each in every:
+        each.start()
+    for each in every:
+        each.join()
+
+    assert {answer.status_code for answer in answers} <= {303, 409}
+    with desk.session() as session:
+        account = session.get_one(Account, family.account.id)
+        assert right_for(session, account, family.father.id) is None
+        given = session.scalars(select(Grant)).all()
+        assert all(not already_agreed(grant, parse(grant.scopes), None) for grant in given)
+    for answer in answers:
+        if answer.status_code == 303:
+            code = parse_qs(urlsplit(answer.location).query)["code"][0]
+            refused = desk.exchange(Code(code, verifier, app))
+            assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_grant")
+
+
+def test_case_117_a_safety_block_is_silent_and_no_new_request_gets_around_it(desk: Desk, family: Family) -> None:
+    app = desk.register()
+    for_father = desk.connect(app, account=family.account, member=family.father)
+    with desk.session() as session:
+        own = make_account(session, member=session.get_one(Member, family.father.id))
+        related_person_id = family.standing(session).related_person_id
+    member = desk.app.test_client()
+    desk.sign_in(member, own)
+    form = form_to(member.get("/people").text, f"/people/{related_person_id}/shut-out")
+
+    assert member.post(form.action, data=form.changed()).status_code == 303
+
+    assert not desk.works(for_father["access_token"])
+    browser = signed_in(desk, family)
+    for path in ("/member", "/people/i-act-for", "/select-member"):
+        text = browser.get(path, follow_redirects=True).text
+        assert "Amos" not in text and "block" not in text.lower() and "safety." not in text.lower()
+    with desk.session() as session:
+        assert session.scalars(select(OutboxMail.template)).all().count("representative_changed") == 0
+        made = family.standing(session)
+        assert made.blocked_by_account_id == own.id and safety_blocks.count_to_review(session) == 1
+        with pytest.raises(ShutOut):
+            link(session, made.representative, made.member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+
+
+def test_case_118_a_parent_loses_a_teenagers_personal_topics_at_the_twelfth_birthday(
+    desk: Desk, clock: MovableClock
+) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        parent = make_account(session)
+        child = make_member(session, birth_date=today.replace(year=today.year - 11, month=1, day=15))
+        made = link(session, make_representative(session, parent), child, basis=Basis.PARENT, timezone=NEW_YORK)
+        link_id = made.id
+    assert made.narrows_at
+    clock.advance((made.narrows_at - now()).total_seconds() - 30)
+    tokens = desk.connect(desk.register(), account=parent, member=child)
+    with desk.session() as session:
+        session.scalars(select(Grant)).one().sensitive_classes = ["mental_health"]
+
+    def left_out() -> bool:
+        with desk.session() as session:
+            return "mental_health" in access_for_grant(check(session, tokens["access_token"]).facts).excluded_labels
+
+    assert not left_out()
+    clock.advance(31)
+    assert left_out(), "the same token, narrower from that moment on"
+    with desk.session() as session:
+        choice = right_for(session, parent, child.id)
+        assert choice and own_record(parent, choice).excluded_labels == EVERY_LABEL
+        assert session.get_one(RepresentativeLink, link_id).version == 1
+
+
+def test_case_118_a_new_adult_is_told_what_ended_and_decides(desk: Desk, clock: MovableClock) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        parent = make_account(session, given_name="Paula")
+        child = make_member(session, birth_date=today.replace(year=today.year - 17, month=1, day=15))
+        link(session, make_representative(session, parent, given_name="Paula"), child, basis=Basis.PARENT,
+             timezone=NEW_YORK)  # fmt: skip
+        own = make_account(session, member=child)
+    app = desk.register(name="Kite Health")
+    tokens = desk.connect(app, account=parent, member=child)
+    reader = Reader(desk, own)
+    assert "You are 18" not in reader.get("/member").text
+    clock.advance((majority(child.birth_date, NEW_YORK) - now()).total_seconds() + 1)
+    assert not desk.works(tokens["access_token"])
+    link_ends.run(desk.app.extensions["latchstring"].sessions, desk.settings)
+
+    reader = Reader(desk, own)
+    assert "You are 18" in reader.get("/member").text
+    page = reader.get("/people/of-age")
+    assert "Kite Health" in page.text and "Paula" in page.text
+    assert "Paula" in reader.get("/people").text, "among who acted before"
+    assert reader.press(page, "/people/of-age").status_code == 303
+    assert "You are 18" not in reader.get("/member").text
+    assert reader.get("/people/of-age").status_code == 404
+    with desk.session() as session:
+        [over] = session.scalars(select(RepresentativeLink)).all()
+        assert (over.ended_by, over.ended_at) == (EndedBy.TIME, over.valid_until)
+
+
+def test_case_119_death_ends_every_link_but_the_executors(desk: Desk, family: Family) -> None:
+    with desk.session() as session:
+        father = session.get_one(Member, family.father.id)
+        executor = make_representative(session)
+        father.deceased_on = now().date()
+        link(session, executor, father, basis=Basis.EXECUTOR, timezone=NEW_YORK)
+    link_ends.run(desk.app.extensions["latchstring"].sessions, desk.settings)
+    with desk.session() as session:
+        assert family.standing(session).ended_by is EndedBy.PLAN
+        assert [one.representative_id for one in acting_for(session, father)] == [executor.id]
 
 
 @pytest.mark.parametrize("refused", [SelfLink, CircularLink, ConfidentialMember])

@@ -91,6 +91,7 @@ def _ask(story: Story, susan: Person) -> None:
     member = _number_of(thomas["name"])
     susan.fill(Member_ID=member[0], Last_name_of_the_member="King", Birth_date_of_the_member=member[1])
     susan.page.get_by_text(susan.words("I hold a power of attorney for health care")).click()
+    susan.page.get_by_text(susan.words("All information")).click()
     susan.page.set_input_files("#files", [{"name": "poa.png", "mimeType": "image/png", "buffer": _scan()}])
     susan.page.get_by_text(susan.words("What I have written is true, and I sign it by sending it.")).click()
     susan.look("request-filled-in")
