@@ -83,12 +83,6 @@ def of_nothing(status: int, headers: Headings) -> Response:
     return Response(status=status, headers=[*_FOR_EVERY_ORIGIN, *headers])
 
 
-def for_every_origin(answer: Response) -> Response:
-    """An answer that was made elsewhere, with the headers for apps in browsers."""
-    answer.headers.extend(_FOR_EVERY_ORIGIN)
-    return answer
-
-
 def of_problem(problem: FhirProblem) -> Response:
     """A problem of the request as OperationOutcome."""
     body = outcome_bytes(problem.issue, problem.sentence, expression=problem.expression)

@@ -6,18 +6,18 @@ All of it is for the plan's own programs, and each address asks for a live token
 from collections.abc import Callable, Mapping
 
 import orjson
-from flask import Response, request, send_file
+from flask import Response, request
 from flask.globals import request_ctx
 from werkzeug.http import http_date
 
 from fhir import calls
-from fhir.answers import disclosures, negotiation, packing, responses
+from fhir.answers import disclosures, negotiation, responses
 from fhir.answers.negotiation import Handling
 from fhir.bulk import asking, files, groups, standing
 from fhir.bulk.models import Level, Status
 from fhir.calls import Call
 from fhir.operations import inputs
-from fhir.outcomes import BadRequest, FhirProblem, Issue, NotFound, outcome_bytes
+from fhir.outcomes import BadRequest, FhirProblem, Issue, outcome_bytes
 from service import web
 
 NDJSON = "application/fhir+ndjson"
@@ -73,21 +73,11 @@ def file(export_id: str, file_name: str) -> Response:
     """A file of a finished export; its audit row is written before its first byte leaves."""
     call = _call("Bundle", "export-file", export_id)
     found = standing.find_file(call.session, call.access, export_id, file_name)
-    path = files.path_of(web.settings(), found)
-    if not path.is_file():
-        # The janitor was here between the two looks, or the disk is not the one of the worker.
-        raise NotFound("The file is not there any more. Ask for the export again.")
+    content = files.read(web.settings(), found)
     call.asked.resource_type = found.type
     disclosures.record_file(call.session, call.access, call.asked, count=found.count, name=found.name)
-    if request.method == "GET" and request.accept_encodings.quality("gzip") > 0 and "HTTP_RANGE" not in request.environ:
-        answer = Response(packing.gzipped(path), content_type=NDJSON, direct_passthrough=True)
-        answer.headers["Content-Encoding"] = "gzip"
-    else:
-        answer = send_file(path, mimetype=NDJSON, conditional=True, etag=f"{found.id}-{found.size}", max_age=0)
-        answer.headers["Content-Type"] = NDJSON
-        answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Vary"] = "Accept-Encoding"
-    return responses.for_every_origin(answer)
+    # Whole: to a reader who is slow a file in pieces would hold a thread of the server until its end.
+    return responses.of_body(content, NDJSON)
 
 
 def _begin(level: Level, resource_type: str, group_id: str = "") -> Response:

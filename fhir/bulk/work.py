@@ -41,6 +41,8 @@ PAGE = 1_000
 SLICE = 100
 """Members of a list that are exported together."""
 FILE_LINES = 50_000
+FILE_BYTES = 8 * 1024 * 1024
+"""A file that has so many lines or bytes is followed by another, so that each is sent whole."""
 MOST = 50_000_000
 """Resources of one export."""
 log = structlog.get_logger("fhir.bulk")
@@ -217,7 +219,7 @@ class _Work:
         """The file to write on: the newest of its kind and type, or another where that is full."""
         same = (BulkFile.export_id == self._export.id, BulkFile.kind == kind, BulkFile.type == resource_type)
         newest = self._session.scalar(select(BulkFile).where(*same).order_by(BulkFile.number.desc()).limit(1))
-        if newest is not None and newest.count < FILE_LINES:
+        if newest is not None and newest.count < FILE_LINES and newest.size < FILE_BYTES:
             return newest
         number = 1 if newest is None else newest.number + 1
         name = f"{kind}-{resource_type}-{number}.ndjson"

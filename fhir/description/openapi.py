@@ -161,8 +161,6 @@ def _responses(interaction: str, *, is_export: bool) -> dict[str, Any]:
         told["200"] = {"description": "The manifest.", "content": {"application/json": {"schema": {"type": "object"}}}}
     if interaction == "export-file":
         told["200"] = {"description": "Resources, one a line.", "content": {_NDJSON: {}}}
-        told |= {"206": {"description": "A part of them.", "content": {_NDJSON: {}}}}
-        told |= {"304": {"description": "Not changed."}, "416": _refused()}
     if is_export or interaction in {"export-status", "export-cancel"}:
         told |= {"202": {"description": "Accepted.", "content": _content("OperationOutcome")}}
     if is_export or interaction == "export-cancel":

@@ -51,7 +51,7 @@ def test_case_091_an_export_is_its_clients_own(plan: Exporter, app: Flask, desk:
         assert who.call("DELETE", place).status_code == 404
     for address in (place, url):
         assert plan.api.client.get(address.removeprefix("http://localhost")).status_code == 401
-    assert _status(plan.api, url) == 200
+    assert plan.api.get(url).status_code == 200
 
 
 def test_case_091_files_are_judged_as_strictly_as_the_asking(plan: Exporter, desk: Desk, clock: MovableClock) -> None:
@@ -61,7 +61,7 @@ def test_case_091_files_are_judged_as_strictly_as_the_asking(plan: Exporter, des
     by_type = {one["type"]: one["url"] for one in whole["output"]}
     narrow = plan.with_scope("system/Coverage.rs system/Observation.rs?category=laboratory")
     assert {one["type"] for one in narrow.ready(place)["output"]} == {"Coverage"}, "a part of a type is not all of it"
-    assert _status(narrow.api, by_type["Coverage"]) == 200
+    assert narrow.api.get(by_type["Coverage"]).status_code == 200
     for resource_type in ("Patient", "Observation", "ExplanationOfBenefit"):
         assert narrow.api.get(by_type[resource_type]).status_code == 404
     with desk.session() as session:
@@ -240,11 +240,3 @@ def test_case_164_a_batch_and_a_program_have_their_measure(api: Api, plan: Expor
     assert api.call("POST", "", json=batch | {"entry": [one] * 31}).status_code == 413
     assert plan.ask().status_code == 202
     assert [plan.ask().status_code for _ in range(3)] == [429, 429, 429]
-
-
-def _status(api: Api, url: str) -> int:
-    """The status of a file, read to its end."""
-    answer = api.get(url)
-    answer.get_data()
-    answer.close()
-    return answer.status_code

@@ -69,7 +69,6 @@ class Exporter:
             assert answer.headers["Content-Type"] == "application/fhir+ndjson"
             packed = answer.headers.get("Content-Encoding") == "gzip"
             content = gzip.decompress(answer.data) if packed else answer.data
-            answer.close()
             some = [json.loads(line) for line in content.splitlines()]
             assert {one["resourceType"] for one in some} == {file["type"]} and len(some) == file["count"]
             lines += some

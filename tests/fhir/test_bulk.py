@@ -252,6 +252,9 @@ def test_files_are_split_and_a_bad_disk_is_told(plan: Exporter, monkeypatch: pyt
     assert [one["count"] for one in found["output"]] == [4, 4]
     assert len(keys(plan.lines(found))) == 8
 
+    monkeypatch.setattr(work, "FILE_BYTES", 1)
+    assert [one["count"] for one in plan.manifest("Patient/$export?_type=Coverage,Observation")["output"]] == [2, 2, 2]
+
     def full(*_: Any) -> None:
         raise OSError("no space left")
 
