@@ -218,6 +218,7 @@ def test_launch_needs_a_sign_in_a_member_and_the_form_of_the_browser(app: Flask,
     with desk.session() as session:
         lonely = make_account(session)
     nobody = Reader(desk, lonely)
+    assert nobody.browser.post(address, data={"csrf_token": csrf(nobody)}).status_code == 403
     assert nobody.browser.post(address, data={"csrf_token": csrf(nobody), "member": "x"}).status_code == 409
     with desk.session() as session:
         assert session.scalar(select(LaunchHandle.hash)) is None
