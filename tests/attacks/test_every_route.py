@@ -30,7 +30,7 @@ from tests.fhir import records
 from tests.fhir.exporting import ASYNC, exporter
 from tests.oauth.desk import Desk
 
-FHIR, DIRECTORY = "/fhir/r4", "/directory/fhir/r4"
+FHIR, DIRECTORY, PLAN = "/fhir/r4", "/directory/fhir/r4", "/plan/fhir/r4"
 WHO = ("own", "linked", "other", "absent", "malformed")
 MALFORMED = "not%20an%20id!"
 HELD = {
@@ -185,6 +185,28 @@ def _directory_searches(method: str) -> Asks:
     return asks
 
 
+def _plan_base(_world: World, who: str) -> Iterator[Ask]:
+    entry = {"request": {"method": "GET", "url": f"Patient/{_plain(who)}"}}
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
+    yield Ask("POST", PLAN, FORBIDDEN, {"json": bundle})
+
+
+def _plan_types(_world: World, who: str) -> Iterator[Ask]:
+    for resource_type in HELD:
+        body = {"resourceType": resource_type, "id": _plain(who)}
+        yield Ask("POST", f"{PLAN}/{resource_type}", FORBIDDEN, {"json": body})
+
+
+def _plan_instances(*methods: str, way: str = "") -> Asks:
+    def asks(_world: World, who: str) -> Iterator[Ask]:
+        for resource_type, form in HELD.items():
+            for method in methods:
+                body = {"json": {"resourceType": resource_type, "id": form.format(who)}} if method == "PUT" else {}
+                yield Ask(method, f"{PLAN}/{resource_type}/{form.format(who)}{way}", FORBIDDEN, body)
+
+    return asks
+
+
 TABLE: Mapping[str, Asks] = {
     "fhir.capabilities": _metadata(FHIR),
     "fhir.base": _batch(FHIR),
@@ -209,6 +231,13 @@ TABLE: Mapping[str, Asks] = {
     "fhir.export_status": _refused("/bulk/{export}", "/bulk/{who}", right=NOWHERE),
     "fhir.export_file": _refused("/bulk/{export}/{file}", "/bulk/{export}/{who}", right=NOWHERE),
     "fhir.nowhere": _refused("/Patient/{who}/Coverage", "/Members/{who}/x", right=NOWHERE),
+    "fhir.read_person": _refused("/Person/{who}", right=NOWHERE),
+    "fhir_plan.capabilities": _metadata(PLAN),
+    "fhir_plan.base": _plan_base,
+    "fhir_plan.type": _plan_types,
+    "fhir_plan.instance": _plan_instances(*READING, "PUT", "DELETE"),
+    "fhir_plan.vread": _plan_instances(*READING, way="/_history/1"),
+    "fhir_plan.nowhere": _refused("/Patient/{who}/x", "/Members/{who}/x/y", right=NOWHERE, base=PLAN),
     "directory.capabilities": _metadata(DIRECTORY),
     "directory.search": _directory_searches("GET"),
     "directory.search_by_post": _directory_searches("POST"),

@@ -97,7 +97,7 @@ def test_case_091_scopes_that_shrink_meanwhile_count(plan: Exporter, desk: Desk)
 
 def test_case_090_counts_are_bounded_and_pages_lead_nowhere_else(api: Api) -> None:
     mine = f"Patient/{api.patient_id}/$everything"
-    assert len(entries(api.get(f"{mine}?_count=1000000000"))) == 8
+    assert len(entries(api.get(f"{mine}?_count=1000000000"))) == 9
     assert api.get(f"{mine}?_count=-1").status_code == 400
     assert api.get(f"{mine}?_offset=1").status_code == 200
     following = next(one["url"] for one in api.get(f"{mine}?_count=1").get_json()["link"] if one["relation"] == "next")

@@ -36,19 +36,20 @@ def test_a_members_whole_record_comes_in_pages_each_once(api: Api, engine: Engin
     found = whole(api, f"{mine}?_count=3")
     keys = [(one["resourceType"], one["id"]) for one in found]
 
-    # Eight of nine: the sensitive claim was not ticked.
-    assert len(keys) == len(set(keys)) == 8
+    # Eight of nine: the sensitive claim was not ticked. And what was agreed with the app.
+    assert len(keys) == len(set(keys)) == 9
     assert f"eob-s-{api.patient_id}" not in {key[1] for key in keys}
-    assert {key[0] for key in keys} == {"Patient", "Coverage", "ExplanationOfBenefit", "Observation", "Provenance"}
+    types = {"Consent", "Patient", "Coverage", "ExplanationOfBenefit", "Observation", "Provenance"}
+    assert {key[0] for key in keys} == types
     assert OTHER not in str(found)
     first = api.get(mine)
     assert sorted(ids(first)) == sorted(key[1] for key in keys)
     assert set(ids(first, "include")) == {"payer", "clinic", "doctor"}
     assert next_of(bundle(first)) is None
     assert sorted(ids(api.call("POST", mine, json={"resourceType": "Parameters"}))) == sorted(ids(first))
-    assert bundle(api.get(f"{mine}?_count=0"))["total"] == 8
+    assert bundle(api.get(f"{mine}?_count=0"))["total"] == 9
     rows = session.scalars(select(AuditEvent).where(AuditEvent.tag == "fhir:Patient:everything")).all()
-    assert [row.count for row in rows][-3:] == [11, 11, 0] and all(row.member_id for row in rows)
+    assert [row.count for row in rows][-3:] == [12, 12, 0] and all(row.member_id for row in rows)
 
 
 def test_it_is_limited_by_type_date_and_change(api: Api, engine: Engine, system: Access) -> None:
