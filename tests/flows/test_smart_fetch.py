@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from consent.policy import plan_system
 from fhir.bulk import groups
@@ -24,7 +23,7 @@ _SMART_FETCH = ROOT / "tests" / "clients" / ".venv" / "bin" / "smart-fetch"
 
 
 @pytest.mark.slow
-def test_smart_fetch_exports_a_group_and_what_it_refers_to(live_desk: Desk, engine: Engine, tmp_path: Path) -> None:
+def test_smart_fetch_exports_a_group_and_what_it_refers_to(live_desk: Desk, tmp_path: Path) -> None:
     require(_SMART_FETCH.exists(), "smart-fetch is missing: run `make browser`")
     mine, program = live_desk.member.patient_id, register_backend(live_desk)
     prescription = {
@@ -34,6 +33,7 @@ def test_smart_fetch_exports_a_group_and_what_it_refers_to(live_desk: Desk, engi
     }  # fmt: skip
     pill = {"resourceType": "Medication", "id": "pill", "code": records.concept(records.SNOMED, "1")}
     some = [*records.shared(), pill, *records.record_of(mine), prescription, *records.record_of(OTHER)]
+    engine = live_desk.app.extensions["latchstring"].engine
     assert ingest.load_resources(engine, some, access=plan_system("tests")).rejected == 0
     with live_desk.session() as session:
         groups.load(session, "clinic", "Clinic", GroupKind.PLAN, [live_desk.member.member_number])
