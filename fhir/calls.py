@@ -10,7 +10,7 @@ from consent.policy import Access
 from fhir.answers import bundles, disclosures, paging
 from fhir.outcomes import BadRequest, UnsupportedBody
 from fhir.search.query import TRANSPORT
-from fhir.store import Cursor
+from fhir.storage.results import Cursor
 from oauth.tokens.protector import access_for_request
 from service import web
 

@@ -20,6 +20,7 @@ from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound
 from fhir.payments import inquiry as payments
 from fhir.search import history_asked
 from fhir.search import query as searching
+from fhir.storage.results import Cursor, Page, Resource
 from oauth import discovery
 from oauth.tokens.token_problems import TokenProblem
 from service import web
@@ -109,7 +110,7 @@ def read_person(resource_id: str) -> Response:
     return _disclose(call, store.read_person(call.session, call.access, resource_id), content_type)
 
 
-def _disclose(call: Call, resource: store.Resource, content_type: str) -> Response:
+def _disclose(call: Call, resource: Resource, content_type: str) -> Response:
     response = responses.of_resource(resource, content_type)
     sent = [resource] if response.status_code == 200 else []
     disclosures.record(call.session, call.access, call.asked, sent)
@@ -135,9 +136,7 @@ def _search(resource_type: str, given: Given) -> Response:
     return responses.of_body(body, content_type, applied)
 
 
-def _find_stored(
-    call: Call, given: Given, start: store.Cursor | None, strict: bool
-) -> tuple[searching.Search, store.Page]:
+def _find_stored(call: Call, given: Given, start: Cursor | None, strict: bool) -> tuple[searching.Search, Page]:
     base, patient_ids = web.settings().fhir_base, call.access.patient_ids
     asked = searching.parse(call.asked.resource_type, given, base=base, patient_ids=patient_ids, strict=strict)
     page = store.search(call.session, call.access, asked, start)
@@ -145,9 +144,7 @@ def _find_stored(
     return asked, page
 
 
-def _find_payments(
-    call: Call, given: Given, start: store.Cursor | None, strict: bool
-) -> tuple[searching.Search, store.Page]:
+def _find_payments(call: Call, given: Given, start: Cursor | None, strict: bool) -> tuple[searching.Search, Page]:
     asked, wanted = payments.parse(given, strict=strict)
     told = payments.search(call.session, call.access, asked.count, wanted, start)
     disclosures.record(call.session, call.access, call.asked, told.page.matches, further=told.detail)

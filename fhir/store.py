@@ -4,9 +4,7 @@ Not visible and not existing look alike. Scopes are enforced here, so that no ca
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,31 +16,18 @@ from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
 from fhir.outcomes import BadRequest, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
 from fhir.search import clauses, history_asked, includes, matching, ordering
-from fhir.search import query as searching
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
 from fhir.search.declared import Column
 from fhir.search.history_asked import HistoryAsked
 from fhir.search.index import NO_DATE
 from fhir.search.matching import Candidate
-from fhir.search.ordering import Place
 from fhir.search.query import Search, Total
-from fhir.storage import consents, projections, statements, writing
+from fhir.storage import consents, granting, projections, statements, writing
 from fhir.storage.bodies import bodies_of
+from fhir.storage.results import Cursor, Page, Resource, Stored, Sweep, Tallies, Tally, Versions
 from fhir.storage.statements import Row
 from oauth.tokens.token_problems import InsufficientScope
-
-
-class Resource(NamedTuple):
-    """One version of a resource; `body` is its JSON as served. A deleted one has no body to show."""
-
-    type: str
-    id: str
-    version: int
-    last_updated: int
-    body: bytes
-    deleted: bool = False
-
 
 MOST_CHAINED = 1_000
 
@@ -52,41 +37,6 @@ class TooManyChained(BadRequest):
 
     issue = Issue.TOO_COSTLY
     sentence = f"More than {MOST_CHAINED} resources meet this: say more of their name, or give an identifier."
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """The last match of a page: where it stands in the order asked for, and its id."""
-
-    place: Place
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """Some versions of one resource, how many there are in all, and behind which one the next page starts."""
-
-    page: tuple[Resource, ...]
-    total: int
-    following: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a write left: the current version, and whether there was none (or a deleted one) before."""
-
-    resource: Resource
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a search. `total` is None where nobody counted; `following` where the next page starts."""
-
-    matches: tuple[Resource, ...]
-    included: tuple[Resource, ...] = ()
-    total: int | None = None
-    following: Cursor | None = None
 
 
 def read(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
@@ -172,25 +122,10 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     kept, more = rows[: asked.count], len(rows) > asked.count
     return Page(
         matches=_resources(session, kept),
-        included=_resources(session, includes.follow(session, access, asked, kept, granted)),
+        included=_resources(session, includes.follow(session, access, asked, kept, granting.granted)),
         total=_total(session, asked, where, len(kept) if start is None and not more else None),
         following=Cursor(kept[-1].place, kept[-1].id) if more else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Every resource of one type that an export is about, in order of ids.
-
-    `patients` limits to the records of some; `since` (after it) and `until` (up to it) are microseconds since 1970;
-    `alternatives` are sets of conditions of which one must hold, none of them where there are none.
-    """
-
-    resource_type: str
-    patients: frozenset[str] | None = None
-    since: int | None = None
-    until: int | None = None
-    alternatives: tuple[tuple[Condition, ...], ...] = ()
 
 
 def sweep(
@@ -203,7 +138,7 @@ def sweep(
     dialect = statements.dialect_of(session)
     of_type = Clause(f"type = {dialect.mark} AND id > {dialect.mark}", (asked.resource_type, after))
     where = [of_type, clauses.visible(dialect, access, asked.resource_type)]
-    where += [_require(session, access, asked.resource_type, letter) for letter in "sr"]
+    where += [granting.require(session, access, asked.resource_type, letter) for letter in "sr"]
     if asked.patients is not None and asked.resource_type not in SHARED_TYPES:
         where.append(clauses.any_equal(dialect, "patient_id", sorted(asked.patients)))
     if asked.since is not None:
@@ -240,17 +175,6 @@ def counts(session: Session, access: Access) -> dict[str, int]:
     return found
 
 
-class Tally(NamedTuple):
-    """How many records there are; `newest` is the date of the newest (microseconds since 1970), None without one."""
-
-    number: int
-    newest: int | None
-
-
-Tallies = dict[tuple[str, Restriction], Tally]
-"""By type and the part of it that a scope is limited to; `()` stands for all that the scopes leave of the type."""
-
-
 def tally(session: Session, access: Access) -> Tallies:
     """How many stored resources of the patient compartment the access reaches, by type and part, in one statement."""
     dialect = statements.dialect_of(session)
@@ -266,7 +190,7 @@ def tally(session: Session, access: Access) -> Tallies:
             seen = clauses.all_of((of_type, clauses.visible(dialect, access, resource_type)))
             for parts in (alternatives, *((one,) for one in alternatives if len(alternatives) > 1)):
                 restriction = parts[0] if len(parts) == 1 and len(alternatives) > 1 else ()
-                legs.append((restriction, clauses.all_of((seen, _granted(dialect, resource_type, parts)))))
+                legs.append((restriction, clauses.all_of((seen, granting.within(dialect, resource_type, parts)))))
     if whole:
         of_types = clauses.any_equal(dialect, "type", whole)
         legs.append(((), clauses.all_of((of_types, clauses.visible(dialect, access, whole[0])))))
@@ -283,7 +207,7 @@ def put(session: Session, access: Access, resource: dict[str, Any]) -> Resource:
     Raises Rejected for a bad resource, InsufficientScope and OtherPatient.
     """
     prepared = prepare_resource(resource)
-    _require_write(access, prepared.type, "u")
+    granting.require_write(access, prepared.type, "u")
     return replace(session, access, prepared).resource
 
 
@@ -297,7 +221,7 @@ def replace(
     writing.lock(session)
     standing = writing.find_standing(session, [prepared.key]).get(prepared.key)
     created = standing is None or standing.deleted
-    _require_write(access, prepared.type, "c" if created else "u")
+    granting.require_write(access, prepared.type, "c" if created else "u")
     if access.patient_ids is not None and prepared.patient_id not in access.patient_ids:
         raise OtherPatient
     if if_match is not None and (standing is None or standing.version != if_match):
@@ -313,7 +237,7 @@ def replace(
 
 def has_records(session: Session, access: Access, patient_id: str) -> bool:
     """Whether anything but the Patient itself is kept of a patient; raises InsufficientScope."""
-    _require_write(access, "Patient", "d")
+    granting.require_write(access, "Patient", "d")
     return writing.has_records(session, patient_id)
 
 
@@ -324,7 +248,7 @@ def delete(
 
     Raises NotFound, and PreconditionFailed where another version than `if_match` stands.
     """
-    _require_write(access, resource_type, "d")
+    granting.require_write(access, resource_type, "d")
     writing.lock(session)
     visible = clauses.visible(statements.dialect_of(session), access, resource_type)
     if statements.read(session, resource_type, resource_id, visible) is None:
@@ -337,49 +261,13 @@ def delete(
         writing.bury(session, key, standing)
 
 
-def needed(access: Access, resource_type: str, letter: str) -> str:
-    """The scope that would reach an interaction: of a person's grant, or of a program without one."""
-    return f"{'patient' if access.grant_id else 'system'}/{resource_type}.{letter}"
-
-
-def granted(dialect: Dialect, access: Access, resource_type: str, letter: str) -> Clause | None:
-    """What the scopes leave of one type for one interaction; None where they do not speak of it."""
-    alternatives = access.scopes.restrictions(resource_type, letter)
-    return _granted(dialect, resource_type, alternatives) if alternatives else None
-
-
-@lru_cache(maxsize=1024)
-def _granted(dialect: Dialect, resource_type: str, alternatives: tuple[Restriction, ...]) -> Clause:
-    if () in alternatives:
-        return Clause("")
-    return clauses.any_of([
-        clauses.all_of([
-            clauses.condition(dialect, condition)
-            for condition in searching.restriction(resource_type, restriction, base="")
-        ])
-        for restriction in alternatives
-    ])  # fmt: skip
-
-
-def _require(session: Session, access: Access, resource_type: str, letter: str) -> Clause:
-    clause = granted(statements.dialect_of(session), access, resource_type, letter)
-    if clause is None:
-        raise InsufficientScope(needed(access, resource_type, letter))
-    return clause
-
-
-def _require_write(access: Access, resource_type: str, letter: str) -> None:
-    if () not in access.scopes.restrictions(resource_type, letter):
-        raise InsufficientScope(f"system/{resource_type}.{letter}")
-
-
 def _readable(session: Session, access: Access, resource_type: str, resource_id: str) -> Clause:
     if resource_type not in TYPES:
         raise NotFound
     dialect = statements.dialect_of(session)
     if resource_type == "Patient" and _is_own_patient(access, resource_id):
         return clauses.visible(dialect, access, resource_type)
-    further = _require(session, access, resource_type, "r")
+    further = granting.require(session, access, resource_type, "r")
     return clauses.all_of((clauses.visible(dialect, access, resource_type), further))
 
 
@@ -418,7 +306,7 @@ def _search_rendered(session: Session, access: Access, asked: Search, start: Cur
     rows = [Row(one.type, one.id, one.patient_id, one.version, one.last_updated, False, 0, b"") for one in kept]
     return Page(
         matches=tuple(map(_of_candidate, kept)),
-        included=_resources(session, includes.follow(session, access, asked, rows, granted)),
+        included=_resources(session, includes.follow(session, access, asked, rows, granting.granted)),
         total=len(found),
         following=Cursor(matching.place(kept[-1], asked.sort), kept[-1].id) if more and kept else None,
     )
@@ -454,9 +342,9 @@ def _is_looked_up(asked: Search) -> bool:
 
 
 def _searchable(dialect: Dialect, access: Access, resource_type: str) -> Clause:
-    scope = granted(dialect, access, resource_type, "s")
+    scope = granting.granted(dialect, access, resource_type, "s")
     if scope is None:
-        raise InsufficientScope(needed(access, resource_type, "s"))
+        raise InsufficientScope(granting.needed(access, resource_type, "s"))
     return clauses.all_of(
         (clauses.of_type(dialect, resource_type), clauses.visible(dialect, access, resource_type), scope)
     )

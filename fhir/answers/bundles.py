@@ -10,7 +10,7 @@ from fhir.outcomes import Issue, outcome_bytes
 from fhir.search.history_asked import PAGE
 from fhir.search.query import Search
 from fhir.storage.projections import instant_text
-from fhir.store import Page, Resource, Versions
+from fhir.storage.results import Page, Resource, Versions
 from service.clock import now
 from service.db import microseconds, new_id
 

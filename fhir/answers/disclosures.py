@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from consent.policy import Access, AccessBasis
 from fhir.compartment import literal
 from fhir.search.parameters import PATIENT_NAMES
-from fhir.store import Resource
+from fhir.storage.results import Resource
 from service import audit
 from service.audit import Outcome
 

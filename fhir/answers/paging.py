@@ -16,7 +16,7 @@ import msgspec
 from consent.policy import Access
 from fhir.outcomes import BadRequest, NotFound, PageExpired
 from fhir.search.ordering import Place
-from fhir.store import Cursor
+from fhir.storage.results import Cursor
 from service.clock import now
 from service.db import microseconds
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date, parse_accept_header
 
 from fhir.outcomes import FhirProblem, Issue, outcome_bytes
-from fhir.store import Resource
+from fhir.storage.results import Resource
 from oauth.tokens.token_problems import MissingToken, TokenProblem
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from consent.policy import Access
-from fhir import store
 from fhir.bulk.models import Level
 from fhir.calls import Given
 from fhir.compartment import ID, PATIENT_ELEMENT, SHARED_TYPES, TYPES
@@ -20,6 +19,7 @@ from fhir.search import query as searching
 from fhir.search.conditions import Condition
 from fhir.search.dates import BadDate, span
 from fhir.search.query import TRANSPORT, shown
+from fhir.storage import granting
 from oauth.tokens.token_problems import InsufficientScope
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson", "application/fhir ndjson"})
@@ -108,7 +108,7 @@ def _types(values: Sequence[str], access: Access, level: Level) -> tuple[str, ..
         if one not in TYPES:
             raise BadValue(f"_type names a type that is not exported: {shown(one)}.", expression="_type")
         if not reached(access, one):
-            raise InsufficientScope(store.needed(access, one, "rs"))
+            raise InsufficientScope(granting.needed(access, one, "rs"))
     # The plan's directory is the same for every member: with members it is exported only to who asks for it.
     every = sorted(PATIENT_ELEMENT) if level is not Level.SYSTEM else [*sorted(PATIENT_ELEMENT), *sorted(SHARED_TYPES)]
     types = tuple(named or (one for one in every if reached(access, one)))

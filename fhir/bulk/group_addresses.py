@@ -12,7 +12,7 @@ from fhir.bulk import groups
 from fhir.calls import Given
 from fhir.outcomes import NotSupported
 from fhir.search.query import TRANSPORT, Search, shown
-from fhir.store import Page
+from fhir.storage.results import Page
 from service import web
 
 

@@ -13,12 +13,12 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, AccessBasis
-from fhir import store
 from fhir.bulk.models import GroupKind, MemberGroup, MemberGroupEntry, ProviderAccessOptOut
 from fhir.compartment import ID
 from fhir.outcomes import Forbidden, NotFound
+from fhir.storage import granting
 from fhir.storage.projections import instant_text
-from fhir.store import Resource
+from fhir.storage.results import Resource
 from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.db import microseconds
@@ -161,7 +161,7 @@ def list_all(session: Session) -> list[tuple[MemberGroup, int]]:
 def _require(access: Access, letter: str) -> None:
     require_plan_program(access)
     if not access.permits(TYPE, letter):
-        raise InsufficientScope(store.needed(access, TYPE, letter))
+        raise InsufficientScope(granting.needed(access, TYPE, letter))
 
 
 def _is_there(settings: Settings, kind: GroupKind) -> bool:

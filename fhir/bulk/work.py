@@ -25,7 +25,7 @@ from fhir.bulk.standing import LIFE
 from fhir.compartment import PATIENT_ELEMENT
 from fhir.outcomes import Issue, NotFound, outcome_bytes
 from fhir.storage import writing
-from fhir.store import Resource, Sweep
+from fhir.storage.results import Resource, Sweep
 from oauth.tokens import system_tokens
 from oauth.tokens.token_problems import InvalidToken
 from service import audit

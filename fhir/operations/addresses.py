@@ -11,7 +11,7 @@ from fhir.answers.negotiation import Handling
 from fhir.calls import Given
 from fhir.operations import batch, docref, everything, inputs, member_match
 from fhir.search.query import Search
-from fhir.store import Page
+from fhir.storage.results import Page
 from service import web
 
 

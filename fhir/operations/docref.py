@@ -19,7 +19,7 @@ from fhir.search.conditions import Condition, Term, Test
 from fhir.search.dates import BadDate, Prefix, Span, span
 from fhir.search.declared import Column
 from fhir.search.query import DEFAULT_COUNT, TRANSPORT, Search, shown
-from fhir.store import Cursor, Page, Resource
+from fhir.storage.results import Cursor, Page, Resource
 
 TYPE = "DocumentReference"
 SUMMARY = "http://loinc.org|34133-9"

@@ -17,7 +17,8 @@ from fhir.search.dates import BadDate, Prefix, Span, span
 from fhir.search.declared import Column
 from fhir.search.ordering import Key, Sort
 from fhir.search.query import DEFAULT_COUNT, MAX_COUNT, TRANSPORT, Include, Search, shown
-from fhir.store import Cursor, Page, Resource
+from fhir.storage import granting
+from fhir.storage.results import Cursor, Page, Resource
 from oauth.tokens.token_problems import InsufficientScope
 
 CARE_DATES = frozenset({
@@ -108,7 +109,7 @@ def _reached(call: Call, asked: Asked) -> Iterator[str]:
     """The types of the compartment that are asked for and reached, the patient's own first."""
     refused = sorted(one for one in asked.types if not call.access.permits(one, "s"))
     if refused:
-        raise InsufficientScope(store.needed(call.access, refused[0], "s"))
+        raise InsufficientScope(granting.needed(call.access, refused[0], "s"))
     for resource_type in sorted(PATIENT_ELEMENT):
         if (not asked.types or resource_type in asked.types) and call.access.permits(resource_type, "s"):
             yield resource_type

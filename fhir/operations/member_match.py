@@ -18,6 +18,7 @@ from fhir.operations.inputs import Inputs
 from fhir.outcomes import BadRequest, Forbidden, Issue, Unprocessable
 from fhir.search.dates import BadDate, span
 from fhir.search.index import normal
+from fhir.storage import granting
 from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.db import microseconds
@@ -61,7 +62,7 @@ def match(call: Call, inputs: Inputs) -> tuple[bytes, str]:
     if call.access.basis is not AccessBasis.PLAN_CLIENT:
         raise ForPlanProgramsOnly
     if not call.access.permits("Patient", "s"):
-        raise InsufficientScope(store.needed(call.access, "Patient", "s"))
+        raise InsufficientScope(granting.needed(call.access, "Patient", "s"))
     resources = _resources(inputs)
     _require_consent(resources["Consent"])
     member = _find(call, resources["MemberPatient"], resources["CoverageToMatch"])

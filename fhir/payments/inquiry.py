@@ -16,7 +16,8 @@ from fhir.outcomes import BadValue, Forbidden, NotFound, NotSupported
 from fhir.payments.payment_reconciliation import payment_reconciliation
 from fhir.search.dates import YEAR_10000, BadDate, Prefix, Span, prefixed
 from fhir.search.query import TRANSPORT, Search, shown
-from fhir.store import Cursor, Page, Resource, needed
+from fhir.storage.granting import needed
+from fhir.storage.results import Cursor, Page, Resource
 from oauth.tokens.token_problems import InsufficientScope
 from service.db import from_microseconds, microseconds
 from service.plan.models import RemittanceClaim

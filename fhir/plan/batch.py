@@ -17,7 +17,7 @@ from fhir.plan import deeds
 from fhir.plan.deeds import Done, Wanted
 from fhir.storage.bodies import bodies_of
 from fhir.storage.projections import instant_text
-from fhir.store import Resource
+from fhir.storage.results import Resource
 from oauth.tokens.token_problems import TokenProblem
 
 MOST_ENTRIES = 1_000

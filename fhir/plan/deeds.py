@@ -14,6 +14,7 @@ from fhir.loading.faults import Finding, Rejected
 from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed
 from fhir.outcomes import BadRequest, Conflict, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
+from fhir.storage.results import Resource
 from service import audit
 from service.clock import now
 from service.db import new_id
@@ -41,7 +42,7 @@ class Done:
     """What a write did: 200, 201 or 204, and the resource as it is now (None once deleted)."""
 
     status: int
-    resource: store.Resource | None
+    resource: Resource | None
 
 
 class _Deed(StrEnum):
@@ -91,14 +92,14 @@ def delete(session: Session, access: Access, resource_type: str, resource_id: st
     return Done(204, None)
 
 
-def read(session: Session, access: Access, resource_type: str, resource_id: str) -> store.Resource:
+def read(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
     """The current version, on record; raises FhirProblem."""
     found = store.read(session, access, resource_type, resource_id)
     record_read(session, access, "read", found)
     return found
 
 
-def record_read(session: Session, access: Access, interaction: str, found: store.Resource) -> None:
+def record_read(session: Session, access: Access, interaction: str, found: Resource) -> None:
     """One row for a version that is about to be sent."""
     _record(session, access, interaction, found.type, found.id, version=found.version)
 
@@ -167,7 +168,7 @@ def _require_type(resource: dict[str, object], resource_type: str) -> None:
         raise BadRequest("The type of the resource is the type of the address.", expression="resourceType")
 
 
-def _matches(session: Session, access: Access, resource_type: str, asked: str, base: str) -> store.Resource | None:
+def _matches(session: Session, access: Access, resource_type: str, asked: str, base: str) -> Resource | None:
     given = parse_qsl(asked.partition("?")[2] if "?" in asked else asked, keep_blank_values=True)
     if not given:
         raise BadRequest("If-None-Exist holds the parameters of a search.")

@@ -17,7 +17,7 @@ from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, UnsupportedBo
 from fhir.plan import batch, deeds, statement
 from fhir.plan.deeds import Done, Wanted
 from fhir.storage.bodies import bodies_of
-from fhir.store import Resource
+from fhir.storage.results import Resource
 from oauth.tokens.protector import access_for_request
 from oauth.tokens.token_problems import TokenProblem
 from service import web

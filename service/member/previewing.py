@@ -13,7 +13,7 @@ from consent.policy import consent_preview
 from consent.scopes import ScopeSet
 from fhir import store
 from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES
-from fhir.store import Tally
+from fhir.storage.results import Tally
 from service import audit, days
 from service.db import from_microseconds
 from service.member.acting import Actor

@@ -15,6 +15,7 @@ from fhir.bulk import files, groups, standing, work
 from fhir.bulk.models import BulkExport, BulkFile, GroupKind
 from fhir.loading import ingest
 from fhir.storage import statements
+from fhir.storage.results import Sweep
 from service.audit import AuditEvent
 from service.db import driver_cursor, make_sessions
 from service.plan.models import Member
@@ -305,8 +306,8 @@ def test_a_sweep_goes_by_an_index_however_large_the_table(
     asked: list[tuple[str, tuple[Any, ...]]] = []
     monkeypatch.setattr(statements, "_fetch", lambda _session, text, values: asked.append((text, values)) or [])
     claims = "ExplanationOfBenefit"
-    store.sweep(session, system, store.Sweep(claims, until=2**60), "c-3", 100)
-    store.sweep(session, system, store.Sweep(claims, patients=frozenset({"p-1", "p-2"}), since=1), "", 100)
+    store.sweep(session, system, Sweep(claims, until=2**60), "c-3", 100)
+    store.sweep(session, system, Sweep(claims, patients=frozenset({"p-1", "p-2"}), since=1), "", 100)
     everybody, some_members = (_explained(session, *one) for one in asked)
 
     for plan in (everybody, some_members):

@@ -13,6 +13,7 @@ from consent.policy import Access, plan_system
 from fhir import store
 from fhir.models import StoredResource
 from fhir.search import query as searching
+from fhir.storage.results import Cursor
 from service.db import Base, ReadingSession, ReadingSessions, make_engine
 from tests.conftest import new_schema
 from tests.fhir.test_search_rules import BASE, member
@@ -78,7 +79,7 @@ def plans(engine: Engine) -> Iterator[Callable[..., list[str]]]:
     def made(resource_type: str, query: str, access: Access, *, following: bool = False) -> list[str]:
         given = parse_qsl(query)
         asked = searching.parse(resource_type, given, base=BASE, patient_ids=access.patient_ids, strict=True)
-        start = store.Cursor(10**14 if len(asked.sort.keys) == 1 else [10**14, "x"], "x") if following else None
+        start = Cursor(10**14 if len(asked.sort.keys) == 1 else [10**14, "x"], "x") if following else None
         return _explained(session, lambda: store.search(session, access, asked, start))
 
     yield made

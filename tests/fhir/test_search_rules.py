@@ -17,7 +17,7 @@ from fhir import store
 from fhir.loading import ingest
 from fhir.outcomes import FhirProblem
 from fhir.search import query as searching
-from fhir.store import Page
+from fhir.storage.results import Page
 from oauth.tokens.token_problems import InsufficientScope
 from service.db import Base, make_engine
 from tests.conftest import new_schema

@@ -16,7 +16,7 @@ from fhir.search import conditions, parameters
 from fhir.search.conditions import Condition, Term, Test
 from fhir.search.declared import Column
 from fhir.search.query import Search
-from fhir.store import Cursor
+from fhir.storage.results import Cursor
 from service import audit
 from service.audit import Outcome
 from service.db import digest

@@ -18,6 +18,7 @@ from consent import policy
 from consent.policy import Access
 from fhir import store
 from fhir.search.query import Search
+from fhir.storage.results import Resource
 from service import audit
 from service.audit import Outcome
 from service.plan.logins import lookups
@@ -129,7 +130,7 @@ def _asked_for(access: Access) -> dict[str, Any]:
     return {"groups": sorted(group.group_id for group in access.groups)}
 
 
-def _parse(found: store.Resource) -> dict[str, Any]:
+def _parse(found: Resource) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(found.body)
     return parsed
 
