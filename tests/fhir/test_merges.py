@@ -169,6 +169,29 @@ def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, se
         store.read(session, system, "Patient", "one")
 
 
+@pytest.mark.parametrize("first_parted", ["one", "two"])
+def test_records_merged_one_after_the_other_part_in_any_order(
+    engine: Engine, session: Session, system: Access, first_parted: str
+) -> None:
+    members = {name: make_member(session, patient_id=name) for name in ("one", "two", "three")}
+    session.commit()
+    ingest.load_resources(engine, [records.observation(f"o-{name}", name) for name in members], access=system)
+    merging.merge(session, members["one"], members["two"], reason="one person")
+    merging.merge(session, members["two"], members["three"], reason="and again")
+    session.commit()
+    ingest.load_resources(engine, [records.observation(f"new-{name}", name) for name in members], access=system)
+
+    for name in (first_parted, "two" if first_parted == "one" else "one"):
+        merging.unmerge(session, members[name], reason="two people")
+        session.commit()
+        assert ids_of(session, system, name, "Observation") >= {f"o-{name}", f"new-{name}"}
+        if name == "two":
+            assert ids_of(session, system, "three", "Observation") == {"o-three", "new-three"}
+        session.commit()
+    for name in members:
+        assert ids_of(session, system, name, "Observation") == {f"o-{name}", f"new-{name}"}
+
+
 def test_members_are_merged_by_command(desk: Desk, session: Session) -> None:
     merged, survivor = make_member(session), make_member(session)
     session.commit()
