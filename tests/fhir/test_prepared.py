@@ -134,6 +134,7 @@ def test_a_member_is_matched_by_name_birth_date_and_coverage(
         {"Consent__provision": {"type": "deny"}}, {"Consent__provision": {"type": "permit", "period": past}},
         {"Consent__policy": [{"uri": "https://elsewhere.example"}]}, {"Consent__patient": None},
         {"Consent__provision": {"type": "permit", "period": {"start": "never"}}},
+        {"Consent__policy": [{"uri": [REGULAR]}]}, {"CoverageToMatch__subscriberId": "a\0b"},
     ):  # fmt: skip
         refused = plan.api.call("POST", MATCH, json=parameters(member, **changed))
         assert refused.status_code == 422, changed
@@ -145,7 +146,7 @@ def test_a_member_is_matched_by_name_birth_date_and_coverage(
     refusals = select(AuditEvent).where(
         AuditEvent.tag == "fhir:Patient:member-match", AuditEvent.outcome == Outcome.REFUSED
     )
-    assert len(session.scalars(refusals).all()) == 11
+    assert len(session.scalars(refusals).all()) == 13
 
 
 def test_parameters_are_checked_and_nobody_else_matches(plan: Exporter, session: Session, loaded: str) -> None:
