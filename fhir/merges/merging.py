@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from consent import grants, representatives
 from consent.models import EndedBy, Grant, RepresentativeLink
+from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading.preparation import parse, prepare_resource
 from fhir.merges.following import chain, renamed, replaced
 from fhir.merges.tables import MemberMerge, MergedResource
@@ -153,6 +154,9 @@ def _end_grants(session: Session, *whose: ColumnElement[bool]) -> int:
 def _carry_protection(session: Session, merged: Member, survivor: Member) -> None:
     """What protects the merged record protects the survivor's from now on, and stays when they part."""
     survivor.confidential = survivor.confidential or merged.confidential
+    out = ProviderAccessOptOut
+    if session.get(out, merged.patient_id) is not None and session.get(out, survivor.patient_id) is None:
+        session.add(out(patient_id=survivor.patient_id))
     mark = session.get(ProtectedRecord, merged.id)
     if mark is not None and session.get(ProtectedRecord, survivor.id) is None:
         session.add(

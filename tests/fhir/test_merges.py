@@ -8,6 +8,8 @@ from consent import representatives
 from consent.models import Basis, PersonalRepresentative, RepresentativeLink
 from consent.policy import Access
 from fhir import store
+from fhir.bulk import groups
+from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading import ingest
 from fhir.merges import merging
 from fhir.outcomes import NotFound
@@ -190,6 +192,15 @@ def test_records_merged_one_after_the_other_part_in_any_order(
         session.commit()
     for name in members:
         assert ids_of(session, system, name, "Observation") == {f"o-{name}", f"new-{name}"}
+
+
+def test_who_opted_out_of_provider_access_stays_out(session: Session) -> None:
+    merged, survivor = make_member(session), make_member(session)
+    groups.opt_out(session, merged.member_number, out=True)
+    merging.merge(session, merged, survivor, reason="one person")
+    assert session.get(ProviderAccessOptOut, survivor.patient_id)
+    merging.unmerge(session, merged, reason="two people")
+    assert session.get(ProviderAccessOptOut, survivor.patient_id), "until somebody says that it was not theirs"
 
 
 def test_members_are_merged_by_command(desk: Desk, session: Session) -> None:
