@@ -44,10 +44,15 @@ class UnknownGrant(Exception):
     """No such grant, or not one this person may see: both look the same."""
 
 
+class HeldByMember(Exception):
+    """The member paused this app: a representative's yes does not let it in again."""
+
+
 def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
     """The live grant that follows from a yes. An older one of the same three is changed, never doubled.
 
-    Its version rises when the new answer allows less, so that wider tokens end in this transaction.
+    Its version rises when the new answer allows less, so that wider tokens end in this transaction. Raises
+    HeldByMember.
     """
     try:
         with session.begin_nested():
@@ -59,6 +64,8 @@ def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
 
 def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
     standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
+    if standing is not None and is_held_from(standing, choice):
+        raise HeldByMember
     if standing is not None and not _same_right(standing, choice.link):
         # What died with the older link stays dead: a new consent must not revive its tokens.
         revoke(session, standing, by=EndedBy.PLAN)
@@ -141,6 +148,11 @@ def is_live(grant: Grant) -> bool:
 def is_standing(grant: Grant) -> bool:
     """Whether the grant has not ended; a paused one stands."""
     return grant.ended_at is None and now() < grant.expires_at
+
+
+def is_held_from(grant: Grant, choice: MemberChoice) -> bool:
+    """Whether the grant is paused by the member's word, and this person is not the member."""
+    return grant.status is GrantStatus.PAUSED and grant.paused_by is EndedBy.MEMBER and not choice.is_self
 
 
 def right_stands(grant: Grant) -> bool:

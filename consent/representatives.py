@@ -349,11 +349,15 @@ def _is_current(link: RepresentativeLink, at: datetime) -> bool:
 
 
 def _require_no_other(session: Session, representative: PersonalRepresentative, member: Member) -> None:
-    both = (RepresentativeLink.representative_id == representative.id, RepresentativeLink.member_id == member.id)
-    earlier = session.scalars(select(RepresentativeLink).where(*both, RepresentativeLink.ended_at.is_(None)))
+    theirs = RepresentativeLink.representative_id == representative.id
+    # A block outlives its link, and the record it was set for.
+    parts = select(Member.id).where(or_(Member.id == member.id, Member.merged_into_id == member.id))
+    blocked = (RepresentativeLink.safety_block.is_(True), RepresentativeLink.member_id.in_(parts))
+    if session.scalar(select(RepresentativeLink.id).where(theirs, *blocked).limit(1)):
+        raise ShutOut
+    standing = (RepresentativeLink.member_id == member.id, RepresentativeLink.ended_at.is_(None))
+    earlier = session.scalars(select(RepresentativeLink).where(theirs, *standing))
     for one in earlier.unique():
-        if one.safety_block:
-            raise ShutOut
         if one.valid_until is None or one.valid_until > now():
             raise LinkedAlready
 

@@ -12,9 +12,9 @@ from service.clock import now
 
 
 class BlockOver(Exception):
-    """The link is not blocked, or over, or reviewed meanwhile."""
+    """The link is not blocked, or not any more."""
 
-    sentence = "This was reviewed meanwhile, or the link is over. Nothing was changed now."
+    sentence = "This was reviewed meanwhile. Nothing was changed now."
 
 
 class OwnBlock(Exception):
@@ -52,13 +52,13 @@ def lift(session: Session, link: RepresentativeLink, *, by_account_id: str, reas
 
 
 def _unseen() -> tuple[ColumnElement[bool], ...]:
-    blocked = RepresentativeLink.safety_block.is_(True)
-    return blocked, RepresentativeLink.block_reviewed_at.is_(None), RepresentativeLink.ended_at.is_(None)
+    # Also of links that are over: the block keeps the person from a new one.
+    return RepresentativeLink.safety_block.is_(True), RepresentativeLink.block_reviewed_at.is_(None)
 
 
 def _take(session: Session, link: RepresentativeLink) -> None:
     session.refresh(link, with_for_update={"of": RepresentativeLink})
-    if not link.safety_block or link.ended_at is not None:
+    if not link.safety_block:
         raise BlockOver
 
 

@@ -53,6 +53,7 @@ SHARED = ""
 """The patient id under which shared resources are stored."""
 
 _PERSON_TYPES = frozenset({"Patient", "RelatedPerson", "Person"})
+_OF_MEMBERS = PATIENT_ELEMENT.keys() | _PERSON_TYPES
 
 
 class UnknownPatient(Exception):
@@ -100,6 +101,23 @@ def literal(reference: object) -> tuple[str, str] | None:
     return parts[-2], parts[-1]
 
 
+def names_member(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource holds a member's record within itself, or refers to a person of the plan.
+
+    A shared one must not: every app sees it, and the open directory shows it to everybody.
+    """
+    left: list[Any] = list(resource.values())
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if node.get("resourceType") in _OF_MEMBERS or _refers_to_person(node):
+                return True
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return False
+
+
 def strip_foreign_names(named: Iterable[dict[str, Any]], patient_id: str, people: frozenset[str]) -> None:
     """Remove `display` from those references (in place) that may mean people other than this patient.
 
@@ -118,6 +136,13 @@ def contained_people(resource: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(
         f"#{one.get('id')}" for one in people if isinstance(one, dict) and one.get("resourceType") in _PERSON_TYPES
     )
+
+
+def _refers_to_person(node: Mapping[str, Any]) -> bool:
+    target = literal(node.get("reference"))
+    if target is not None:
+        return target[0] in _PERSON_TYPES
+    return ("identifier" in node or "reference" in node) and node.get("type") in _PERSON_TYPES
 
 
 def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset[str]) -> bool:

@@ -5,16 +5,18 @@ from typing import Any
 from fhir.loading.preparation import encode, parse
 
 _MONEY = frozenset({
-    "addItem", "adjudication", "benefitBalance", "net", "payment", "total", "unitPrice",
+    "addItem", "adjudication", "benefitBalance", "costToBeneficiary", "net", "payment", "total", "unitPrice",
 })  # fmt: skip
 
 
 def without_costs(body: bytes) -> bytes:
-    """The body of a resource without amounts, if it is a claim; its profile, which asks for them, is not claimed."""
-    if not body.startswith(b'{"resourceType":"ExplanationOfBenefit"'):
+    """The body of a claim or a Coverage without amounts; a claim's profile, which asks for them, is not claimed."""
+    is_claim = body.startswith(b'{"resourceType":"ExplanationOfBenefit"')
+    if not is_claim and not body.startswith(b'{"resourceType":"Coverage"'):
         return body
     found = _cut(parse(body))
-    found["meta"].pop("profile", None)
+    if is_claim:
+        found["meta"].pop("profile", None)
     return encode(found)
 
 

@@ -15,10 +15,12 @@ import msgspec
 from fhir.compartment import (
     ID,
     SHARED,
+    SHARED_TYPES,
     STORED_TYPES,
     SeveralPatients,
     UnknownPatient,
     contained_people,
+    names_member,
     other_targets,
     patient_of,
     strip_foreign_names,
@@ -163,6 +165,8 @@ def _require_identity(resource: dict[str, Any]) -> tuple[str, str]:
 
 def _whose(resource: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]:
     resource_type = resource["resourceType"]
+    if resource_type in SHARED_TYPES and names_member(resource):
+        raise Rejected("shared", "Everybody sees this: take members and what is theirs out of it.", resource_type)
     try:
         return patient_of(resource), []
     except SeveralPatients:

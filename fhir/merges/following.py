@@ -21,14 +21,29 @@ def follow(session: Session, batch: Sequence[Prepared]) -> None:
         merge = standing.get(one.patient_id or "")
         if merge is None:
             continue
-        survivor = _last(session, merge)
+        further = chain(session, merge)
+        survivor = further[-1].surviving_patient_id
         if one.type == "Patient":
             _become(one, replaced(parse(one.body), survivor))
             continue
         _become(one, renamed(parse(one.body), merge.merged_patient_id, survivor))
-        key = {"merge_id": merge.id, "type": one.type, "id": one.id}
-        if session.get(MergedResource, tuple(key.values())) is None:
-            session.add(MergedResource(**key))
+        # Each merge it came through may be the first to be undone.
+        for each in further:
+            key = {"merge_id": each.id, "type": one.type, "id": one.id}
+            if session.get(MergedResource, tuple(key.values())) is None:
+                session.add(MergedResource(**key))
+
+
+def chain(session: Session, merge: MemberMerge) -> list[MemberMerge]:
+    """The merge and those that its survivor's record went through since; the last one's survivor has it all now."""
+    found = [merge]
+    while len(found) < _LONGEST_CHAIN:
+        survivor = found[-1].surviving_patient_id
+        further = _standing(session, [survivor]).get(survivor)
+        if further is None:
+            break
+        found.append(further)
+    return found
 
 
 def renamed(resource: dict[str, Any], former: str, patient_id: str) -> dict[str, Any]:
@@ -60,17 +75,6 @@ def _standing(session: Session, patient_ids: Iterable[str]) -> Mapping[str, Memb
         standing = (MemberMerge.merged_patient_id.in_(some), MemberMerge.undone_at.is_(None))
         found |= {one.merged_patient_id: one for one in session.scalars(select(MemberMerge).where(*standing))}
     return found
-
-
-def _last(session: Session, merge: MemberMerge) -> str:
-    """The survivor whose own record was not merged further."""
-    survivor = merge.surviving_patient_id
-    for _ in range(_LONGEST_CHAIN):
-        further = _standing(session, [survivor]).get(survivor)
-        if further is None:
-            break
-        survivor = further.surviving_patient_id
-    return survivor
 
 
 def _names(reference: str, patient_id: str) -> bool:

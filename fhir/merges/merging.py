@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from consent import grants, representatives
 from consent.models import EndedBy, Grant, RepresentativeLink
+from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading.preparation import parse, prepare_resource
-from fhir.merges.following import renamed, replaced
+from fhir.merges.following import chain, renamed, replaced
 from fhir.merges.tables import MemberMerge, MergedResource
 from fhir.models import StoredResource
 from fhir.storage import writing
@@ -153,6 +154,9 @@ def _end_grants(session: Session, *whose: ColumnElement[bool]) -> int:
 def _carry_protection(session: Session, merged: Member, survivor: Member) -> None:
     """What protects the merged record protects the survivor's from now on, and stays when they part."""
     survivor.confidential = survivor.confidential or merged.confidential
+    out = ProviderAccessOptOut
+    if session.get(out, merged.patient_id) is not None and session.get(out, survivor.patient_id) is None:
+        session.add(out(patient_id=survivor.patient_id))
     mark = session.get(ProtectedRecord, merged.id)
     if mark is not None and session.get(ProtectedRecord, survivor.id) is None:
         session.add(
@@ -202,15 +206,16 @@ def _moved_by(session: Session, found: MemberMerge) -> Iterator[list[tuple[str, 
 
 
 def _give_back(session: Session, keys: Sequence[tuple[str, str]], found: MemberMerge) -> int:
-    """Rewrite those of the resources that are somebody else's and stand."""
+    """Rewrite those of the resources that stand and are still the survivor's; what is another's by now stays theirs."""
+    survivor = chain(session, found)[-1].surviving_patient_id
     standing = writing.find_standing(session, keys)
     count = 0
     for key in keys:
         one = standing.get(key)
-        if one is None or one.deleted or one.patient_id == found.merged_patient_id:
+        if one is None or one.deleted or one.patient_id != survivor:
             continue
         row = session.get_one(StoredResource, key)
-        _rewrite(session, [row], one.patient_id, found.merged_patient_id)
+        _rewrite(session, [row], survivor, found.merged_patient_id)
         count += 1
     return count
 

@@ -7,7 +7,7 @@ An entry is answered by the view that answers its address alone. Only GET is tak
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import orjson
 from flask import Response, current_app, g
@@ -107,7 +107,7 @@ def _asked(entry: Any, where: str) -> EnvironBuilder:
         raise NotSupported("Only GET is offered in a batch.", expression=f"{where}.method")
     base = web.settings().fhir_base
     url = request["url"].removeprefix(f"{base}/").removeprefix("/")
-    parts = urlsplit(url) if url.isprintable() else None
+    parts = _parts(url)
     if parts is None or parts.scheme or parts.netloc or parts.fragment or not parts.path or "//" in parts.path:
         raise BadRequest("The url is an address below our base, such as Patient/1.", expression=f"{where}.url")
     return EnvironBuilder(
@@ -116,6 +116,16 @@ def _asked(entry: Any, where: str) -> EnvironBuilder:
         base_url=web.settings().base_url,
         headers=[("Accept", "application/fhir+json"), *_conditions(request, where).items()],
     )
+
+
+def _parts(url: str) -> SplitResult | None:
+    # A null character would be refused before any other address is looked at; no database takes it.
+    if not url.isprintable() or "\0" in unquote(url):
+        return None
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def _conditions(request: Mapping[str, Any], where: str) -> dict[str, str]:

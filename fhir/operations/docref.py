@@ -18,7 +18,7 @@ from fhir.search import conditions, parameters
 from fhir.search.conditions import Condition, Term, Test
 from fhir.search.dates import BadDate, Prefix, Span, span
 from fhir.search.declared import Column
-from fhir.search.query import DEFAULT_COUNT, TRANSPORT, Search, shown
+from fhir.search.query import DEFAULT_COUNT, TRANSPORT, Search, refuse_too_many, require_printable, shown
 from fhir.storage.results import Cursor, Page, Resource
 
 TYPE = "DocumentReference"
@@ -84,9 +84,11 @@ def page(call: Call, asked: Asked, start: Cursor | None) -> Page:
 def _sorted(given: Given, strict: bool) -> tuple[dict[str, list[str]], list[str]]:
     found: dict[str, list[str]] = {}
     ignored: list[str] = []
+    refuse_too_many(given)
     for name, value in given:
         if value == "" or name in TRANSPORT:
             continue
+        require_printable(name, value)
         if name in _KNOWN:
             found.setdefault(name, []).append(value)
         elif strict:

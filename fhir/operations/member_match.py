@@ -109,7 +109,7 @@ def _is_now(period: Any) -> bool:
 def _is_known_policy(policies: Any) -> bool:
     """Whether all of the record is permitted, or what is not sensitive: the two that HRex knows."""
     uris = [one.get("uri") for one in policies if isinstance(one, dict)] if isinstance(policies, list) else []
-    return len(uris) == 1 and uris[0] in {f"{_POLICY}regular", f"{_POLICY}sensitive"}
+    return len(uris) == 1 and uris[0] in (f"{_POLICY}regular", f"{_POLICY}sensitive")
 
 
 def _find(call: Call, patient: Mapping[str, Any], coverage: Mapping[str, Any]) -> Member:
@@ -133,7 +133,8 @@ def _numbers(coverage: Mapping[str, Any]) -> list[str]:
     listed = coverage.get("identifier")
     told = [one.get("value") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     every = (coverage.get("subscriberId"), *told)
-    return [one.strip().upper() for one in every if isinstance(one, str) and one.strip()][:10]
+    # No database takes a null character, and no card has one.
+    return [one.strip().upper() for one in every if isinstance(one, str) and one.strip() and "\0" not in one][:10]
 
 
 def _names(patient: Mapping[str, Any]) -> set[tuple[str, str]]:

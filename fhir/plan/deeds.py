@@ -14,6 +14,7 @@ from fhir.loading.faults import Finding, Rejected
 from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed
 from fhir.outcomes import BadRequest, Conflict, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
+from fhir.search.query import Search
 from fhir.storage.results import Resource
 from service import audit
 from service.clock import now
@@ -64,6 +65,7 @@ def create(session: Session, access: Access, resource_type: str, raw: bytes, wan
     if wanted.if_none_exist:
         found = _matches(session, access, resource_type, wanted.if_none_exist, base)
         if found is not None:
+            record_read(session, access, "search", found)
             return Done(200, found)
     resource["id"] = new_id()
     return _write(session, access, _prepare(encode(resource), wanted), wanted)
@@ -170,10 +172,11 @@ def _require_type(resource: dict[str, object], resource_type: str) -> None:
 
 def _matches(session: Session, access: Access, resource_type: str, asked: str, base: str) -> Resource | None:
     given = parse_qsl(asked.partition("?")[2] if "?" in asked else asked, keep_blank_values=True)
-    if not given:
-        raise BadRequest("If-None-Exist holds the parameters of a search.")
-    search = searching.parse(resource_type, given, base=base, patient_ids=None, strict=True)
-    found = store.search(session, access, search).matches
+    conditions = searching.parse(resource_type, given, base=base, patient_ids=None, strict=True).conditions
+    if not conditions:
+        raise BadRequest("If-None-Exist holds the parameters of a search, such as identifier=system|value.")
+    # Two are enough to know of several, whatever page was asked for.
+    found = store.search(session, access, Search(resource_type, conditions, count=2)).matches
     if len(found) > 1:
         raise PreconditionFailed("If-None-Exist matches several resources.", issue=Issue.MULTIPLE_MATCHES)
     return found[0] if found else None

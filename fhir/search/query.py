@@ -113,14 +113,13 @@ def parse(
     `patient_ids` are those in the token's context (None: a plan system, any). Raises BadValue, NotSupported, and
     OtherPatient for a patient outside the context.
     """
-    _refuse_too_many(given)
+    refuse_too_many(given)
     draft = _Draft(Search(resource_type), base, patient_ids, strict)
     for name, value in given:
         _refuse_unsupported(name)
         if value == "" or name in TRANSPORT:
             continue
-        if not value.isprintable():
-            raise BadValue(f"{shown(name)} holds characters that no FHIR value has.", expression=shown(name))
+        require_printable(name, value)
         try:
             _take(draft, name, value)
         except _Ignored:
@@ -139,7 +138,14 @@ def shown(name: str) -> str:
     return "".join(letter for letter in name[:64] if letter.isprintable())
 
 
-def _refuse_too_many(given: Sequence[tuple[str, str]]) -> None:
+def require_printable(name: str, value: str) -> None:
+    """Raise BadValue for a value with characters that no FHIR value has, and that no database takes."""
+    if not value.isprintable():
+        raise BadValue(f"{shown(name)} holds characters that no FHIR value has.", expression=shown(name))
+
+
+def refuse_too_many(given: Sequence[tuple[str, str]]) -> None:
+    """Raise BadValue where parameters (names and values) hold more than SEARCH_LIMIT values together."""
     held = [(1 + value.count(","), name) for name, value in given]
     if sum(number for number, _ in held) > SEARCH_LIMIT:
         sentence = f"One search takes at most {SEARCH_LIMIT} values; ask in several searches."

@@ -4,6 +4,7 @@ An app sees those that its own person gave to it for the member in context, the 
 another person's (decision 70).
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from fhir.search.matching import Candidate
 from fhir.storage.projections import instant_text
 from oauth.apps import clients
 from oauth.apps.clients import ClientView
+from service.clock import now
 from service.db import microseconds
 
 TYPE = "Consent"
@@ -55,7 +57,7 @@ def visible(session: Session, access: Access, resource_id: str | None = None) ->
 
 def render(grant: Grant, app: ClientView) -> dict[str, Any]:
     """The Consent of a grant to this app, as it stands now."""
-    link_scope = grant.link.scope if grant.link else None
+    link_scope = grant.link.scope_now if grant.link else None
     scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link_scope)
     withheld = excluded_labels(frozenset(grant.sensitive_classes), link_scope)
     version, changed = _version(grant)
@@ -87,9 +89,19 @@ def _candidate(grant: Grant, app: ClientView) -> Candidate:
 
 def _version(grant: Grant) -> tuple[int, int]:
     """The version, and the moment (microseconds since 1970) it became so: time may have ended what nobody did."""
-    if grant.ended_at is None and not grants.is_standing(grant):
-        return grant.revision + 1, microseconds(grant.expires_at)
-    return grant.revision, microseconds(grant.changed_at)
+    passed = [moment for moment in _turns(grant) if grant.created_at < moment <= now()]
+    return grant.revision + len(passed), microseconds(max(grant.changed_at, *passed, grant.created_at))
+
+
+def _turns(grant: Grant) -> Iterator[datetime]:
+    """The moments at which a grant is another without a change of its own row."""
+    link = grant.link
+    if link is not None and link.narrows_at is not None:
+        yield link.narrows_at
+    if grant.ended_at is None:
+        yield grant.expires_at
+        if link is not None and link.ended_at is not None:
+            yield link.ended_at
 
 
 def _performer(grant: Grant) -> str:

@@ -20,6 +20,7 @@ from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
 from service.member import acting, consent_words, previewing
 from service.member.acting import Actor, Person
+from service.member.apps import NotYoursToResume
 from service.member.consent_words import Words
 from service.member.language import current_language
 from service.member.marking import N_
@@ -76,6 +77,8 @@ def show() -> ResponseReturnValue:
     grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
     if grant is not None and flows.goes_straight_through(pending, grant, actor.choice):
         return redirect(flows.answer(db_session(), pending, grant=grant, login=person.login), 303)
+    if grant is not None and grants.is_held_from(grant, actor.choice):
+        raise NotYoursToResume
     words = _words(pending, actor)
     ticks = Ticks(words.type_keys, words.part_keys)
     return _page(pending, actor, words, {}, ticks, paused=grant is not None and grant.status is GrantStatus.PAUSED)
@@ -120,7 +123,10 @@ def decide() -> ResponseReturnValue:
         representatives.hold(db_session(), actor.choice)
     except representatives.RightOver:
         raise acting.NotActing from None
-    given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
+    try:
+        given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
+    except grants.HeldByMember:
+        raise NotYoursToResume from None
     return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
 
 

@@ -1,8 +1,9 @@
 """The shapes of the staff console's forms about representatives."""
 
+from datetime import date
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, pre_load, validates_schema
+from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from consent.models import Basis, LinkScope
 from consent.request_models import RefusalReason
@@ -10,11 +11,13 @@ from service.plan.mailbox.message_schemas import Words
 
 _CHOOSE = "Please choose one."
 _DAY = "Please enter a day."
+# Later ones have no day after them, at which a right would end.
+_SENSIBLE = validate.Range(date(1850, 1, 1), date(2199, 12, 31), error=_DAY)
 
 
 def _day(*, required: bool = False) -> fields.Date:
     given: dict[str, Any] = {"required": True} if required else {"load_default": None}
-    return fields.Date(format="iso", error_messages={"invalid": _DAY, "required": _DAY}, **given)
+    return fields.Date(format="iso", validate=_SENSIBLE, error_messages={"invalid": _DAY, "required": _DAY}, **given)
 
 
 def _scope() -> "fields.Enum[LinkScope]":

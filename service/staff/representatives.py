@@ -98,6 +98,8 @@ def show(request_id: UUID) -> ResponseReturnValue:
 def file(request_id: UUID, evidence_id: UUID) -> ResponseReturnValue:
     """A paper, as a download."""
     found, to = _get(request_id), current_staff().account_id
+    if representative_reviews.is_closed_to(db_session(), found, current_staff()):
+        raise NothingChanged(NotOneself.sentence)
     try:
         handed = evidence.hand_out(db_session(), found, str(evidence_id), to_account_id=to)
     except evidence.UnknownEvidence:
@@ -207,13 +209,16 @@ def _page(found: RepresentativeRequest, about: str, errors: dict[str, list[str]]
         session, "staff:representative_request:open", account_id=me.account_id, member_id=found.member_id,
         detail={"request": found.id},
     )  # fmt: skip
+    # Who asked, or is asked about, learns no more here than on their own page (45 CFR 164.502(g)(5)).
+    closed = representative_reviews.is_closed_to(session, found, me)
     return render_template(
         "staff/representative.html", asked=found, about=about, errors=errors, typed=request.form,
-        files=evidence.list_of(session, found), events=representative_requests.events_of(session, found),
+        files=[] if closed else evidence.list_of(session, found),
+        events=[] if closed else representative_requests.events_of(session, found),
         known=representative_reviews.find_representative(session, found),
         as_member=representative_reviews.find_as_member(session, found),
         act=representative_reviews.find_act(session, found),
-        closed_to_me=representative_reviews.is_closed_to(session, found, me), words=representative_words,
+        closed_to_me=closed, words=representative_words,
         checks=representative_words.checks(found.basis), bases=link_words.BASES, link_scopes=link_words.SCOPES,
         scopes=[(scope.value, link_words.SCOPES[scope]) for scope in link_words.SCOPES],
         name_of=lambda account_id: plan_staff.name_of(session, account_id), done=request.args.get("done", ""),

@@ -222,6 +222,11 @@ def test_case_160_bodies_are_bounded_and_deep_ones_refused(api: Api, plan: Expor
     for raw in ('{"resourceType":"Parameters","id":"\\ud800"}', "\xff", "NaN", "[]", '"x"', ""):
         body = raw.encode("latin-1")
         assert api.call("POST", mine, data=body, content_type="application/fhir+json").status_code == 400, raw
+    for kinds in ([",".join(f"s{one}|" for one in range(2_000))], [f"s{one}|" for one in range(2_000)], ["a\0b"]):
+        listed = [{"name": "patient", "valueString": api.patient_id}]
+        listed += [{"name": "type", "valueString": kind} for kind in kinds]
+        asked = api.call("POST", "DocumentReference/$docref", json={"resourceType": "Parameters", "parameter": listed})
+        assert asked.status_code == 400, kinds[0][:9]
     many = [{"name": "patient", "valueReference": {"reference": f"Patient/{one}"}} for one in range(6_000)]
     assert plan.ask(json={"resourceType": "Parameters", "parameter": many}).status_code == 400
 

@@ -4,7 +4,8 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from consent.request_models import RepresentativeEvidence, RepresentativeRequest
+from consent.representative_requests import note
+from consent.request_models import RepresentativeEvidence, RepresentativeRequest, RequestStep
 from service.audit import AuditEvent
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account
@@ -133,10 +134,14 @@ def test_case_143_nobody_decides_about_themselves(app: Flask, session: Session) 
     clerk_id, clerk_key = clerk.account.id, clerk.account.email_key
     session.rollback()
     with Session(session.get_bind()) as own:
-        own.get_one(RepresentativeRequest, request_id).account_id = clerk_id
+        asked = own.get_one(RepresentativeRequest, request_id)
+        asked.account_id = clerk_id
+        note(own, asked, RequestStep.ASKED, "What was seen here", by_account_id=None, from_plan=True)
+        (paper,) = own.scalars(select(RepresentativeEvidence.id))
         own.commit()
+    assert clerk.browser.get(f"/staff/representatives/{request_id}/files/{paper}").status_code == 409
     page = clerk.browser.get(f"/staff/representatives/{request_id}")
-    assert "This is about yourself" in page.text
+    assert "This is about yourself" in page.text and "What was seen here" not in page.text
     forms = {
         "checks": {"check-identity": "yes"}, "ask": {"question": "?"}, "match": {"member_number": "x"},
         "refuse": {"reason": "evidence", "words": "x"},

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from consent import safety_blocks
 from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
 from consent.representatives import (
     AlreadyRegistered,
@@ -197,6 +198,22 @@ def test_the_same_two_are_linked_once_and_never_around_a_block(session: Session)
     block(session, made, by_account_id=None, reason="The member called.")
     with pytest.raises(ShutOut):
         link(session, made.representative, made.member, **again)  # type: ignore[arg-type]
+
+
+def test_a_block_outlives_its_link_until_an_officer_lifts_it(session: Session) -> None:
+    made, officer = linked(session), make_account(session)
+    again = {"basis": Basis.GUARDIAN, "timezone": NEW_YORK}
+    block(session, made, by_account_id=None, reason="The member called.")
+    end_link(session, made, by=EndedBy.PLAN)
+    assert safety_blocks.list_to_review(session) == [made]
+    with pytest.raises(ShutOut):
+        link(session, made.representative, made.member, **again)  # type: ignore[arg-type]
+    survivor = make_member(session)
+    made.member.merged_into_id = survivor.id
+    with pytest.raises(ShutOut):
+        link(session, made.representative, survivor, **again)  # type: ignore[arg-type]
+    safety_blocks.lift(session, made, by_account_id=officer.id, reason="Another man")
+    assert link(session, made.representative, survivor, **again).safety_block is False  # type: ignore[arg-type]
 
 
 def test_who_acts_for_a_second_member_is_one_person(session: Session) -> None:

@@ -50,6 +50,13 @@ def test_each_entry_is_answered_for_itself(api: Api, session: Session) -> None:
     assert [row.outcome for row in rows[:4]] == [Outcome.SUCCESS, Outcome.REFUSED, Outcome.SUCCESS, Outcome.REFUSED]
 
 
+def test_an_address_that_is_none_spoils_no_other_entry(api: Api) -> None:
+    mine = f"Patient/{api.patient_id}"
+    bad = ["http://[", "https://[::1", "Patient/%00", f"{mine}/_history/%00", "Observation?code=%00", "Patient/a\nb"]
+    answer = send(api, *bad, mine)
+    assert told(answer) == [("400", "OperationOutcome")] * len(bad) + [("200", "Patient")]
+
+
 def test_a_scope_binds_entries_too(connect: Callable[..., Api]) -> None:
     narrow = connect("launch/patient patient/Coverage.rs")
     assert told(send(narrow, "Coverage", "ExplanationOfBenefit")) == [("200", "Bundle"), ("403", "OperationOutcome")]

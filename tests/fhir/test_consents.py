@@ -5,15 +5,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from consent.models import Duration, LinkScope
+from consent import representatives
+from consent.models import Basis, Duration, Grant, LinkScope
 from consent.policy import Access
 from fhir import r4
 from fhir.loading import ingest
 from service.clock import now
 from tests.conftest import MovableClock
-from tests.factories import make_account
+from tests.factories import make_account, make_member, make_representative
 from tests.fhir.conftest import Api, bundle, entries, ids
 from tests.fhir.records import CATEGORY
 from tests.member.console import Connected, connected
@@ -128,6 +129,34 @@ def test_it_is_searched_like_every_type(desk: Desk, clock: MovableClock) -> None
     assert {one["resourceType"] for one in entries(included)} == {"Consent"}
     assert all(r4.find_problem(json.dumps(one).encode()) is None for one in entries(included))
     assert set(entries(api.get("Consent?_elements=status"))[0]) >= {"status", "id"}
+
+
+def test_a_parents_consent_narrows_with_their_right(desk: Desk, clock: MovableClock) -> None:
+    today = now().astimezone(desk.settings.plan.timezone).date()
+    with desk.session() as session:
+        parent = make_account(session)
+        child = make_member(session, birth_date=today.replace(year=today.year - 11, month=1, day=15))
+        made = representatives.link(
+            session, make_representative(session, parent), child, basis=Basis.PARENT,
+            timezone=desk.settings.plan.timezone,
+        )  # fmt: skip
+        narrows_at = made.narrows_at
+    assert narrows_at
+    clock.advance((narrows_at - now()).total_seconds() - 60)
+    app = desk.register()
+    tokens = desk.connect(app, account=parent, member=child)
+    with desk.session() as session:
+        session.scalars(select(Grant)).one().sensitive_classes = ["mental_health"]
+    api = Api(desk.app.test_client(), child.patient_id, tokens["access_token"], desk.settings.fhir_base)
+
+    def denied() -> tuple[str, list[str]]:
+        (found,) = entries(api.get("Consent"))
+        labels = found["provision"]["provision"][-1]["securityLabel"]
+        return found["meta"]["versionId"], [one["code"] for one in labels]
+
+    assert denied() == ("1", ["ETH", "SEX", "HIV", "GDIS"])
+    clock.advance(61)
+    assert denied() == ("2", ["ETH", "PSY", "SEX", "HIV", "GDIS"])
 
 
 def test_versions_are_the_current_one(desk: Desk) -> None:

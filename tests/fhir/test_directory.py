@@ -80,6 +80,16 @@ def test_its_statement_says_what_is_there(listed: FlaskClient) -> None:
             assert source.partition(":")[0] == described["type"]
 
 
+def test_a_member_inside_of_an_entry_is_not_taken(listed: FlaskClient, engine: Engine, system: Access) -> None:
+    within = {"resourceType": ORGANIZATION, "id": "leak", "name": "Leak", "contained": [records.patient(CANARY)]}
+    ward = {"resourceType": "Endpoint", "id": "e", "status": "active"}
+    fine = {"resourceType": "PractitionerRole", "id": "with-endpoint", "contained": [ward]}
+    summary = ingest.load_resources(engine, [within, fine], access=system)
+    assert (summary.added, summary.rejected) == (1, 1)
+    assert listed.get(f"{BASE}/{ORGANIZATION}/leak").status_code == 404
+    assert "Canary" not in listed.get(f"{BASE}/{ORGANIZATION}?name=leak").text
+
+
 def test_no_member_comes_out_of_it(listed: FlaskClient, system: Access) -> None:
     assert not set(SERVED) & set(PATIENT_ELEMENT) and set(SERVED) <= SHARED_TYPES
     answers = [

@@ -8,6 +8,8 @@ from consent import representatives
 from consent.models import Basis, PersonalRepresentative, RepresentativeLink
 from consent.policy import Access
 from fhir import store
+from fhir.bulk import groups
+from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading import ingest
 from fhir.merges import merging
 from fhir.outcomes import NotFound
@@ -167,6 +169,38 @@ def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, se
     assert ids_of(session, system, "one", "Observation") == {"o", "new"}
     with pytest.raises(NotFound):
         store.read(session, system, "Patient", "one")
+
+
+@pytest.mark.parametrize("first_parted", ["one", "two"])
+def test_records_merged_one_after_the_other_part_in_any_order(
+    engine: Engine, session: Session, system: Access, first_parted: str
+) -> None:
+    members = {name: make_member(session, patient_id=name) for name in ("one", "two", "three")}
+    session.commit()
+    ingest.load_resources(engine, [records.observation(f"o-{name}", name) for name in members], access=system)
+    merging.merge(session, members["one"], members["two"], reason="one person")
+    merging.merge(session, members["two"], members["three"], reason="and again")
+    session.commit()
+    ingest.load_resources(engine, [records.observation(f"new-{name}", name) for name in members], access=system)
+
+    for name in (first_parted, "two" if first_parted == "one" else "one"):
+        merging.unmerge(session, members[name], reason="two people")
+        session.commit()
+        assert ids_of(session, system, name, "Observation") >= {f"o-{name}", f"new-{name}"}
+        if name == "two":
+            assert ids_of(session, system, "three", "Observation") == {"o-three", "new-three"}
+        session.commit()
+    for name in members:
+        assert ids_of(session, system, name, "Observation") == {f"o-{name}", f"new-{name}"}
+
+
+def test_who_opted_out_of_provider_access_stays_out(session: Session) -> None:
+    merged, survivor = make_member(session), make_member(session)
+    groups.opt_out(session, merged.member_number, out=True)
+    merging.merge(session, merged, survivor, reason="one person")
+    assert session.get(ProviderAccessOptOut, survivor.patient_id)
+    merging.unmerge(session, merged, reason="two people")
+    assert session.get(ProviderAccessOptOut, survivor.patient_id), "until somebody says that it was not theirs"
 
 
 def test_members_are_merged_by_command(desk: Desk, session: Session) -> None:

@@ -124,16 +124,24 @@ def test_what_is_wrong_is_told_by_status_and_place(plan: Plan) -> None:
     assert plan.call("GET", "/Patient/p").headers["ETag"] == 'W/"1"'
 
 
-def test_a_create_may_ask_that_there_be_none_yet(plan: Plan) -> None:
+def test_a_create_may_ask_that_there_be_none_yet(plan: Plan, session: Session) -> None:
     system = "https://payer.example.org/fhir/member-id"
     asked = f"identifier={system}|MEM-p"
     first = plan.call("POST", "/Patient", records.patient("p"), If_None_Exist=asked)
     second = plan.call("POST", "/Patient", records.patient("p"), If_None_Exist=asked)
     assert (first.status_code, second.status_code) == (201, 200)
     assert second.headers["Location"] == first.headers["Location"]
+    told = session.scalars(select(AuditEvent).where(AuditEvent.tag == "fhir:Patient:search")).one()
+    assert told.detail and told.detail["asked_for"] == [second.get_json()["id"]], "what was sent is on record"
+    session.rollback()
+    for further in ("&_count=0", "&_summary=count"):
+        assert plan.call("POST", "/Patient", records.patient("p"), If_None_Exist=asked + further).status_code == 200
     plan.call("POST", "/Patient", records.patient("p"))
-    assert issue(plan.call("POST", "/Patient", records.patient("p"), If_None_Exist=asked)) == (412, "multiple-matches")
-    assert plan.call("POST", "/Patient", records.patient("p"), If_None_Exist="colour=red").status_code == 400
+    for further in ("", "&_count=1"):
+        refused = plan.call("POST", "/Patient", records.patient("p"), If_None_Exist=asked + further)
+        assert issue(refused) == (412, "multiple-matches")
+    for nothing in ("colour=red", "identifier=", "_count=1"):
+        assert plan.call("POST", "/Patient", records.patient("p"), If_None_Exist=nothing).status_code == 400, nothing
 
 
 def test_each_entry_of_a_batch_is_answered_for_itself(plan: Plan) -> None:

@@ -46,6 +46,22 @@ def prepared(resource: dict[str, Any]) -> Prepared:
             b'{"resourceType":"Provenance","id":"a","target":[{"reference":"Patient/1"},{"reference":"Patient/2"}]}',
             "several-patients",
         ),
+        (
+            b'{"resourceType":"Organization","id":"a","contained":[{"resourceType":"Patient","id":"p",'
+            b'"name":[{"family":"Canary"}]}]}',
+            "shared",
+        ),
+        (b'{"resourceType":"Location","id":"a","contained":[{"resourceType":"Observation","id":"o"}]}', "shared"),
+        (
+            b'{"resourceType":"Practitioner","id":"a","extension":[{"url":"http://x.example/of",'
+            b'"valueReference":{"reference":"https://x.example/fhir/Patient/1"}}]}',
+            "shared",
+        ),
+        (
+            b'{"resourceType":"PractitionerRole","id":"a","practitioner":{"type":"Patient",'
+            b'"identifier":{"value":"Canary"}}}',
+            "shared",
+        ),
     ],
 )
 def test_bad_resources_are_refused_by_rule(raw: bytes, rule: str) -> None:

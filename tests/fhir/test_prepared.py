@@ -50,8 +50,11 @@ def flask(app: Flask, *arguments: str) -> Result:
 
 
 def test_an_attribution_list_leaves_out_who_opted_out_what_is_sensitive_and_amounts(
-    plan: Exporter, app: Flask, session: Session, loaded: str, tmp_path: Path
+    plan: Exporter, app: Flask, session: Session, engine: Engine, system: Access, loaded: str, tmp_path: Path
 ) -> None:
+    copay = {"value": 35.25, "currency": "USD"}
+    shares = records.coverage(loaded) | {"costToBeneficiary": [{"valueMoney": copay}]}
+    assert ingest.load_resources(engine, [shares], access=system).changed == 1
     other = make_member(session, patient_id=OTHER)
     mine = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
     session.commit()
@@ -69,6 +72,7 @@ def test_an_attribution_list_leaves_out_who_opted_out_what_is_sensitive_and_amou
     claims = [one for one in lines if one["resourceType"] == "ExplanationOfBenefit"]
     assert {one["id"] for one in claims} == {f"eob-{number}-{loaded}" for number in (1, 2, 3)}
     assert not [one for one in claims if "total" in one] and "120.5" not in str(claims)
+    assert any(one["resourceType"] == "Coverage" for one in lines) and "35.25" not in str(lines)
     assert plan.api.get("Group/clinic").get_json()["quantity"] == 1
     assert flask(app, "groups", "opt-out", "--undo", other.member_number).exit_code == 0
     assert OTHER in str(plan.lines(plan.manifest("Group/clinic/$export?_type=Patient")))
@@ -134,6 +138,7 @@ def test_a_member_is_matched_by_name_birth_date_and_coverage(
         {"Consent__provision": {"type": "deny"}}, {"Consent__provision": {"type": "permit", "period": past}},
         {"Consent__policy": [{"uri": "https://elsewhere.example"}]}, {"Consent__patient": None},
         {"Consent__provision": {"type": "permit", "period": {"start": "never"}}},
+        {"Consent__policy": [{"uri": [REGULAR]}]}, {"CoverageToMatch__subscriberId": "a\0b"},
     ):  # fmt: skip
         refused = plan.api.call("POST", MATCH, json=parameters(member, **changed))
         assert refused.status_code == 422, changed
@@ -145,7 +150,7 @@ def test_a_member_is_matched_by_name_birth_date_and_coverage(
     refusals = select(AuditEvent).where(
         AuditEvent.tag == "fhir:Patient:member-match", AuditEvent.outcome == Outcome.REFUSED
     )
-    assert len(session.scalars(refusals).all()) == 11
+    assert len(session.scalars(refusals).all()) == 13
 
 
 def test_parameters_are_checked_and_nobody_else_matches(plan: Exporter, session: Session, loaded: str) -> None:

@@ -86,6 +86,17 @@ def test_a_resource_that_moved_shows_its_older_versions_to_nobody(api: Api, engi
         assert api.get(f"{lab}/_history/{version}").status_code == 404
 
 
+def test_older_versions_of_what_became_sensitive_are_kept_back_too(api: Api, engine: Engine, system: Access) -> None:
+    lab, mine = "Observation/turned", api.patient_id
+    told = [{"status": "registered"}, {"status": "preliminary"},
+            {"status": "final", "valueCodeableConcept": records.concept(records.ICD, "F10.20")}]  # fmt: skip
+    for number, version in enumerate(told, 1):
+        ingest.load_resources(engine, [records.observation("turned", mine) | version], access=system)
+        assert api.get(f"{lab}/_history/1").status_code == (200 if number < 3 else 404)
+    for path in (lab, f"{lab}/_history", *(f"{lab}/_history/{number}" for number in (1, 2, 3))):
+        assert api.get(path).status_code == 404, path
+
+
 def test_a_deleted_resource_is_gone(api: Api, engine: Engine, system: Access) -> None:
     claim = f"ExplanationOfBenefit/eob-1-{api.patient_id}"
     with make_sessions(engine).begin() as session:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from werkzeug.test import TestResponse
 
 from consent.models import ChangeKind, Duration, EndedBy, Grant, GrantChange, GrantStatus
 from consent.scopes import parse
@@ -272,7 +273,17 @@ def test_a_representative_changes_what_they_gave_and_not_what_the_member_paused(
     # The member sees it, with who connected it, and their pause is the last word.
     rosa = Reader(desk, desk.account)
     assert "Dana Reyes, personal representative" in rosa.get("/apps").text
+
+    def asked() -> TestResponse:
+        picker = hers.reader.ask(hers.app, prompt="consent")
+        chosen = hers.reader.press(picker, "/consent/member", selected=desk.member.patient_id)
+        return hers.reader.follow(chosen)
+
+    opened = asked()
     hers.press("pause", rosa)
+    for answer in (hers.reader.allow(opened), asked()):
+        assert answer.status_code == 403 and "The member paused this app" in answer.text
+    assert hers.grant.status is GrantStatus.PAUSED
     page = hers.reader.get("/apps")
     assert "Only the member can let it in again" in page.text
     assert not [form for form in forms_of(page.text) if form.action.endswith("/resume")]

@@ -34,7 +34,8 @@ def test_a_link_takes_a_whole_check_list_and_gives_no_more_than_was_agreed(
     clerk = asking.clerk()
     early = asking.press(clerk, "propose", scope="all", evidence="A paper")
     assert early.status_code == 409 and "check-list" in early.text
-    assert asking.propose(clerk, evidence=" ").status_code == 400
+    for wrong in ({"evidence": " "}, {"valid_until": "9999-12-31"}):
+        assert asking.propose(clerk, **wrong).status_code == 400, wrong
     asking.link(scope="without_sensitive", valid_until="2030-05-31")
 
     made = the_link(session)
