@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, changes, clients, dynamic, registration
+from oauth.apps import admission, changes, clients, developers, dynamic, registration
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientView, NoSuchClient
 from oauth.apps.models import AppReview, Developer, DeveloperOrganization, ReviewState
@@ -48,6 +48,8 @@ def register(
     Its secret is returned here and never again. Raises ClientRefused, TooManyApps, OrganizationDisabled.
     """
     organization = developer.organization
+    # Held, so that no app slips in beside the ones that are being shut out.
+    developers.lock(session, organization)
     require_stands(developer)
     if not throttling.hit(session, f"app:register:{organization.id}", PER_DAY, _DAY):
         raise TooManyApps
