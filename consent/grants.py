@@ -219,6 +219,13 @@ def count_live_of_app(session: Session, client_id: str) -> int:
     return session.scalars(select(func.count()).select_from(Grant).where(*alive)).one()
 
 
+def count_live_by_app(session: Session, client_ids: Collection[str]) -> dict[str, int]:
+    """The same of several apps; those without any are absent."""
+    alive = (Grant.client_id.in_(client_ids), Grant.ended_at.is_(None), Grant.expires_at > now())
+    counted = select(Grant.client_id, func.count()).where(*alive).group_by(Grant.client_id)
+    return {row[0]: row[1] for row in session.execute(counted)}
+
+
 def last_used(session: Session, grant_ids: Collection[str]) -> dict[str, datetime]:
     """When the app last read something under each grant, from the audit stream; grants never used are absent."""
     event = audit.AuditEvent

@@ -12,6 +12,7 @@ from oauth.apps.public_keys import ALGORITHMS
 from oauth.brands import BrandIdentifier
 from oauth.models import AuthMethod
 from oauth.tokens import dpop
+from oauth.tokens.system_tokens import INTROSPECT
 from service import web
 from service.settings import ProgramsRegister, Settings
 
@@ -157,7 +158,7 @@ def scopes_supported() -> tuple[str, ...]:
     ]
     granular = [f"{context}/{scope}" for context in ("patient", "user", "system") for scope in GRANULAR]
     words = ("openid", "fhirUser", "launch", "launch/patient", "online_access", "offline_access")
-    return (*words, *resources, *granular)
+    return (*words, INTROSPECT, *resources, *granular)
 
 
 @blueprint.get("/fhir/r4/.well-known/smart-configuration")

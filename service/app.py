@@ -84,6 +84,7 @@ from service.staff import app_reviews as staff_app_reviews
 from service.staff import app_standing as staff_app_standing
 from service.staff import authorizations as staff_authorizations
 from service.staff import break_glass as staff_break_glass
+from service.staff import developer_organizations as staff_developer_organizations
 from service.staff import gate as staff_gate
 from service.staff import hand_overs as staff_hand_overs
 from service.staff import home as staff_home
@@ -172,6 +173,7 @@ BLUEPRINTS = (
     staff_mailbox.blueprint,
     staff_app_reviews.blueprint,
     staff_app_standing.blueprint,
+    staff_developer_organizations.blueprint,
     staff_users.blueprint,
     staff_not_listed.blueprint,
     staff_hand_overs.blueprint,

@@ -114,7 +114,7 @@ def change_role(session: Session, by: Developer, account_id: str, role: Develope
 
 def require_owner(session: Session, by: Developer) -> None:
     """Raise NotAnOwner unless this person is an owner now; changes of who is happen one after another."""
-    _lock(session, by.organization_id)
+    lock(session, by.organization)
     session.refresh(by)
     if not by.is_owner:
         raise NotAnOwner
@@ -133,6 +133,11 @@ def find(session: Session, account_id: str) -> Developer | None:
     return found_person if found_person is not None and found_person.ended_at is None else None
 
 
+def lock(session: Session, organization: DeveloperOrganization) -> None:
+    """Read an organisation afresh and hold it to the end of the transaction, for this package only."""
+    session.refresh(organization, with_for_update={"key_share": True})
+
+
 def people_of(session: Session, organization_id: str) -> list[Developer]:
     """The people of an organisation."""
     serving = (Developer.organization_id == organization_id, Developer.ended_at.is_(None))
@@ -148,16 +153,11 @@ def apps_of(session: Session, organization_id: str) -> list[clients.ClientView]:
 def _take(session: Session, by: Developer, account_id: str) -> Developer:
     if account_id != by.account_id:
         require_owner(session, by)
-    _lock(session, by.organization_id)
+    lock(session, by.organization)
     person = session.get(Developer, account_id, populate_existing=True)
     if person is None or person.ended_at is not None or person.organization_id != by.organization_id:
         raise UnknownPerson
     return person
-
-
-def _lock(session: Session, organization_id: str) -> None:
-    own = select(DeveloperOrganization.id).where(DeveloperOrganization.id == organization_id)
-    session.execute(own.with_for_update(key_share=True))
 
 
 def _is_last_owner(session: Session, person: Developer) -> bool:

@@ -125,6 +125,26 @@ class DeveloperOrganization(Base):
         return self.disabled_at is None
 
 
+class OrganizationStep(StrEnum):
+    """What the plan did to a whole developer organisation."""
+
+    DISABLE = "disable"
+    ENABLE = "enable"
+
+
+class DeveloperOrganizationEvent(Base):
+    """One step in the history of an organisation; `words` are the reason, as its people read it."""
+
+    __tablename__ = "developer_organization_event"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("developer_organization.id"), index=True)
+    step: Mapped[OrganizationStep] = mapped_column(words(OrganizationStep))
+    account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"), default=None)
+    words: Mapped[str] = mapped_column(String(500), default="")
+    at: Mapped[datetime] = mapped_column(Instant)
+
+
 class DeveloperRole(StrEnum):
     """What a person of a developer organisation may do beside working on its apps."""
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, changes, clients, dynamic, registration
+from oauth.apps import admission, changes, clients, developers, dynamic, registration
 from oauth.apps.app_content import AppContent
 from oauth.apps.clients import ClientView, NoSuchClient
 from oauth.apps.models import AppReview, Developer, DeveloperOrganization, ReviewState
 from oauth.apps.registration import Registration
 from oauth.apps.reviews import ReviewRefused, WrongState
-from oauth.models import Attestation, Client, ClientStatus
+from oauth.models import Attestation, Client, ClientKind, ClientStatus
 from service import audit
 from service.accounts import throttling
 from service.clock import now
@@ -40,6 +40,27 @@ class OrganizationDisabled(ReviewRefused):
     sentence = "Your organization was disabled by the plan, so its apps cannot be changed. Please contact the plan."
 
 
+class HasOwner(ReviewRefused):
+    """The app is an organisation's already."""
+
+    sentence = "This app belongs to a developer organization already. Nothing was changed."
+
+
+class OfNoPeople(ReviewRefused):
+    """The app is a program without a person, agreed between the plan and whoever runs it."""
+
+    sentence = (
+        "This is a program without a person: the plan keeps it itself, by flask apps set-keys, suspend and retire. "
+        "Nothing was changed."
+    )
+
+
+class AppClosed(ReviewRefused):
+    """The app was retired."""
+
+    sentence = "This app is closed for good, so nobody can have it. Nothing was changed."
+
+
 def register(
     session: Session, developer: Developer, app: Registration, *, settings: Settings
 ) -> tuple[ClientView, str | None]:
@@ -48,6 +69,8 @@ def register(
     Its secret is returned here and never again. Raises ClientRefused, TooManyApps, OrganizationDisabled.
     """
     organization = developer.organization
+    # Held, so that no app slips in beside the ones that are being shut out.
+    developers.lock(session, organization)
     require_stands(developer)
     if not throttling.hit(session, f"app:register:{organization.id}", PER_DAY, _DAY):
         raise TooManyApps
@@ -62,13 +85,14 @@ def register(
 
 
 def take_over(session: Session, client_id: str, organization: DeveloperOrganization) -> None:
-    """Let an organisation have an app that belongs to none; one that has an owner keeps it. Raises NoSuchClient.
+    """Let an organisation have an app of people's that belongs to none.
 
     From then on people manage it: the token by which a program did is no longer valid (RFC 7592).
+    Raises NoSuchClient, HasOwner, OfNoPeople, AppClosed, OrganizationDisabled.
     """
+    developers.lock(session, organization)
     client = clients.lock(session, client_id)
-    if client.organization_id is not None:
-        return
+    _require_free(client, organization)
     client.organization_id = organization.id
     if dynamic.is_of_program(session, client_id):
         client.developer_name, client.developer_domain = organization.name, organization.domain
@@ -76,6 +100,17 @@ def take_over(session: Session, client_id: str, organization: DeveloperOrganizat
     audit.record(
         session, "oauth:client:take-over", client_id=client.id, detail={"organization": organization.id}
     )  # fmt: skip
+
+
+def _require_free(client: Client, organization: DeveloperOrganization) -> None:
+    if client.organization_id is not None:
+        raise HasOwner
+    if client.kind is ClientKind.BACKEND:
+        raise OfNoPeople
+    if client.status is ClientStatus.RETIRED:
+        raise AppClosed
+    if not organization.stands:
+        raise OrganizationDisabled
 
 
 def get(session: Session, developer: Developer, client_id: str) -> ClientView:

@@ -1,4 +1,7 @@
-"""Mails to the people of a developer organisation about their app; the reasons are on the app's page, not in them."""
+"""Mails to the people of a developer organisation about their app; the reasons are on the app's page, not in them.
+
+Of what happens to the whole organisation `oauth.apps.disabling` tells them, once for all its apps.
+"""
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +14,7 @@ from service.clock import now
 _TOLD = frozenset(
     {
         ReviewStep.SUBMIT, ReviewStep.ASK, ReviewStep.DECLINE, ReviewStep.APPEAL, ReviewStep.APPROVE,
-        ReviewStep.SUSPEND, ReviewStep.REINSTATE, ReviewStep.RETIRE, ReviewStep.DISABLE, ReviewStep.ENABLE,
+        ReviewStep.SUSPEND, ReviewStep.REINSTATE, ReviewStep.RETIRE,
     }
 )  # fmt: skip
 

@@ -13,8 +13,11 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
-from oauth.apps import clients, registration, reviews
+from oauth.apps import clients, organizations, own_apps, registration, reviews
 from oauth.apps.clients import BackendBasis, ClientKind, ClientRefused, ClientView, NoSuchClient
+from oauth.apps.models import DeveloperOrganization
+from oauth.apps.organizations import OrganizationLine
+from oauth.apps.own_apps import OrganizationDisabled
 from oauth.apps.registration import PLAN_SCOPES, PROVIDER_SCOPES, Registration
 from oauth.apps.reviews import ReviewRefused
 from service.plan.models import OrganizationKind
@@ -117,6 +120,42 @@ def retire(client_id: str, reason: str) -> None:
     click.echo("Retired.")
 
 
+@group.command("organizations")
+@click.argument("sought", default="")
+def list_organizations(sought: str) -> None:
+    """Developer organizations, a line each: id, standing, apps, people, name; those alone that SOUGHT fits."""
+    count, page = 0, 1
+    with latchstring().sessions() as session:
+        while page:
+            found = organizations.search(session, sought, page=page)
+            for line in found.lines:
+                click.echo(_organization_line(line))
+            count, page = count + len(found.lines), page + 1 if found.has_more else 0
+    if not count:
+        click.echo("No developer organization fits." if sought else "No developer has signed up yet.", err=True)
+
+
+@group.command("adopt")
+@click.argument("client_id")
+@click.argument("organization")
+def adopt(client_id: str, organization: str) -> None:
+    """Give an app that belongs to nobody, as one that a program registered, to a developer ORGANIZATION (name or id).
+
+    From then on its people manage it, and the program's registration token manages it no more.
+    """
+    with _telling() as session:
+        found = _developer_organization(session, organization)
+        try:
+            own_apps.take_over(session, client_id, found)
+        except OrganizationDisabled:
+            raise click.ClickException(
+                "The plan has shut this organization out. Let it in again first, at Developer organizations of the "
+                "staff console. Nothing was changed."
+            ) from None
+        told = f"{found.name} has the app now. Its registration token, if it had one, manages it no more."
+    click.echo(told)
+
+
 @group.command("rotate-secret")
 @click.argument("client_id")
 def rotate_secret(client_id: str) -> None:
@@ -158,6 +197,24 @@ def _organization_id(session: Session, tax_id: str) -> str:
     if found is None:
         raise click.ClickException("No provider organization of the portal has this Tax ID. It registers first.")
     return found.id
+
+
+def _developer_organization(session: Session, name_or_id: str) -> DeveloperOrganization:
+    found = organizations.find_by_name(session, name_or_id)
+    if not found:
+        raise click.ClickException(
+            "No developer organization has this id or exactly this name. Which there are: flask apps organizations"
+        )
+    if len(found) > 1:
+        told = ", ".join(f"{one.id} ({one.website})" for one in found)
+        raise click.ClickException(f"Several developer organizations have this name. Please give the id of one: {told}")
+    return found[0]
+
+
+def _organization_line(line: OrganizationLine) -> str:
+    one = line.organization
+    standing = "stands" if one.stands else "disabled"
+    return f"{one.id}  {standing}  apps: {line.apps}  people: {line.people}  {one.name}, {one.website}"
 
 
 def _line(app: ClientView) -> str:

@@ -71,6 +71,13 @@ class SandboxFile:
             raise NotOffered(f"the sandbox file names no backend app with {ASYMMETRIC} and its private_jwk")
         return found
 
+    def backend_with(self, scope: str) -> Registered:
+        """The first app without a person whose scopes hold this one; raises NotOffered."""
+        for client in self.backends():
+            if scope in client.scopes.split():
+                return client
+        raise NotOffered(f"the sandbox file names no backend app whose scopes hold {scope}")
+
     def launched(self) -> Registered:
         """The first app that a portal can open, at an address that is its own; raises NotOffered."""
         for client in self.clients:

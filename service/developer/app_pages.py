@@ -124,7 +124,7 @@ def app_page(app: ClientView, errors: dict[str, list[str]], about: str = "") -> 
         "changes": differences(standing, AppContent.read(latest.content)) if versions.waiting and standing else [],
         "missing": reviews.missing_of(session, latest), "history": reviews.history(session, app.id),
         "may_edit": _may_edit(versions), "state": versions.state,
-        "organization_stands": current_developer().organization.stands,
+        "organization": current_developer().organization,
     }  # fmt: skip
     return render_template(
         "developer/app.html", app=app, errors=errors, about=about, given=request.form, labels=LABELS, states=STATES,

@@ -1,4 +1,4 @@
-"""The sandbox's programs without a person: one of the plan's own, one of a provider's office, with keys that stay."""
+"""The sandbox's programs without a person, with keys that stay: the plan's own, and one of a provider's office."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients, registration
 from oauth.apps.clients import BackendBasis, ClientKind
 from oauth.apps.registration import PLAN_SCOPES, PROVIDER_SCOPES, Registration
+from oauth.tokens.system_tokens import INTROSPECT
 from service.plan.models import OrganizationKind
 from service.plan.registering.joining import find_organization
 from service.sandbox import sample_keys
@@ -18,19 +19,28 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class BackendApp:
-    """A program to register; `office` names the provider whose it is."""
+    """A program to register; `office` names the provider whose it is.
+
+    `may_introspect` lets it ask for the scope __introspect beside its own.
+    """
 
     client_id: str
     name: str
     developer_name: str
     scopes: str
     office: str = ""
+    may_introspect: bool = False
 
 
 BACKEND_APPS = (
     BackendApp("plan-reporting", "Quality Reporting", "Analytics department of the plan", PLAN_SCOPES),
     BackendApp("clinic-billing", "Clinic Billing Desk", "Ledger Works LLC", PROVIDER_SCOPES, office=CLINIC),
-)
+    # In front of services of the plan's own: it asks about every token that it is shown.
+    BackendApp(
+        "plan-gateway", "Records Gateway", "Platform department of the plan", "system/Organization.rs",
+        may_introspect=True,
+    ),
+)  # fmt: skip
 
 
 def register_missing(session: Session, settings: Settings) -> None:
@@ -63,7 +73,7 @@ def _told(view: clients.ClientView, app: BackendApp, settings: Settings) -> dict
         "private_jwk": sample_keys.private_jwk(app.client_id, settings),
         "grant_types": ["client_credentials"],
         "redirect_uris": [],
-        "scopes": view.scopes,
+        "scopes": f"{INTROSPECT} {view.scopes}" if app.may_introspect else view.scopes,
         "attestation": view.attestation.value,
         **({"organization": app.office} if app.office else {}),
     }
@@ -78,6 +88,7 @@ def _registration(session: Session, app: BackendApp, settings: Settings) -> Regi
         backend_basis=BackendBasis.PROVIDER if app.office else BackendBasis.PLAN,
         provider_organization_id=_organization_id(session, app.office) if app.office else None,
         scopes=app.scopes,
+        may_introspect=app.may_introspect,
         contact=f"support@{app.client_id}.example",
         client_id=app.client_id,
     )

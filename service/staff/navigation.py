@@ -96,6 +96,7 @@ QUEUES = (
         "staff_break_glass.index", _("Break-glass looks"),
         lambda session, _staff: support_looks.count_to_review(session),
     ),
+    Place("staff_developer_organizations.index", _("Developer organizations")),
     Place("staff_protected.index", _("Protected records")),
 )  # fmt: skip
 

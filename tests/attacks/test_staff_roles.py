@@ -39,6 +39,7 @@ from tests.consent.firm import ALL, Firm, tax_id_of
 from tests.factories import (
     make_account,
     make_client,
+    make_developer,
     make_entry,
     make_group,
     make_member,
@@ -104,6 +105,7 @@ def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session
     by_page = {
         "staff_not_listed": {"request_id": not_listed(session).id}, "staff_hand_overs": {"request_id": wish.id},
         "staff_break_glass": {"look_id": look.id},
+        "staff_developer_organizations": {"organization_id": make_developer(session).organization_id},
     }  # fmt: skip
     clerks = {role: make_clerk(app, session, role).browser for role in ROLES}
     stranger, outsider = Visitor(app), make_account(session)

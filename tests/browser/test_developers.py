@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from tests.browser.codes import Codes
 from tests.browser.conftest import Story
 from tests.browser.person import Person
+from tests.browser.portal import enter
 
 pytestmark = pytest.mark.browser
 # Developers' pages are in English (docs/decisions/0015).
@@ -74,6 +76,39 @@ def test_developers_pages_are_readable(story: Story) -> None:
     person.open("/developers/apps/new", "register")
     person.press("Register the app")
     person.look("register-refused")
+
+
+@both_widths
+def test_staff_shut_an_organization_out_and_let_it_in_again(story: Story, codes: Codes) -> None:
+    gwen = enter(story, codes, "gwen", "/staff/")
+    gwen.follow("Developer organizations")
+    gwen.look("organizations")
+    gwen.field("Search (optional)").fill("no such name")
+    gwen.press("Search")
+    gwen.look("none-found")
+    gwen.field("Search (optional)").fill("claim lens")
+    gwen.press("Search")
+    gwen.follow("Claim Lens Inc.")
+    gwen.look("organization")
+    gwen.page.locator("summary", has_text="Shut out").click()
+    gwen.press("Shut out")
+    gwen.look("no-reason")
+    gwen.field("Reason, as the developers read it").fill("The privacy policy is a lie")
+    gwen.press("Shut out")
+    gwen.look("shut-out")
+    gwen.follow("Claim Lens")
+    gwen.look("its-app")
+    gwen.follow("The organization is shut out: let it in again")
+    devon = story.browser()
+    devon.open("/sign-in?next=/developers/apps")
+    devon.sign_in("devon")
+    devon.reads("The privacy policy is a lie")
+    devon.look("read-by-its-developer")
+    gwen.page.locator("summary", has_text="Let in again").click()
+    gwen.field("Reason, as the developers read it").fill("They have mended it")
+    gwen.press("Let in again")
+    gwen.look("let-in-again")
+    gwen.open("/staff/developer-organizations/", "all-let-in")
 
 
 def _fill_sign_up(person: Person, width: int, address: str) -> None:

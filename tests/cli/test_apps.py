@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients
 from oauth.apps.clients import BackendBasis, ClientStatus
 from oauth.models import Client
-from tests.factories import make_organization
+from tests.factories import make_developer, make_organization
 from tests.oauth.desk import App, Desk
 from tests.oauth.keyed import Program, ec, key_server, rsa
+from tests.oauth.life import Life
+from tests.oauth.test_dynamic_registration import Registered, refused
 
 
 def run(app: Flask, *arguments: str) -> Result:
@@ -122,3 +124,46 @@ def test_keys_are_replaced_and_the_old_ones_end_with_their_tokens(app: Flask, se
     assert Program(desk, before.app, ec("new")).knock().status_code == 200
     refused = run(app, "set-keys", desk.register().id, "--jwks", written(tmp_path, ec().jwks))
     assert refused.exit_code == 1 and "private_key_jwt" in refused.stderr
+
+
+def test_an_app_that_a_program_registered_is_adopted_by_an_organization(app: Flask, session: Session) -> None:
+    desk = Desk(app)
+    registered_app, developer = Registered.new(desk), make_developer(session, name="Orchard Works")
+    session.commit()
+    listed = run(app, "organizations", "orchard").stdout
+    assert f"{developer.organization_id}  stands  apps: 0  people: 1  Orchard Works" in listed
+
+    told = run(app, "adopt", registered_app.id, "Orchard Works")
+
+    assert told.exit_code == 0 and "Orchard Works has the app now" in told.stdout
+    found = session.get_one(Client, registered_app.id, populate_existing=True)
+    assert (found.organization_id, found.developer_name) == (developer.organization_id, "Orchard Works")
+    session.commit()
+    assert refused(registered_app.manage("GET", None), "invalid_token", 401)
+    again = run(app, "adopt", registered_app.id, developer.organization_id)
+    assert again.exit_code == 1 and "belongs to a developer organization already" in again.stderr
+
+
+def test_an_adoption_that_cannot_be_is_told_in_a_line(app: Flask, session: Session, tmp_path: Path) -> None:
+    desk = Desk(app)
+    free, closed = Registered.new(desk).id, Registered.new(desk).id
+    assert run(app, "retire", closed, "--reason", "over").exit_code == 0
+    shut = Life.begin(desk, desk.settings)
+    shut.disable_organization()
+    twins = [make_developer(session, name="Twin Apps").organization_id for _ in range(2)]
+    works = make_developer(session).organization_id
+    shut_out = shut.developer(session).organization_id
+    session.commit()
+    arguments = ("register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
+    program = run(app, *arguments).stdout.split()[-1]
+    for client_id, organization, said in (
+        ("nobody", works, "no app with this client_id"), (free, "Orchard", "flask apps organizations"),
+        (free, "Twin Apps", twins[1]), (free, shut_out, "shut this organization out"),
+        (closed, works, "closed for good"), (program, works, "program without a person"),
+    ):  # fmt: skip
+        told = run(app, "adopt", client_id, organization)
+        assert told.exit_code == 1 and said in told.stderr, (client_id, organization, told.output)
+        assert session.get_one(Client, free, populate_existing=True).organization_id is None
+        session.commit()
+    assert "No developer organization fits." in run(app, "organizations", "nobody").stderr
+    assert f"{shut_out}  disabled" in run(app, "organizations").stdout

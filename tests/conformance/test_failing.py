@@ -65,6 +65,10 @@ def introspected(change: Changes) -> Misdeed:
     return after(INTROSPECT, changed(lambda told: change(told) if told["active"] else None))
 
 
+def _introspection_by_bearer(call: Call) -> bool:
+    return INTROSPECT(call) and call.headers.get("Authorization", "").startswith("Bearer ")
+
+
 def _another_state(query: dict[str, str]) -> None:
     if "state" in query:
         query["state"] = "another"
@@ -212,6 +216,12 @@ TOKENS: dict[str, Case] = {
     ),
     "introspection with fewer scopes": (
         introspected(lambda told: told.update(scope="openid")), named("introspection", "active"),
+    ),
+    "no introspection by bearer token": (
+        instead(_introspection_by_bearer, Reply(401, JSON, b"{}")), named("introspection", "bearer"),
+    ),
+    "introspection by any bearer token": (
+        instead(_introspection_by_bearer, INACTIVE), named("introspection", "bearer", "unfit_bearer"),
     ),
     "introspection of the past": (introspected(lambda told: told.update(exp=1)), named("introspection", "expiry")),
 }  # fmt: skip

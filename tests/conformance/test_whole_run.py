@@ -14,6 +14,8 @@ def test_the_server_meets_every_requirement_it_offers(sandbox_server: LiveServer
 
     assert failures(report) == failures(again) == []
     assert report.sums[Verdict.PASS] >= 190
+    introspection = {one.key: one.verdict for one in report.outcomes if one.key.startswith("introspection.")}
+    assert set(introspection.values()) == {Verdict.PASS}, "the sandbox has what each of them needs"
     assert [one.key for one in report.outcomes] == [requirement.key for requirement in REQUIREMENTS]
 
 

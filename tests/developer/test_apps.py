@@ -299,7 +299,9 @@ def test_case_017_a_disabled_organization_s_developers_change_nothing(ada: Newco
         organization = session.scalars(select(developers.DeveloperOrganization)).one()
         disabling.disable(session, organization, reason="unknown", settings=ada.settings, by_account_id=None)
     assert "Your organization is disabled" in ada.get("/developers/apps").text
-    assert "Your organization is disabled" in ada.get(f"/developers/apps/{client_id}").text
+    page = ada.get(f"/developers/apps/{client_id}").text
+    assert "Your organization is disabled" in page and "unknown" in page
+    assert "Nobody can connect it and it reads nothing while" in page and "works here in the sandbox" not in page
     assert ada.post(f"/developers/apps/{client_id}/submit").status_code == 409
     assert ada.get(f"/developers/apps/{client_id}/edit").status_code == 404
     assert ada.register(name="Another").status_code == 403

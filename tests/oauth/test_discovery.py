@@ -88,7 +88,7 @@ def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:
         for context in ("patient", "user"):
             for kind in ("ExplanationOfBenefit", "Coverage", "Patient", "Organization", "Practitioner"):
                 assert f"{context}/{kind}.{form}" in supported
-    of_people = [scope for scope in supported if not scope.startswith("system/")]
+    of_people = [scope for scope in supported if not scope.startswith(("system/", "__"))]
     with desk.session() as session:
         login = login_of(session, desk.account)
         choice = MemberChoice(session.get_one(Member, desk.member.id), None)
@@ -107,6 +107,8 @@ def test_every_system_scope_can_be_given_to_a_program(desk: Desk) -> None:
     for scope in of_programs:
         assert str(backend_scopes(scope, "system/*.rs", None)) == scope
     assert register_backend(desk).ask(of_programs[0]).get_json()["scope"] == of_programs[0]
+    assert [scope for scope in supported if scope.startswith("__")] == ["__introspect"]
+    assert register_backend(desk, may_introspect=True).ask("__introspect").get_json()["scope"] == "__introspect"
 
 
 def test_what_is_said_of_keys_is_what_they_do(desk: Desk) -> None:

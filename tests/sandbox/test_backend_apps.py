@@ -43,13 +43,17 @@ def read_with(browser: FlaskClient, program: dict[str, Any], base_url: str, addr
 def test_the_programs_of_the_hand_out_get_in_and_are_told_of(settings: Settings, engine: Engine) -> None:
     create.create(settings, members=1, seed=1, console=Console(file=StringIO()))
     told = handout.read(settings)
-    plan, clinic = (one for one in told["clients"] if one["kind"] == "backend")
+    plan, clinic, gateway = (one for one in told["clients"] if one["kind"] == "backend")
     browser = create_app(settings, engine).test_client()
 
     assert len(read_with(browser, plan, settings.base_url, "Patient")["entry"]) == 1
     payments = read_with(browser, clinic, settings.base_url, "PaymentReconciliation?_count=5")["entry"]
     assert {one["resource"]["requestor"]["display"] for one in payments} == {clinic["organization"]}
 
+    assert gateway["scopes"].split()[0] == "__introspect"
+    read_with(browser, gateway, settings.base_url, "Organization?_count=1")
+
     shown = StringIO()
     guide.show(Console(file=shown, width=200), told)
     assert plan["client_id"] in shown.getvalue() and clinic["client_id"] in shown.getvalue()
+    assert gateway["client_id"] in shown.getvalue()

@@ -80,7 +80,7 @@ def test_the_hand_out_names_every_kind_of_sign_in_and_app(settings: Settings) ->
         "none", "client_secret_basic", "client_secret_post", "private_key_jwt",
     }  # fmt: skip
     by_key = [app for app in apps.values() if app["token_endpoint_auth_method"] == "private_key_jwt"]
-    assert {app["client_id"] for app in by_key} == {"keyed-app", "plan-reporting", "clinic-billing"}
+    assert {app["client_id"] for app in by_key} == {"keyed-app", "plan-reporting", "clinic-billing", "plan-gateway"}
     assert all(("private_jwk" in app) == (app in by_key) for app in apps.values())
     confidential = [app for app in apps.values() if app["kind"] == "confidential"]
     assert all(("client_secret" in app) == (app in confidential and app not in by_key) for app in apps.values())

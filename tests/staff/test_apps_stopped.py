@@ -127,7 +127,7 @@ def test_members_are_told_once_of_each_app_when_a_whole_organization_is_shut_out
         grant = own.scalars(select(Grant).where(Grant.account_id == revoked.id)).one()
         grants.revoke(own, grant, by=EndedBy.MEMBER)
 
-    for act in (disabling.disable, disabling.disable, disabling.enable):
+    for act in (disabling.disable, disabling.enable):
         with desk.session() as own:
             organization = life.developer(own).organization
             act(own, organization, reason="unknown", settings=desk.settings, by_account_id=None)

@@ -10,6 +10,7 @@ from service.conformance.sections import launches
 from service.conformance.sections.openid import decode
 from service.conformance.trial import Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status
+from service.conformance.wire import Answer
 
 _CONTEXT = ("patient", "encounter", "intent", "need_patient_banner", "smart_style_url", "tenant", "fhirContext")
 
@@ -71,14 +72,27 @@ def _bearer(trial: Trial) -> None:
     if not scopes:
         raise NotOffered("scopes_supported names no scope for introspection")
     trial.require_grant("client_credentials")
-    granted = trial.as_app(trial.file.backends()[0]).token({"grant_type": "client_credentials", "scope": scopes[0]})
+    caller = trial.as_app(trial.file.backend_with(scopes[0]))
+    granted = caller.token({"grant_type": "client_credentials", "scope": scopes[0]})
     expect_status(granted.status, {200}, f"a request for {scopes[0]}")
-    told = trial.wire.post(
-        _endpoint(trial), {"token": _launch(trial).access_token}, Accept="application/json",
-        Authorization=f"Bearer {granted.json().get('access_token')}",
-    )  # fmt: skip
+    launch = _launch(trial)
+    told = _ask_by(trial, str(granted.json().get("access_token")), launch)
     expect_status(told.status, {200}, "introspection by bearer token")
     expect(told.json().get("active") is True, "active true", told.json().get("active"))
+    expect(told.json().get("client_id") == launch.app.id, "the client_id of the app asked about", "another")
+
+
+def _unfit_bearer(trial: Trial) -> None:
+    """A member's token lets an app read, and not ask about the tokens of other apps."""
+    launch, other = _launch(trial), launches.public(trial)
+    answer = _ask_by(trial, other.access_token, launch)
+    expect_status(answer.status, {401, 403}, "introspection by a token that was given out for other things")
+
+
+def _ask_by(trial: Trial, bearer: str, about: Launch) -> Answer:
+    return trial.wire.post(
+        _endpoint(trial), {"token": about.access_token}, Accept="application/json", Authorization=f"Bearer {bearer}"
+    )
 
 
 def _endpoint(trial: Trial) -> str:
@@ -111,4 +125,5 @@ REQUIREMENTS = (
     Requirement("introspection.refresh_token", "SMART-75", "a refresh token is no access token", _refresh_token),
     Requirement("introspection.caller", "SMART-76", "nobody unknown may ask", _no_caller),
     Requirement("introspection.bearer", "SMART-76", "a fit bearer token may ask", _bearer),
+    Requirement("introspection.unfit_bearer", "SMART-76", "another bearer token may not", _unfit_bearer),
 )
