@@ -14,9 +14,11 @@ from fhir import store
 from fhir.bulk import groups
 from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading import ingest
+from fhir.loading.preparation import prepare_resource
 from fhir.merges import merging
 from fhir.outcomes import NotFound
 from fhir.search.query import Search
+from fhir.storage import writing
 from service.audit import AuditEvent
 from service.clock import now
 from service.plan.members import roster
@@ -173,6 +175,17 @@ def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, se
     assert ids_of(session, system, "one", "Observation") == {"o", "new"}
     with pytest.raises(NotFound):
         store.read(session, system, "Patient", "one")
+
+
+def test_a_new_record_and_its_provenance_follow_together(session: Session, system: Access) -> None:
+    merged, survivor = make_member(session, patient_id="one"), make_member(session, patient_id="two")
+    merging.merge(session, merged, survivor, reason="one person")
+    batch = [records.observation("o", "one"), records.provenance("about-o", "Observation/o")]
+    assert writing.write(session, [prepare_resource(one) for one in batch]).added == 2
+    about = [("Observation", "o"), ("Provenance", "about-o")]
+    assert {one.patient_id for one in writing.find_standing(session, about).values()} == {"two"}
+    merging.unmerge(session, merged, reason="two people")
+    assert {one.patient_id for one in writing.find_standing(session, about).values()} == {"one"}
 
 
 @pytest.mark.parametrize("first_parted", ["one", "two"])
