@@ -27,6 +27,8 @@ def follow(session: Session, batch: Sequence[Prepared]) -> None:
             _become(one, replaced(parse(one.body), survivor))
             continue
         _become(one, renamed(parse(one.body), merge.merged_patient_id, survivor))
+        # A Provenance by its targets' owner, who was found before.
+        one.patient_id = survivor
         # Each merge it came through may be the first to be undone.
         for each in further:
             key = {"merge_id": each.id, "type": one.type, "id": one.id}

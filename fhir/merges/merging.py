@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from consent import grants, representatives
+from consent import grants, representative_requests, representatives
 from consent.models import EndedBy, Grant, RepresentativeLink
+from consent.request_models import RepresentativeRequest
 from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading.preparation import parse, prepare_resource
 from fhir.merges.following import chain, renamed, replaced
@@ -99,15 +100,16 @@ def unmerge(session: Session, merged: Member, *, reason: str) -> Moved:
     writing.lock(session)
     found.undone_at, found.undone_reason = now(), reason
     merged.merged_into_id = None
-    ended = 0
+    ended = links = 0
     if found.account_id is not None:
         # What this account agreed to for the other record was not its to give.
         ended = _end_grants(session, Grant.member_id == survivor.id, Grant.account_id == found.account_id)
+        links = _end_asked_links(session, survivor, session.get_one(Account, found.account_id))
         _give_account(session.get_one(Account, found.account_id), merged)
     session.flush()
     count = sum(_give_back(session, keys, found) for keys in _moved_by(session, found))
     _restore_patient(session, merged.patient_id)
-    moved = Moved(count, ended, 0, found.account_id is not None)
+    moved = Moved(count, ended, links, found.account_id is not None)
     _record(session, "unmerge", merged, survivor, reason, moved)
     return moved
 
@@ -142,6 +144,23 @@ def _end_consents(session: Session, merged: Member) -> tuple[int, int]:
     for link in links:
         representatives.end_link(session, link, by=EndedBy.PLAN)
     return given, len(links)
+
+
+def _end_asked_links(session: Session, member: Member, account: Account) -> int:
+    """End the links that an account asked for as this member, and take back what is open; how many links."""
+    asked = select(RepresentativeRequest).where(
+        RepresentativeRequest.account_id == account.id, RepresentativeRequest.member_id == member.id,
+        RepresentativeRequest.for_oneself.is_(True),
+    )  # fmt: skip
+    made = []
+    for one in session.scalars(asked).unique().all():
+        representative_requests.withdraw(session, one, account)
+        made.append(one.link_id)
+    standing = (RepresentativeLink.id.in_(made), RepresentativeLink.ended_at.is_(None))
+    links = session.scalars(select(RepresentativeLink).where(*standing)).unique().all()
+    for link in links:
+        representatives.end_link(session, link, by=EndedBy.PLAN)
+    return len(links)
 
 
 def _end_grants(session: Session, *whose: ColumnElement[bool]) -> int:

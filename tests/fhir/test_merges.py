@@ -1,20 +1,26 @@
 """Two records of one member made one, and parted: data follows, consents end, protection stays."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from consent import representatives
-from consent.models import Basis, PersonalRepresentative, RepresentativeLink
+from consent import representative_requests, representatives
+from consent.models import Basis, LinkScope, PersonalRepresentative, RepresentativeLink
 from consent.policy import Access
+from consent.request_models import RequestState
 from fhir import store
 from fhir.bulk import groups
 from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading import ingest
+from fhir.loading.preparation import prepare_resource
 from fhir.merges import merging
 from fhir.outcomes import NotFound
 from fhir.search.query import Search
+from fhir.storage import writing
 from service.audit import AuditEvent
+from service.clock import now
 from service.plan.members import roster
 from service.plan.models import Member
 from tests.cli.test_loading import _flask as flask_command
@@ -171,6 +177,17 @@ def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, se
         store.read(session, system, "Patient", "one")
 
 
+def test_a_new_record_and_its_provenance_follow_together(session: Session, system: Access) -> None:
+    merged, survivor = make_member(session, patient_id="one"), make_member(session, patient_id="two")
+    merging.merge(session, merged, survivor, reason="one person")
+    batch = [records.observation("o", "one"), records.provenance("about-o", "Observation/o")]
+    assert writing.write(session, [prepare_resource(one) for one in batch]).added == 2
+    about = [("Observation", "o"), ("Provenance", "about-o")]
+    assert {one.patient_id for one in writing.find_standing(session, about).values()} == {"two"}
+    merging.unmerge(session, merged, reason="two people")
+    assert {one.patient_id for one in writing.find_standing(session, about).values()} == {"one"}
+
+
 @pytest.mark.parametrize("first_parted", ["one", "two"])
 def test_records_merged_one_after_the_other_part_in_any_order(
     engine: Engine, session: Session, system: Access, first_parted: str
@@ -192,6 +209,28 @@ def test_records_merged_one_after_the_other_part_in_any_order(
         session.commit()
     for name in members:
         assert ids_of(session, system, name, "Observation") == {f"o-{name}", f"new-{name}"}
+
+
+def test_whom_a_wrong_account_let_in_is_out_when_the_records_part(desk: Desk, session: Session) -> None:
+    merged, survivor = make_member(session), make_member(session)
+    account = make_account(session, member=merged)
+    merging.merge(session, merged, survivor, reason="one person", move_account=True)
+    who = representative_requests.Person("Zed", "Reyes", date(1980, 2, 28))
+    right = representative_requests.Right(Basis.PERMISSION, LinkScope.ALL)
+    done, waiting = (
+        representative_requests.ask_for_oneself(session, account, survivor, who, right, []) for _ in range(2)
+    )
+    person = PersonalRepresentative(given_name="Zed", family_name="Reyes", birth_date=who.birth_date)
+    session.add(person)
+    session.flush()
+    timezone = desk.settings.plan.timezone
+    link = representatives.link(session, person, survivor, basis=Basis.PERMISSION, timezone=timezone)
+    done.state, done.link_id, done.decided_at = RequestState.LINKED, link.id, now()
+
+    moved = merging.unmerge(session, merged, reason="two people")
+
+    assert moved.links == 1 and link.ended_at is not None
+    assert (done.state, waiting.state) == (RequestState.LINKED, RequestState.WITHDRAWN)
 
 
 def test_who_opted_out_of_provider_access_stays_out(session: Session) -> None:
