@@ -22,6 +22,7 @@ from fhir.storage import granting
 from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.db import microseconds
+from service.plan.members import roster
 from service.plan.models import Member
 
 NEEDED = {"MemberPatient": "Patient", "CoverageToMatch": "Coverage", "Consent": "Consent"}
@@ -119,14 +120,14 @@ def _find(call: Call, patient: Mapping[str, Any], coverage: Mapping[str, Any]) -
     by_number = func.upper(Member.member_number).in_(numbers) | func.upper(Member.subscriber_number).in_(numbers)
     candidates = call.session.scalars(select(Member).where(by_number).limit(50))
     names = _names(patient)
-    fitting = [
-        one
+    fitting = {
+        roster.surviving(call.session, one)
         for one in candidates
         if one.birth_date.isoformat() == born and (normal(one.family_name), _first(one.given_name)) in names
-    ]
+    }
     if len(fitting) != 1:
         raise NoSingleMatch
-    return fitting[0]
+    return fitting.pop()
 
 
 def _numbers(coverage: Mapping[str, Any]) -> list[str]:

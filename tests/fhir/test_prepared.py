@@ -144,9 +144,12 @@ def test_a_member_is_matched_by_name_birth_date_and_coverage(
         assert refused.status_code == 422, changed
         assert member.family_name not in refused.text
     twin = {"birth_date": member.birth_date, "family_name": member.family_name, "given_name": member.given_name}
-    make_member(session, subscriber_number=member.subscriber_number, **twin)
+    same = make_member(session, subscriber_number=member.subscriber_number, **twin)
     session.commit()
     assert plan.api.call("POST", MATCH, json=parameters(member)).status_code == 422, "two fit"
+    same.merged_into_id = member.id
+    session.commit()
+    assert plan.api.call("POST", MATCH, json=parameters(member)).status_code == 200, "one record by now"
     refusals = select(AuditEvent).where(
         AuditEvent.tag == "fhir:Patient:member-match", AuditEvent.outcome == Outcome.REFUSED
     )

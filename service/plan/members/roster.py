@@ -149,9 +149,14 @@ def find_by_proof(
 def find_by_number(session: Session, member_number: str) -> Member | None:
     """The member with the number on a card, however it was typed; of a merged record the one it is part of."""
     found = session.scalar(select(Member).where(Member.member_number == member_number.strip().upper()))
-    while found is not None and found.merged_into_id is not None:
-        found = session.get(Member, found.merged_into_id)
-    return found
+    return surviving(session, found) if found else None
+
+
+def surviving(session: Session, member: Member) -> Member:
+    """The record that a member's has become part of by merges; its own where it is part of none."""
+    while member.merged_into_id is not None:
+        member = session.get_one(Member, member.merged_into_id)
+    return member
 
 
 def find_by_name(session: Session, family_name: str, birth_date: date, *, limit: int = 20) -> list[Member]:
