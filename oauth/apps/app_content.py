@@ -17,7 +17,8 @@ _NAMES = {
     "terms_uri": "Terms",
     "category": "Category",
 }
-_ADDRESSES = ("redirect_uris", "launch_uris", "post_logout_redirect_uris")
+ADDRESSES = ("redirect_uris", "launch_uris", "post_logout_redirect_uris")
+"""The names of what lists addresses of the app's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,12 @@ class AppContent:
     def read(cls, kept: Mapping[str, Any]) -> "AppContent":
         """From what `to_keep` gave."""
         given = dict(kept)
-        given |= {name: tuple(given.get(name, ())) for name in _ADDRESSES}
+        given |= {name: tuple(given.get(name, ())) for name in ADDRESSES}
         return cls(**given | {"scope_reasons": dict(given["scope_reasons"])})
 
     def to_keep(self) -> dict[str, Any]:
         """As JSON keeps it."""
-        return asdict(self) | {name: list(getattr(self, name)) for name in _ADDRESSES}
+        return asdict(self) | {name: list(getattr(self, name)) for name in ADDRESSES}
 
 
 def differences(before: AppContent | None, after: AppContent) -> list[dict[str, str]]:

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from consent import scopes as smart
 from oauth.apps import clients, logos, names, public_keys, redirects, reviews
-from oauth.apps.app_content import AppContent
+from oauth.apps.app_content import ADDRESSES, AppContent
 from oauth.apps.clients import ClientRefused, ClientView, NoSuchClient
 from oauth.apps.logos import Logo
-from oauth.apps.models import Category, ReviewState
+from oauth.apps.models import AppReview, Category, ReviewState
 from oauth.apps.public_keys import KeysRefused, Published
 from oauth.models import Attestation, AuthMethod, BackendBasis, Client, ClientKind, ClientStatus, FetchedKeySet
 from service import audit, web
@@ -172,6 +172,23 @@ def keep_keys(
     if (client.jwks, client.jwks_uri) == before:
         return
     audit.record(session, "oauth:client:replace-keys", client_id=client.id, account_id=by_account_id)
+
+
+def move_address(session: Session, client_id: str, before: str, after: str) -> None:
+    """Let an app that has moved be at its new address, in all that was said of it; raises NoSuchClient."""
+    client = clients.find(session, client_id)
+    if client is None:
+        raise NoSuchClient
+    for row in session.scalars(select(AppReview).where(AppReview.client_id == client.id)):
+        row.content = _moved(AppContent.read(row.content), before, after).to_keep()
+    for name, value in _moved(AppContent.of(client), before, after).to_keep().items():
+        setattr(client, name, value)
+    audit.record(session, "oauth:client:move-address", client_id=client.id)
+
+
+def _moved(content: AppContent, before: str, after: str) -> AppContent:
+    moved = {name: [after if one == before else one for one in getattr(content, name)] for name in ADDRESSES}
+    return AppContent.read(content.to_keep() | moved)
 
 
 def write_content(session: Session, client: Client, content: AppContent, settings: Settings) -> None:

@@ -24,7 +24,7 @@ from service.sandbox import (
     sample_keys,
 )
 from service.sandbox.handout import HandOut
-from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, secret_of
+from service.sandbox.sample_apps import SAMPLE_APPS, SampleApp, demo_address, follow_address, secret_of
 from service.sandbox.sign_ins import PASSWORD, SELF_TEST, SIGN_INS, SignIn
 from service.settings import Settings
 
@@ -35,7 +35,8 @@ def write_for(settings: Settings) -> Path:
     """Write the hand-out of the database of `settings`, for the address it has now."""
     engine = make_engine(settings.database_url, pool_size=1)
     try:
-        with make_sessions(engine)() as session:
+        with make_sessions(engine).begin() as session:
+            follow_address(session, settings)
             return handout.write(settings, _gather(session, settings))
     finally:
         engine.dispose()

@@ -111,6 +111,16 @@ def register_missing(session: Session, settings: Settings, logo_of: Callable[[st
         _give_to_developer(session, app)
 
 
+def follow_address(session: Session, settings: Settings) -> None:
+    """Bring the apps that live beside the sandbox to where it is now: another port is another address."""
+    here = demo_address(settings)
+    for app in SAMPLE_APPS:
+        if DEMO_PATH in app.redirect_uris:
+            before = clients.get(session, app.client_id).redirect_uris[app.redirect_uris.index(DEMO_PATH)]
+            if before != here:
+                registration.move_address(session, app.client_id, before, here)
+
+
 def secret_of(app: SampleApp, settings: Settings) -> str | None:
     """The app's secret: derived from the installation's key, so that the hand-out can be written again."""
     if app.method not in {AuthMethod.BASIC, AuthMethod.POST}:

@@ -113,7 +113,7 @@ def test_representative_selects_a_member_and_connects_an_app(story: Story) -> No
     person.press("Allow")
     assert app.wait_until_back() == "done", app.text("problem")
     assert app.text("patient-id") == child["fhir_id"]
-    assert "RelatedPerson/" in app.text("user")
+    assert "Person/" in app.text("user")
     story.step("connected the app for the member")
 
     console = _second_tab(story, person)
