@@ -115,10 +115,14 @@ class PostgresqlSchema:
     engine: Engine
 
     def empty(self) -> None:
-        """Delete every row; triggers and foreign keys rest meanwhile, or the append-only tables would refuse."""
+        """Delete every row; triggers and foreign keys rest meanwhile, or the append-only tables would refuse.
+
+        The audit's table is cut off, which costs more: rows are then read in the order in which they come.
+        """
+        tables = [table.name for table in Base.metadata.sorted_tables if table.name != "audit_event"]
         with self.engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            connection.exec_driver_sql(";".join(f"DELETE FROM {table.name}" for table in Base.metadata.sorted_tables))
+            connection.exec_driver_sql(";".join(["TRUNCATE audit_event", *(f"DELETE FROM {one}" for one in tables)]))
 
 
 @pytest.fixture(scope="session")

@@ -173,8 +173,12 @@ class _World:
             if representatives.right_for(session, session.get_one(Account, account.id), self.desk.member.id) is None:
                 return
             standing = grants.live_grant(session, account.id, self.desk.member.id, app.id)
-            self._note("connected again" if standing else "connected", account.id, app.id)
-        token = self.desk.connect(app, account=account, member=self.desk.member)["access_token"]
+        try:
+            token = self.desk.connect(app, account=account, member=self.desk.member)["access_token"]
+        except grants.HeldByMember:
+            assert standing is not None and standing.status is GrantStatus.PAUSED and account is not self.desk.account
+            return
+        self._note("connected again" if standing else "connected", account.id, app.id)
         with self.desk.session() as session:
             found = grants.live_grant(session, account.id, self.desk.member.id, app.id)
             assert found is not None

@@ -293,6 +293,7 @@ def test_case_165_an_organization_has_twenty_unapproved_apps_at_most(desk: Desk,
             make_app(session, developer, desk.settings)
     clock.advance(86_401)
     with desk.session() as session:
+        developer = session.merge(developer)
         with pytest.raises(TooManyApps):
             make_app(session, developer, desk.settings)
         reviews.retire(session, first.id, reason="unused", settings=desk.settings, by_account_id=developer.account_id)
