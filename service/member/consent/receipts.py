@@ -15,10 +15,10 @@ from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service import audit
 from service.accounts.sessions import require_login, require_recent_password
-from service.member import consent_words, receipt_pdf
 from service.member.acting import Actor, require_choice
-from service.member.apps import get_actor_and_grant
-from service.member.grant_story import Event, story_of
+from service.member.apps.console import get_actor_and_grant
+from service.member.apps.grant_story import Event, story_of
+from service.member.consent import consent_words, receipt_pdf
 from service.web import NotFoundPage, db_session, settings
 
 blueprint = Blueprint("receipts", __name__)

@@ -18,11 +18,11 @@ from service.accounts.models import Account
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
 from service.accounts.sessions import require_login, require_recent_password
 from service.clock import now
-from service.member import representative_form, representative_words
 from service.member.acting import get_person
 from service.member.language import current_language
 from service.member.marking import N_
-from service.member.representative_schemas import Answer, AskedForAnother, AskedForOneself
+from service.member.representatives import representative_form, representative_words
+from service.member.representatives.representative_schemas import Answer, AskedForAnother, AskedForOneself
 from service.plan.mailbox import attachments
 from service.plan.mailbox.attachments import CheckedFile, TooManyFiles
 from service.plan.mailbox.office_files import UnusableFile

@@ -19,7 +19,7 @@ from service.plan.models import Guard, Member, StaffRole
 from service.plan.staff import record_guards, support_looks
 from service.plan.staff.support_looks import LookRefused, Reasons, SecondReasonNeeded
 from service.staff.gate import current_staff, require_role
-from service.staff.look_words import PURPOSES
+from service.staff.members.look_words import PURPOSES
 from service.staff.refusals import LookupsExhausted, OwnRecord, told
 from service.staff.schemas import LookReasons, MemberLookup
 from service.web import NotFoundPage, db_session, load_form, settings

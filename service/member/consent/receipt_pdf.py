@@ -17,7 +17,7 @@ from service.plan_file import Plan
 if TYPE_CHECKING:
     from fpdf import FPDF
 
-    from service.member.receipts import Receipt
+    from service.member.consent.receipts import Receipt
 
 _LINE = 5.5
 

@@ -10,7 +10,7 @@ from consent.models import Basis, LinkScope
 from consent.representative_requests import BASES_FOR_ANOTHER, BASES_FOR_ONESELF
 from service.accounts.schemas import require_storable
 from service.member.marking import N_
-from service.member.registration_schemas import BirthDate
+from service.member.registering.registration_schemas import BirthDate
 
 _FILL_IN = N_("Please fill this in.")
 _CHOOSE = N_("Please choose one.")

@@ -12,7 +12,7 @@ from oauth.apps.clients import NoSuchClient
 from oauth.apps.reviews import WrongState
 from service.plan.models import StaffRole
 from service.plan.staff.plan_staff import NotOneself
-from service.staff import app_review_page
+from service.staff.apps import app_review_page
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason

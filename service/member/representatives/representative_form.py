@@ -13,7 +13,7 @@ from flask_babel import gettext
 from consent import link_words
 from consent.request_models import RepresentativeRequest
 from service.days import in_words
-from service.member import representative_words
+from service.member.representatives import representative_words
 from service.plan.registering.pin_letters import printable
 from service.plan_file import Plan
 

@@ -9,8 +9,8 @@ from service.plan.models import ProfileChange, StaffRole
 from service.plan.providers import provider_groups, provider_profiles
 from service.plan.providers.profile_words import KINDS, STATES, content
 from service.plan.staff.plan_staff import NotOneself
-from service.staff import directory_entries
 from service.staff.gate import current_staff, require_role
+from service.staff.providers import directory_entries
 from service.staff.refusals import NothingChanged
 from service.web import NotFoundPage, PageError, db_session
 

@@ -16,9 +16,9 @@ from service.accounts.next_page import local_path
 from service.accounts.password_reset import ProofOver
 from service.accounts.schemas import NewAddress, OnlyCode
 from service.accounts.wording import CODE_REFUSED, FormTooLong
-from service.member import registering
-from service.member.registering import MemberProof, NotMatched, Origin, OutOfScope
-from service.member.registration_schemas import MemberDetails, RepresentativeDetails
+from service.member.registering import member_proofs as registering
+from service.member.registering.member_proofs import MemberProof, NotMatched, Origin, OutOfScope
+from service.member.registering.registration_schemas import MemberDetails, RepresentativeDetails
 from service.web import browser_id, db_session, load_form, settings
 
 blueprint = Blueprint("registration", __name__)

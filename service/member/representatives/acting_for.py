@@ -10,8 +10,8 @@ from consent.link_words import BASES, SCOPES
 from consent.models import EndedBy
 from service.accounts.sessions import require_login
 from service.clock import now
-from service.member import representative_words
 from service.member.acting import get_person
+from service.member.representatives import representative_words
 from service.web import NotFoundPage, db_session
 
 blueprint = Blueprint("acting_for", __name__)

@@ -15,7 +15,7 @@ from service.plan.models import PendingAct, StaffRole
 from service.plan.staff import plan_staff
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import SecondLookRefused
-from service.staff import app_review_page
+from service.staff.apps import app_review_page
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Decline, Question, Reason

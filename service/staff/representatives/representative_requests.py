@@ -23,10 +23,10 @@ from service.plan.models import StaffRole
 from service.plan.staff import plan_staff
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import SecondLookRefused
-from service.staff import representative_words
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
-from service.staff.representative_schemas import AskedOnPaper, MemberNumber, Proposed, Refusal
+from service.staff.representatives import representative_words
+from service.staff.representatives.representative_schemas import AskedOnPaper, MemberNumber, Proposed, Refusal
 from service.staff.schemas import Question
 from service.web import NotFoundPage, PageError, db_session, load_form
 

@@ -8,8 +8,8 @@ from oauth.apps import admission, app_reports, app_words, redirects
 from oauth.apps.clients import ClientView, NoSuchClient
 from oauth.authorization import launching
 from service.accounts.sessions import require_login
-from service.member import gallery_apps
 from service.member.acting import find_person, get_actor, get_person, require_choice
+from service.member.apps import gallery_apps
 from service.member.schemas import AppReported, GallerySearch
 from service.web import NotFoundPage, PageError, allow_form_redirect, db_session, load_form, settings
 

@@ -14,9 +14,9 @@ from service.clock import now
 from service.plan.models import StaffRole, SupportLook
 from service.plan.staff import support_looks
 from service.plan.staff.support_looks import LookOver
-from service.staff import member_seen
 from service.staff.gate import current_staff, require_role
-from service.staff.look_words import PURPOSES
+from service.staff.members import member_seen
+from service.staff.members.look_words import PURPOSES
 from service.web import db_session, settings
 
 blueprint = Blueprint("staff_member_view", __name__, url_prefix="/staff/members/looks")

@@ -17,9 +17,10 @@ from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service.accounts.sessions import current_login, require_login, require_recent_password
 from service.clock import now
-from service.member import consent_words, kept_form, previewing
+from service.member import kept_form
 from service.member.acting import Actor, require_choice
-from service.member.apps import get_actor_and_grant
+from service.member.apps.console import get_actor_and_grant
+from service.member.consent import consent_words, previewing
 from service.member.schemas import NarrowerAccess
 from service.web import db_session, load_form, settings
 

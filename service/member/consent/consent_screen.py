@@ -18,15 +18,16 @@ from consent.scopes import ScopeSet
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from service.accounts.sessions import current_login, require_login
-from service.member import acting, consent_words, previewing
+from service.member import acting
 from service.member.acting import Actor, Person
-from service.member.apps import NotYoursToResume
-from service.member.consent_words import Words
+from service.member.apps.console import NotYoursToResume
+from service.member.consent import consent_words, previewing
+from service.member.consent.consent_words import Words
+from service.member.consent.waiting import note_waiting
 from service.member.language import current_language
 from service.member.marking import N_
+from service.member.representatives.select_member import member_options
 from service.member.schemas import ConsentAnswer, SelectMember
-from service.member.select_member import member_options
-from service.member.waiting import note_waiting
 from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
 
 blueprint = Blueprint("consent", __name__)

@@ -18,10 +18,10 @@ from service.plan.logins.lookups import TooManyLookups
 from service.plan.members import roster
 from service.plan.models import Guard, Member, StaffRole
 from service.plan.staff import plan_staff, record_guards
-from service.staff import representative_letters
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import LookupsExhausted, NothingChanged, told
-from service.staff.representative_schemas import Limit, MemberNumber
+from service.staff.representatives import representative_letters
+from service.staff.representatives.representative_schemas import Limit, MemberNumber
 from service.staff.schemas import Reason
 from service.web import NotFoundPage, db_session, load_form, settings
 

@@ -21,8 +21,8 @@ from oauth.apps.connections import Connection
 from service import audit
 from service.accounts.sessions import require_login, require_recent_password
 from service.member.acting import Actor, get_actor, require_choice
-from service.member.apps import get_actor_and_grant
-from service.member.grant_story import story_of
+from service.member.apps.console import get_actor_and_grant
+from service.member.apps.grant_story import story_of
 from service.spreadsheets import plain_cell
 from service.web import db_session, settings
 

@@ -9,7 +9,7 @@ from service.plan.models import StaffRole, SupportLook
 from service.plan.staff import plan_staff, support_looks
 from service.plan.staff.support_looks import OwnLook, ReviewedAlready
 from service.staff.gate import current_staff, require_role
-from service.staff.look_words import GUARDS, PURPOSES
+from service.staff.members.look_words import GUARDS, PURPOSES
 from service.staff.refusals import NothingChanged
 from service.web import NotFoundPage, db_session
 
