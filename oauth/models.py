@@ -174,6 +174,8 @@ class PendingAuthorization(Base, SpentOnce):
     dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    shown_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When its person first saw the question; None while they sign in, choose a member or are long gone."""
 
     client: Mapped[Client] = relationship(lazy="joined")
 

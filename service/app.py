@@ -64,6 +64,7 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
+from service.reports import transfers
 from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
 from service.staff import gate as staff_gate
@@ -86,6 +87,8 @@ from service.staff.providers import not_listed as staff_not_listed
 from service.staff.providers import provider_profiles as staff_profiles
 from service.staff.providers import remittances as staff_remittances
 from service.staff.providers import users as staff_users
+from service.staff.reports import disclosure_pages as staff_disclosures
+from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
 from service.web import LatchstringFlask, prepare
@@ -175,6 +178,8 @@ BLUEPRINTS = (
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_reports.blueprint,
+    staff_disclosures.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -219,6 +224,7 @@ JOBS = (
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_tests.carry_out),
+    Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
         300.0,

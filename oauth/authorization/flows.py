@@ -36,7 +36,7 @@ from service.db import new_id
 
 __all__ = [
     "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
-    "goes_straight_through", "refuse", "standing_grant",
+    "goes_straight_through", "note_shown", "refuse", "standing_grant",
 ]  # fmt: skip
 LIFE = timedelta(minutes=10)
 _CHALLENGE_MEMORY = timedelta(seconds=60)
@@ -60,6 +60,8 @@ class PendingView:
     launched_in: str | None
     begun_at: datetime
     expires_at: datetime
+    shown: bool
+    """Whether its person has seen the question before."""
 
     @property
     def form_action(self) -> str:
@@ -142,6 +144,13 @@ def bind(session: Session, request_id: str, browser_id: str) -> None:
 def get_pending(session: Session, request_id: str, browser_id: str) -> PendingView:
     """The kept request; raises RequestOver when it is unknown, answered, over, or another browser's."""
     return _view(*_row(session, request_id, browser_id))
+
+
+def note_shown(session: Session, pending: PendingView) -> None:
+    """Keep that the question of a request is on its person's screen, for the funnel of its app."""
+    if not pending.shown:
+        mine = PendingAuthorization.id == pending.id
+        session.execute(update(PendingAuthorization).where(mine).values(shown_at=now()))
 
 
 def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:
@@ -248,6 +257,7 @@ def _view(row: PendingAuthorization, reviewed: bool) -> PendingView:
         launched_in=row.launched_in,
         begun_at=row.created_at,
         expires_at=row.expires_at,
+        shown=row.shown_at is not None,
     )
 
 

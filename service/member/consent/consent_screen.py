@@ -82,6 +82,7 @@ def show() -> ResponseReturnValue:
         raise NotYoursToResume
     words = _words(pending, actor)
     ticks = Ticks(words.type_keys, words.part_keys)
+    flows.note_shown(db_session(), pending)
     return _page(pending, actor, words, {}, ticks, paused=grant is not None and grant.status is GrantStatus.PAUSED)
 
 
