@@ -15,7 +15,7 @@ from fhir.loading import money, profiles
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.lines import Line
 from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed, require_unique_keys
-from fhir.loading.survey import references, survey
+from fhir.loading.survey import references
 
 _PUTTING = frozenset({"PUT", "POST"})
 
@@ -84,14 +84,14 @@ def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
     try:
         found = parse(raw)
         if line.is_entry:
-            require_unique_keys(raw, survey(found).keys)
+            require_unique_keys(raw, found)
             yield from _of_entry(line.number, found, checks)
             return
         if "resourceType" not in found and {"rule", "hint"} <= found.keys():
-            require_unique_keys(raw, survey(found).keys)
+            require_unique_keys(raw, found)
             raw, found = _corrected(found)
         if found.get("resourceType") == "Bundle":
-            require_unique_keys(raw, survey(found).keys)
+            require_unique_keys(raw, found)
             yield from _of_bundle(line.number, found, checks)
             return
     except Rejected as problem:
