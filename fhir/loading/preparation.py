@@ -6,7 +6,6 @@ Every problem is a Rejected with the rule that was broken, where, and what to do
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -45,8 +44,7 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, array_like=True):
     """A resource ready to be stored. `body` lacks its version; `stamped` writes it in at `stamp_at`.
 
     `patient_id` is None for a Provenance whose patient must be found by its `targets`.

@@ -3,10 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from fhir.compartment import literal
@@ -27,17 +27,16 @@ _STEP = re.compile(r"(\w+)(?:\[([^\]]+)\])?(?:\.|$)", re.ASCII)
 _Step = tuple[str, str | None]
 
 
-@dataclass(slots=True)
-class IndexRow:
+class IndexRow(msgspec.Struct, array_like=True):
     """The index columns of one resource. `dates` are hulls, `spans` the single spans of those that repeat.
 
     `provider_id` is the Organization that billed a claim; None for every other resource and biller. `claim_number` is
     the value of a claim's first identifier.
     """
 
-    dates: dict[Column, Span] = field(default_factory=dict)
-    spans: dict[Column, str] = field(default_factory=dict)
-    words: dict[Column, tuple[str, ...]] = field(default_factory=dict)
+    dates: dict[Column, Span] = {}
+    spans: dict[Column, str] = {}
+    words: dict[Column, tuple[str, ...]] = {}
     texts: str = ""
     sort_date: int = NO_DATE
     provider_id: str | None = None
