@@ -58,12 +58,12 @@ class Codes:
     values: Sequence[str]
 
 
-def register_program(session: Session, settings: Settings) -> Program:
+def register_program(session: Session, settings: Settings, name: str = "Bench program") -> Program:
     """A program of the plan's own."""
     key = ECKey.generate_key("P-384", {"kid": "bench"})
     public = {**key.as_dict(private=False), "alg": _ALGORITHM, "use": "sig"}
     app = Registration(
-        name="Bench program", developer_name="Bench", kind=ClientKind.BACKEND, backend_basis=BackendBasis.PLAN,
+        name=name, developer_name="Bench", kind=ClientKind.BACKEND, backend_basis=BackendBasis.PLAN,
         scopes=SCOPE, jwks={"keys": [public]},
     )  # fmt: skip
     client, _ = registration.register(session, app, settings=settings)

@@ -167,6 +167,9 @@ class Batches:
                 self._look_for_references(session, batch.found)
                 self._keep(session, batch)
                 session.commit()
+                if len(batch.found) >= BATCH:
+                    writing.tell_planner(session)
+                    session.commit()
             except BaseException:
                 session.rollback()
                 bodies_of(session).forget_newest()

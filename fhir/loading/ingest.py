@@ -64,7 +64,8 @@ def load(
     with sessions.begin() as session:
         begun = checkpoints.begin(session, source, [*files, *lists], checks, again=again)
         places = {path: checkpoints.place_in(session, begun, path) for path in [*files, *lists]}
-    with Batches(sessions, begun, access, rejects=rejects, warnings=warnings) as batches:
+    opened = Batches(sessions, begun, access, rejects=rejects, warnings=warnings)
+    with workers.looking_for_cycles_rarely(), opened as batches:
         batches.summary.total_bytes = sum(path.stat().st_size for path in [*files, *lists])
         known = progress or _say_nothing
         count = workers.count_for(batches.summary.total_bytes) if processes is None else processes
@@ -87,7 +88,8 @@ def load_resources(
     sessions = _sessions(database)
     with sessions.begin() as session:
         begun = checkpoints.begin(session, source, [], Checks(), again=True)
-    with Batches(sessions, begun, access, rejects=None, warnings=None) as batches:
+    opened = Batches(sessions, begun, access, rejects=None, warnings=None)
+    with workers.looking_for_cycles_rarely(), opened as batches:
         numbered = enumerate(resources, start=1)
         while chunk := list(islice(numbered, _CHUNK)):
             batches.take([_of_stream(number, resource) for number, resource in chunk])

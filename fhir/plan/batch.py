@@ -11,7 +11,6 @@ from consent.policy import Access
 from fhir.compartment import ID, TYPES
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import encode, parse, require_unique_keys
-from fhir.loading.survey import survey
 from fhir.outcomes import BadRequest, FhirProblem, Issue, MethodNotAllowed, NotFound, NotSupported, outcome
 from fhir.plan import deeds
 from fhir.plan.deeds import Done, Wanted
@@ -34,7 +33,7 @@ def answer(session: Session, access: Access, raw: bytes, *, base: str, strict: b
 def _requests(raw: bytes) -> list[Any]:
     try:
         bundle = parse(raw)
-        require_unique_keys(raw, survey(bundle).keys)
+        require_unique_keys(raw, bundle)
     except Rejected as problem:
         raise BadRequest(f"{problem.rule}: {problem.hint}") from None
     if bundle.get("resourceType") != "Bundle":

@@ -21,7 +21,7 @@ from consent.policy import plan_system
 from fhir.compartment import TYPES
 from fhir.description import search_page
 from fhir.loading import definitions as defined
-from fhir.loading import freshness, ingest, labels, reading, relabelling, workers
+from fhir.loading import freshness, ingest, labels, reading, relabelling
 from fhir.loading.summary import LoadSummary
 from fhir.storage import reindexing
 from service.cli.completing import complete_roster
@@ -57,7 +57,6 @@ def load(
         raise click.UsageError("Name files or folders to load, or a list to delete.")
     if (strict or definitions) and validate != ingest.Level.PROFILES:
         raise click.UsageError("--strict and --definitions are for --validate profiles.")
-    workers.look_for_cycles_rarely()
     checks = ingest.Checks(ingest.Level(validate), strict, definitions.resolve() if definitions else None)
     try:
         with _Bar() as bar:
