@@ -115,11 +115,6 @@ class Client(Base):
     """Rises when what the app proved itself by counts no more; tokens of a program carry it (`clients.end_tokens`)."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
-    def check_grant_type(self, grant_type: str) -> bool:
-        """Authlib asks whether this app may use a grant type: those of people, or the one without a person."""
-        of_people = grant_type in {"authorization_code", "refresh_token"}
-        return grant_type == "client_credentials" if self.kind is ClientKind.BACKEND else of_people
-
 
 class LaunchHandle(Base, SpentOnce):
     """That the portal opened an app for one member: redeemed once, by that app, in the login session it was made in."""

@@ -177,7 +177,7 @@ def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login
         raise RequestOver
     if pending.was_launched_elsewhere(login) or not pending.may_be_about(choice):
         raise RequestOver
-    standing = Standing(grant, login.account, choice, kept.client)
+    standing = Standing(grant, login.account, choice, kept.client.scopes)
     settings = web.settings()
     request = OAuthRequest(
         "GET", f"{settings.base_url}/oauth/authorize", {"response_type": "code", "client_id": kept.client_id}
