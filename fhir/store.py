@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent.policy import Access
+from consent.policy import Access, plan_system
 from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES, SHARED_TYPES, TYPES
+from fhir.loading import relabelling
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
@@ -230,8 +231,11 @@ def replace(
         raise PreconditionFailed
     if if_absent and not created:
         raise PreconditionFailed("There is such a resource already.")
-    if writing.write(session, [prepared]).unplaced:
+    written = writing.write(session, [prepared])
+    if written.unplaced:
         raise Rejected("patient", "Name the patient among the targets.", "Provenance.target")
+    # Whoever may write a Medication need not be let see who was prescribed it; the labels follow all the same.
+    relabelling.follow_medications(session, plan_system("labels follow their Medication"), written.medications)
     row = statements.read(session, prepared.type, prepared.id, Clause("1 = 1"))
     assert row is not None
     return Stored(_resource(session, row), created)

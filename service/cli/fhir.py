@@ -105,7 +105,11 @@ def relabel() -> None:
     """Label anew what an older version of the sensitive-code tables labelled; can be stopped and run again."""
     with Progress(SpinnerColumn(), TextColumn("{task.completed} looked at"), console=Console(stderr=True)) as bar:
         task = bar.add_task("Labelling", total=None)
-        looked_at, changed = relabelling.relabel(latchstring().sessions, lambda some: bar.advance(task, some))
+        looked_at, changed = relabelling.relabel(
+            latchstring().sessions,
+            access=plan_system("fhir relabel"),
+            progress=lambda some: bar.advance(task, some),
+        )
     click.echo(f"{looked_at} looked at by tables {labels.VERSION}, {changed} have other labels now.")
 
 
