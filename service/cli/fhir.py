@@ -21,7 +21,7 @@ from consent.policy import plan_system
 from fhir.compartment import TYPES
 from fhir.description import search_page
 from fhir.loading import definitions as defined
-from fhir.loading import freshness, ingest, labels, reading, relabelling, workers
+from fhir.loading import freshness, ingest, labels, reading, relabelling, withdrawing, workers
 from fhir.loading.summary import LoadSummary
 from fhir.storage import reindexing
 from service.cli.completing import complete_roster
@@ -92,6 +92,11 @@ def reindex() -> None:
             progress=lambda so_far: bar.update(task, total=so_far.total, completed=so_far.seen),
         )
     click.echo(f"{done.seen} looked at, {done.changed} changed.")
+    withdrawn = withdrawing.withdraw(latchstring().sessions, access=plan_system("fhir reindex"))
+    for resource_type, resource_id in withdrawn:
+        click.echo(f"{resource_type}/{resource_id} holds a member's record, which everybody would see.", err=True)
+    if withdrawn:
+        click.echo(f"{len(withdrawn)} deleted with their versions. Load them again without what is of members.")
 
 
 @group.command("search-parameters")
