@@ -112,7 +112,7 @@ def _label(session: Session, table: _Table, rows: Sequence[StoredResource | Stor
     for row in rows:
         meant = frozenset(row.labels)
         if id(row) in found:
-            meant = labels.labels(row.type, survey(found[id(row)]).codings)
+            meant = labels.labels(found[id(row)], survey(found[id(row)]).codings)
             medication = named[id(row)]
             meant = labels.with_medication(meant, known.get(medication)) if medication else meant
         changed += meant != frozenset(row.labels)
