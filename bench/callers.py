@@ -10,7 +10,7 @@ from time import time
 from typing import Any
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, KeyParameters, RSAKey
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -68,7 +68,7 @@ def register_programs(session: Session, settings: Settings) -> list[Program]:
 
 def register_program(session: Session, settings: Settings, name: str, algorithm: str = ALGORITHMS[0]) -> Program:
     """A program of the plan's own."""
-    named = {"kid": "bench"}
+    named: KeyParameters = {"kid": "bench"}
     key = RSAKey.generate_key(_RSA_BITS, named) if algorithm == "RS384" else ECKey.generate_key("P-384", named)
     public = {**key.as_dict(private=False), "alg": algorithm, "use": "sig"}
     app = Registration(
