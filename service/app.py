@@ -65,7 +65,7 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
-from service.sandbox import code_page, demo_app, faults, mail_page
+from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
@@ -203,6 +203,7 @@ INSTALLERS = (
     faults.install,
     code_page.install,
     mail_page.install,
+    design_page.install,
     demo_app.install,
 )
 """What a package sets up beside its routes."""
