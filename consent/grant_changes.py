@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from consent import grants
+from consent import grant_notices, grants
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet, parse
@@ -95,6 +95,9 @@ def narrow(session: Session, grant: Grant, left: Narrower, account: Account, cho
     grant.scopes = str(left.scopes)
     grant.sensitive_classes = sorted(left.sensitive_classes)
     grant.offline, grant.expires_at = left.offline, left.expires_at
+    if left.expires_at <= now() + grant_notices.WARNED_BEFORE:
+        # Whoever chooses so near an end need not be warned of it.
+        grant.end_warned_at = now()
     grant.version += 1
     grants.note_change(session, grant, ChangeKind.NARROWED, account.id, choice.link)
     return True

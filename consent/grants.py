@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from consent import grant_notices
 from consent.models import (
     ChangeKind,
     ConsentDecision,
@@ -26,6 +27,7 @@ from consent.representatives import MemberChoice
 from consent.scopes import Scope, ScopeSet, parse
 from service import audit
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
 from service.clock import now
 from service.db import Statement, new_id
 from service.plan.models import Member
@@ -36,6 +38,12 @@ _WITH_PEOPLE = (
     joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
     joinedload(Grant.link).joinedload(RepresentativeLink.representative),
 )  # fmt: skip
+_TOLD = {
+    "give": NoticeKind.APP_CONNECTED, "change": NoticeKind.APP_CHANGED, "revoke": NoticeKind.APP_ENDED,
+    ChangeKind.PAUSED: NoticeKind.APP_PAUSED, ChangeKind.RESUMED: NoticeKind.APP_RESUMED,
+    ChangeKind.NARROWED: NoticeKind.APP_NARROWED,
+}  # fmt: skip
+"""What people are told of what is recorded."""
 ONCE = timedelta(hours=1, minutes=1)
 """A grant for once lives for the code (60 s) and one access token (3,600 s)."""
 
@@ -312,6 +320,7 @@ def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undeci
     scopes = parse(decision.granted_scopes).joined(undecided)
     grant.decision_id = decision.id
     grant.decision = decision
+    grant.end_warned_at = grant.end_told_at = None
     grant.link_id = choice.link.id if choice.link else None
     grant.link_version = choice.link.version if choice.link else None
     grant.scopes = str(scopes)
@@ -363,3 +372,4 @@ def _record(session: Session, grant: Grant, action: str, account_id: str | None)
         session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
         client_id=grant.client_id, grant_id=grant.id,
     )  # fmt: skip
+    grant_notices.tell(session, grant, _TOLD[action], account_id)

@@ -10,7 +10,7 @@ import oauth.discovery
 import oauth.expiry
 import oauth.registering
 import oauth.routes
-from consent import authorization_requests, link_ends
+from consent import authorization_requests, grant_notices, link_ends
 from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
@@ -36,6 +36,7 @@ from service.member.apps import console as apps
 from service.member.consent import consent_screen as consent
 from service.member.consent import receipts
 from service.member.information import looks, profile
+from service.member.messages import message_pages
 from service.member.registering import registration
 from service.member.representatives import acting_for, people, representative_requests, select_member
 from service.plan import expiry as plan_expiry
@@ -65,7 +66,7 @@ from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
 from service.reports import transfers
-from service.sandbox import code_page, demo_app, faults, mail_page
+from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
@@ -118,6 +119,7 @@ BLUEPRINTS = (
     people.blueprint,
     acting_for.blueprint,
     representative_requests.blueprint,
+    message_pages.blueprint,
     looks.blueprint,
     profile.blueprint,
     settings_page.blueprint,
@@ -206,6 +208,7 @@ INSTALLERS = (
     faults.install,
     code_page.install,
     mail_page.install,
+    design_page.install,
     demo_app.install,
 )
 """What a package sets up beside its routes."""
@@ -218,6 +221,7 @@ JOBS = (
     Job("webhooks", 1.0, delivery.run),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
+    Job("news of grants", 5.0, grant_notices.run),
     Job("members of apps", 5.0, member_notices.run),
     Job("privacy policies", 10.0, policy_watch.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),

@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
-from service.accounts import sessions, throttling
+from service.accounts import notices, sessions, throttling
 from service.accounts.models import EmailCode, EmailProof, PendingRegistration
 from service.clock import now
 
@@ -31,5 +31,6 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_over(PendingRegistration),
     sessions.delete_over,
     throttling.delete_over,
+    notices.delete_old,
 )
 """The sweeps for `service.jobs.janitor`."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.clock import now
@@ -56,6 +56,8 @@ class Account(Base):
     code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    # Topics of notices (service.accounts.notices.Topic) of which the owner wants no mail; they are kept all the same.
+    unmailed: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), default=None)
 
     member: Mapped["Member | None"] = relationship()
 

@@ -1,9 +1,14 @@
-"""Mails that tell the owner what happened to their account; none holds health data or a secret."""
+"""What happened to an account, told to its owner by mail and kept in their message center.
+
+These mails say what it was: who cannot sign in any more reads them all the same. None holds health data or a secret.
+"""
 
 from sqlalchemy.orm import Session
 
 from service import mail
+from service.accounts import notices
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
 from service.clock import now
 
 
@@ -58,6 +63,7 @@ def recovery_code_used(session: Session, account: Account, *, left: int) -> None
 
 
 def _tell(session: Session, account: Account, template: str, left: str = "") -> None:
+    notices.keep(session, account, NoticeKind(template))
     mail.enqueue(
         session, to=account.email, template=template, language=account.language, given_name=account.given_name,
         at=now(), left=left,

@@ -21,7 +21,7 @@ from sqlalchemy import CursorResult, and_, delete, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from service import audit
-from service.accounts import devices, second_factors
+from service.accounts import devices, notices, second_factors
 from service.accounts.models import Account, AccountStatus, LoginSession, Totp
 from service.accounts.next_page import here
 from service.clock import now
@@ -69,6 +69,8 @@ class Login:
     account: Account
     session: LoginSession
     has_factor: bool = False
+    new_messages: int = 0
+    """How many notices wait in the message center; found with the rest, since every page shows it."""
 
     @property
     def missing_step(self) -> Step | None:
@@ -278,7 +280,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 def _find_login(session: Session) -> Login | None:
     statement = (
-        select(LoginSession, Account, Totp.account_id)
+        select(LoginSession, Account, Totp.account_id, notices.unread_of(Account.id))
         .join(Account, Account.id == LoginSession.account_id)
         .options(joinedload(Account.member))
         .outerjoin(Totp, and_(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None)))
@@ -292,11 +294,11 @@ def _find_login(session: Session) -> Login | None:
     found = session.execute(statement).one_or_none()
     if found is None:
         return None
-    row, account, factor_of = found
+    row, account, factor_of, unread = found
     if now() - row.last_seen_at >= _UNWRITTEN:
         row.last_seen_at = now()
         session.flush()
-    return Login(account, row, factor_of is not None)
+    return Login(account, row, factor_of is not None, unread)
 
 
 def _any_login() -> Login | None:

@@ -30,6 +30,7 @@ class Viewer:
     member_name: str | None
     represents: bool
     may_choose: bool
+    new_messages: int
 
 
 @blueprint.app_context_processor
@@ -67,6 +68,7 @@ def current_viewer() -> Viewer | None:
         member_name=choice.member.full_name if choice else None,
         represents=choice is not None and not choice.is_self,
         may_choose=len(who.choices) > 1,
+        new_messages=who.login.new_messages,
     )
 
 
