@@ -21,7 +21,7 @@ from service.member.information.sections import BY_KEY, CLAIMS, RESULTS, reached
 from service.web import NotFoundPage, db_session
 
 blueprint = Blueprint("my_information", __name__, url_prefix="/my-information")
-blueprint.add_app_template_filter(elements.told_money, "dollars")
+blueprint.add_app_template_filter(elements.told_money, "told_money")
 PAGE = 40
 _FILE_KINDS = {
     "text/plain": "txt", "application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg", "text/html": "html",
