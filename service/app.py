@@ -35,7 +35,7 @@ from service.member.apps import app_activity, app_narrowing, gallery
 from service.member.apps import console as apps
 from service.member.consent import consent_screen as consent
 from service.member.consent import receipts
-from service.member.information import looks, profile
+from service.member.information import looks, my_information, profile, record_downloads
 from service.member.messages import message_pages
 from service.member.registering import registration
 from service.member.representatives import acting_for, people, representative_requests, select_member
@@ -120,6 +120,8 @@ BLUEPRINTS = (
     acting_for.blueprint,
     representative_requests.blueprint,
     message_pages.blueprint,
+    my_information.blueprint,
+    record_downloads.blueprint,
     looks.blueprint,
     profile.blueprint,
     settings_page.blueprint,
