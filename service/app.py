@@ -16,7 +16,15 @@ from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
-from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
+from service.accounts import (
+    email_change_pages,
+    expiry,
+    passkey_pages,
+    passwords_pages,
+    second_factor_pages,
+    sign_in,
+    sign_in_code,
+)
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
@@ -105,7 +113,9 @@ BLUEPRINTS = (
     sign_in.blueprint,
     sign_in_code.blueprint,
     second_factor_pages.blueprint,
+    passkey_pages.blueprint,
     passwords_pages.blueprint,
+    email_change_pages.blueprint,
     # members and their representatives
     registration.blueprint,
     member_home.blueprint,
