@@ -46,7 +46,8 @@ _TARGETS: Mapping[tuple[str, str], Target] = {
 }
 _TARGETS_OF_BOTH: Mapping[str, Target] = {
     "introspection": Target(0.25, 0.35),
-    "client_credentials": Target(0.15, 0.20),
+    "client_credentials, RS384": Target(0.15, 0.20),
+    "client_credentials, ES384": Target(0.15, 0.20),
     _COMPRESSED: Target(0.95, 1.05),
     SIGN_IN: Target(0.85, 0.95),
 }

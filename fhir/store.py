@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent.policy import Access
+from consent.policy import Access, plan_system
 from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES, SHARED_TYPES, TYPES
+from fhir.loading import relabelling
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
-from fhir.outcomes import BadRequest, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
+from fhir.outcomes import BadRequest, Conflict, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
 from fhir.search import clauses, history_asked, includes, matching, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
@@ -37,6 +38,12 @@ class TooManyChained(BadRequest):
 
     issue = Issue.TOO_COSTLY
     sentence = f"More than {MOST_CHAINED} resources meet this: say more of their name, or give an identifier."
+
+
+class RecordsStand(Conflict):
+    """A Patient whose records would be left without one."""
+
+    sentence = "The patient has records: delete or move those first, or merge the members."
 
 
 def read(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
@@ -230,17 +237,14 @@ def replace(
         raise PreconditionFailed
     if if_absent and not created:
         raise PreconditionFailed("There is such a resource already.")
-    if writing.write(session, [prepared]).unplaced:
+    written = writing.write(session, [prepared])
+    if written.unplaced:
         raise Rejected("patient", "Name the patient among the targets.", "Provenance.target")
+    # Whoever may write a Medication need not be let see who was prescribed it; the labels follow all the same.
+    relabelling.follow_medications(session, plan_system("labels follow their Medication"), written.medications)
     row = statements.read(session, prepared.type, prepared.id, Clause("1 = 1"))
     assert row is not None
     return Stored(_resource(session, row), created)
-
-
-def has_records(session: Session, access: Access, patient_id: str) -> bool:
-    """Whether anything but the Patient itself is kept of a patient; raises InsufficientScope."""
-    granting.require_write(access, "Patient", "d")
-    return writing.has_records(session, patient_id)
 
 
 def delete(
@@ -248,10 +252,13 @@ def delete(
 ) -> None:
     """Delete a resource; its versions stay for history. Deleting twice is no error.
 
-    Raises NotFound, and PreconditionFailed where another version than `if_match` stands.
+    Raises NotFound, RecordsStand, and PreconditionFailed where another version than `if_match` stands.
     """
     granting.require_write(access, resource_type, "d")
     writing.lock(session)
+    # Asked behind the lock: nobody writes a record of the patient between the question and the deed.
+    if resource_type == "Patient" and writing.has_records(session, resource_id):
+        raise RecordsStand
     visible = clauses.visible(statements.dialect_of(session), access, resource_type)
     if statements.read(session, resource_type, resource_id, visible) is None:
         raise NotFound

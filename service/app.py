@@ -30,28 +30,14 @@ from service.developer import trial_pages as developer_trial
 from service.developer import usage_pages as developer_usage
 from service.developer import webhook_pages as developer_webhooks
 from service.jobs import Job
-from service.member import (
-    acting_for,
-    app_activity,
-    app_narrowing,
-    apps,
-    consent,
-    gallery,
-    help,
-    home,
-    landing,
-    language,
-    layout,
-    looks,
-    member_home,
-    people,
-    profile,
-    receipts,
-    registration,
-    representative_requests,
-    select_member,
-    settings_page,
-)
+from service.member import help, home, landing, language, layout, member_home, settings_page
+from service.member.apps import app_activity, app_narrowing, gallery
+from service.member.apps import console as apps
+from service.member.consent import consent_screen as consent
+from service.member.consent import receipts
+from service.member.information import looks, profile
+from service.member.registering import registration
+from service.member.representatives import acting_for, people, representative_requests, select_member
 from service.plan import expiry as plan_expiry
 from service.plan.logins import recertification, sharing
 from service.plan.staff import self_tests
@@ -78,30 +64,33 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
+from service.reports import transfers
 from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
-from service.staff import app_reviews as staff_app_reviews
-from service.staff import app_standing as staff_app_standing
-from service.staff import authorizations as staff_authorizations
-from service.staff import break_glass as staff_break_glass
-from service.staff import developer_organizations as staff_developer_organizations
 from service.staff import gate as staff_gate
-from service.staff import hand_overs as staff_hand_overs
 from service.staff import home as staff_home
-from service.staff import letters as staff_letters
-from service.staff import mailbox as staff_mailbox
-from service.staff import member_view as staff_member_view
-from service.staff import members as staff_members
-from service.staff import not_listed as staff_not_listed
 from service.staff import password_links as staff_password_links
-from service.staff import protected_records as staff_protected
-from service.staff import provider_profiles as staff_profiles
-from service.staff import remittances as staff_remittances
-from service.staff import representative_links as staff_representative_links
-from service.staff import representatives as staff_representatives
 from service.staff import second_looks as staff_second_looks
 from service.staff import self_test as staff_self_test
-from service.staff import users as staff_users
+from service.staff.apps import app_reviews as staff_app_reviews
+from service.staff.apps import app_standing as staff_app_standing
+from service.staff.apps import developer_organizations as staff_developer_organizations
+from service.staff.members import break_glass as staff_break_glass
+from service.staff.members import member_lookup as staff_members
+from service.staff.members import member_view as staff_member_view
+from service.staff.members import protected_records as staff_protected
+from service.staff.providers import authorizations as staff_authorizations
+from service.staff.providers import hand_overs as staff_hand_overs
+from service.staff.providers import letters as staff_letters
+from service.staff.providers import mailbox as staff_mailbox
+from service.staff.providers import not_listed as staff_not_listed
+from service.staff.providers import provider_profiles as staff_profiles
+from service.staff.providers import remittances as staff_remittances
+from service.staff.providers import users as staff_users
+from service.staff.reports import disclosure_pages as staff_disclosures
+from service.staff.reports import report_pages as staff_reports
+from service.staff.representatives import representative_links as staff_representative_links
+from service.staff.representatives import representative_requests as staff_representatives
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -189,6 +178,8 @@ BLUEPRINTS = (
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_reports.blueprint,
+    staff_disclosures.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -233,6 +224,7 @@ JOBS = (
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_tests.carry_out),
+    Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
         300.0,

@@ -125,7 +125,7 @@ class Batches:
         self._find_missing_again()
         with self._sessions.begin() as session:
             load, summary = session.get_one(FhirLoad, self._load.id), self.summary
-            relabelling.follow_medications(session, self._medications)
+            relabelling.follow_medications(session, self._access, self._medications)
             summary.hand_over(load)
             checkpoints.finish(session, load)
             freshness.note(session, load.source, received_at=load.received_at, written=summary.written)

@@ -106,7 +106,7 @@ def prepare_resource(resource: dict[str, Any], encoded: bytes | None = None) -> 
         stamp_at=stamp_at,
         content_hash=hashlib.blake2b(body, digest_size=16).digest(),
         index=_index(resource),
-        labels=labels.labels(resource_type, surveyed.codings),
+        labels=labels.labels(resource, surveyed.codings),
         medication=labels.medication(resource),
     )
 

@@ -29,7 +29,7 @@ from service.db import microseconds
 _LOADER_LOCK = 7_340_051
 _ROWS_BELIEVED = text("SELECT reltuples FROM pg_class WHERE oid = 'resource'::regclass")
 _FEW_ROWS = 1_000
-_NOBODY = "~"
+NOBODY = "~"
 """Not a legal FHIR id: versions of a resource that was moved to another patient belong to nobody."""
 _CHUNK = 500
 _COLUMNS: Mapping[str, str] = {
@@ -149,6 +149,15 @@ def bury(session: Session, key: Key, standing: Standing) -> None:
     )
 
 
+def withdraw(session: Session, keys: Iterable[Key]) -> None:
+    """Delete what stands of these, and take every version there was out of every sight."""
+    keys = list(keys)
+    bury_all(session, keys)
+    for resource_type, ids in _by_type(keys).items():
+        for start in range(0, len(ids), _CHUNK):
+            _hide_versions(session, resource_type, ids[start : start + _CHUNK])
+
+
 def has_records(session: Session, patient_id: str) -> bool:
     """Whether anything that is not deleted is kept of a patient, but the Patient itself."""
     stored = StoredResource
@@ -180,11 +189,15 @@ def retire(session: Session, moved: Mapping[Key, bool]) -> None:
             session.execute(insert(StoredVersion).from_select(_SAME_COLUMNS, copied))
             session.execute(delete(StoredResource).where(*current))
             if strangers := [one for one in some if moved[resource_type, one]]:
-                session.execute(
-                    update(StoredVersion)
-                    .where(StoredVersion.type == resource_type, StoredVersion.id.in_(strangers))
-                    .values(patient_id=_NOBODY)
-                )
+                _hide_versions(session, resource_type, strangers)
+
+
+def _hide_versions(session: Session, resource_type: str, ids: Sequence[str]) -> None:
+    session.execute(
+        update(StoredVersion)
+        .where(StoredVersion.type == resource_type, StoredVersion.id.in_(ids))
+        .values(patient_id=NOBODY)
+    )
 
 
 def _left_its_provider(one: Prepared, standing: Standing) -> bool:

@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from service.member.consent_words import EDUCATION_VERSION
+from service.member.consent.consent_words import EDUCATION_VERSION
 
 blueprint = Blueprint("help", __name__)
 

@@ -13,8 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.accounts.sessions import current_login
 from service.member import audience
+from service.member.consent.waiting import find_waiting
 from service.member.landing import Place
-from service.member.waiting import find_waiting
 from service.web import settings
 
 LANGUAGES = {"en": "English", "es": "Español"}

@@ -11,8 +11,8 @@ from oauth.authorization.flows import PendingView
 from service import days
 from service.member import acting, audience
 from service.member.browsers import name_of
+from service.member.consent.waiting import find_waiting
 from service.member.language import current_language, languages
-from service.member.waiting import find_waiting
 from service.plan.providers.numbers import last_four
 from service.web import allow_form_redirect, request_id, settings
 

@@ -13,8 +13,8 @@ from service.plan.models import ProviderStaff, StaffRole, SupportLook
 from service.plan.staff import plan_staff
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.support_looks import LookOver
-from service.staff import member_seen, member_view
 from service.staff.gate import current_staff, require_role
+from service.staff.members import member_seen, member_view
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason
 from service.web import NotFoundPage, db_session, load_form

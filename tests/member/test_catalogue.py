@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 from consent import data_types, link_words
 from consent.models import Basis, Duration, EndedBy, LinkScope
 from oauth.apps import connections
-from service.member import consent_words
+from service.member.consent import consent_words
 from tests.conftest import ROOT
 
 SPANISH = ROOT / "service/translations/es/LC_MESSAGES"

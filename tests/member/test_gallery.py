@@ -13,7 +13,7 @@ from oauth.apps.clients import Attestation
 from oauth.apps.models import AppReport, ReviewState
 from oauth.models import LaunchHandle
 from service.clock import now
-from service.member import gallery_apps
+from service.member.apps import gallery_apps
 from tests.accounts.visitor import Visitor
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member

@@ -28,7 +28,7 @@ from service.plan.models import (
 )
 from service.plan.models.portal import EntrySource
 from service.plan.providers import provider_profiles
-from service.staff import directory_entries
+from service.staff.providers import directory_entries
 from tests.accounts.visitor import Visitor
 from tests.factories import make_group, make_npi, make_plan_staff, make_portal_staff
 from tests.member.pages import form_to

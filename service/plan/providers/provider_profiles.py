@@ -1,7 +1,7 @@
 """Provider Data Profiles: a group's practitioners and places, and the changes that its people ask the plan for.
 
 A change is asked for by the group, looked at by plan staff, and then stands in the plan's records; what the provider
-directory shows of it is written by `service.staff.provider_profiles`, which joins this with the FHIR store.
+directory shows of it is written by `service.staff.providers.provider_profiles`, which joins this with the FHIR store.
 """
 
 from collections.abc import Mapping, Sequence

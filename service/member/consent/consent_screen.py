@@ -1,0 +1,253 @@
+"""The consent screen: who asks, for which data, about whom, for how long; the answer is bound to all of it, once.
+
+The request is kept by `oauth`, the member chosen by the login session: what a form says of either is only compared.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+
+from consent import data_types, decisions, grants, representatives
+from consent.models import Answer, ConsentDecision, Duration, GrantStatus
+from consent.policy import effective_scopes
+from consent.representatives import MemberChoice
+from consent.scopes import ScopeSet
+from oauth.authorization import flows
+from oauth.authorization.flows import PendingView
+from service.accounts.sessions import current_login, require_login
+from service.member import acting
+from service.member.acting import Actor, Person
+from service.member.apps.console import NotYoursToResume
+from service.member.consent import consent_words, previewing
+from service.member.consent.consent_words import Words
+from service.member.consent.waiting import note_waiting
+from service.member.language import current_language
+from service.member.marking import N_
+from service.member.representatives.select_member import member_options
+from service.member.schemas import ConsentAnswer, SelectMember
+from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
+
+blueprint = Blueprint("consent", __name__)
+_NOTHING_TICKED = N_("Tick at least one type of information, or choose Don't allow.")
+
+
+class OtherWords(PageError):
+    """The page that was answered does not say what the page says now (another language, app or member)."""
+
+    status = 409
+    title = _("This page has changed since you opened it")
+    sentence = _("Nothing was shared. Please go back, reload the page, read it again and then answer.")
+
+
+class NothingToRead(PageError):
+    """The answer cannot be read as one of this page's form."""
+
+    title = _("We could not read your answer")
+    sentence = _("Nothing was shared. Please go back to the page and press Allow or Don't allow.")
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """What stands ticked when the page is shown: ordinary data yes, very personal topics no (CS 3)."""
+
+    data: frozenset[str]
+    parts: frozenset[str]
+    sensitive: frozenset[str] = frozenset()
+    duration: Duration = Duration.THIRTEEN_MONTHS
+    returning: frozenset[str] = frozenset({"offline", "online"})
+
+
+@blueprint.get("/consent")
+def show() -> ResponseReturnValue:
+    """Sign in, then choose the member, then ask; straight through when the very same was agreed before."""
+    pending = _pending()
+    if "none" in pending.prompts or _must_go_back(pending):
+        return redirect(url_for("oauth.resume", request_id=pending.id), 303)
+    person = acting.get_person()
+    if not person.choices:
+        return _dead_end(pending)
+    if not any(map(pending.may_be_about, person.choices)):
+        return redirect(flows.refuse(db_session(), pending), 303)
+    if person.choice is None or _must_choose(pending, person):
+        return _choose_page(pending, person, {})
+    _require_launched(pending, person.choice)
+    actor = Actor(person.account, person.choice)
+    grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
+    if grant is not None and flows.goes_straight_through(pending, grant, actor.choice):
+        return redirect(flows.answer(db_session(), pending, grant=grant, login=person.login), 303)
+    if grant is not None and grants.is_held_from(grant, actor.choice):
+        raise NotYoursToResume
+    words = _words(pending, actor)
+    ticks = Ticks(words.type_keys, words.part_keys)
+    flows.note_shown(db_session(), pending)
+    return _page(pending, actor, words, {}, ticks, paused=grant is not None and grant.status is GrantStatus.PAUSED)
+
+
+@blueprint.post("/consent/member")
+@require_login
+def choose() -> ResponseReturnValue:
+    """Keep for whom the request is answered, and go on to the question."""
+    pending, person = _pending(), acting.get_person()
+    form, errors = load_form(SelectMember())
+    if errors:
+        return _choose_page(pending, person, errors), 400
+    choice = acting.choose(person, form["selected"])
+    return redirect(url_for("consent.show", request=pending.id, member=choice.member.patient_id), 303)
+
+
+@blueprint.post("/consent")
+@require_login
+def decide() -> ResponseReturnValue:
+    """Keep the answer; a yes makes the grant and the code, a no ends the request. Either works once."""
+    pending, person = _pending(), acting.get_person()
+    if _must_go_back(pending):
+        return redirect(url_for("oauth.resume", request_id=pending.id), 303)
+    actor = acting.get_actor()
+    _require_launched(pending, actor.choice)
+    words = _words(pending, actor)
+    form, errors = load_form(ConsentAnswer())
+    if errors:
+        raise NothingToRead
+    if form["shown"] != words.digest:
+        raise OtherWords
+    if form["answer"] is Answer.DENY:
+        _record(pending, actor, words, Answer.DENY, decisions.Chosen(ScopeSet()))
+        return redirect(flows.refuse(db_session(), pending), 303)
+    chosen = _chosen(form, _askable(pending, actor.choice), words)
+    if words.groups and not chosen.scopes.resources:
+        returning = frozenset(name for name in ("offline", "online") if form[name])
+        ticks = Ticks(frozenset(), words.part_keys, chosen.sensitive_classes, chosen.duration, returning)
+        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
+    try:
+        representatives.hold(db_session(), actor.choice)
+    except representatives.RightOver:
+        raise acting.NotActing from None
+    try:
+        given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
+    except grants.HeldByMember:
+        raise NotYoursToResume from None
+    return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
+
+
+@blueprint.post("/consent/leave")
+@require_login
+def leave() -> ResponseReturnValue:
+    """Go back to the app with a no, for a person who has nobody's information to share."""
+    return redirect(flows.refuse(db_session(), _pending()), 303)
+
+
+def _pending() -> PendingView:
+    found = flows.get_pending(db_session(), request.values.get("request", ""), browser_id())
+    note_waiting(found)
+    allow_form_redirect(found.form_action)
+    return found
+
+
+def _must_go_back(pending: PendingView) -> bool:
+    login = current_login()
+    return pending.needs_sign_in(login) or pending.was_launched_elsewhere(login)
+
+
+def _must_choose(pending: PendingView, person: Person) -> bool:
+    """Whether the member has still to be picked for this request: by everybody with a choice, or as the app asks."""
+    if pending.launched_in is not None or (person.choice and _chosen_here(person.choice)):
+        return False
+    return _may_choose(person) or pending.asks_which_account(person.login)
+
+
+def _may_choose(person: Person) -> bool:
+    return len(person.choices) > 1 or not person.choices[0].is_self
+
+
+def _require_launched(pending: PendingView, choice: MemberChoice) -> None:
+    # Chosen another one in a second window since the portal opened the app.
+    if not pending.may_be_about(choice):
+        raise acting.OtherMember
+
+
+def _chosen_here(choice: MemberChoice) -> bool:
+    # The address names the member picked for this request; a pick in another window since then asks again.
+    return request.args.get("member") == choice.member.patient_id
+
+
+def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
+    asked = str(pending.scopes)
+    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
+
+
+def _words(pending: PendingView, actor: Actor) -> Words:
+    return consent_words.compose(
+        client=pending.client,
+        reviewed=pending.reviewed,
+        scopes=_askable(pending, actor.choice),
+        choice=actor.choice,
+        account=actor.account,
+        plan=settings().plan,
+        language=current_language().code,
+    )
+
+
+def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.Chosen:
+    """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
+    parts = words.part_keys & set(form["part"])
+    scopes = data_types.ticked(askable, words.type_keys & set(form["data"]), parts)
+    returning = {item.key for item in words.offline if form[item.key]}
+    refused = [word for key, word in consent_words.RETURNING.items() if key not in returning]
+    return decisions.Chosen(
+        scopes=scopes.without(*refused),
+        sensitive_classes=frozenset(key.value for key in form["sensitive"]) & {item.key for item in words.sensitive},
+        duration=form["duration"],
+        offline="offline" in returning,
+    )
+
+
+def _record(
+    pending: PendingView, actor: Actor, words: Words, answer: Answer, chosen: decisions.Chosen
+) -> ConsentDecision:
+    asked = decisions.Asked(
+        client_id=pending.client.id,
+        client_version=pending.client.version,
+        scopes=pending.scopes,
+        language=words.language,
+        text_version=words.text_version,
+        words=words.as_shown(),
+    )
+    return decisions.record(db_session(), actor.account, actor.choice, asked, answer=answer, chosen=chosen)
+
+
+def _page(
+    pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks, *,
+    paused: bool = False,
+) -> str:  # fmt: skip
+    scopes = _askable(pending, actor.choice)
+    return render_template(
+        "member/consent.html",
+        pending=pending,
+        actor=actor,
+        words=words,
+        ticked=ticks,
+        errors=errors,
+        preview=previewing.preview(db_session(), actor, scopes, client_id=pending.client.id),
+        paused=paused,
+        again=url_for("consent.show", request=pending.id),
+        may_choose=_may_choose(acting.get_person()),
+        listed=pending.listed,
+    )
+
+
+def _choose_page(pending: PendingView, person: Person, errors: dict[str, list[str]]) -> str:
+    return render_template(
+        "member/consent_member.html",
+        pending=pending,
+        options=member_options(person.choices),
+        selected=person.choice.member.patient_id if person.choice else "",
+        again=url_for("consent.show", request=pending.id),
+        errors=errors,
+    )
+
+
+def _dead_end(pending: PendingView) -> ResponseReturnValue:
+    return render_template("member/consent_nobody.html", pending=pending), 403

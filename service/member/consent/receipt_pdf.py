@@ -1,0 +1,102 @@
+"""A receipt as PDF: the very words of the screen, then what was chosen, as real text that can be read aloud.
+
+The library is opened at first use: it would add 29 MB to every worker, most of which never print.
+"""
+
+import importlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask_babel import get_locale, gettext
+
+from consent.models import Answer
+from service.days import moment_in_words
+from service.plan.registering.pin_letters import printable
+from service.plan_file import Plan
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
+
+    from service.member.consent.receipts import Receipt
+
+_LINE = 5.5
+
+
+def render(receipt: "Receipt", plan: Plan) -> bytes:
+    """The PDF, in the language of the page but for the words, which stay as they were."""
+    document: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
+    title = gettext("What was agreed")
+    document.set_title(printable(title))
+    document.set_author(printable(plan.name))
+    document.set_lang(str(get_locale() or "en"))
+    document.set_margins(20, 20)
+    document.set_auto_page_break(True, margin=20)
+    document.add_page()
+    _head(document, f"{plan.name}: {title}", 15)
+    told = moment_in_words(receipt.decision.at, plan.timezone, get_locale() or "en")
+    _text(document, gettext("Answered on %(date)s. These are the words shown then:", date=told))
+    _words(document, receipt.words)
+    _head(document, gettext("What was chosen"), 13)
+    for name, value in _chosen(receipt):
+        _text(document, f"{name}: {value}")
+    _head(document, gettext("What happened since"), 13)
+    for event in reversed(receipt.story):
+        told = moment_in_words(event.at, plan.timezone, get_locale() or "en")
+        _text(document, f"{told}: {event.what} ({event.by})")
+    return bytes(document.output())
+
+
+def _words(document: "FPDF", words: dict[str, Any]) -> None:
+    _head(document, words["title"], 13)
+    for text in filter(None, (words.get("unreviewed"), words["attestation"])):
+        _text(document, text)
+    domain = f" ({words['domain']})" if words.get("domain") else ""
+    _text(document, f"{gettext('Developer')}: {words['developer']}{domain}")
+    _text(document, f"{gettext('Information about')}: {words['whose']}")
+    _text(document, f"{gettext('Decided by')}: {words['decider']}")
+    _text(document, words["intro"])
+    for group in words["groups"]:
+        _head(document, group["head"], 11)
+        for item in group["items"]:
+            _item(document, item)
+    if words["everything"]:
+        _text(document, words["everything"])
+    if words["sensitive"]:
+        _text(document, words["sensitive_intro"])
+        for item in words["sensitive"]:
+            _item(document, item)
+    for item in words["offline"]:
+        _text(document, f"{item['name']}. {item['description']}")
+    for sentence in words["afterwards"]:
+        _text(document, f"- {sentence}")
+
+
+def _item(document: "FPDF", item: dict[str, Any]) -> None:
+    _text(document, f"- {item['name']}: {item['description']}")
+    for part in item.get("parts") or ():
+        _text(document, f"    - {part['name']}")
+
+
+def _chosen(receipt: "Receipt") -> Iterator[tuple[str, str]]:
+    decision = receipt.decision
+    yield gettext("Answer"), gettext("Allow") if decision.answer is Answer.ALLOW else gettext("Don't allow")
+    yield gettext("Types of information"), ", ".join(receipt.ticked) or gettext("None; only that you signed in")
+    yield gettext("Very personal topics"), ", ".join(receipt.sensitive) or gettext("None")
+    yield gettext("For how long"), receipt.duration
+    yield gettext("While you are away"), gettext("Yes") if decision.offline else gettext("No")
+    if receipt.online is not None:
+        yield gettext("While you are signed in"), gettext("Yes") if receipt.online else gettext("No")
+    yield gettext("Text version"), decision.text_version
+    yield gettext("Reference number"), decision.id
+
+
+def _head(document: "FPDF", text: str, size: int) -> None:
+    document.ln(2)
+    document.set_font("Helvetica", "B", size)
+    document.multi_cell(0, size * 0.5, printable(text), new_x="LMARGIN", new_y="NEXT")
+    document.ln(1)
+
+
+def _text(document: "FPDF", text: str) -> None:
+    document.set_font("Helvetica", size=10)
+    document.multi_cell(0, _LINE, printable(text), new_x="LMARGIN", new_y="NEXT")

@@ -1,0 +1,1 @@
+"""What the plan has on file about a member, and who has looked at it."""

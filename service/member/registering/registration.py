@@ -1,0 +1,162 @@
+"""Registration pages: who you are, your e-mail, the code, user name and password; then on to where you came from."""
+
+from functools import partial
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from service.accounts import devices, enrolling, sessions, throttling
+from service.accounts.account_step import take_account
+from service.accounts.checklist import Checklist, common_rule
+from service.accounts.email_codes import Flow
+from service.accounts.models import CodePurpose, EmailProof, PendingRegistration
+from service.accounts.next_page import local_path
+from service.accounts.password_reset import ProofOver
+from service.accounts.schemas import NewAddress, OnlyCode
+from service.accounts.wording import CODE_REFUSED, FormTooLong
+from service.member.registering import member_proofs as registering
+from service.member.registering.member_proofs import MemberProof, NotMatched, Origin, OutOfScope
+from service.member.registering.registration_schemas import MemberDetails, RepresentativeDetails
+from service.web import browser_id, db_session, load_form, settings
+
+blueprint = Blueprint("registration", __name__)
+
+
+@blueprint.route("/register", methods=["GET", "POST"])
+def start() -> ResponseReturnValue:
+    """Ask a member who they are, and match it with the roster."""
+    if request.method == "GET":
+        return _first_page("member", {}, {})
+    form, errors = load_form(MemberDetails())
+    if errors:
+        return _first_page("member", errors, form), 400
+    proof = MemberProof(form["member_id"], form["last_name"], form["birth_date"], form["zip_code"])
+    try:
+        registering.begin_as_member(db_session(), proof, _origin(), out_of_scope=settings().plan.out_of_scope_lines)
+    except NotMatched:
+        return render_template("registration/not_matched.html", following=_following()), 400
+    except OutOfScope:
+        return render_template("registration/out_of_scope.html"), 400
+    return redirect(url_for("registration.email"), 303)
+
+
+@blueprint.route("/register/representative", methods=["GET", "POST"])
+def representative() -> ResponseReturnValue:
+    """Ask a representative who is no member for their Personal Representative ID."""
+    if request.method == "GET":
+        return _first_page("representative", {}, {})
+    form, errors = load_form(RepresentativeDetails())
+    if errors:
+        return _first_page("representative", errors, form), 400
+    try:
+        registering.begin_as_representative(
+            db_session(), form["representative_id"], form["last_name"], form["birth_date"], _origin()
+        )
+    except NotMatched:
+        return render_template("registration/not_matched.html", following=_following()), 400
+    return redirect(url_for("registration.email"), 303)
+
+
+@blueprint.route("/register/email", methods=["GET", "POST"])
+def email() -> ResponseReturnValue:
+    """Ask for the e-mail address and send a code there."""
+    pending = _find_pending()
+    if pending is None:
+        return _over()
+    if request.method == "GET":
+        return render_template("registration/email.html", errors={}, email=pending.email)
+    form, errors = load_form(NewAddress())
+    if errors:
+        return render_template("registration/email.html", errors=errors, email=request.form.get("email", "")[:254]), 400
+    network = throttling.network_of(request.remote_addr)
+    registering.send_code(db_session(), pending, form["email"].strip(), _flow(), network=network)
+    return redirect(url_for("registration.code"), 303)
+
+
+@blueprint.route("/register/code", methods=["GET", "POST"])
+def code() -> ResponseReturnValue:
+    """Ask for the code; a right one opens the last page, in this browser."""
+    pending = _find_pending()
+    if pending is None or not pending.email:
+        return _over()
+    if request.method == "GET":
+        return _code_page(pending, {})
+    form, errors = load_form(OnlyCode())
+    if errors:
+        return _code_page(pending, errors), 400
+    if enrolling.verify_code(db_session(), pending, _flow(), form["code"]) is None:
+        return _code_page(pending, {"code": [CODE_REFUSED]}), 400
+    return redirect(url_for("registration.account"), 303)
+
+
+@blueprint.route("/register/account", methods=["GET", "POST"])
+def account() -> ResponseReturnValue:
+    """Ask for user name and password; then the person is signed in and goes on."""
+    pending = _find_pending()
+    proof = enrolling.find_proof(db_session(), pending, CodePurpose.REGISTRATION) if pending else None
+    if pending is None or proof is None:
+        return _over()
+    if request.method == "GET":
+        return _account_page(pending, {}, {})
+    return take_account(partial(_account_page, pending), partial(_open, pending, proof))
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_long(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+    return current_app.handle_user_exception(FormTooLong())
+
+
+def _open(pending: PendingRegistration, proof: EmailProof, username: str, password: str) -> ResponseReturnValue:
+    session = db_session()
+    try:
+        opened = registering.finish(session, pending, proof, username=username, password=password, rule=common_rule())
+    except ProofOver:
+        session.rollback()
+        return _over()
+    sessions.start(session, opened)
+    devices.remember(session, opened)
+    return redirect(local_path(pending.next_path) or url_for("member_home.index"), 303)
+
+
+def _origin() -> Origin:
+    locale = get_locale()
+    return Origin(
+        browser_id=browser_id(),
+        network=throttling.network_of(request.remote_addr),
+        language=locale.language if locale else "en",
+        following=_following() or "",
+    )
+
+
+def _flow() -> Flow:
+    return Flow(CodePurpose.REGISTRATION, browser_id(), settings().secret_key)
+
+
+def _following() -> str | None:
+    return local_path(request.values.get("next"))
+
+
+def _find_pending() -> PendingRegistration | None:
+    return registering.find_pending(db_session(), browser_id())
+
+
+def _over() -> ResponseReturnValue:
+    return _first_page("member", {}, {}, over=True), 401
+
+
+def _first_page(kind: str, errors: object, form: object, *, over: bool = False) -> str:
+    return render_template(
+        f"registration/{kind}.html", errors=errors, form=form, following=_following(), over=over, given=request.form
+    )
+
+
+def _code_page(pending: PendingRegistration, errors: object) -> str:
+    return render_template("registration/code.html", email=pending.email, errors=errors)
+
+
+def _account_page(pending: PendingRegistration, errors: object, form: dict[str, str]) -> str:
+    username, password = form.get("username", ""), form.get("password", "")
+    checklist = Checklist.of(password, common_rule().also(*registering.own_names(pending, username)))
+    return render_template("registration/account.html", errors=errors, username=username, checklist=checklist)

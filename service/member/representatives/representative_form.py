@@ -1,0 +1,127 @@
+"""The Request for Access to Protected Health Information as a PDF: blank for paper, or filled in to be signed.
+
+The library is opened at first use: it would add 29 MB to every worker, most of which never print.
+"""
+
+import importlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from flask_babel import gettext
+
+from consent import link_words
+from consent.request_models import RepresentativeRequest
+from service.days import in_words
+from service.member.representatives import representative_words
+from service.plan.registering.pin_letters import printable
+from service.plan_file import Plan
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
+
+_Line = tuple[str, str]
+
+
+def blank(plan: Plan, language: str) -> bytes:
+    """The empty form, in the page's language."""
+    return _render(plan, language, _people([""] * 11), ticked=("", ""), dates=("", ""), words="")
+
+
+def filled(asked: RepresentativeRequest, plan: Plan, language: str) -> bytes:
+    """The form as it was typed."""
+    address = ", ".join(filter(None, (asked.address_line, asked.city, asked.state_code, asked.zip_code)))
+    typed = [
+        asked.member_family_name, asked.member_number, _day(asked.member_birth_date, language), asked.full_name,
+        _day(asked.birth_date, language), asked.number, address,
+    ]  # fmt: skip
+    dates = (_day(asked.valid_from, language), _day(asked.valid_until, language))
+    ticked = (asked.basis.value, asked.scope.value)
+    return _render(plan, language, _people(typed), ticked=ticked, dates=dates, words=asked.explanation)
+
+
+def _people(typed: Sequence[str]) -> list[tuple[str, list[_Line]]]:
+    labels = [
+        gettext("Last name"), gettext("Member ID"), gettext("Birth date"), gettext("Name"), gettext("Birth date"),
+        gettext("Member ID or Personal Representative ID, if any"), gettext("Address"),
+    ]  # fmt: skip
+    lines = list(zip(labels, typed, strict=False))
+    return [(gettext("The member"), lines[:3]), (gettext("The person who is to act for the member"), lines[3:])]
+
+
+def _render(
+    plan: Plan, language: str, people: Iterable[tuple[str, list[_Line]]], *, ticked: _Line, dates: _Line, words: str
+) -> bytes:
+    title = gettext("Request for Access to Protected Health Information")
+    paper = _Paper(title, plan.name, language)
+    paper.heading(f"{plan.name}: {title}", 15)
+    paper.text(gettext(
+        "Please fill in this form, sign it, add a copy of the paper that proves the right to act, and mail it or hand "
+        "it over. You can also send it on-line: sign in and choose People I act for."
+    ))  # fmt: skip
+    for heading, lines in people:
+        paper.heading(heading, 12)
+        paper.blanks(lines)
+    basis, scope = ticked
+    paper.heading(gettext("Why this person may act (tick one)"), 12)
+    paper.boxes(_bases(), basis)
+    paper.heading(gettext("What this person may see (tick one)"), 12)
+    paper.boxes([(key.value, str(text)) for key, text in link_words.SCOPES.items()], scope)
+    paper.heading(gettext("How long"), 12)
+    paper.blanks([(gettext("First day"), dates[0]), (gettext("Last day"), dates[1])])
+    if words:
+        paper.text(words)
+    paper.text(gettext(
+        "I declare that what stands here is true. I know that a permission can be taken back at any time, and that the "
+        "plan must check this request before anybody sees anything."
+    ))  # fmt: skip
+    paper.blanks([(gettext("Signature of the member, or of who asks for them"), ""), (gettext("Date"), "")])
+    paper.text(", ".join(f"{line.line_of_business} {line.number}" for line in plan.phone_lines) + f", TTY {plan.tty}")
+    return paper.finish()
+
+
+def _bases() -> list[_Line]:
+    one, another = representative_words.BASES_FOR_ONESELF, representative_words.BASES_FOR_ANOTHER
+    return [(basis.value, str(words)) for basis, words in {**another, **one}.items()]
+
+
+def _day(on: date | None, language: str) -> str:
+    return in_words(on, language) if on else ""
+
+
+class _Paper:
+    """A document in letter size; every text goes through `printable`."""
+
+    def __init__(self, title: str, author: str, language: str) -> None:
+        made: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
+        self._document = made
+        made.set_title(printable(title))
+        made.set_author(printable(author))
+        made.set_lang("es-US" if language == "es" else "en-US")
+        made.set_margins(20, 18)
+        made.set_auto_page_break(True, margin=15)
+        made.add_page()
+
+    def heading(self, text: str, size: int) -> None:
+        self._document.ln(2)
+        self._write(text, size, "B")
+
+    def text(self, text: str) -> None:
+        self._document.ln(1)
+        self._write(text, 10)
+
+    def blanks(self, lines: Iterable[_Line]) -> None:
+        for label, value in lines:
+            self._document.ln(1)
+            self._write(f"{label}: {value or '_' * 40}", 10)
+
+    def boxes(self, choices: Iterable[_Line], ticked: str) -> None:
+        for key, text in choices:
+            self._write(f"[{'X' if key == ticked else ' '}] {text}", 10)
+
+    def finish(self) -> bytes:
+        return bytes(self._document.output())
+
+    def _write(self, text: str, size: int, style: str = "") -> None:
+        self._document.set_font("Helvetica", style, size)
+        self._document.multi_cell(0, size * 0.52, printable(text), new_x="LMARGIN", new_y="NEXT")

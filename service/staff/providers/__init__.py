@@ -1,0 +1,1 @@
+"""Provider offices before the plan: logins, profiles, PIN letters, remittances, permissions, the Mailbox."""

@@ -1,0 +1,1 @@
+"""Requests of personal representatives, their links and their letters."""
