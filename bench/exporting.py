@@ -1,9 +1,9 @@
 """How fast bulk exports are made, beside a binary COPY by the server of the same lines, and two beside dd."""
 
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +13,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from bench.callers import SCOPE, register_program
+from bench.databases import Database
+from bench.fhir_loading import Rate, rate
 from consent.policy import Access, access_for_backend
 from fhir.bulk import files, standing, work
 from fhir.bulk.asking import Asked
@@ -32,17 +34,17 @@ _COPY = "COPY exported_lines FROM STDIN (FORMAT BINARY)"
 
 @dataclass(frozen=True)
 class Exported:
-    """Megabytes of NDJSON a second, on the wall: by one worker, by two, by the database itself, by dd."""
+    """Megabytes of NDJSON a second: by one worker, by two, by the database itself, by dd."""
 
     resources: int
     megabytes: float
-    alone: float
-    together: float
-    copied: float
-    dd: float
+    alone: Rate
+    together: Rate
+    copied: Rate
+    dd: Rate
 
 
-def measure(settings: Settings) -> Exported:
+def measure(database: Database, settings: Settings) -> Exported:
     """Export all members' records by one worker, then half of the members by each of two."""
     engine = make_engine(settings.database_url, pool_size=2)
     sessions = make_sessions(engine)
@@ -52,19 +54,21 @@ def measure(settings: Settings) -> Exported:
             stored = select(StoredResource.patient_id).where(StoredResource.type == "Patient")
             patients = sorted(session.scalars(stored))
         everything = _begin(sessions, access[0], ())
-        began = time.perf_counter()
-        _finish(sessions, settings)
-        alone = time.perf_counter() - began
+        alone = rate(database, 1, lambda: _finish(sessions, settings))
         written = _files(sessions, settings, everything)
-        size = sum(path.stat().st_size for path in written) / 1e6
-        halves = (patients[::2], patients[1::2])
-        together, half_size = _together(sessions, settings, access, halves)
+        size = _megabytes(written)
+        together = _together(database, sessions, settings, access, (patients[::2], patients[1::2]))
         count = _count(sessions, everything)
-        copied = _copy(engine, settings.var, written)
-        dd = _dd(settings.var, written)
+        with _lines_of(engine, written):
+            copied = rate(database, size, lambda: _copy(engine, settings.var))
+        dd = rate(database, size, lambda: _dd(settings.var, written))
     finally:
         engine.dispose()
-    return Exported(count, size, size / alone, half_size / together, size / copied, size / dd)
+    return Exported(count, size, Rate(alone.wall * size, alone.cpu * size), together, copied, dd)
+
+
+def _megabytes(written: Sequence[Path]) -> float:
+    return sum(path.stat().st_size for path in written) / 1e6
 
 
 def _access(sessions: sessionmaker[Session], settings: Settings, name: str) -> Access:
@@ -90,18 +94,17 @@ def _finish(sessions: sessionmaker[Session], settings: Settings) -> None:
 
 
 def _together(
-    sessions: sessionmaker[Session], settings: Settings, access: Sequence[Access], halves: Sequence[Sequence[str]]
-) -> tuple[float, float]:
-    """Seconds that two workers take for an export each, and the megabytes of both."""
+    database: Database, sessions: sessionmaker[Session], settings: Settings, access: Sequence[Access],
+    halves: Sequence[Sequence[str]],
+) -> Rate:  # fmt: skip
+    """An export each by two workers at one time."""
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         # Both have started, and imported what they need, before the clock does.
         list(pool.map(_work, [settings] * 4))
         exports = [_begin(sessions, one, half) for one, half in zip(access, halves, strict=True)]
-        began = time.perf_counter()
-        list(pool.map(_work, [settings] * 2))
-        took = time.perf_counter() - began
-    written = [path for export in exports for path in _files(sessions, settings, export)]
-    return took, sum(path.stat().st_size for path in written) / 1e6
+        found = rate(database, 1, lambda: list(pool.map(_work, [settings] * 2)))
+    size = _megabytes([path for export in exports for path in _files(sessions, settings, export)])
+    return Rate(found.wall * size, found.cpu * size)
 
 
 def _work(settings: Settings) -> None:
@@ -121,8 +124,9 @@ def _count(sessions: sessionmaker[Session], export_id: str) -> int:
         return session.get_one(BulkExport, export_id).written
 
 
-def _copy(engine: Engine, folder: Path, written: Sequence[Path]) -> float:
-    """Seconds of a COPY of the lines to a file by PostgreSQL itself; by SQLite's driver where that is the database."""
+@contextmanager
+def _lines_of(engine: Engine, written: Sequence[Path]) -> Iterator[None]:
+    """A table of the exported lines as they are, while the context lasts."""
     is_sqlite = engine.dialect.name == "sqlite"
     with engine.begin() as connection:
         connection.exec_driver_sql(_CREATE.format(kind="blob" if is_sqlite else "bytea"))
@@ -134,18 +138,21 @@ def _copy(engine: Engine, folder: Path, written: Sequence[Path]) -> float:
                 for block in copying.blocks(["int4", "bytea"], _rows(written)):
                     copy.write(block)
     try:
-        with engine.begin() as connection:
-            began = time.perf_counter()
-            if is_sqlite:
-                with (folder / "copied").open("wb") as file:
-                    file.writelines(row[0] for row in connection.exec_driver_sql("SELECT body FROM exported_lines"))
-            else:
-                # By the server, wherever it runs: what writing the file costs is left out, to our disadvantage.
-                connection.exec_driver_sql("COPY exported_lines TO '/dev/null' (FORMAT BINARY)")
-            return time.perf_counter() - began
+        yield
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE exported_lines")
+
+
+def _copy(engine: Engine, folder: Path) -> None:
+    """A COPY of the lines by PostgreSQL itself; by SQLite's driver where that is the database."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            with (folder / "copied").open("wb") as file:
+                file.writelines(row[0] for row in connection.exec_driver_sql("SELECT body FROM exported_lines"))
+        else:
+            # By the server, wherever it runs: what writing the file costs is left out, to our disadvantage.
+            connection.exec_driver_sql("COPY exported_lines TO '/dev/null' (FORMAT BINARY)")
 
 
 def _rows(written: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
@@ -157,12 +164,10 @@ def _rows(written: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _dd(folder: Path, written: Sequence[Path]) -> float:
-    """Seconds that dd takes to copy the files, and to have them on the disk as an export has."""
-    began = time.perf_counter()
+def _dd(folder: Path, written: Sequence[Path]) -> None:
+    """Copy the files by dd, and have them on the disk as an export has."""
     for path in written:
         copied = folder / "dd"
         command = ["dd", f"if={path}", f"of={copied}", "bs=1M", "conv=fsync", "status=none"]
         subprocess.run(command, check=True)
         copied.unlink()
-    return time.perf_counter() - began

@@ -27,7 +27,7 @@ _CREATE = "CREATE TABLE raw_lines (id text PRIMARY KEY, body {kind} NOT NULL)"
 
 @dataclass(frozen=True)
 class Rate:
-    """Resources a second, on the wall and by CPU-second of all processes."""
+    """Resources (or megabytes) a second, on the wall and by CPU-second of all processes."""
 
     wall: float
     cpu: float
@@ -59,20 +59,21 @@ def measure(database: Database, folder: Path, *, members: int, only: str = "") -
         return lambda: ingest.load(engine, [path], access=plan_system("bench"), processes=processes)
 
     def put() -> Rate:
-        return _rate(database, counts[0], lambda: _put_raw(engine, raw))
+        return rate(database, counts[0], lambda: _put_raw(engine, raw))
 
     try:
-        first, one = put(), _rate(database, counts[1], load(alone, 0))
-        second, two = put(), _rate(database, counts[2], load(together, 2))
+        first, one = put(), rate(database, counts[1], load(alone, 0))
+        second, two = put(), rate(database, counts[2], load(together, 2))
         raws = (first, second, put())
     finally:
         engine.dispose()
-    middle = Rate(median(rate.wall for rate in raws), median(rate.cpu for rate in raws))
+    middle = Rate(median(one.wall for one in raws), median(one.cpu for one in raws))
     size = sum(path.stat().st_size for path, _ in files) / 1e6
     return FhirLoaded(only or "whole records", sum(counts), size, middle, one, two)
 
 
-def _rate(database: Database, count: int, deed: Callable[[], object]) -> Rate:
+def rate(database: Database, count: float, deed: Callable[[], object]) -> Rate:
+    """How many of `count` things a deed does a second."""
     roots = (os.getpid(), *database.processes())
     began, used = time.perf_counter(), cpu.seconds_of(*roots)
     deed()

@@ -121,7 +121,7 @@ def _measure(
         revoked = _revoke_under_load(shipped, material)
     loaded = loading.measure(database.url, folder, members=form.members)
     fhir_loaded = [fhir_loading.measure(database, folder, members=form.members, only=only) for only in _LOADED]
-    exported = exporting.measure(settings)
+    exported = exporting.measure(database, settings)
     grown = growth.measure(database, folder, members=form.members, rows=form.rows, tries=form.tries)
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
@@ -132,7 +132,7 @@ def _measure(
         report.show_fhir_loading(console, one)
     report.show_exporting(console, exported)
     report.show_growth(console, grown)
-    lost = [*report.gross_losses(found), *report.lost(grown, exported, memory)]
+    lost = [*report.gross_losses(found), *report.lost(grown, memory)]
     return [f"{database.name}, {name}" for name in lost]
 
 
