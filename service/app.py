@@ -74,6 +74,7 @@ from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
 from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
+from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
@@ -181,6 +182,7 @@ BLUEPRINTS = (
     staff_members.blueprint,
     staff_member_view.blueprint,
     staff_password_links.blueprint,
+    staff_factor_resets.blueprint,
     staff_representatives.blueprint,
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
