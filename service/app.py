@@ -76,6 +76,7 @@ from service.provider.remittances import remittance_pages as provider_remittance
 from service.reports import transfers
 from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
+from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
@@ -188,6 +189,7 @@ BLUEPRINTS = (
     staff_members.blueprint,
     staff_member_view.blueprint,
     staff_password_links.blueprint,
+    staff_factor_resets.blueprint,
     staff_representatives.blueprint,
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,

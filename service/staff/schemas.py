@@ -61,6 +61,12 @@ class Reason(Schema):
     reason = Words(500)
 
 
+class FactorReset(Reason):
+    """How it was checked who calls, and why what they lost is to be removed."""
+
+    identity = Words(300)
+
+
 class Question(Schema):
     """What a developer is asked."""
 
