@@ -49,7 +49,6 @@ from service.member.registering import registration
 from service.member.representatives import acting_for, people, representative_requests, select_member
 from service.plan import expiry as plan_expiry
 from service.plan.logins import recertification, sharing
-from service.plan.staff import self_tests
 from service.provider import help as provider_help
 from service.provider import home as provider_home
 from service.provider import layout as provider_layout
@@ -82,6 +81,7 @@ from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
 from service.staff import second_looks as staff_second_looks
 from service.staff import self_test as staff_self_test
+from service.staff import self_test_runner
 from service.staff.apps import app_reviews as staff_app_reviews
 from service.staff.apps import app_standing as staff_app_standing
 from service.staff.apps import developer_organizations as staff_developer_organizations
@@ -241,7 +241,7 @@ JOBS = (
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
-    Job("self-test", 2.0, self_tests.carry_out),
+    Job("self-test", 2.0, self_test_runner.carry_out, apart=True),
     Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
