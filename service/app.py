@@ -17,6 +17,7 @@ from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
 from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
+from service.audit_chain import checkpoints, sealer
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
@@ -207,6 +208,8 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("seals of the audit", 1.0, sealer.run),
+    Job("checkpoints of the audit", checkpoints.EVERY_SECONDS, checkpoints.run),
     Job("ends of grants", 2.0, grant_events.run),
     Job("ends of representatives' grants", 60.0, grant_events.run_links),
     Job("representatives' links that are over", 60.0, link_ends.run),
