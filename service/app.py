@@ -25,6 +25,7 @@ from service.accounts import (
     sign_in,
     sign_in_code,
 )
+from service.audit_chain import checkpoints, sealer
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
@@ -229,6 +230,8 @@ INSTALLERS = (
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("seals of the audit", 1.0, sealer.run),
+    Job("checkpoints of the audit", checkpoints.EVERY_SECONDS, checkpoints.run),
     Job("ends of grants", 2.0, grant_events.run),
     Job("ends of representatives' grants", 60.0, grant_events.run_links),
     Job("representatives' links that are over", 60.0, link_ends.run),
