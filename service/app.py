@@ -66,6 +66,7 @@ from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
 from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
+from service.staff import data_freshness as staff_data_freshness
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
@@ -175,6 +176,7 @@ BLUEPRINTS = (
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_data_freshness.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
