@@ -67,6 +67,7 @@ from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
 from service.sandbox import code_page, demo_app, faults, mail_page
 from service.settings import Settings
+from service.staff import audit_events as staff_audit
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
@@ -176,6 +177,7 @@ BLUEPRINTS = (
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_audit.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -238,6 +240,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
     logs.configure()
+    if not settings.testing:
+        logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     for blueprint in BLUEPRINTS:

@@ -6,6 +6,7 @@ triggers of both databases refuse UPDATE, and DELETE of what no signed stub stan
 seals the rows after the fact: this module is on the way of every read and does nothing but insert).
 """
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,13 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
+import psycopg
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
 from service.db import Base, Instant, Statement, microseconds, words
+from service.group_commit import NotWritten
 
 
 class Outcome(StrEnum):
@@ -75,6 +78,10 @@ COLUMNS = (
 _INSERT = Statement(f"INSERT INTO audit_event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})")  # noqa: S608
 
 
+class NotAudited(Exception):
+    """The audit did not take the event, so that its deed does not happen: the disk is full, say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Where a request came from; empty outside of requests."""
@@ -108,10 +115,13 @@ def record(
     detail: dict[str, Any] | None = None,
     reason: str | None = None,
 ) -> None:
-    """Add one event to the caller's transaction. `detail` holds neither health data nor secrets."""
+    """Add one event to the caller's transaction; raises NotAudited. `detail` holds neither health data nor secrets."""
     where = _circumstances()
-    _INSERT.write(
-        session, microseconds(now()), tag, outcome.value, account_id, member_id, link_id, client_id, grant_id,
-        resource_type, count, None if detail is None else orjson.dumps(detail).decode(), reason, where.ip,
-        where.request_id, where.login_session_id,
-    )  # fmt: skip
+    told = None if detail is None else orjson.dumps(detail).decode()
+    try:
+        _INSERT.write(
+            session, microseconds(now()), tag, outcome.value, account_id, member_id, link_id, client_id, grant_id,
+            resource_type, count, told, reason, where.ip, where.request_id, where.login_session_id,
+        )  # fmt: skip
+    except (sqlite3.Error, psycopg.Error, NotWritten) as refused:
+        raise NotAudited from refused
