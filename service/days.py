@@ -20,6 +20,7 @@ def read_day(text: str) -> date | None:
         return None
     return day if day and _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
+
 _SATURDAY = 5
 
 
