@@ -16,7 +16,15 @@ from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
-from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
+from service.accounts import (
+    email_change_pages,
+    expiry,
+    passkey_pages,
+    passwords_pages,
+    second_factor_pages,
+    sign_in,
+    sign_in_code,
+)
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
@@ -35,7 +43,7 @@ from service.member.apps import app_activity, app_narrowing, gallery
 from service.member.apps import console as apps
 from service.member.consent import consent_screen as consent
 from service.member.consent import receipts
-from service.member.information import looks, profile
+from service.member.information import looks, my_information, profile, record_downloads
 from service.member.messages import message_pages
 from service.member.registering import registration
 from service.member.representatives import acting_for, people, representative_requests, select_member
@@ -65,6 +73,7 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
+from service.reports import transfers
 from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
 from service.staff import gate as staff_gate
@@ -87,6 +96,8 @@ from service.staff.providers import not_listed as staff_not_listed
 from service.staff.providers import provider_profiles as staff_profiles
 from service.staff.providers import remittances as staff_remittances
 from service.staff.providers import users as staff_users
+from service.staff.reports import disclosure_pages as staff_disclosures
+from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
 from service.web import LatchstringFlask, prepare
@@ -102,7 +113,9 @@ BLUEPRINTS = (
     sign_in.blueprint,
     sign_in_code.blueprint,
     second_factor_pages.blueprint,
+    passkey_pages.blueprint,
     passwords_pages.blueprint,
+    email_change_pages.blueprint,
     # members and their representatives
     registration.blueprint,
     member_home.blueprint,
@@ -117,6 +130,8 @@ BLUEPRINTS = (
     acting_for.blueprint,
     representative_requests.blueprint,
     message_pages.blueprint,
+    my_information.blueprint,
+    record_downloads.blueprint,
     looks.blueprint,
     profile.blueprint,
     settings_page.blueprint,
@@ -177,6 +192,8 @@ BLUEPRINTS = (
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_reports.blueprint,
+    staff_disclosures.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -223,6 +240,7 @@ JOBS = (
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_tests.carry_out),
+    Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
         300.0,

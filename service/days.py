@@ -7,12 +7,28 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2999
+
+
+def read_day(text: str) -> date | None:
+    """A day in an address, such as 2026-11-26; None for everything else, and for years that no record has."""
+    try:
+        day = date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+    return day if day and _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
 def in_words(on: date, language: str | Locale = "en") -> str:
     """A day, such as a payment's."""
     return str(format_date(on, "medium", language))
+
+
+def month_in_words(on: date, language: str | Locale = "en") -> str:
+    """The month of a day with its year."""
+    return str(format_skeleton("yMMM", on, locale=language))
 
 
 def day_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") -> str:

@@ -108,6 +108,16 @@ class Settings:
         return self.base_url.startswith("https://")
 
     @property
+    def passkey_host(self) -> str | None:
+        """The host that passkeys belong to (WebAuthn's RP ID); None under a bare IP address, where there are none."""
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return host or None
+        return None
+
+    @property
     def sandbox(self) -> bool:
         """Whether the sandbox's own pages and the shifted clock exist."""
         return self.mode is Mode.SANDBOX

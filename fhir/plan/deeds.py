@@ -12,7 +12,7 @@ from fhir.compartment import TYPES
 from fhir.loading import freshness, money, profiles
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed
-from fhir.outcomes import BadRequest, Conflict, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
+from fhir.outcomes import BadRequest, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
 from fhir.search.query import Search
 from fhir.storage.results import Resource
@@ -84,8 +84,6 @@ def update(
 
 def delete(session: Session, access: Access, resource_type: str, resource_id: str, wanted: Wanted) -> Done:
     """No resource under that id from now on; what never was there is gone too. Raises FhirProblem."""
-    if resource_type == "Patient" and store.has_records(session, access, resource_id):
-        raise Conflict("The patient has records: delete or move those first, or merge the members.")
     try:
         store.delete(session, access, resource_type, resource_id, if_match=_version(wanted.if_match))
     except NotFound:

@@ -37,6 +37,11 @@ def portal_registration_tried(session: Session, account: Account) -> None:
     _tell(session, account, "portal_registration_tried")
 
 
+def email_in_use(session: Session, account: Account) -> None:
+    """Somebody wanted this account's address for another account."""
+    _tell(session, account, "email_in_use")
+
+
 def welcome(session: Session, account: Account) -> None:
     """The account was opened."""
     _tell(session, account, "welcome")
@@ -48,8 +53,28 @@ def factor_set_up(session: Session, account: Account) -> None:
 
 
 def factor_removed(session: Session, account: Account) -> None:
-    """The authenticator app and its recovery codes were removed."""
+    """The authenticator app was removed."""
     _tell(session, account, "factor_removed")
+
+
+def factors_reset(session: Session, account: Account) -> None:
+    """The plan removed everything that is asked for besides the password, for somebody who lost it all."""
+    _tell(session, account, "factors_reset")
+
+
+def passkey_added(session: Session, account: Account) -> None:
+    """A passkey was added."""
+    _tell(session, account, "passkey_added")
+
+
+def passkey_removed(session: Session, account: Account) -> None:
+    """A passkey was removed."""
+    _tell(session, account, "passkey_removed")
+
+
+def passkey_copied(session: Session, account: Account) -> None:
+    """A passkey was shown whose count went back: there may be a copy of it."""
+    _tell(session, account, "passkey_copied")
 
 
 def factor_guessed(session: Session, account: Account) -> None:

@@ -20,6 +20,7 @@ GROUPS = {
     "members": "The plan's roster.",
     "providers": "Provider groups, their addresses and practitioners.",
     "remittances": "What the plan paid providers (X12 835).",
+    "reports": "What the plan answers for in numbers.",
     "sandbox": "A plan of invented people to try everything with.",
     "staff": "Who of the plan works in the staff console.",
     "worker": "What runs in the background.",

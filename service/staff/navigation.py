@@ -57,7 +57,13 @@ TABS = (
         _("Representatives"),
         lambda session, _staff: representative_reviews.count_waiting(session),
     ),
+    Place("staff_reports.index", _("Reports")),
     Place("staff_self_test.index", _("Self-test")),
+)
+REPORTS = (
+    Place("staff_reports.usage", _("Patient Access API usage: what CMS asks for by March 31 of each year")),
+    Place("staff_disclosures.index", _("Accounting of disclosures: what a member may ask an account of")),
+    Place("staff_reports.authorizations", _("How far authorizations came: app by app, step by step")),
 )
 QUEUES = (
     Place("staff_app_reviews.index", _("App reviews and reports about apps"), _count_app_reviews),
@@ -109,6 +115,11 @@ def tabs(staff: PlanStaff) -> list[Link]:
 def queues(staff: PlanStaff) -> list[Link]:
     """The queues this person may open, with what waits there."""
     return _links(QUEUES, staff)
+
+
+def reports(staff: PlanStaff) -> list[Link]:
+    """The reports this person may open."""
+    return _links(REPORTS, staff)
 
 
 def _links(places: Sequence[Place], staff: PlanStaff) -> list[Link]:
