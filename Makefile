@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser bench conformance lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser album bench conformance lock migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -53,6 +53,9 @@ browser:  ## other people's clients for the tests: npm's where npm is at hand, a
 	  npm ci --prefix tests/clients --no-audit --no-fund --silent && touch $(NPM_STAMP); fi
 	@[ -f $(CLIENTS_STAMP) ] || $(MAKE) --no-print-directory $(CLIENTS_STAMP) \
 	  || echo 'Jupyter could not be installed: its test is skipped' >&2
+
+album: $(DEV_STAMP) browser  ## pictures of every page, in docs/album/index.html
+	@$(BIN)/python -m tests.browser.album
 
 bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 	$(BIN)/python bench/run $(ARGS)

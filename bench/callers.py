@@ -10,7 +10,7 @@ from time import time
 from typing import Any
 
 from joserfc import jwt
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, KeyParameters, RSAKey
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,9 @@ CALLBACK = "https://bench.example/callback"
 SCOPE = "system/*.rs"
 MOST_CODES = 10_000
 """More than every round together exchanges, on whatever machine."""
-_ALGORITHM = "ES384"
+ALGORITHMS = ("RS384", "ES384")
+"""Both that SMART names: verifying by RSA is cheap, by P-384 it is most of what a request costs."""
+_RSA_BITS = 2048
 _LIFE = timedelta(hours=6)
 _ASSERTION_SECONDS = 240
 
@@ -39,7 +41,8 @@ class Program:
     """A program without a person, with the key that it signs by."""
 
     client_id: str
-    key: ECKey
+    algorithm: str
+    key: RSAKey | ECKey
 
     def assertion(self, audience: str) -> str:
         """A fresh assertion (private_key_jwt) for the server of this issuer."""
@@ -47,7 +50,7 @@ class Program:
             "iss": self.client_id, "sub": self.client_id, "aud": audience, "exp": int(time()) + _ASSERTION_SECONDS,
             "jti": token_urlsafe(16),
         }  # fmt: skip
-        return jwt.encode({"alg": _ALGORITHM, "kid": "bench", "typ": "JWT"}, claims, self.key, [_ALGORITHM])
+        return jwt.encode({"alg": self.algorithm, "kid": "bench", "typ": "JWT"}, claims, self.key, [self.algorithm])
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,22 @@ class Codes:
     values: Sequence[str]
 
 
-def register_program(session: Session, settings: Settings) -> Program:
+def register_programs(session: Session, settings: Settings) -> list[Program]:
+    """A program of the plan's own for each algorithm."""
+    return [register_program(session, settings, f"Bench program {one}", one) for one in ALGORITHMS]
+
+
+def register_program(session: Session, settings: Settings, name: str, algorithm: str = ALGORITHMS[0]) -> Program:
     """A program of the plan's own."""
-    key = ECKey.generate_key("P-384", {"kid": "bench"})
-    public = {**key.as_dict(private=False), "alg": _ALGORITHM, "use": "sig"}
+    named: KeyParameters = {"kid": "bench"}
+    key = RSAKey.generate_key(_RSA_BITS, named) if algorithm == "RS384" else ECKey.generate_key("P-384", named)
+    public = {**key.as_dict(private=False), "alg": algorithm, "use": "sig"}
     app = Registration(
-        name="Bench program", developer_name="Bench", kind=ClientKind.BACKEND, backend_basis=BackendBasis.PLAN,
-        scopes=SCOPE, jwks={"keys": [public]},
+        name=name, developer_name="Bench", kind=ClientKind.BACKEND, backend_basis=BackendBasis.PLAN, scopes=SCOPE,
+        jwks={"keys": [public]},
     )  # fmt: skip
     client, _ = registration.register(session, app, settings=settings)
-    return Program(client.id, key)
+    return Program(client.id, algorithm, key)
 
 
 def keep_codes(

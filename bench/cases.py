@@ -9,7 +9,7 @@ from itertools import cycle
 from urllib.parse import urlencode
 
 from bench import BARE, EMPTY_FLASK, TOKEN_CHECK
-from bench.callers import CALLBACK, SCOPE
+from bench.callers import CALLBACK, SCOPE, Program
 from bench.data import Material
 from bench.load import Reply, Work, WrongAnswer
 from bench.revoking import Deed
@@ -62,7 +62,7 @@ def every_case(material: Material, ask: Ask) -> list[Case]:
         Case("claims inquiry", _claims_inquiries(material, ask), spared_too=True),
         Case("token issue", _refreshes(material)),
         Case("code exchange", _code_exchanges(material)),
-        Case("client_credentials", _client_credentials(material, ask)),
+        *(Case(f"client_credentials, {one.algorithm}", _client_credentials(one, ask)) for one in material.programs),
         Case("sign-in", _sign_ins(material, ask), connections=4),
         Case("remittance inquiry", _remittance_inquiries(material, ask), spared_too=True),
     ]
@@ -113,14 +113,14 @@ def _code_exchanges(material: Material) -> Work:
     return Work(ask, lambda _slot, reply: _require(reply, 200))
 
 
-def _client_credentials(material: Material, ask: Ask) -> Work:
+def _client_credentials(program: Program, ask: Ask) -> Work:
     """Each request proves itself by an assertion of its own, signed while others are on their way."""
     issuer = json.loads(ask(_get("/.well-known/oauth-authorization-server")).body)["issuer"]
 
     def sign(_slot: int) -> bytes:
         return _post("/oauth/token", {
             "grant_type": "client_credentials", "scope": SCOPE, "client_assertion_type": _BY_ASSERTION,
-            "client_assertion": material.program.assertion(issuer), "client_id": material.program.client_id,
+            "client_assertion": program.assertion(issuer), "client_id": program.client_id,
         })  # fmt: skip
 
     return Work(sign, lambda _slot, reply: _require(reply, 200))

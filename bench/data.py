@@ -88,7 +88,7 @@ class Material:
     description: str
     client_id: str
     client_secret: str
-    program: Program
+    programs: Sequence[Program]
     codes: Codes
     readers: Sequence[Reader]
     refresh_tokens: Sequence[str]
@@ -145,9 +145,9 @@ def _material(session: Session, settings: Settings, password: str) -> Material:
     offices = _offices(session, settings, hashed, password)
     payee = portal.open_office(session, settings, password=password, password_hash=hashed)
     codes = callers.keep_codes(session, given, SCOPES)
-    program = callers.register_program(session, settings)
+    programs = callers.register_programs(session, settings)
     return Material(
-        _describe(session), client.id, secret, program, codes, readers, refresh_tokens, revocable, accounts,
+        _describe(session), client.id, secret, programs, codes, readers, refresh_tokens, revocable, accounts,
         offices, payee,
     )  # fmt: skip
 

@@ -80,6 +80,16 @@ def _own_cluster(programs: Path, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
+def apart(database: Database, folder: Path, name: str) -> Iterator[str]:
+    """URL of an empty place beside a database's own: another file, or another schema of the same server."""
+    if database.name == "SQLite":
+        yield f"sqlite:///{folder}/{name}.db"
+        return
+    with _schema_of(database.url) as url:
+        yield url
+
+
+@contextmanager
 def _schema_of(named: str) -> Iterator[str]:
     schema = f"bench_{uuid4().hex}"
     admin = create_engine(named, isolation_level="AUTOCOMMIT")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ _CREATE = "CREATE TABLE raw_lines (id text PRIMARY KEY, body {kind} NOT NULL)"
 
 @dataclass(frozen=True)
 class Rate:
-    """Resources a second, on the wall and by CPU-second of all processes."""
+    """Resources (or megabytes) a second, on the wall and by CPU-second of all processes."""
 
     wall: float
     cpu: float
@@ -34,17 +35,22 @@ class Rate:
 
 @dataclass(frozen=True)
 class FhirLoaded:
-    """The rates of raw rows, of a load in one process, and of one with two that examine."""
+    """The rates of raw rows, of a load in one process, and of one with two that examine; `name` tells of what."""
 
+    name: str
     resources: int
+    megabytes: float
     raw: Rate
     alone: Rate
     together: Rate
 
 
-def measure(database: Database, folder: Path, *, members: int) -> FhirLoaded:
-    """Write the records of so many members for each case, then put them in raw, and load them by schema."""
-    files = [_write(folder / f"load-{number}.ndjson", members, SEED + number) for number in range(3)]
+def measure(database: Database, folder: Path, *, members: int, only: str = "") -> FhirLoaded:
+    """Write the records of so many members for each case, then put them in raw, and load them by schema.
+
+    Raw rows are put in before, between and after the loads, since machines are noisy. `only` is one type of resource.
+    """
+    files = [write(folder / f"load-{only}{number}.ndjson", members, SEED + number, only=only) for number in range(3)]
     counts = [count for _, count in files]
     raw, alone, together = (path for path, _ in files)
     engine = make_engine(database.url, pool_size=2)
@@ -52,18 +58,22 @@ def measure(database: Database, folder: Path, *, members: int) -> FhirLoaded:
     def load(path: Path, processes: int) -> Callable[[], object]:
         return lambda: ingest.load(engine, [path], access=plan_system("bench"), processes=processes)
 
+    def put() -> Rate:
+        return rate(database, counts[0], lambda: _put_raw(engine, raw))
+
     try:
-        return FhirLoaded(
-            sum(counts),
-            _rate(database, counts[0], lambda: _put_raw(engine, raw)),
-            _rate(database, counts[1], load(alone, 0)),
-            _rate(database, counts[2], load(together, 2)),
-        )
+        first, one = put(), rate(database, counts[1], load(alone, 0))
+        second, two = put(), rate(database, counts[2], load(together, 2))
+        raws = (first, second, put())
     finally:
         engine.dispose()
+    middle = Rate(median(one.wall for one in raws), median(one.cpu for one in raws))
+    size = sum(path.stat().st_size for path, _ in files) / 1e6
+    return FhirLoaded(only or "whole records", sum(counts), size, middle, one, two)
 
 
-def _rate(database: Database, count: int, deed: Callable[[], object]) -> Rate:
+def rate(database: Database, count: float, deed: Callable[[], object]) -> Rate:
+    """How many of `count` things a deed does a second."""
     roots = (os.getpid(), *database.processes())
     began, used = time.perf_counter(), cpu.seconds_of(*roots)
     deed()
@@ -91,14 +101,17 @@ def _rows(path: Path) -> Iterator[tuple[str, bytes]]:
             yield str(number), line
 
 
-def _write(path: Path, members: int, seed: int) -> tuple[Path, int]:
+def write(path: Path, members: int, seed: int, *, only: str = "", without: str = "") -> tuple[Path, int]:
+    """The records of so many members as NDJSON, of all types, of one `only`, or of all but one; how many resources."""
     count = 0
     people = stream.members(members, seed)
     with path.open("wb") as file:
-        file.writelines(orjson.dumps(one) + b"\n" for one in stream.shared(seed))
+        file.writelines(orjson.dumps(one) + b"\n" for one in stream.shared(seed) if not only)
         while some := list(islice(people, _AT_ONCE)):
             for person in some:
                 for resource in person.resources:
+                    if only not in {"", resource["resourceType"]} or resource["resourceType"] == without:
+                        continue
                     file.write(orjson.dumps(resource) + b"\n")
                     count += 1
     return path, count

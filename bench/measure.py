@@ -15,7 +15,20 @@ from statistics import median
 from argon2.low_level import Type, verify_secret
 from rich.console import Console
 
-from bench import WITHOUT_FSYNC, cpu, data, databases, fhir_loading, loading, peers, report, revoking, server
+from bench import (
+    WITHOUT_FSYNC,
+    cpu,
+    data,
+    databases,
+    exporting,
+    fhir_loading,
+    growth,
+    loading,
+    peers,
+    report,
+    revoking,
+    server,
+)
 from bench.cases import SLOTS, Case, every_case, revocations, token_checks
 from bench.databases import Database
 from bench.load import Load, Reply, Work
@@ -23,21 +36,25 @@ from bench.report import Slice
 from service.accounts.passwords import make_hash
 from service.settings import Settings
 
+_LOADED = ("", "ExplanationOfBenefit")
+"""Loads are measured of whole records, and of claims alone, as those of the floors were."""
 _PASSWORD = "Harbor-lights-42!"
 console = Console(width=None if os.isatty(1) else 160)
 
 
 @dataclass(frozen=True)
 class Form:
-    """How long a run takes: members of the plan, rounds, seconds of each case in each round."""
+    """How long a run takes: members of the plan, rounds, seconds of each case in each round; how far a plan grows."""
 
     members: int
     rounds: int
     seconds: float
+    rows: tuple[int, int]
+    tries: int
 
 
-LONG = Form(members=300, rounds=7, seconds=2.0)
-SHORT = Form(members=50, rounds=3, seconds=0.5)
+LONG = Form(members=300, rounds=7, seconds=2.0, rows=(100_000, 5_000_000), tries=500)
+SHORT = Form(members=50, rounds=3, seconds=0.5, rows=(10_000, 100_000), tries=100)
 
 
 def main() -> int:
@@ -90,7 +107,8 @@ def _measure(
         "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
         "BASE_URL": "http://127.0.0.1",
     }  # fmt: skip
-    material = data.prepare(Settings.from_environment(environment), members=form.members, password=_PASSWORD)
+    settings = Settings.from_environment(environment)
+    material = data.prepare(settings, members=form.members, password=_PASSWORD)
     console.print(f"{database.name}: {material.description}, ready after {time.monotonic() - began:.0f} s")
     with ExitStack() as open_until_measured:
         shipped = open_until_measured.enter_context(_serving(environment, ""))
@@ -102,14 +120,20 @@ def _measure(
         memory = shipped.server.resident_megabytes()
         revoked = _revoke_under_load(shipped, material)
     loaded = loading.measure(database.url, folder, members=form.members)
-    fhir_loaded = fhir_loading.measure(database, folder, members=form.members)
+    fhir_loaded = [fhir_loading.measure(database, folder, members=form.members, only=only) for only in _LOADED]
+    exported = exporting.measure(database, settings)
+    grown = growth.measure(database, folder, members=form.members, rows=form.rows, tries=form.tries)
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
     report.show(console, database.name, found, memory)
     report.show_revoking(console, revoked)
     report.show_loading(console, loaded)
-    report.show_fhir_loading(console, fhir_loaded)
-    return [f"{database.name}, {name}" for name in report.gross_losses(found)]
+    for one in fhir_loaded:
+        report.show_fhir_loading(console, one)
+    report.show_exporting(console, exported)
+    report.show_growth(console, grown)
+    lost = [*report.gross_losses(found), *report.lost(grown, memory)]
+    return [f"{database.name}, {name}" for name in lost]
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from service.db import from_microseconds
 DAYS_A_PAGE = 30
 _QUARTER = 900_000_000
 """Microseconds of a quarter of an hour."""
+WINDOW = (DAYS_A_PAGE + 1) * 96 * _QUARTER
+"""Microseconds that hold a page's days: a day more than is shown, since the first may begin in the middle."""
 _MOST_ROWS = 200_000
 _KEYS = {name: kind.key for kind in DATA_TYPES for name in kind.resource_types}
 OTHER = "other"
@@ -56,13 +58,12 @@ class Activity:
 def of_grant(session: Session, grant_id: str, zone: ZoneInfo, *, before: date | None = None) -> Activity:
     """The DAYS_A_PAGE days that end with the last one used before the day `before` (None: the last one of all)."""
     of_it = _read_under([grant_id])
-    until = () if before is None else (AuditEvent.at < _midnight(before, zone),)
-    newest = select(func.max(_at())).where(*of_it, *until).scalar_subquery()
-    oldest = select(func.min(_at())).where(*of_it).scalar_subquery()
-    # A day more than is shown: the first may begin in the middle.
-    window = _at() > newest - (DAYS_A_PAGE + 1) * 96 * _QUARTER
+    until = () if before is None else (AuditEvent.at < midnight(before, zone),)
+    newest = select(func.max(moment())).where(*of_it, *until).scalar_subquery()
+    oldest = select(func.min(moment())).where(*of_it).scalar_subquery()
+    window = moment() > newest - WINDOW
     rows = session.execute(_grouped(oldest.label("oldest")).where(*of_it, *until, window)).all()
-    found = _days(rows, zone)
+    found = days_of(rows, zone)
     if not found:
         return Activity([])
     first = found[0].day - timedelta(days=DAYS_A_PAGE - 1)
@@ -77,10 +78,11 @@ def of_grants(session: Session, grant_ids: Collection[str], zone: ZoneInfo) -> d
     by_grant: dict[str, list[Row[Any]]] = {}
     for row in rows:
         by_grant.setdefault(row.grant_id, []).append(row)
-    return {grant_id: Activity(_days(of_it, zone), _last_used(of_it)) for grant_id, of_it in by_grant.items()}
+    return {grant_id: Activity(days_of(of_it, zone), _last_used(of_it)) for grant_id, of_it in by_grant.items()}
 
 
-def _at() -> Any:
+def moment() -> Any:
+    """When an event was, as microseconds since 1970."""
     return type_coerce(AuditEvent.at, BigInteger)
 
 
@@ -89,22 +91,33 @@ def _read_under(grant_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
 
 
 def _grouped(*further: Any) -> Any:
+    return grouped(AuditEvent.grant_id).add_columns(*further)
+
+
+def grouped(*by: Any) -> Any:
+    """Events added up by quarter of an hour, type, outcome and `by`, for `days_of`."""
     included = AuditEvent.detail["included"].as_string().label("included")
-    quarter = (_at() // _QUARTER).label("quarter")
-    groups = (AuditEvent.grant_id, quarter, AuditEvent.resource_type, AuditEvent.outcome, included)
+    quarter = (moment() // _QUARTER).label("quarter")
+    groups = (*by, quarter, AuditEvent.resource_type, AuditEvent.outcome, included)
     numbers = (
         func.count().label("requests"), func.coalesce(func.sum(AuditEvent.count), 0).label("records"),
-        func.max(_at()).label("latest"),
+        func.max(moment()).label("latest"),
     )  # fmt: skip
-    return select(*groups, *numbers, *further).group_by(*groups).limit(_MOST_ROWS)
+    return select(*groups, *numbers).group_by(*groups).limit(_MOST_ROWS)
 
 
-def _days(rows: Sequence[Row[Any]], zone: ZoneInfo) -> list[Day]:
+def days_of(rows: Sequence[Row[Any]], zone: ZoneInfo) -> list[Day]:
+    """What happened, by day in the zone, the latest first."""
     found: dict[date, Day] = {}
     for row in rows:
-        on = from_microseconds(row.quarter * _QUARTER).astimezone(zone).date()
+        on = day_of(row, zone)
         _add(found.setdefault(on, Day(on)), row)
     return [found[on] for on in sorted(found, reverse=True)]
+
+
+def day_of(row: Row[Any], zone: ZoneInfo) -> date:
+    """The day of a row of `grouped` in the zone."""
+    return from_microseconds(row.quarter * _QUARTER).astimezone(zone).date()
 
 
 def _add(day: Day, row: Row[Any]) -> None:
@@ -125,5 +138,6 @@ def _last_used(rows: Sequence[Row[Any]]) -> datetime | None:
     return None if latest is None else from_microseconds(latest)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins in the zone."""
     return datetime.combine(day, time(), zone)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from consent import grants
+from consent import grant_notices, grants
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet, parse
@@ -73,6 +73,19 @@ def resume(session: Session, grant: Grant, account: Account, choice: MemberChoic
     grants.note_change(session, grant, ChangeKind.RESUMED, account.id, choice.link)
 
 
+def release(session: Session, grant: Grant, account: Account, choice: MemberChoice) -> None:
+    """Let a representative connect anew an app that the member had paused before its grant ended.
+
+    A grant that stands is resumed. Raises PausedByMember for everybody but the member.
+    """
+    if not may_resume(grant, choice):
+        raise PausedByMember
+    if grants.is_standing(grant) and grants.right_stands(grant):
+        resume(session, grant, account, choice)
+    else:
+        grants.release(session, grant, account.id)
+
+
 def may_resume(grant: Grant, choice: MemberChoice) -> bool:
     """Whether this person may let a paused app in again: members always, representatives where they paused it."""
     return choice.is_self or grant.paused_by is not EndedBy.MEMBER
@@ -95,6 +108,9 @@ def narrow(session: Session, grant: Grant, left: Narrower, account: Account, cho
     grant.scopes = str(left.scopes)
     grant.sensitive_classes = sorted(left.sensitive_classes)
     grant.offline, grant.expires_at = left.offline, left.expires_at
+    if left.expires_at <= now() + grant_notices.WARNED_BEFORE:
+        # Whoever chooses so near an end need not be warned of it.
+        grant.end_warned_at = now()
     grant.version += 1
     grants.note_change(session, grant, ChangeKind.NARROWED, account.id, choice.link)
     return True

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
+from consent import grant_notices
 from consent.models import (
     ChangeKind,
     ConsentDecision,
@@ -26,6 +27,7 @@ from consent.representatives import MemberChoice
 from consent.scopes import Scope, ScopeSet, parse
 from service import audit
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
 from service.clock import now
 from service.db import Statement, new_id
 from service.plan.models import Member
@@ -36,6 +38,13 @@ _WITH_PEOPLE = (
     joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
     joinedload(Grant.link).joinedload(RepresentativeLink.representative),
 )  # fmt: skip
+_TOLD = {
+    "give": NoticeKind.APP_CONNECTED, "change": NoticeKind.APP_CHANGED, "revoke": NoticeKind.APP_ENDED,
+    ChangeKind.PAUSED: NoticeKind.APP_PAUSED, ChangeKind.RESUMED: NoticeKind.APP_RESUMED,
+    ChangeKind.NARROWED: NoticeKind.APP_NARROWED,
+}  # fmt: skip
+"""What people are told of what is recorded."""
+_HELD = Grant.paused_by == EndedBy.MEMBER
 ONCE = timedelta(hours=1, minutes=1)
 """A grant for once lives for the code (60 s) and one access token (3,600 s)."""
 
@@ -64,7 +73,7 @@ def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
 
 def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
     standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
-    if standing is not None and is_held_from(standing, choice):
+    if is_held_from(session, choice, decision.account_id, decision.client_id):
         raise HeldByMember
     if standing is not None and not _same_right(standing, choice.link):
         # What died with the older link stays dead: a new consent must not revive its tokens.
@@ -150,9 +159,26 @@ def is_standing(grant: Grant) -> bool:
     return grant.ended_at is None and now() < grant.expires_at
 
 
-def is_held_from(grant: Grant, choice: MemberChoice) -> bool:
-    """Whether the grant is paused by the member's word, and this person is not the member."""
-    return grant.status is GrantStatus.PAUSED and grant.paused_by is EndedBy.MEMBER and not choice.is_self
+def is_held_from(session: Session, choice: MemberChoice, account_id: str, client_id: str) -> bool:
+    """Whether the member paused this app as this person, who is not the member, had connected it.
+
+    A pause outlives its grant: ending it and connecting the app anew is no way around the member's word.
+    """
+    if choice.is_self:
+        return False
+    theirs = (Grant.account_id == account_id, Grant.member_id == choice.member.id, Grant.client_id == client_id)
+    return session.scalar(select(Grant.id).where(*theirs, _HELD).limit(1)) is not None
+
+
+def release(session: Session, grant: Grant, account_id: str) -> None:
+    """Let whoever gave this grant connect its app anew, by the member's word: their pause of it is over."""
+    theirs = (
+        Grant.account_id == grant.account_id, Grant.member_id == grant.member_id, Grant.client_id == grant.client_id
+    )  # fmt: skip
+    for held in session.scalars(select(Grant).where(*theirs, _HELD).with_for_update()):
+        held.paused_at = held.paused_by = None
+        touch(held)
+    _audit(session, grant, "release", account_id)
 
 
 def right_stands(grant: Grant) -> bool:
@@ -312,6 +338,7 @@ def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undeci
     scopes = parse(decision.granted_scopes).joined(undecided)
     grant.decision_id = decision.id
     grant.decision = decision
+    grant.end_warned_at = grant.end_told_at = None
     grant.link_id = choice.link.id if choice.link else None
     grant.link_version = choice.link.version if choice.link else None
     grant.scopes = str(scopes)
@@ -359,6 +386,11 @@ def _end_overdue(session: Session, decision: ConsentDecision) -> None:
 
 
 def _record(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
+    _audit(session, grant, action, account_id)
+    grant_notices.tell(session, grant, _TOLD[action], account_id)
+
+
+def _audit(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
     audit.record(
         session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
         client_id=grant.client_id, grant_id=grant.id,

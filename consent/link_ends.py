@@ -24,7 +24,7 @@ def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
             by = EndedBy.PLAN if by_death else EndedBy.TIME
             representatives.end_link(session, link, by=by, at=None if by_death else link.valid_until)
             if not link.safety_block and not by_death:
-                representative_notices.changed(session, link)
+                representative_notices.ended(session, link)
 
 
 def _over(session: Session) -> list[RepresentativeLink]:

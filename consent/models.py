@@ -232,6 +232,12 @@ class Grant(Base):
             "uq_consent_grant_standing", "account_id", "member_id", "client_id", unique=True,
             sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
         ),
+        # The grants under which nothing was read yet: few, since most apps read as soon as they may.
+        Index(
+            "ix_consent_grant_unread", "id",
+            sqlite_where=text("read_told_at IS NULL AND ended_at IS NULL"),
+            postgresql_where=text("read_told_at IS NULL AND ended_at IS NULL"),
+        ),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
@@ -252,12 +258,18 @@ class Grant(Base):
     revision: Mapped[int] = mapped_column(Integer, default=1)
     changed_at: Mapped[datetime] = mapped_column(Instant, default=now)
     paused_at: Mapped[datetime | None] = mapped_column(Instant)
-    """Since when nobody may come in; None unless the status is paused."""
+    """Since when nobody may come in; kept when a paused grant ends."""
     paused_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
-    """The member or a representative: what the member pauses, only the member resumes."""
+    """The member or a representative: what the member pauses, only the member resumes, also after its end."""
     ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
     ended_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
+    read_told_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When people were told that the app read for the first time."""
+    end_warned_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When they were told that the time they chose is over soon."""
+    end_told_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When they were told that it is over."""
 
     account: Mapped[Account] = relationship(foreign_keys=[account_id])
     ender: Mapped[Account | None] = relationship(foreign_keys=[ended_by_account_id])

@@ -202,7 +202,7 @@ def carry_out(session: Session, act: PendingAct, *, by: PlanStaff, timezone: Zon
     request.representative_id, request.link_id = who.id, made.id
     note(session, request, RequestStep.LINKED, by_account_id=by.account_id, from_plan=True)
     representative_notices.news(session, request.account)
-    representative_notices.changed(session, made)
+    representative_notices.begun(session, made)
 
 
 def find_act(session: Session, request: RepresentativeRequest) -> PendingAct | None:

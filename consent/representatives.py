@@ -14,6 +14,7 @@ from service import audit
 from service.accounts.models import Account
 from service.clock import now
 from service.db import new_id
+from service.plan.members import roster
 from service.plan.members.roster import same_name
 from service.plan.models import Member
 
@@ -31,6 +32,12 @@ class LinkRefused(Exception):
 
 class AlreadyRegistered(Exception):
     """This Personal Representative ID has an account already."""
+
+
+class MergedRecord(LinkRefused):
+    """The member's record has become part of another, at which the link would reach nothing."""
+
+    sentence = "This record is part of another one by now. Look the member up again, and link with that one."
 
 
 class SelfLink(LinkRefused):
@@ -243,14 +250,15 @@ def link(
 
 def require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
     """Raise LinkRefused where these two must not be linked on that basis."""
-    account = session.get(Account, representative.account_id) if representative.account_id else None
-    own_id = representative.member_id or (account.member_id if account else None)
-    if own_id == member.id:
+    if member.merged_into_id is not None:
+        raise MergedRecord
+    own = _own_record(session, representative)
+    if own is not None and own.id == member.id:
         raise SelfLink
     _require_no_other(session, representative, member)
     if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
         raise ConfidentialMember
-    if own_id is not None and _acts_for(session, member.id, own_id):
+    if own is not None and _acts_for(session, member, own):
         raise CircularLink
 
 
@@ -351,8 +359,8 @@ def _is_current(link: RepresentativeLink, at: datetime) -> bool:
 def _require_no_other(session: Session, representative: PersonalRepresentative, member: Member) -> None:
     theirs = RepresentativeLink.representative_id == representative.id
     # A block outlives its link, and the record it was set for.
-    parts = select(Member.id).where(or_(Member.id == member.id, Member.merged_into_id == member.id))
-    blocked = (RepresentativeLink.safety_block.is_(True), RepresentativeLink.member_id.in_(parts))
+    of_them = RepresentativeLink.member_id.in_(roster.parts(session, member))
+    blocked = (RepresentativeLink.safety_block.is_(True), of_them)
     if session.scalar(select(RepresentativeLink.id).where(theirs, *blocked).limit(1)):
         raise ShutOut
     standing = (RepresentativeLink.member_id == member.id, RepresentativeLink.ended_at.is_(None))
@@ -362,15 +370,23 @@ def _require_no_other(session: Session, representative: PersonalRepresentative, 
             raise LinkedAlready
 
 
-def _acts_for(session: Session, acting_member_id: str, member_id: str) -> bool:
-    """Whether the person who is `acting_member_id` stands as representative of `member_id`."""
+def _own_record(session: Session, representative: PersonalRepresentative) -> Member | None:
+    """The record of the representative as a member, which is that of a person even after merges."""
+    account = session.get(Account, representative.account_id) if representative.account_id else None
+    own_id = representative.member_id or (account.member_id if account else None)
+    return roster.surviving(session, session.get_one(Member, own_id)) if own_id else None
+
+
+def _acts_for(session: Session, acting: Member, member: Member) -> bool:
+    """Whether the person whose record is `acting` stands as representative of `member`."""
+    theirs = roster.parts(session, acting)
     statement = (
         select(RepresentativeLink.id)
         .join(RepresentativeLink.representative)
         .outerjoin(Account, Account.id == PersonalRepresentative.account_id)
         .where(
-            or_(PersonalRepresentative.member_id == acting_member_id, Account.member_id == acting_member_id),
-            RepresentativeLink.member_id == member_id,
+            or_(PersonalRepresentative.member_id.in_(theirs), Account.member_id.in_(theirs)),
+            RepresentativeLink.member_id == member.id,
             RepresentativeLink.ended_at.is_(None),
         )
         .limit(1)

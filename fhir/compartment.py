@@ -76,7 +76,7 @@ def patient_of(resource: Mapping[str, Any]) -> str:
     if resource_type == "Patient":
         return str(resource["id"])
     element = resource.get(PATIENT_ELEMENT[resource_type])
-    named = {name for kind, name in _targets(element) if kind == "Patient"}
+    named = {name for kind, name in _targets(element, "Patient/") if kind == "Patient"}
     if len(named) > 1:
         raise SeveralPatients
     if not named:
@@ -91,7 +91,17 @@ def other_targets(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def literal(reference: object) -> tuple[str, str] | None:
     """(type, id) of a relative or absolute literal reference, its version left out; None for every other kind."""
-    if not isinstance(reference, str) or reference.startswith(("#", "urn:")):
+    if not isinstance(reference, str):
+        return None
+    # Nearly all are relative, and an id holds no slash.
+    kind, _, name = reference.partition("/")
+    if kind.isalpha() and ID.fullmatch(name):
+        return kind, name
+    return _longer_literal(reference)
+
+
+def _longer_literal(reference: str) -> tuple[str, str] | None:
+    if reference.startswith(("#", "urn:")):
         return None
     parts = reference.split("/")
     if len(parts) >= 4 and parts[-2] == "_history":
@@ -118,15 +128,16 @@ def names_member(resource: Mapping[str, Any]) -> bool:
     return False
 
 
-def strip_foreign_names(named: Iterable[dict[str, Any]], patient_id: str, people: frozenset[str]) -> None:
-    """Remove `display` from those references (in place) that may mean people other than this patient.
+def strip_foreign_names(named: Iterable[dict[str, Any]], patient_id: str, people: frozenset[str]) -> bool:
+    """Remove `display` from those references (in place) that may mean people other than this patient; whether any did.
 
     A display would name another member (a relative who is a RelatedPerson, the subscriber) whatever may be read of
     them. Where it cannot be told whom a reference means (urn:, contained people), it goes too.
     """
-    for node in named:
-        if _may_name_person(node, patient_id, people):
-            del node["display"]
+    foreign = [node for node in named if _may_name_person(node, patient_id, people)]
+    for node in foreign:
+        del node["display"]
+    return bool(foreign)
 
 
 def contained_people(resource: Mapping[str, Any]) -> frozenset[str]:
@@ -161,8 +172,10 @@ def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset
     return target[0] in _PERSON_TYPES and target != ("Patient", patient_id)
 
 
-def _targets(element: object) -> Iterator[tuple[str, str]]:
+def _targets(element: object, within: str = "") -> Iterator[tuple[str, str]]:
+    """The literal targets of one reference or several; only of those whose text holds `within`."""
     references = element if isinstance(element, list) else [element]
     for one in references:
-        if isinstance(one, dict) and (target := literal(one.get("reference"))):
+        named = one.get("reference") if isinstance(one, dict) else None
+        if isinstance(named, str) and within in named and (target := literal(named)):
             yield target

@@ -3,18 +3,18 @@
 Not visible and not existing look alike. Scopes are enforced here, so that no caller can forget them.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent.policy import Access
+from consent.policy import Access, plan_system
 from consent.scopes import Restriction
 from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES, SHARED_TYPES, TYPES
+from fhir.loading import relabelling
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
-from fhir.outcomes import BadRequest, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
+from fhir.outcomes import BadRequest, Conflict, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
 from fhir.search import clauses, history_asked, includes, matching, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
@@ -24,7 +24,7 @@ from fhir.search.index import NO_DATE
 from fhir.search.matching import Candidate
 from fhir.search.query import Search, Total
 from fhir.storage import consents, granting, projections, statements, writing
-from fhir.storage.bodies import bodies_of
+from fhir.storage.bodies import resources_of
 from fhir.storage.results import Cursor, Page, Resource, Stored, Sweep, Tallies, Tally, Versions
 from fhir.storage.statements import Row
 from oauth.tokens.token_problems import InsufficientScope
@@ -39,6 +39,12 @@ class TooManyChained(BadRequest):
     sentence = f"More than {MOST_CHAINED} resources meet this: say more of their name, or give an identifier."
 
 
+class RecordsStand(Conflict):
+    """A Patient whose records would be left without one."""
+
+    sentence = "The patient has records: delete or move those first, or merge the members."
+
+
 def read(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
     """The current version; raises NotFound, Gone or InsufficientScope."""
     if (own := _own_identity(session, access, resource_type, resource_id)) is not None:
@@ -51,7 +57,7 @@ def read(session: Session, access: Access, resource_type: str, resource_id: str)
         raise NotFound
     if row.deleted:
         raise Gone
-    return _resource(session, row)
+    return resources_of(session, (row,))[0]
 
 
 def read_person(session: Session, access: Access, person_id: str) -> Resource:
@@ -82,7 +88,7 @@ def vread(session: Session, access: Access, resource_type: str, resource_id: str
         raise NotFound
     if row.deleted:
         raise Gone
-    return _resource(session, row)
+    return resources_of(session, (row,))[0]
 
 
 def history(
@@ -105,7 +111,7 @@ def history(
     page = [number for number in chosen if asked.before is None or number < asked.before][: asked.count]
     rows = statements.history(session, resource_type, resource_id, visible, page) if page else []
     following = page[-1] if page and page[-1] != chosen[-1] else None
-    return Versions(_resources(session, rows), len(chosen), following)
+    return Versions(resources_of(session, rows), len(chosen), following)
 
 
 def search(session: Session, access: Access, asked: Search, start: Cursor | None = None) -> Page:
@@ -123,8 +129,8 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     )
     kept, more = rows[: asked.count], len(rows) > asked.count
     return Page(
-        matches=_resources(session, kept),
-        included=_resources(session, includes.follow(session, access, asked, kept, granting.granted)),
+        matches=resources_of(session, kept),
+        included=resources_of(session, includes.follow(session, access, asked, kept, granting.granted)),
         total=_total(session, asked, where, len(kept) if start is None and not more else None),
         following=Cursor(kept[-1].place, kept[-1].id) if more else None,
     )
@@ -149,7 +155,7 @@ def sweep(
         where.append(Clause(f"last_updated <= {dialect.mark}", (asked.until,)))
     if asked.alternatives and not deleted:
         where.append(clauses.any_of([_fits(dialect, one) for one in asked.alternatives]))
-    return _resources(session, statements.sweep(session, clauses.all_of(where), limit, deleted=deleted))
+    return resources_of(session, statements.sweep(session, clauses.all_of(where), limit, deleted=deleted))
 
 
 def _fits(dialect: Dialect, conditions: tuple[Condition, ...]) -> Clause:
@@ -230,17 +236,14 @@ def replace(
         raise PreconditionFailed
     if if_absent and not created:
         raise PreconditionFailed("There is such a resource already.")
-    if writing.write(session, [prepared]).unplaced:
+    written = writing.write(session, [prepared])
+    if written.unplaced:
         raise Rejected("patient", "Name the patient among the targets.", "Provenance.target")
+    # Whoever may write a Medication need not be let see who was prescribed it; the labels follow all the same.
+    relabelling.follow_medications(session, plan_system("labels follow their Medication"), written.medications)
     row = statements.read(session, prepared.type, prepared.id, Clause("1 = 1"))
     assert row is not None
-    return Stored(_resource(session, row), created)
-
-
-def has_records(session: Session, access: Access, patient_id: str) -> bool:
-    """Whether anything but the Patient itself is kept of a patient; raises InsufficientScope."""
-    granting.require_write(access, "Patient", "d")
-    return writing.has_records(session, patient_id)
+    return Stored(resources_of(session, (row,))[0], created)
 
 
 def delete(
@@ -248,10 +251,13 @@ def delete(
 ) -> None:
     """Delete a resource; its versions stay for history. Deleting twice is no error.
 
-    Raises NotFound, and PreconditionFailed where another version than `if_match` stands.
+    Raises NotFound, RecordsStand, and PreconditionFailed where another version than `if_match` stands.
     """
     granting.require_write(access, resource_type, "d")
     writing.lock(session)
+    # Asked behind the lock: nobody writes a record of the patient between the question and the deed.
+    if resource_type == "Patient" and writing.has_records(session, resource_id):
+        raise RecordsStand
     visible = clauses.visible(statements.dialect_of(session), access, resource_type)
     if statements.read(session, resource_type, resource_id, visible) is None:
         raise NotFound
@@ -318,7 +324,7 @@ def _search_rendered(session: Session, access: Access, asked: Search, start: Cur
     rows = [Row(one.type, one.id, one.patient_id, one.version, one.last_updated, False, 0, b"") for one in kept]
     return Page(
         matches=tuple(map(_of_candidate, kept)),
-        included=_resources(session, includes.follow(session, access, asked, rows, granting.granted)),
+        included=resources_of(session, includes.follow(session, access, asked, rows, granting.granted)),
         total=len(found),
         following=Cursor(matching.place(kept[-1], asked.sort), kept[-1].id) if more and kept else None,
     )
@@ -366,18 +372,3 @@ def _total(session: Session, asked: Search, where: Clause, known: int | None) ->
     if known is not None or asked.total is Total.NONE:
         return known
     return statements.count(session, where)
-
-
-def _resource(session: Session, row: Row) -> Resource:
-    return _resources(session, (row,))[0]
-
-
-def _resources(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
-    unpack = bodies_of(session).unpack
-    return tuple([
-        Resource(
-            row.type, row.id, row.version, row.last_updated,
-            b"" if row.deleted else unpack(session, row.dictionary_id, row.body), row.deleted,
-        )
-        for row in rows
-    ])  # fmt: skip

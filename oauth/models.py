@@ -115,11 +115,6 @@ class Client(Base):
     """Rises when what the app proved itself by counts no more; tokens of a program carry it (`clients.end_tokens`)."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
-    def check_grant_type(self, grant_type: str) -> bool:
-        """Authlib asks whether this app may use a grant type: those of people, or the one without a person."""
-        of_people = grant_type in {"authorization_code", "refresh_token"}
-        return grant_type == "client_credentials" if self.kind is ClientKind.BACKEND else of_people
-
 
 class LaunchHandle(Base, SpentOnce):
     """That the portal opened an app for one member: redeemed once, by that app, in the login session it was made in."""
@@ -174,6 +169,8 @@ class PendingAuthorization(Base, SpentOnce):
     dpop_jkt: Mapped[str | None] = mapped_column(String(43))
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    shown_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When its person first saw the question; None while they sign in, choose a member or are long gone."""
 
     client: Mapped[Client] = relationship(lazy="joined")
 

@@ -35,8 +35,6 @@ class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no typ
         self.pending: PendingAuthorization | None = None
         self.dpop_jkt: str | None = None
         """The key whose possession the caller proved (RFC 9449), where it sent a proof."""
-        self.credentials_version = 0
-        """The calling app's, as it was when it proved itself; no app has this one."""
 
     @property
     def form(self) -> dict[str, str]:

@@ -4,21 +4,22 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from authlib.oauth2 import AuthorizationServer, OAuth2Error
-from flask import Request, Response, json
+from flask import Request, Response
 from flask import request as flask_request
-from sqlalchemy.orm import Session
 
 from oauth.apps import redirects
 from oauth.callers import client_authentication
-from oauth.errors import JSON, NO_STORE, InvalidDpopProof, InvalidRequest, as_json, description_of
+from oauth.errors import JSON, NO_STORE, InvalidRequest, as_json, description_of
 from oauth.exchanges.client_credentials import ClientCredentials
 from oauth.exchanges.code_exchange import S256, CodeExchange
 from oauth.exchanges.refresh_exchange import RefreshExchange
 from oauth.exchanges.standing import Recipient
-from oauth.models import Client, ClientKind
+from oauth.models import ClientKind
 from oauth.requests import OAuthRequest, current_request
-from oauth.tokens import dpop, token_rows
+from oauth.statements import CallerFacts
+from oauth.tokens import token_rows
 from oauth.tokens.id_tokens import SignedIdToken
 from oauth.tokens.revocation import Revocation
 from service import audit, web
@@ -34,15 +35,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         """The body of the current POST; whatever is in the URL is refused."""
         return request if isinstance(request, OAuthRequest) else current_request()
 
-    def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> Client:
+    def authenticate_client(self, request: OAuthRequest, methods: list[str], endpoint: str = "token") -> CallerFacts:
         """The calling app, by exactly one method and only the registered one, the same at every endpoint."""
         session = web.db_session()
-        caller = client_authentication.authenticate(session, request, methods)
-        client, request.credentials_version = session.get_one(Client, caller.id), caller.credentials_version
+        client = client_authentication.authenticate(session, request, methods)
         if endpoint == "token":
-            request.dpop_jkt = proven_key(session, request)
-            if client.dpop_bound_access_tokens and request.dpop_jkt is None:
-                raise InvalidDpopProof()
+            client_authentication.prove_possession(session, request, client)
         return client
 
     def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
@@ -55,7 +53,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         )  # fmt: skip
         if request.dpop_jkt is not None:
             token["token_type"] = "DPoP"
-            if request.client.kind is ClientKind.PUBLIC:
+            if request.client.kind == ClientKind.PUBLIC:
                 # It has no secret to show at a refresh: the key stands for it (RFC 9449 §5).
                 recipient.family.dpop_jkt = request.dpop_jkt
         if "refresh_token" in token:
@@ -74,7 +72,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
     def handle_response(self, status: int, body: Any, headers: Any) -> Response:
         """An answer of Authlib's as ours."""
         if isinstance(body, dict):
-            return Response(json.dumps(body), status, headers=NO_STORE, content_type=JSON)
+            return Response(orjson.dumps(body), status, headers=NO_STORE, content_type=JSON)
         return Response(body, status, headers=list(headers))
 
     def handle_error_response(self, request: OAuthRequest, error: OAuth2Error) -> Response:
@@ -102,17 +100,6 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         return response
 
 
-def proven_key(session: Session, request: OAuthRequest) -> str | None:
-    """The key whose possession the caller proves by its DPoP header; None without one. Raises InvalidDpopProof."""
-    proof = request.headers.get("DPoP")
-    if proof is None:
-        return None
-    try:
-        return dpop.prove(session, proof, method=request.method, uri=request.uri)
-    except dpop.ProofRefused:
-        raise InvalidDpopProof() from None
-
-
 def refusal_url(redirect_uri: str, state: str, error: OAuth2Error) -> str:
     """Where the app learns of an error: with `state` and with `iss` (RFC 9207), which stock Authlib leaves out."""
     return redirects.with_parameters(
@@ -126,7 +113,7 @@ def refusal_url(redirect_uri: str, state: str, error: OAuth2Error) -> str:
 
 def _mint(
     grant_type: str,
-    client: Client,
+    client: CallerFacts,
     user: Recipient,
     scope: str | None = None,
     expires_in: int | None = None,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy.orm import Session
 
-from service.db import Statement
+from oauth.models import ClientKind
+from service.db import Insertion, Row, Statement
 
 _COLUMNS = """
     a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at, a.dpop_jkt,
@@ -36,21 +37,21 @@ _TOKEN_TO_TELL = Statement(
     f"SELECT {_COLUMNS}, s.id, f.need_patient_banner {_TABLES}"
     " LEFT JOIN subject s ON s.account_id = g.account_id AND s.member_id = g.member_id WHERE a.hash = %s"
 )
-_CALLER = Statement(
-    """
-    SELECT c.id, c.status, c.token_endpoint_auth_method, c.secret_hash, c.secret_expires_at, c.previous_secret_hash,
-        c.previous_secret_expires_at, c.may_introspect, c.credentials_version,
-        coalesce((SELECT n.count FROM attempt_counter n WHERE n.key = %s AND n.expires_at > %s), 0)
-    FROM client c WHERE c.id = %s
-    """
-)
-_KEYS = Statement(
-    """
-    SELECT c.credentials_version, c.jwks, c.jwks_uri, k.jwks, coalesce(k.fetched_at, 0), coalesce(k.fresh_until, 0),
-        coalesce(k.tried_at, 0)
-    FROM client c LEFT JOIN fetched_key_set k ON k.client_id = c.id WHERE c.id = %s
-    """
-)
+_OF_CALLER = """
+    c.id, c.status, c.kind, c.scopes, c.provider_organization_id, c.dpop_bound_access_tokens,
+    c.token_endpoint_auth_method, c.secret_hash, c.secret_expires_at, c.previous_secret_hash,
+    c.previous_secret_expires_at, c.may_introspect, c.credentials_version,
+    coalesce((SELECT n.count FROM attempt_counter n WHERE n.key = %s AND n.expires_at > %s), 0)
+"""
+# Key sets as texts in both databases: what was made of a text before is not made again.
+_OF_KEYS = """
+    c.credentials_version, CAST(c.jwks AS TEXT), c.jwks_uri, CAST(k.jwks AS TEXT), coalesce(k.fetched_at, 0),
+    coalesce(k.fresh_until, 0), coalesce(k.tried_at, 0)
+"""
+_WITH_KEYS = "FROM client c LEFT JOIN fetched_key_set k ON k.client_id = c.id WHERE c.id = %s"
+_CALLER = Statement(f"SELECT {_OF_CALLER} FROM client c WHERE c.id = %s")  # noqa: S608
+_KEYED_CALLER = Statement(f"SELECT {_OF_CALLER}, {_OF_KEYS} {_WITH_KEYS}")
+_KEYS = Statement(f"SELECT {_OF_KEYS} {_WITH_KEYS}")
 _KEEP_KEYS = Statement(
     """
     INSERT INTO fetched_key_set (client_id, jwks, fetched_at, fresh_until, tried_at) VALUES (%s, %s, %s, %s, %s)
@@ -80,10 +81,7 @@ _ADD_ACCESS = Statement(
     " VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
 _ADD_REFRESH = Statement("INSERT INTO refresh_token (hash, family_id, created_at, expires_at) VALUES (%s, %s, %s, %s)")
-_ADD_SYSTEM = Statement(
-    "INSERT INTO system_token (hash, client_id, scope, credentials_version, created_at, expires_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s)"
-)
+_ADD_SYSTEM = Insertion("system_token", "hash", "client_id", "scope", "credentials_version", "created_at", "expires_at")
 _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id = %s AND ended_at IS NULL")
 
 
@@ -135,10 +133,17 @@ class ToldFacts(NamedTuple):
 
 
 class CallerFacts(NamedTuple):
-    """What a caller is judged by: instants in microseconds since 1970, `failures` of the counter that was asked for."""
+    """The app that calls, as far as the endpoints need it: Authlib's "client" on our paths.
+
+    Instants are microseconds since 1970; `failures` are those of the counter that was asked for.
+    """
 
     id: str
     status: str
+    kind: str
+    scopes: str
+    provider_organization_id: str | None
+    dpop_bound_access_tokens: bool
     token_endpoint_auth_method: str
     secret_hash: str | None
     secret_expires_at: int | None
@@ -148,14 +153,22 @@ class CallerFacts(NamedTuple):
     credentials_version: int
     failures: int
 
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Authlib asks whether this app may use a grant type: those of people, or the one without a person."""
+        of_people = grant_type in {"authorization_code", "refresh_token"}
+        return grant_type == "client_credentials" if self.kind == ClientKind.BACKEND else of_people
+
 
 class KeyFacts(NamedTuple):
-    """Where an app's keys are: those it registered, or those last read at its address and when (0: never)."""
+    """Where an app's keys are: those it registered, or those last read at its address and when (0: never).
+
+    Key sets are JSON texts.
+    """
 
     credentials_version: int
-    registered: dict[str, Any] | None
+    registered: str | None
     jwks_uri: str | None
-    fetched: dict[str, Any] | None
+    fetched: str | None
     fetched_at: int
     fresh_until: int
     tried_at: int
@@ -179,6 +192,7 @@ class SystemTokenFacts(NamedTuple):
 
 
 _CLASSES = TokenFacts._fields.index("sensitive_classes")
+_OF_CALLER_ALONE = len(CallerFacts._fields)
 
 
 def find_token(session: Session, token_hash: str) -> TokenFacts | None:
@@ -201,13 +215,20 @@ def find_caller(session: Session, client_id: str, counter: str, at: int) -> Call
     return CallerFacts._make(rows[0]) if rows else None
 
 
+def find_keyed_caller(
+    session: Session, client_id: str, counter: str, at: int
+) -> tuple[CallerFacts, KeyFacts] | tuple[None, None]:
+    """The same, and where the app's keys are."""
+    rows = _KEYED_CALLER.run(session, counter, at, client_id).fetchall()
+    if not rows:
+        return None, None
+    return CallerFacts._make(rows[0][:_OF_CALLER_ALONE]), KeyFacts._make(rows[0][_OF_CALLER_ALONE:])
+
+
 def find_keys(session: Session, client_id: str) -> KeyFacts | None:
     """Where the keys of the app with this id are; None if there is no app."""
     rows = _KEYS.run(session, client_id).fetchall()
-    if not rows:
-        return None
-    version, registered, uri, fetched, *instants = rows[0]
-    return KeyFacts(version, _document(registered), uri, _document(fetched), *instants)
+    return KeyFacts._make(rows[0]) if rows else None
 
 
 def keep_fetched_keys(session: Session, client_id: str, jwks: str, at: int, fresh_until: int) -> None:
@@ -250,12 +271,11 @@ def add_refresh_token(session: Session, token_hash: str, family_id: str, created
     _ADD_REFRESH.run(session, token_hash, family_id, created_at, expires_at)
 
 
-def add_system_token(
-    session: Session, token_hash: str, client_id: str, scope: str, credentials_version: int, created_at: int,
-    expires_at: int,
-) -> None:  # fmt: skip
-    """Keep a token of a backend client that is in the database."""
-    _ADD_SYSTEM.run(session, token_hash, client_id, scope, credentials_version, created_at, expires_at)
+def system_token(
+    token_hash: str, client_id: str, scope: str, credentials_version: int, created_at: int, expires_at: int
+) -> Row:  # fmt: skip
+    """The row of a token of a backend client that is in the database."""
+    return Row(_ADD_SYSTEM, (token_hash, client_id, scope, credentials_version, created_at, expires_at))
 
 
 def end_tokens(session: Session, family_id: str, at: int) -> None:

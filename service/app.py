@@ -10,13 +10,22 @@ import oauth.discovery
 import oauth.expiry
 import oauth.registering
 import oauth.routes
-from consent import authorization_requests, link_ends
+from consent import authorization_requests, grant_notices, link_ends
 from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import cli, clock, jobs, logs, mail, openapi
-from service.accounts import expiry, passwords_pages, second_factor_pages, sign_in, sign_in_code
+from service.accounts import (
+    email_change_pages,
+    expiry,
+    passkey_pages,
+    passwords_pages,
+    second_factor_pages,
+    sign_in,
+    sign_in_code,
+)
+from service.audit_chain import checkpoints, sealer
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
@@ -35,7 +44,8 @@ from service.member.apps import app_activity, app_narrowing, gallery
 from service.member.apps import console as apps
 from service.member.consent import consent_screen as consent
 from service.member.consent import receipts
-from service.member.information import looks, profile
+from service.member.information import looks, my_information, profile, record_downloads
+from service.member.messages import message_pages
 from service.member.registering import registration
 from service.member.representatives import acting_for, people, representative_requests, select_member
 from service.plan import expiry as plan_expiry
@@ -63,8 +73,12 @@ from service.provider.registering import registration as provider_registration
 from service.provider.registering import terms as provider_terms
 from service.provider.registering import validation as provider_validation
 from service.provider.remittances import remittance_pages as provider_remittances
-from service.sandbox import code_page, demo_app, faults, mail_page
+from service.reports import transfers
+from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
+from service.staff import audit_events as staff_audit
+from service.staff import data_freshness as staff_data_freshness
+from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
@@ -86,6 +100,8 @@ from service.staff.providers import not_listed as staff_not_listed
 from service.staff.providers import provider_profiles as staff_profiles
 from service.staff.providers import remittances as staff_remittances
 from service.staff.providers import users as staff_users
+from service.staff.reports import disclosure_pages as staff_disclosures
+from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
 from service.web import LatchstringFlask, prepare
@@ -101,7 +117,9 @@ BLUEPRINTS = (
     sign_in.blueprint,
     sign_in_code.blueprint,
     second_factor_pages.blueprint,
+    passkey_pages.blueprint,
     passwords_pages.blueprint,
+    email_change_pages.blueprint,
     # members and their representatives
     registration.blueprint,
     member_home.blueprint,
@@ -115,6 +133,9 @@ BLUEPRINTS = (
     people.blueprint,
     acting_for.blueprint,
     representative_requests.blueprint,
+    message_pages.blueprint,
+    my_information.blueprint,
+    record_downloads.blueprint,
     looks.blueprint,
     profile.blueprint,
     settings_page.blueprint,
@@ -171,10 +192,15 @@ BLUEPRINTS = (
     staff_members.blueprint,
     staff_member_view.blueprint,
     staff_password_links.blueprint,
+    staff_factor_resets.blueprint,
     staff_representatives.blueprint,
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
+    staff_reports.blueprint,
+    staff_disclosures.blueprint,
+    staff_data_freshness.blueprint,
+    staff_audit.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -201,24 +227,29 @@ INSTALLERS = (
     faults.install,
     code_page.install,
     mail_page.install,
+    design_page.install,
     demo_app.install,
 )
 """What a package sets up beside its routes."""
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("seals of the audit", 1.0, sealer.run),
+    Job("checkpoints of the audit", checkpoints.EVERY_SECONDS, checkpoints.run),
     Job("ends of grants", 2.0, grant_events.run),
     Job("ends of representatives' grants", 60.0, grant_events.run_links),
     Job("representatives' links that are over", 60.0, link_ends.run),
     Job("webhooks", 1.0, delivery.run),
     Job("certification", 3_600.0, recertification.run),
     Job("sharing", 300.0, sharing.run),
+    Job("news of grants", 5.0, grant_notices.run),
     Job("members of apps", 5.0, member_notices.run),
     Job("privacy policies", 10.0, policy_watch.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_test_runner.carry_out, apart=True),
+    Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
         300.0,
@@ -235,6 +266,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
     logs.configure()
+    if not settings.testing:
+        logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     for blueprint in BLUEPRINTS:

@@ -2,21 +2,25 @@
 
 The row is written in the transaction of the effect and so commits before the answer's body leaves. The member's access
 log, "last used" in the console, plan metrics and disclosure accounting are queries on it. The table is append-only:
-triggers of both databases refuse UPDATE and DELETE.
+triggers of both databases refuse UPDATE, and DELETE of what no signed stub stands for (`service.audit_chain`, which
+seals the rows after the fact: this module is on the way of every read and does nothing but insert).
 """
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table, text
+import psycopg
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
-from service.db import Base, Instant, Statement, append_only, microseconds, words
+from service.db import Base, Insertion, Instant, Row, microseconds, words, write
+from service.group_commit import NotWritten
 
 
 class Outcome(StrEnum):
@@ -65,15 +69,17 @@ class AuditEvent(Base):
     login_session_id: Mapped[str | None] = mapped_column(String(36))
 
 
-append_only(cast(Table, AuditEvent.__table__))
-
-
 # Written on every read, so by hand: through the ORM this row alone would cost more than the read it tells of.
-_COLUMNS = (
+COLUMNS = (
     "at", "tag", "outcome", "account_id", "member_id", "link_id", "client_id", "grant_id", "resource_type", "count",
     "detail", "reason", "ip", "request_id", "login_session_id",
 )  # fmt: skip
-_INSERT = Statement(f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})")  # noqa: S608
+"""What is told of an event besides its id; the chain hashes them in this order, new ones go to the end."""
+_INSERT = Insertion("audit_event", *COLUMNS)
+
+
+class NotAudited(Exception):
+    """The audit did not take the event, so that its deed does not happen: the disk is full, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +100,35 @@ def learn_circumstances(source: Callable[[], Circumstances]) -> None:
     _circumstances = source
 
 
-def record(
-    session: Session,
-    tag: str,
-    *,
-    outcome: Outcome = Outcome.SUCCESS,
-    account_id: str | None = None,
-    member_id: str | None = None,
-    link_id: str | None = None,
-    client_id: str | None = None,
-    grant_id: str | None = None,
-    resource_type: str | None = None,
-    count: int | None = None,
-    detail: dict[str, Any] | None = None,
-    reason: str | None = None,
-) -> None:
-    """Add one event to the caller's transaction. `detail` holds neither health data nor secrets."""
-    where = _circumstances()
-    _INSERT.write(
-        session, microseconds(now()), tag, outcome.value, account_id, member_id, link_id, client_id, grant_id,
-        resource_type, count, None if detail is None else orjson.dumps(detail).decode(), reason, where.ip,
-        where.request_id, where.login_session_id,
-    )  # fmt: skip
+class Facts(TypedDict, total=False):
+    """What may be told of an event beside its tag. `detail` holds neither health data nor secrets."""
+
+    outcome: Outcome
+    account_id: str | None
+    member_id: str | None
+    link_id: str | None
+    client_id: str | None
+    grant_id: str | None
+    resource_type: str | None
+    count: int | None
+    detail: dict[str, Any] | None
+    reason: str | None
+
+
+def record(session: Session, tag: str, **facts: Unpack[Facts]) -> None:
+    """Add one event to the caller's transaction; raises NotAudited."""
+    try:
+        write(session, row(tag, **facts))
+    except (sqlite3.Error, psycopg.Error, NotWritten) as refused:
+        raise NotAudited from refused
+
+
+def row(tag: str, **facts: Unpack[Facts]) -> Row:
+    """The row of an event that is written together with others (`service.db.write_if_new`)."""
+    where, told, detail = _circumstances(), facts.get, facts.get("detail")
+    return Row(_INSERT, (
+        microseconds(now()), tag, facts.get("outcome", Outcome.SUCCESS).value, told("account_id"), told("member_id"),
+        told("link_id"), told("client_id"), told("grant_id"), told("resource_type"), told("count"),
+        None if detail is None else orjson.dumps(detail).decode(), told("reason"), where.ip, where.request_id,
+        where.login_session_id,
+    ))  # fmt: skip

@@ -5,10 +5,13 @@ import hmac
 import select
 import sqlite3
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import uuid4
 
 import psycopg
@@ -20,7 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
-from service.group_commit import GroupCommit
+from service.group_commit import Command, GroupCommit
 from service.prepared import PreparedStatements
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -161,6 +164,10 @@ class ReadingSession(Session):
         else:
             cursor.execute(text, values)
 
+    def write_if_new(self, row: Command, others: Sequence[Command]) -> bool:
+        """On SQLite: commit a row that gives itself back where it is new, and `others` with it, or nothing."""
+        return self._keeper.together.write_if_new(self.driver_cursor(), row, others)
+
     def commit(self) -> None:
         """Commit what went through the ORM, if anything did."""
         if self.in_transaction():
@@ -221,9 +228,14 @@ class ReadingSessions:
             self._idle.pop().end()
 
 
+def is_in_autocommit(session: Session) -> TypeGuard[ReadingSession]:
+    """Whether each hand-kept statement of the session is a transaction of its own now."""
+    return isinstance(session, ReadingSession) and not session.in_transaction()
+
+
 def driver_cursor(session: Session) -> Any:
     """A cursor of the driver itself (binary on PostgreSQL) for a hand-kept statement, in the session's transaction."""
-    if isinstance(session, ReadingSession) and not session.in_transaction():
+    if is_in_autocommit(session):
         return session.driver_cursor()
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
@@ -238,14 +250,69 @@ class Statement:
 
     def run(self, session: Session, *values: Any) -> Any:
         """Run it on the driver's own cursor, in the session's transaction; the cursor, for `fetchall`."""
-        return driver_cursor(session).execute(self._texts[session.get_bind().dialect.name], values)
+        return driver_cursor(session).execute(self.text_for(session), values)
 
-    def write(self, session: Session, *values: Any) -> None:
-        """Run it where it writes a row that is whole by itself: in the session's transaction, or committed at once."""
-        if isinstance(session, ReadingSession) and not session.in_transaction():
-            session.write_alone(self._texts[session.get_bind().dialect.name], values)
-        else:
-            self.run(session, *values)
+    def text_for(self, session: Session) -> str:
+        """The text in the dialect of the session's database."""
+        return self._texts[session.get_bind().dialect.name]
+
+
+class Insertion(Statement):
+    """A row of one table, by its columns."""
+
+    def __init__(self, table: str, *columns: str) -> None:
+        self.into, self.marks = f"INSERT INTO {table} ({', '.join(columns)})", ", ".join(["%s"] * len(columns))
+        super().__init__(f"{self.into} VALUES ({self.marks})")
+        self.if_new = Statement(f"{self.into} VALUES ({self.marks}) ON CONFLICT DO NOTHING RETURNING 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row to be written."""
+
+    insertion: Insertion
+    values: tuple[Any, ...]
+
+    def command(self, session: Session) -> Command:
+        """Text and values for the session's database."""
+        return self.insertion.text_for(session), self.values
+
+
+def write(session: Session, row: Row) -> None:
+    """Write a row that is whole by itself: in the session's transaction, or committed at once."""
+    if is_in_autocommit(session):
+        session.write_alone(*row.command(session))
+    else:
+        row.insertion.run(session, *row.values)
+
+
+def write_if_new(session: Session, row: Row, others: Sequence[Row] = ()) -> bool:
+    """Write a row unless one of its key is there, and `others` with it: all of them, or none. Whether it was new.
+
+    In the session's transaction, or committed at once: of callers at one time exactly one writes.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        values = (*row.values, *(value for other in others for value in other.values))
+        statement = _in_one(row.insertion, *(other.insertion for other in others))
+        return bool(statement.run(session, *values).fetchall())
+    first = row.insertion.if_new
+    if is_in_autocommit(session):
+        return session.write_if_new((first.text_for(session), row.values), [one.command(session) for one in others])
+    is_new = bool(first.run(session, *row.values).fetchall())
+    for other in others if is_new else ():
+        other.insertion.run(session, *other.values)
+    return is_new
+
+
+@cache
+def _in_one(first: Insertion, *others: Insertion) -> Statement:
+    """PostgreSQL's statement for all of them: one round trip, and one transaction where it runs alone."""
+    with_it = "".join(
+        f", other_{number} AS ({one.into} SELECT {one.marks} FROM first)"  # noqa: S608
+        for number, one in enumerate(others)
+    )
+    inserted = f"{first.into} VALUES ({first.marks}) ON CONFLICT DO NOTHING RETURNING 1"
+    return Statement(f"WITH first AS ({inserted}){with_it} SELECT 1 FROM first")  # noqa: S608
 
 
 def _require_alive(connection: Any, *_: object) -> None:
@@ -293,7 +360,10 @@ def _keep_private(url: URL) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transaction handling starts deferred transactions, which fail at once when they turn to write.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    # With recursive_triggers REPLACE deletes as DELETE does: append-only tables refuse it too.
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=10000",
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -6,8 +6,12 @@ before the commit of its own row, and where the commit fails none of its request
 """
 
 import sqlite3
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
+
+Command = tuple[str, tuple[Any, ...]]
+"""A statement and its values."""
 
 
 class NotWritten(Exception):
@@ -15,16 +19,26 @@ class NotWritten(Exception):
 
 
 class _Row:
-    __slots__ = ("problem", "text", "values", "woken", "written")
+    __slots__ = ("command", "is_new", "others", "problem", "woken", "written")
 
-    def __init__(self, text: str, values: tuple[Any, ...]) -> None:
-        self.text = text
-        self.values = values
+    def __init__(self, command: Command, others: Sequence[Command] | None = None) -> None:
+        self.command = command
+        self.others = others
+        """What is written with the row where it is new; None where it is written in any case."""
+        self.is_new = False
         self.written = False
         self.problem: BaseException | None = None
         # Held until its request has something to do: go on, fail, or lead.
         self.woken = Lock()
         self.woken.acquire()
+
+    def put(self, cursor: sqlite3.Cursor) -> None:
+        found = cursor.execute(*self.command)
+        if self.others is None:
+            return
+        self.is_new = bool(found.fetchall())
+        for other in self.others if self.is_new else ():
+            cursor.execute(*other)
 
 
 class GroupCommit:
@@ -40,7 +54,18 @@ class GroupCommit:
 
         `cursor` is of a connection in autocommit. Raises NotWritten.
         """
-        row = _Row(text, values)
+        self._write(cursor, _Row((text, values)))
+
+    def write_if_new(self, cursor: sqlite3.Cursor, row: Command, others: Sequence[Command]) -> bool:
+        """The same for a row that gives itself back where it was not there yet, and for `others` with it or not at all.
+
+        Whether it was new. Raises NotWritten.
+        """
+        waiting = _Row(row, others)
+        self._write(cursor, waiting)
+        return waiting.is_new
+
+    def _write(self, cursor: sqlite3.Cursor, row: _Row) -> None:
         with self._guard:
             self._waiting.append(row)
             leads = not self._led
@@ -59,7 +84,7 @@ class GroupCommit:
             cursor.execute("BEGIN IMMEDIATE")
             taken = self._take()
             for row in taken:
-                cursor.execute(row.text, row.values)
+                row.put(cursor)
             cursor.execute("COMMIT")
         except BaseException as problem:
             _wake(taken or self._take(), problem)

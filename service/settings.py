@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from service.plan_file import Plan
 
+_LEAST_AUDIT_YEARS = 6
 _TERMS_NEEDED = frozenset({"provider_portal", "delegate"})
 
 
@@ -89,6 +90,12 @@ class Settings:
     """`PROVIDER_ACCESS`: yes or no; bulk export of attribution lists, for programs of the plan that serve providers."""
     payer_to_payer: bool = False
     """`PAYER_TO_PAYER`: yes or no; `Patient/$member-match`, for programs of the plan that serve other payers."""
+    audit_checkpoints: Path | None = None
+    """`AUDIT_CHECKPOINTS`: folder, best of another machine, for checkpoints of the audit; VAR/audit if not given."""
+    audit_years: int = 6
+    """`AUDIT_YEARS`: years for which no event of the audit may be purged; 6 or more in production (45 CFR 164.316)."""
+    audit_hold: bool = False
+    """`AUDIT_HOLD`: yes or no; a legal hold, under which nothing of the audit is purged."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -96,6 +103,11 @@ class Settings:
     def fhir_base(self) -> str:
         """Base URL of the members' FHIR API, without a trailing slash."""
         return f"{self.base_url}/fhir/r4"
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Where signed checkpoints of the audit are added."""
+        return self.audit_checkpoints or self.var / "audit"
 
     @property
     def sandbox_file(self) -> Path:
@@ -106,6 +118,16 @@ class Settings:
     def https(self) -> bool:
         """Whether people reach us over https; decides the cookie's name and HSTS."""
         return self.base_url.startswith("https://")
+
+    @property
+    def passkey_host(self) -> str | None:
+        """The host that passkeys belong to (WebAuthn's RP ID); None under a bare IP address, where there are none."""
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return host or None
+        return None
 
     @property
     def sandbox(self) -> bool:
@@ -149,6 +171,9 @@ class Settings:
             registration_token=environment.get("REGISTRATION_TOKEN", ""),
             provider_access=_is_yes(environment, "PROVIDER_ACCESS"),
             payer_to_payer=_is_yes(environment, "PAYER_TO_PAYER"),
+            audit_checkpoints=_path(environment, "AUDIT_CHECKPOINTS"),
+            audit_years=int(environment.get("AUDIT_YEARS", "6")),
+            audit_hold=_is_yes(environment, "AUDIT_HOLD"),
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
         )
@@ -175,6 +200,8 @@ class Settings:
             raise UnsafeSetting("VAR holds a file named clock, which shifts time: remove it before production starts")
         if self.programs_register is ProgramsRegister.TOKEN and len(self.registration_token) < 32:
             raise UnsafeSetting("REGISTRATION_TOKEN must have 32 characters or more where PROGRAMS_REGISTER is token")
+        if self.audit_years < 1 or (self.mode is Mode.PRODUCTION and self.audit_years < _LEAST_AUDIT_YEARS):
+            raise UnsafeSetting(f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years")
         self._require_safe_mail()
 
     def _require_safe_mail(self) -> None:
@@ -195,6 +222,10 @@ def _is_yes(environment: Mapping[str, str], name: str) -> bool:
     if given not in {"yes", "no"}:
         raise UnsafeSetting(f"{name} must be yes or no")
     return given == "yes"
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    return Path(environment[name]).resolve() if environment.get(name) else None
 
 
 def _programs_register(environment: Mapping[str, str]) -> ProgramsRegister:

@@ -4,6 +4,7 @@ Authorization codes, refresh tokens, e-mail codes, mailed PINs, approval links a
 `spent_at`; values that others make (the `jti` of an assertion) are claimed by a unique insert.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -11,11 +12,9 @@ from sqlalchemy import ColumnElement, CursorResult, String, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
-from service.db import Base, Instant, Statement, microseconds
+from service.db import Base, Insertion, Instant, Row, microseconds, write_if_new
 
-_CLAIM = Statement(
-    "INSERT INTO claimed_value (kind, value, expires_at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING value"
-)
+_CLAIM = Insertion("claimed_value", "kind", "value", "expires_at")
 
 
 class SpentOnce:
@@ -49,6 +48,9 @@ def spend(session: Session, model: type[SpentOnce], *conditions: ColumnElement[b
     return cast(CursorResult[Any], session.execute(statement)).rowcount == 1
 
 
-def claim(session: Session, kind: str, value: str, *, expires_at: datetime) -> bool:
-    """Claim `value` for ever (until `expires_at`); False when somebody has claimed it before."""
-    return bool(_CLAIM.run(session, kind, value, microseconds(expires_at)).fetchall())
+def claim(session: Session, kind: str, value: str, *, expires_at: datetime, rows: Sequence[Row] = ()) -> bool:
+    """Claim `value` for ever (until `expires_at`); False when somebody has claimed it before.
+
+    `rows` are what the claim is for, where that is all the deed: they are written with it, or not at all.
+    """
+    return write_if_new(session, Row(_CLAIM, (kind, value, microseconds(expires_at))), rows)

@@ -81,6 +81,29 @@ def test_rows_are_written_after_a_failure(cursor_of: Callable[[], sqlite3.Cursor
     assert names(cursor_of()) == ["kept"]
 
 
+def test_of_rows_of_one_key_that_wait_one_is_new_and_brings_what_hangs_from_it(
+    cursor_of: Callable[[], sqlite3.Cursor],
+) -> None:
+    cursor_of().execute("CREATE TABLE claimed (name TEXT PRIMARY KEY)")
+    together, other = GroupCommit(), cursor_of()
+    other.execute("BEGIN IMMEDIATE")
+    claim = "INSERT INTO claimed (name) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1"
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [
+            pool.submit(
+                together.write_if_new, cursor_of(), (claim, (str(number % 2),)), [(INSERT, (f"{number % 2}",))] * 2
+            )
+            for number in range(8)
+        ]  # fmt: skip
+        wait_until(lambda: len(together._waiting) == 8, 10, "not all of them wait")
+        other.execute("COMMIT")
+        won = [one.result(10) for one in waiting]
+    assert sorted((number % 2, is_new) for number, is_new in enumerate(won) if is_new) == [(0, True), (1, True)]
+    assert sorted(names(cursor_of())) == ["0", "0", "1", "1"]
+    assert not together.write_if_new(cursor_of(), (claim, ("0",)), [(INSERT, ("again",))])
+    assert "again" not in names(cursor_of())
+
+
 def test_each_row_is_committed_once_when_its_write_returns(cursor_of: Callable[[], sqlite3.Cursor]) -> None:
     together, start = GroupCommit(), Barrier(8)
 

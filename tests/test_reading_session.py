@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -12,8 +13,10 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from service import audit, prepared
-from service.db import ReadingSession, ReadingSessions, driver_cursor
+from service import audit, prepared, single_use
+from service.clock import now
+from service.db import ReadingSession, ReadingSessions, Row, driver_cursor
+from service.group_commit import NotWritten
 from service.plan.models import Member
 from service.prepared import PreparedStatements
 from tests.factories import make_member
@@ -36,6 +39,35 @@ def reading(sessions: ReadingSessions) -> Iterator[ReadingSession]:
 def test_the_audit_row_of_a_reading_session_stands_before_its_end(reading: ReadingSession, session: Session) -> None:
     audit.record(reading, "test:thing:read")
     assert session.scalar(text(EVENTS)) == 1
+
+
+def test_a_claim_and_its_rows_stand_at_once_and_a_second_claim_brings_none(
+    reading: ReadingSession, session: Session
+) -> None:
+    soon, rows = now() + timedelta(minutes=1), [audit.row("test:thing:read"), audit.row("test:thing:told")]
+    assert single_use.claim(reading, "test", "one", expires_at=soon, rows=rows)
+    assert session.scalar(text(EVENTS)) == 2
+    session.commit()
+    for again in (reading, session):
+        assert not single_use.claim(again, "test", "one", expires_at=soon, rows=rows)
+    assert session.scalar(text(EVENTS)) == 2
+
+
+def test_a_claim_whose_rows_cannot_be_written_is_none(reading: ReadingSession, session: Session) -> None:
+    soon, event = now() + timedelta(minutes=1), audit.row("test:thing:read")
+    without_tag = Row(event.insertion, (event.values[0], None, *event.values[2:]))
+    with pytest.raises((NotWritten, psycopg.errors.NotNullViolation)):
+        single_use.claim(reading, "test", "one", expires_at=soon, rows=[event, without_tag])
+    assert session.scalar(text(EVENTS)) == 0
+    session.commit()
+    assert single_use.claim(reading, "test", "one", expires_at=soon, rows=[event])
+
+
+def test_a_claim_in_a_transaction_falls_with_it(reading: ReadingSession, session: Session) -> None:
+    soon = now() + timedelta(minutes=1)
+    assert single_use.claim(session, "test", "one", expires_at=soon, rows=[audit.row("test:a:b")])
+    session.rollback()
+    assert single_use.claim(reading, "test", "one", expires_at=soon, rows=[audit.row("test:a:b")])
 
 
 def test_statements_of_a_reading_session_join_a_transaction_that_the_orm_began(

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import orjson
 
 from fhir.answers import subset
-from fhir.outcomes import Issue, outcome_bytes
+from fhir.outcomes import Issue, TooCostly, outcome_bytes
 from fhir.search.history_asked import PAGE
 from fhir.search.query import Search
 from fhir.storage.projections import instant_text
@@ -15,8 +15,16 @@ from service.clock import now
 from service.db import microseconds, new_id
 
 _MATCH, _INCLUDE, _OUTCOME = b"match", b"include", b"outcome"
+LARGEST = 32 * 1024 * 1024
+"""Bytes of the answer to a batch after which no further entry is read into it."""
 _Pieces = tuple[bytes, ...]
 """An entry, still in pieces."""
+
+
+class AnswerTooLong(TooCostly):
+    """An entry of a batch whose answer has grown too long already."""
+
+    sentence = "The answer grew too long: ask for the rest in another batch."
 
 
 def searchset(base: str, asked: Search, page: Page, *, own_link: str, next_link: str | None) -> bytes:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent import policy
 from consent.policy import Access, access_for_backend
 from fhir import store
-from fhir.bulk import asking, files, groups, provider_access
+from fhir.bulk import asking, data_export, files, groups, provider_access
 from fhir.bulk.asking import Asked
 from fhir.bulk.models import BulkExport, BulkFile, FileKind, GroupKind, Status
 from fhir.bulk.standing import LIFE
@@ -262,6 +262,8 @@ class _Work:
             return
         self._tell_problems()
         self._export.status, self._export.expires_at = Status.DONE, now() + LIFE
+        if self._asked.export_type:
+            data_export.note_sent(self._session, self._export)
         audit.record(
             self._session, "fhir:bulk:done", client_id=self._export.client_id, count=self._export.written,
             detail={"export": self._export.id},

@@ -125,7 +125,7 @@ class Batches:
         self._find_missing_again()
         with self._sessions.begin() as session:
             load, summary = session.get_one(FhirLoad, self._load.id), self.summary
-            relabelling.follow_medications(session, self._medications)
+            relabelling.follow_medications(session, self._access, self._medications)
             summary.hand_over(load)
             checkpoints.finish(session, load)
             freshness.note(session, load.source, received_at=load.received_at, written=summary.written)
@@ -167,6 +167,9 @@ class Batches:
                 self._look_for_references(session, batch.found)
                 self._keep(session, batch)
                 session.commit()
+                if len(batch.found) >= BATCH:
+                    writing.tell_planner(session)
+                    session.commit()
             except BaseException:
                 session.rollback()
                 bodies_of(session).forget_newest()

@@ -4,10 +4,12 @@ A line holds a resource, a Bundle whose entries are put or deleted, or a reject 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from fhir import r4
 from fhir.compartment import ID, TYPES
@@ -15,7 +17,7 @@ from fhir.loading import money, profiles
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.lines import Line
 from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed, require_unique_keys
-from fhir.loading.survey import references, survey
+from fhir.loading.survey import references
 
 _PUTTING = frozenset({"PUT", "POST"})
 
@@ -40,8 +42,7 @@ class Checks:
     definitions: Path | None = None
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, array_like=True):
     """What became of a line: a resource to store, a name to delete, or a fault.
 
     `raw` is the text where it is not the line's own; `warnings` are breaches that refuse nothing.
@@ -51,8 +52,8 @@ class Outcome:
     prepared: Prepared | None = None
     removed: tuple[str, str] | None = None
     fault: Finding | None = None
-    warnings: list[Finding] = field(default_factory=list)
-    refers: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[Finding] = []
+    refers: list[tuple[str, str]] = []
     raw: bytes = b""
 
 
@@ -84,14 +85,14 @@ def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
     try:
         found = parse(raw)
         if line.is_entry:
-            require_unique_keys(raw, survey(found).keys)
+            require_unique_keys(raw, found)
             yield from _of_entry(line.number, found, checks)
             return
         if "resourceType" not in found and {"rule", "hint"} <= found.keys():
-            require_unique_keys(raw, survey(found).keys)
+            require_unique_keys(raw, found)
             raw, found = _corrected(found)
         if found.get("resourceType") == "Bundle":
-            require_unique_keys(raw, survey(found).keys)
+            require_unique_keys(raw, found)
             yield from _of_bundle(line.number, found, checks)
             return
     except Rejected as problem:

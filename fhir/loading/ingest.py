@@ -21,7 +21,7 @@ from fhir.loading.lines import Place
 from fhir.loading.preparation import encode, prepare_resource
 from fhir.loading.reading import Piece
 from fhir.loading.summary import LoadSummary
-from fhir.outcomes import Forbidden
+from fhir.storage import granting
 from service.db import make_sessions
 
 __all__ = ["Checks", "Level", "LoadSummary", "load", "load_resources"]
@@ -53,7 +53,7 @@ def load(
     `processes` examine beside this one (None: as many as are worth it). Raises NothingToLoad, NoDefinitions and
     Forbidden.
     """
-    _require_loading(access)
+    granting.require_every_record(access, "c", "u")
     checks = checks or Checks()
     if checks.definitions is not None:
         profiles.require_definitions(checks.definitions)
@@ -64,7 +64,8 @@ def load(
     with sessions.begin() as session:
         begun = checkpoints.begin(session, source, [*files, *lists], checks, again=again)
         places = {path: checkpoints.place_in(session, begun, path) for path in [*files, *lists]}
-    with Batches(sessions, begun, access, rejects=rejects, warnings=warnings) as batches:
+    opened = Batches(sessions, begun, access, rejects=rejects, warnings=warnings)
+    with workers.looking_for_cycles_rarely(), opened as batches:
         batches.summary.total_bytes = sum(path.stat().st_size for path in [*files, *lists])
         known = progress or _say_nothing
         count = workers.count_for(batches.summary.total_bytes) if processes is None else processes
@@ -83,22 +84,18 @@ def load_resources(
     database: Database, resources: Iterable[dict[str, Any]], *, access: Access, source: str = _STREAM
 ) -> LoadSummary:
     """Load a stream of parsed resources in constant memory; they are changed in place (foreign names go)."""
-    _require_loading(access)
+    granting.require_every_record(access, "c", "u")
     sessions = _sessions(database)
     with sessions.begin() as session:
         begun = checkpoints.begin(session, source, [], Checks(), again=True)
-    with Batches(sessions, begun, access, rejects=None, warnings=None) as batches:
+    opened = Batches(sessions, begun, access, rejects=None, warnings=None)
+    with workers.looking_for_cycles_rarely(), opened as batches:
         numbered = enumerate(resources, start=1)
         while chunk := list(islice(numbered, _CHUNK)):
             batches.take([_of_stream(number, resource) for number, resource in chunk])
             batches.write_if_full()
         batches.finish()
     return batches.summary
-
-
-def _require_loading(access: Access) -> None:
-    if not (access.permits("Patient", "c") and access.permits("Patient", "u")) or access.patient_ids is not None:
-        raise Forbidden
 
 
 def _sessions(database: Database) -> sessionmaker[Session]:

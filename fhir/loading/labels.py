@@ -1,16 +1,18 @@
 """Sensitive classes of a resource, found from its codes by the tables in `sensitive_codes.json`.
 
-A code in no sensitive set is ordinary. A clinical resource without any code that could be looked up is `restricted`
-(architecture.md section 7.8): it stays with the member until somebody classifies it.
+A code in no sensitive set is ordinary. A record whose codes cannot be looked up is `restricted`: it stays with the
+member until somebody classifies it (decision 74).
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from consent.policy import UNCLASSIFIED
+from fhir.loading.survey import survey
 
 _TABLES: dict[str, Any] = json.loads(Path(__file__).with_name("sensitive_codes.json").read_text("utf-8"))
 VERSION: str = _TABLES["version"]
@@ -20,29 +22,71 @@ _SYSTEMS: Mapping[str, str] = _TABLES["systems"]
 _SECURITY: Mapping[str, Mapping[str, str]] = _TABLES["security"]
 _NOTHING: Mapping[str, str] = {}
 _PREFIX_TABLES = frozenset(_TABLES["prefix_tables"])
-_CODED_TYPES = frozenset({
-    "AllergyIntolerance", "Condition", "DiagnosticReport", "Immunization", "Medication", "MedicationDispense",
-    "MedicationRequest", "Observation", "Procedure", "ServiceRequest",
-})  # fmt: skip
-"""Types that are about one coded thing; without a code nobody can tell how sensitive it is."""
+_NAMED_BY: Mapping[str, tuple[str, ...]] = {
+    "AllergyIntolerance": ("code",),
+    "Condition": ("code",),
+    "DiagnosticReport": ("code",),
+    "DocumentReference": ("type",),
+    "Encounter": ("type", "serviceType", "reasonCode"),
+    "Immunization": ("vaccineCode",),
+    "Medication": ("code", "ingredient"),
+    "MedicationDispense": ("medicationCodeableConcept", "contained"),
+    "MedicationRequest": ("medicationCodeableConcept", "contained"),
+    "Observation": ("code",),
+    "Procedure": ("code",),
+    "ServiceRequest": ("code",),
+}
+"""Types about one coded thing, with the elements that say which: no other element tells how sensitive it is."""
+_NAMED_ANYWHERE = frozenset({"ExplanationOfBenefit", "QuestionnaireResponse"})
+"""Types that are about several; each code that can be looked up tells of one of them."""
+_LOINC = "http://loinc.org"
+_LOINC_ITEM = re.compile(r"(\d{1,7}-\d)", re.ASCII)
 
 
-def labels(resource_type: str, codings: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The sensitive classes of a resource with these codings (system, code); empty when it is ordinary."""
-    classified = False
-    found: set[str] = set()
+def labels(resource: Mapping[str, Any], codings: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The sensitive classes of a resource in which these codings (system, code) stand; empty when it is ordinary.
+
+    A prescription that names a Medication of its own is as sensitive as that one is besides (`with_medication`).
+    """
+    resource_type = str(resource["resourceType"])
     # Most codings of a claim stand in it many times.
-    for system, code in set(codings):
-        table = _SYSTEMS.get(system)
+    known = {*codings, *(_of_questionnaire(resource) if resource_type == "QuestionnaireResponse" else ())}
+    found: set[str] = set()
+    for system, code in known:
         # What the source labelled itself is kept as labelled; it tells no more of the resource than that.
         if (own := _SECURITY.get(system, _NOTHING).get(code)) is not None:
             found.add(own)
-        if table is not None:
-            classified = True
+        if (table := _SYSTEMS.get(system)) is not None:
             found.update(_classes(table, code))
-    if not classified and resource_type in _CODED_TYPES:
+    if not _is_classified(resource, resource_type, known):
         found.add(UNCLASSIFIED)
     return frozenset(found)
+
+
+def _is_classified(resource: Mapping[str, Any], resource_type: str, known: Iterable[tuple[str, str]]) -> bool:
+    if resource_type in _NAMED_ANYWHERE:
+        return any(system in _SYSTEMS for system, _code in known)
+    named_by = _NAMED_BY.get(resource_type)
+    if named_by is None or medication(resource) is not None:
+        return True
+    naming = {name: resource[name] for name in named_by if name in resource}
+    return any(system in _SYSTEMS for system, _code in survey(naming).codings)
+
+
+def _of_questionnaire(response: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The LOINC codes of the form and of its questions, where addresses and link ids are made of them."""
+    form = str(response.get("questionnaire", "")).partition("|")[0]
+    if form.startswith(f"{_LOINC}/q/"):
+        yield _LOINC, form.rpartition("/")[2]
+    left: list[Any] = [response.get("item")]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+        elif isinstance(node, dict):
+            if linked := _LOINC_ITEM.fullmatch(str(node.get("linkId", "")).rpartition("/")[2]):
+                yield _LOINC, linked[1]
+            left += (node.get("item"), node.get("answer"))
 
 
 def medication(resource: Mapping[str, Any]) -> str | None:
@@ -56,9 +100,7 @@ def medication(resource: Mapping[str, Any]) -> str | None:
 
 def with_medication(own: Iterable[str], of_medication: Iterable[str] | None) -> frozenset[str]:
     """Labels of a prescription, given those of its Medication (None when nobody has loaded that one)."""
-    if of_medication is None:
-        return frozenset({*own, UNCLASSIFIED})
-    return (frozenset(own) - {UNCLASSIFIED}) | frozenset(of_medication)
+    return frozenset(own) | ({UNCLASSIFIED} if of_medication is None else frozenset(of_medication))
 
 
 @lru_cache(maxsize=65_536)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from fhir.loading.faults import Finding
 
 LONGEST = 16 * 1024 * 1024
 """The longest resource that is taken, in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, array_like=True):
     """One line of a file (or entry of a Bundle): its number from 1, and its JSON; `fault` where it cannot be read."""
 
     number: int

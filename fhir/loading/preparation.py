@@ -6,8 +6,8 @@ Every problem is a Rejected with the rule that was broken, where, and what to do
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -29,20 +29,22 @@ from fhir.loading import labels
 from fhir.loading.faults import Rejected
 from fhir.loading.lines import LONGEST
 from fhir.loading.shapes import require_shape
-from fhir.loading.survey import Survey, survey
+from fhir.loading.survey import survey
 from fhir.search.dates import BadDate
 from fhir.search.index import IndexRow, index
 from fhir.storage.projections import instant_text
 
+_KEY_END = b'":'
 _SPACE_AFTER_QUOTE = (b'" ', b'"\n', b'"\r', b'"\t')
+_FIRST = ("resourceType", "id", "meta")
+_STAMPED = frozenset({"versionId", "lastUpdated"})
 _CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f)", re.IGNORECASE)
 # Decimals keep the digits they came with (FHIR R4, decimal: precision matters).
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, array_like=True):
     """A resource ready to be stored. `body` lacks its version; `stamped` writes it in at `stamp_at`.
 
     `patient_id` is None for a Provenance whose patient must be found by its `targets`.
@@ -78,20 +80,23 @@ def prepare(raw: bytes) -> Prepared:
 
 def prepare_parsed(raw: bytes, resource: dict[str, Any]) -> Prepared:
     """The resource of a JSON text that `parse` took, which is changed in place; raises Rejected."""
-    surveyed = survey(resource)
-    require_unique_keys(raw, surveyed.keys)
+    encoded = require_unique_keys(raw, resource)
     resource_type, _ = _require_identity(resource)
     require_shape(raw, resource_type)
-    return prepare_resource(resource, surveyed)
+    return prepare_resource(resource, encoded)
 
 
-def prepare_resource(resource: dict[str, Any], surveyed: Survey | None = None) -> Prepared:
-    """The same from a resource whose shape is known to be good, changed in place; raises Rejected."""
-    surveyed = surveyed or survey(resource)
+def prepare_resource(resource: dict[str, Any], encoded: bytes | None = None) -> Prepared:
+    """The same from a resource whose shape is known to be good, changed in place; raises Rejected.
+
+    `encoded` is what `encode` makes of it, where that is known.
+    """
+    surveyed = survey(resource)
     resource_type, resource_id = _require_identity(resource)
     patient_id, targets = _whose(resource)
-    strip_foreign_names(surveyed.named, patient_id or SHARED, contained_people(resource))
-    body, stamp_at = _encode(resource, resource_type, resource_id)
+    if strip_foreign_names(surveyed.named, patient_id or SHARED, contained_people(resource)):
+        encoded = None
+    body, stamp_at = _encode(resource, encoded)
     return Prepared(
         type=resource_type,
         id=resource_id,
@@ -101,7 +106,7 @@ def prepare_resource(resource: dict[str, Any], surveyed: Survey | None = None) -
         stamp_at=stamp_at,
         content_hash=hashlib.blake2b(body, digest_size=16).digest(),
         index=_index(resource),
-        labels=labels.labels(resource_type, surveyed.codings),
+        labels=labels.labels(resource, surveyed.codings),
         medication=labels.medication(resource),
     )
 
@@ -135,15 +140,21 @@ def _require_utf8(raw: bytes) -> None:
         raise Rejected("utf-8", "Encode the file in UTF-8.") from None
 
 
-def require_unique_keys(raw: bytes, count: int) -> None:
-    """Refuse a text in which an object has a key twice; `count` is how many keys the parser found.
+def require_unique_keys(raw: bytes, parsed: dict[str, Any]) -> bytes:
+    """Refuse a text in which an object has a key twice; `parsed` is what was made of it. Returns that, encoded.
 
     Parsers keep the last of two equal keys, another reader the first: nobody shall see something else than we
-    indexed. Counting is quick and nearly always settles it; what it cannot settle is looked at exactly.
+    indexed. What comes out as it went in has lost no key, nor has what has as many; the rest is looked at exactly.
     """
-    if raw.count(b'":') == count and not any(space in raw for space in _SPACE_AFTER_QUOTE):
-        return
-    json.loads(raw, object_pairs_hook=_unique)
+    encoded = _encoder.encode(parsed)
+    if encoded != raw and (_is_written_otherwise(raw) or encoded.count(_KEY_END) != raw.count(_KEY_END)):
+        json.loads(raw, object_pairs_hook=_unique)
+    return encoded
+
+
+def _is_written_otherwise(raw: bytes) -> bool:
+    """Whether the ends of keys may be written as they would not be here, or stand for something else."""
+    return b"\\u" in raw or any(space in raw for space in _SPACE_AFTER_QUOTE)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
@@ -178,11 +189,17 @@ def _whose(resource: dict[str, Any]) -> tuple[str | None, list[tuple[str, str]]]
         return None, targets
 
 
-def _encode(resource: dict[str, Any], resource_type: str, resource_id: str) -> tuple[bytes, int]:
-    meta = {name: value for name, value in resource.get("meta", {}).items() if name not in {"versionId", "lastUpdated"}}
-    first = {"resourceType": resource_type, "id": resource_id, "meta": meta}
+def _encode(resource: dict[str, Any], encoded: bytes | None) -> tuple[bytes, int]:
+    """The body, its identity and `meta` first and without a version, and where the version is written in."""
+    came = {name: resource[name] for name in _FIRST if name in resource}
+    identity = {name: value for name, value in came.items() if name != "meta"}
+    meta = {name: value for name, value in came.get("meta", {}).items() if name not in _STAMPED}
+    stamp_at = len(_encoder.encode(identity)) + len(',"meta":{') - 1
+    first = identity | {"meta": meta}
+    if encoded is not None and list(islice(resource, len(came))) == list(came):
+        # Nearly all come in this order: only what changes is written anew.
+        return _encoder.encode(first)[:-1] + encoded[len(_encoder.encode(came)) - 1 :], stamp_at
     rest = {name: value for name, value in resource.items() if name not in first}
-    stamp_at = len(_encoder.encode({"resourceType": resource_type, "id": resource_id})) + len(',"meta":{') - 1
     return _encoder.encode(first | rest), stamp_at
 
 

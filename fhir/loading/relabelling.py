@@ -3,27 +3,37 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import ColumnElement, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from consent.policy import Access
 from fhir.compartment import TYPES
 from fhir.loading import labels
 from fhir.loading.preparation import parse
 from fhir.loading.survey import survey
-from fhir.models import StoredResource, StoredVersion
+from fhir.models import StoredResource, StoredVersion, delimited
+from fhir.search.clauses import Dialect
+from fhir.storage import granting
 from fhir.storage.bodies import bodies_of
+from fhir.storage.statements import dialect_of
 from service import audit
 
 _AT_ONCE = 1_000
 _PRESCRIPTIONS = ("MedicationRequest", "MedicationDispense")
+_FEW = 50
+"""Medications whose prescriptions the database finds itself; for more of them every prescription is looked at."""
 _Table = type[StoredResource] | type[StoredVersion]
 
 
-def relabel(sessions: sessionmaker[Session], progress: Callable[[int], None]) -> tuple[int, int]:
+def relabel(
+    sessions: sessionmaker[Session], *, access: Access, progress: Callable[[int], None]
+) -> tuple[int, int]:  # fmt: skip
     """Label everything that another version of the tables labelled, older versions too; how many, and how many anew.
 
     In small transactions: it can be stopped and goes on with what is left. `progress` is told how many were looked at.
+    Raises Forbidden unless the access reaches every record.
     """
+    granting.require_every_record(access, "u")
     looked_at = changed = 0
     for table in (StoredResource, StoredVersion):
         # Prescriptions follow their Medications.
@@ -33,17 +43,19 @@ def relabel(sessions: sessionmaker[Session], progress: Callable[[int], None]) ->
                 progress(some)
     with sessions.begin() as session:
         detail = {"tables": labels.VERSION, "changed": changed}
-        audit.record(session, "fhir:resource:relabel", count=looked_at, detail=detail)
+        audit.record(session, "fhir:resource:relabel", count=looked_at, detail=detail, reason=access.reason)
     return looked_at, changed
 
 
-def follow_medications(session: Session, medications: Collection[str]) -> None:
-    """Label the prescriptions that refer to these Medications, in the caller's transaction."""
+def follow_medications(session: Session, access: Access, medications: Collection[str]) -> None:
+    """Label the prescriptions that refer to these Medications, in the caller's transaction; raises Forbidden."""
+    granting.require_every_record(access, "u")
     if not medications:
         return
     wanted = {f"Medication/{one}" for one in medications}
+    narrowed = _naming(session, wanted) if len(wanted) <= _FEW else ()
     for resource_type in _PRESCRIPTIONS:
-        for rows in _with_references(session, resource_type):
+        for rows in _prescriptions(session, resource_type, narrowed):
             named = [row for row in rows if any(ref.partition("=")[2] in wanted for ref in row.refs)]
             _label(session, StoredResource, named)
 
@@ -68,10 +80,21 @@ def _relabel_type(
         yield found
 
 
-def _with_references(session: Session, resource_type: str) -> Iterator[Sequence[StoredResource]]:
+def _naming(session: Session, references: Collection[str]) -> tuple[ColumnElement[bool]]:
+    words = [f"medication={one}" for one in sorted(references)]
+    if dialect_of(session) is Dialect.POSTGRESQL:
+        return (StoredResource.refs.op("&&", is_comparison=True)(words),)
+    return (or_(*(func.instr(StoredResource.refs, delimited([word])) > 0 for word in words)),)
+
+
+def _prescriptions(
+    session: Session, resource_type: str, narrowed: Sequence[ColumnElement[bool]]
+) -> Iterator[Sequence[StoredResource]]:
     last = ""
     while True:
-        following = select(StoredResource).where(StoredResource.type == resource_type, StoredResource.id > last)
+        following = select(StoredResource).where(
+            StoredResource.type == resource_type, StoredResource.id > last, *narrowed
+        )
         rows = session.scalars(following.order_by(StoredResource.id).limit(_AT_ONCE)).all()
         if not rows:
             return
@@ -89,7 +112,7 @@ def _label(session: Session, table: _Table, rows: Sequence[StoredResource | Stor
     for row in rows:
         meant = frozenset(row.labels)
         if id(row) in found:
-            meant = labels.labels(row.type, survey(found[id(row)]).codings)
+            meant = labels.labels(found[id(row)], survey(found[id(row)]).codings)
             medication = named[id(row)]
             meant = labels.with_medication(meant, known.get(medication)) if medication else meant
         changed += meant != frozenset(row.labels)

@@ -5,7 +5,9 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from threading import Thread
 
@@ -23,10 +25,16 @@ _lines_in = msgspec.msgpack.Decoder(list[Line])
 _outcomes_in = msgspec.msgpack.Decoder(list[Outcome])
 
 
-def look_for_cycles_rarely() -> None:
-    """Tell the interpreter that what is made from here on dies by itself: looking for cycles costs a load a quarter."""
-    gc.freeze()
-    gc.set_threshold(500_000, 10, 100)
+@contextmanager
+def looking_for_cycles_rarely() -> Iterator[None]:
+    """What is made meanwhile dies by itself: looking for cycles among it costs a load a quarter."""
+    before = gc.get_threshold()
+    _look_for_cycles_rarely()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def count_for(size: int) -> int:
@@ -40,7 +48,7 @@ def examined(pieces: Iterable[tuple[Path, Piece]], checks: Checks, workers: int)
         for path, piece in pieces:
             yield path, piece, examine(piece.lines, checks)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker) as pool:
+    with ProcessPoolExecutor(workers, _context(), initializer=_begin_worker) as pool:
         underway: deque[tuple[Path, Piece, Future[bytes]]] = deque()
         for path, piece in pieces:
             underway.append((path, piece, pool.submit(_examine, _lines_out.encode(piece.lines), checks)))
@@ -48,6 +56,13 @@ def examined(pieces: Iterable[tuple[Path, Piece]], checks: Checks, workers: int)
                 yield _wait(*underway.popleft())
         while underway:
             yield _wait(*underway.popleft())
+
+
+def _context() -> ForkServerContext:
+    """Workers are forked from a process that has imported what they need and nothing else: no connection, no thread."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([examine.__module__])
+    return context
 
 
 def _wait(path: Path, piece: Piece, future: "Future[bytes]") -> Examined:
@@ -60,8 +75,13 @@ def _examine(lines: bytes, checks: Checks) -> bytes:
 
 
 def _begin_worker() -> None:
-    look_for_cycles_rarely()
+    _look_for_cycles_rarely()
     _end_with_parent()
+
+
+def _look_for_cycles_rarely() -> None:
+    gc.freeze()
+    gc.set_threshold(500_000, 10, 100)
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,6 @@
 """What is written for a merged patient goes to the survivor: a source that knows of no merge undoes none."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import select
@@ -86,5 +85,5 @@ def _names(reference: str, patient_id: str) -> bool:
 
 def _become(one: Prepared, resource: dict[str, Any]) -> None:
     made = prepare_resource(resource)
-    for field in fields(Prepared):
-        setattr(one, field.name, getattr(made, field.name))
+    for name in Prepared.__struct_fields__:
+        setattr(one, name, getattr(made, name))

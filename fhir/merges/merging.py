@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from consent import grants, representative_requests, representatives
 from consent.models import EndedBy, Grant, RepresentativeLink
+from consent.policy import Access
 from consent.request_models import RepresentativeRequest
 from fhir.bulk.models import ProviderAccessOptOut
 from fhir.loading.preparation import parse, prepare_resource
 from fhir.merges.following import chain, renamed, replaced
 from fhir.merges.tables import MemberMerge, MergedResource
 from fhir.models import StoredResource
-from fhir.storage import writing
+from fhir.storage import granting, writing
 from fhir.storage.bodies import bodies_of
 from service import audit
 from service.accounts.models import Account
@@ -69,8 +70,11 @@ class Moved:
     account: bool = False
 
 
-def merge(session: Session, merged: Member, survivor: Member, *, reason: str, move_account: bool = False) -> Moved:
-    """Make one member's record part of another's, in the caller's transaction; raises MergeRefused."""
+def merge(
+    session: Session, access: Access, merged: Member, survivor: Member, *, reason: str, move_account: bool = False
+) -> Moved:
+    """Make one member's record part of another's, in the caller's transaction; raises MergeRefused and Forbidden."""
+    granting.require_every_record(access, "u")
     _require_mergeable(merged, survivor)
     writing.lock(session)
     account = _move_account(session, merged, survivor) if move_account else None
@@ -90,8 +94,9 @@ def merge(session: Session, merged: Member, survivor: Member, *, reason: str, mo
     return moved
 
 
-def unmerge(session: Session, merged: Member, *, reason: str) -> Moved:
-    """Give back what came from the merged record, in the caller's transaction; raises NotMerged."""
+def unmerge(session: Session, access: Access, merged: Member, *, reason: str) -> Moved:
+    """Give back what came from the merged record, in the caller's transaction; raises NotMerged and Forbidden."""
+    granting.require_every_record(access, "u")
     standing = (MemberMerge.merged_patient_id == merged.patient_id, MemberMerge.undone_at.is_(None))
     found = session.scalar(select(MemberMerge).where(*standing))
     survivor = session.get(Member, merged.merged_into_id) if merged.merged_into_id else None

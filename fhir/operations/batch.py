@@ -13,6 +13,7 @@ import orjson
 from flask import Response, current_app, g
 from werkzeug.test import EnvironBuilder
 
+from fhir.answers.bundles import LARGEST, AnswerTooLong
 from fhir.interactions import EVERY_ADDRESS
 from fhir.outcomes import BadRequest, FhirProblem, Issue, NotSupported, TooCostly, outcome
 from fhir.storage.projections import instant_text
@@ -21,8 +22,6 @@ from service.db import microseconds, new_id
 
 MOST = 30
 """Entries of one batch."""
-_LARGEST = 32 * 1024 * 1024
-"""Bytes of an answer after which no further entry is answered."""
 _READING = frozenset({"read", "vread", "history-instance", "search-type", "capabilities", "operation"})
 _ENDPOINTS = frozenset(
     f"fhir.{address.endpoint}"
@@ -76,8 +75,8 @@ def _entries(bundle: dict[str, Any] | None) -> list[Any]:
 def _answers(entries: list[Any]) -> Iterator[bytes]:
     size = 0
     for number, entry in enumerate(entries):
-        if size > _LARGEST:
-            yield _refusal(TooCostly("The answer grew too long: ask for the rest in another batch."))
+        if size > LARGEST:
+            yield _refusal(AnswerTooLong())
             continue
         told = _answered(entry, number)
         size += len(told)

@@ -8,10 +8,10 @@ import orjson
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
+from fhir.answers.bundles import LARGEST, AnswerTooLong
 from fhir.compartment import ID, TYPES
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import encode, parse, require_unique_keys
-from fhir.loading.survey import survey
 from fhir.outcomes import BadRequest, FhirProblem, Issue, MethodNotAllowed, NotFound, NotSupported, outcome
 from fhir.plan import deeds
 from fhir.plan.deeds import Done, Wanted
@@ -26,15 +26,31 @@ _INTERACTIONS = {"GET": "read", "POST": "create", "PUT": "update", "DELETE": "de
 
 def answer(session: Session, access: Access, raw: bytes, *, base: str, strict: bool) -> bytes:
     """The batch-response; what fails undoes nothing of the others. Raises FhirProblem where the Bundle is none."""
-    entries = [_entry(session, access, one, base, strict) for one in _requests(raw)]
+    entries = _answers(session, access, _requests(raw), base, strict)
     body = {"resourceType": "Bundle", "type": "batch-response"} | ({"entry": entries} if entries else {})
     return orjson.dumps(body)
+
+
+def _answers(
+    session: Session, access: Access, requests: list[Any], base: str, strict: bool
+) -> list[orjson.Fragment]:  # fmt: skip
+    """Each entry's answer as JSON. What is too long already takes no more reads; every write is done all the same."""
+    told: list[orjson.Fragment] = []
+    size = 0
+    for one in requests:
+        if size > LARGEST and _request(one).get("method") == "GET":
+            answered = orjson.dumps({"response": dict(_refused(AnswerTooLong()))})
+        else:
+            answered = orjson.dumps(_entry(session, access, one, base, strict))
+        size += len(answered)
+        told.append(orjson.Fragment(answered))
+    return told
 
 
 def _requests(raw: bytes) -> list[Any]:
     try:
         bundle = parse(raw)
-        require_unique_keys(raw, survey(bundle).keys)
+        require_unique_keys(raw, bundle)
     except Rejected as problem:
         raise BadRequest(f"{problem.rule}: {problem.hint}") from None
     if bundle.get("resourceType") != "Bundle":
@@ -48,8 +64,7 @@ def _requests(raw: bytes) -> list[Any]:
 
 
 def _entry(session: Session, access: Access, entry: object, base: str, strict: bool) -> dict[str, Any]:
-    request = entry.get("request") if isinstance(entry, dict) else None
-    request = request if isinstance(request, dict) else {}
+    request = _request(entry)
     method, url = str(request.get("method", "")), str(request.get("url", "")).removeprefix(f"{base}/")
     try:
         # Each by itself: what one left half done goes with it.
@@ -60,6 +75,11 @@ def _entry(session: Session, access: Access, entry: object, base: str, strict: b
         bodies_of(session).forget_newest()
         deeds.record_refusal(session, access, _INTERACTIONS.get(method, "batch"), url, problem.status)
         return {"response": dict(_refused(problem))}
+
+
+def _request(entry: object) -> dict[str, Any]:
+    request = entry.get("request") if isinstance(entry, dict) else None
+    return request if isinstance(request, dict) else {}
 
 
 def _do(

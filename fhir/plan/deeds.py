@@ -12,7 +12,7 @@ from fhir.compartment import TYPES
 from fhir.loading import freshness, money, profiles
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed
-from fhir.outcomes import BadRequest, Conflict, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
+from fhir.outcomes import BadRequest, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
 from fhir.search.query import Search
 from fhir.storage.results import Resource
@@ -84,8 +84,6 @@ def update(
 
 def delete(session: Session, access: Access, resource_type: str, resource_id: str, wanted: Wanted) -> Done:
     """No resource under that id from now on; what never was there is gone too. Raises FhirProblem."""
-    if resource_type == "Patient" and store.has_records(session, access, resource_id):
-        raise Conflict("The patient has records: delete or move those first, or merge the members.")
     try:
         store.delete(session, access, resource_type, resource_id, if_match=_version(wanted.if_match))
     except NotFound:
@@ -107,12 +105,13 @@ def record_read(session: Session, access: Access, interaction: str, found: Resou
 
 
 def record_refusal(session: Session, access: Access, interaction: str, name: str, status: int) -> None:
-    """One row for a refusal of a known program."""
+    """One row for a refusal of a known caller."""
     resource_type = name.partition("/")[0]
     detail = {"interaction": interaction, "status": status, "asked_for": [name[:200]]}
     audit.record(
         session, f"fhir:{resource_type if resource_type in TYPES else 'Bundle'}:{interaction}",
-        outcome=audit.Outcome.REFUSED, client_id=access.client_id, detail=detail, reason=access.reason,
+        outcome=audit.Outcome.REFUSED, account_id=access.account_id, member_id=access.member_id,
+        client_id=access.client_id, grant_id=access.grant_id, detail=detail, reason=access.reason,
     )  # fmt: skip
 
 

@@ -5,11 +5,12 @@ its year, month or day; an open Period is bounded by `DAWN` and `DUSK`.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from service.clock import now
 from service.db import microseconds
@@ -27,8 +28,7 @@ class BadDate(ValueError):
     """Not a FHIR date, dateTime or instant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, array_like=True):
     """From `start` up to, not including, `end`."""
 
     start: int

@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from fhir.compartment import literal
@@ -27,17 +27,16 @@ _STEP = re.compile(r"(\w+)(?:\[([^\]]+)\])?(?:\.|$)", re.ASCII)
 _Step = tuple[str, str | None]
 
 
-@dataclass(slots=True)
-class IndexRow:
+class IndexRow(msgspec.Struct, array_like=True):
     """The index columns of one resource. `dates` are hulls, `spans` the single spans of those that repeat.
 
     `provider_id` is the Organization that billed a claim; None for every other resource and biller. `claim_number` is
     the value of a claim's first identifier.
     """
 
-    dates: dict[Column, Span] = field(default_factory=dict)
-    spans: dict[Column, str] = field(default_factory=dict)
-    words: dict[Column, tuple[str, ...]] = field(default_factory=dict)
+    dates: dict[Column, Span] = {}
+    spans: dict[Column, str] = {}
+    words: dict[Column, tuple[str, ...]] = {}
     texts: str = ""
     sort_date: int = NO_DATE
     provider_id: str | None = None
@@ -52,7 +51,9 @@ def index(resource: Mapping[str, Any]) -> IndexRow:
     for extractor in _extractors(resource["resourceType"]):
         found: list[Any] = []
         for path in extractor.paths:
-            _walk(resource, path, 0, found)
+            # Most elements that can be searched by are absent.
+            if path[0][0] in resource:
+                _walk(resource, path, 0, found)
         if not found:
             continue
         if extractor.kind is Kind.DATE:
@@ -87,14 +88,14 @@ def token(system: str | None, code: str) -> str:
 
 
 class _Extractor(NamedTuple):
-    """How one parameter is indexed. `marked` leads what a modifier finds by, which `marks` reads from an object."""
+    """How one parameter is indexed. `marked` leads what a modifier finds by, which the element `marking` holds."""
 
     kind: Kind
     column: Column
     paths: tuple[tuple[_Step, ...], ...]
     lead: str
     marked: str
-    marks: Callable[[dict[str, Any]], Iterator[str]] | None
+    marking: str | None
 
 
 @lru_cache(maxsize=64)
@@ -107,10 +108,10 @@ def _extractors(resource_type: str) -> tuple[_Extractor, ...]:
 
 
 def _extractor(parameter: Parameter) -> _Extractor:
-    modifier, marks = _MARKS.get(parameter.column, ("exact", None))
+    modifier, marking = _MARKED.get(parameter.column, ("exact", None))
     return _Extractor(
         parameter.kind, parameter.column, tuple(_steps(path) for path in _alternatives(parameter.path)),
-        parameters.stored_name(parameter), parameters.marked_name(parameter, modifier), marks,
+        parameters.stored_name(parameter), parameters.marked_name(parameter, modifier), marking,
     )  # fmt: skip
 
 
@@ -125,6 +126,9 @@ def _steps(path: str) -> tuple[_Step, ...]:
 def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None:
     while True:
         if type(node) is list:
+            if at == len(path):
+                found += node
+                return
             for item in node:
                 _walk(item, path, at, found)
             return
@@ -150,31 +154,27 @@ def _texts(extractor: _Extractor, found: list[Any]) -> Iterator[str]:
 
 
 def _index_words(words: dict[Column, dict[str, None]], extractor: _Extractor, found: list[Any]) -> None:
-    lead, read, marks = extractor.lead, _READERS[extractor.kind], extractor.marks
+    lead, read, marking = extractor.lead, _READERS[extractor.kind], extractor.marking
     values = words.setdefault(extractor.column, {})
     number = len(values)
     for one in found:
         for word in read(one):
             values[lead + word] = None
-        if marks is not None and type(one) is dict:
-            for word in marks(one):
+        if marking is not None and type(one) is dict and marking in one:
+            for word in _MARKS[marking](one):
                 words.setdefault(Column.TOKENS, {})[extractor.marked + word] = None
     if len(values) == number:
         # What has no code or literal reference is nevertheless not missing.
         values[lead] = None
 
 
-def _logical(reference: dict[str, Any]) -> Iterator[str]:
+def _logical(reference: dict[str, Any]) -> Iterable[str]:
     """What `:identifier` finds a reference by."""
-    return _tokens(reference["identifier"]) if "identifier" in reference else _NONE
+    return _tokens(reference["identifier"])
 
 
 def _typed(identifier: dict[str, Any]) -> Iterator[str]:
     """What `:of-type` finds an identifier by."""
-    return _typed_words(identifier) if "type" in identifier else _NONE
-
-
-def _typed_words(identifier: dict[str, Any]) -> Iterator[str]:
     kind, value = identifier["type"], identifier.get("value")
     if isinstance(kind, dict) and isinstance(value, str):
         for coding in (one for one in kind.get("coding") or () if isinstance(one, dict)):
@@ -210,32 +210,25 @@ def _claim_number(resource: Mapping[str, Any], row: IndexRow) -> str | None:
     return next(iter(row.words.get(Column.IDENTIFIER, ())), None) or None
 
 
-def _tokens(value: Any) -> Iterator[str]:
-    if isinstance(value, bool):
-        yield "true" if value else "false"
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        if "coding" in value or "text" in value:
-            for coding in value.get("coding") or ():
-                yield from _tokens(coding)
-            return
+def _tokens(value: Any) -> Iterable[str]:
+    if type(value) is dict:
+        if "coding" in value:
+            # Nearly always one.
+            return [word for coding in value["coding"] or () for word in _tokens(coding)]
         code = value.get("code", value.get("value"))
-        if isinstance(code, str):
-            yield code
-            yield token(value.get("system"), code)
+        return (code, token(value.get("system"), code)) if type(code) is str and "text" not in value else _NONE
+    if type(value) is str:
+        return (value,)
+    return ("true" if value else "false",) if type(value) is bool else _NONE
 
 
-def _references(value: Any) -> Iterator[str]:
-    target = literal(value.get("reference")) if isinstance(value, dict) else None
-    if target:
-        yield f"{target[0]}/{target[1]}"
+def _references(value: Any) -> Iterable[str]:
+    target = literal(value.get("reference")) if type(value) is dict else None
+    return ("/".join(target),) if target else _NONE
 
 
-def _uris(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-        yield value.partition("|")[0]
+def _uris(value: Any) -> Iterable[str]:
+    return (value, value.partition("|")[0]) if type(value) is str else _NONE
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -247,15 +240,17 @@ def _strings(value: Any) -> Iterator[str]:
             yield from (one for one in (below if isinstance(below, list) else [below]) if isinstance(one, str))
 
 
-_READERS: Mapping[Kind, Callable[[Any], Iterator[str]]] = {
+_READERS: Mapping[Kind, Callable[[Any], Iterable[str]]] = {
     Kind.TOKEN: _tokens,
     Kind.CODE: _tokens,
     Kind.REFERENCE: _references,
     Kind.URI: _uris,
     Kind.CANONICAL: _uris,
 }
-_NONE: Iterator[str] = iter(())
-_MARKS: Mapping[Column, tuple[str, Callable[[dict[str, Any]], Iterator[str]]]] = {
-    Column.REFS: ("identifier", _logical),
-    Column.IDENTIFIER: ("of-type", _typed),
+_NONE: tuple[str, ...] = ()
+_MARKED: Mapping[Column, tuple[str, str]] = {
+    Column.REFS: ("identifier", "identifier"),
+    Column.IDENTIFIER: ("of-type", "type"),
 }
+"""The modifier that finds by more than a column's own values, and the element that it finds by."""
+_MARKS: Mapping[str, Callable[[dict[str, Any]], Iterable[str]]] = {"identifier": _logical, "type": _typed}

@@ -5,7 +5,7 @@ it keeps for as long as the engine lives.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import zstandard
@@ -13,11 +13,13 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from fhir.models import BodyDictionary
+from fhir.storage.results import Resource
+from fhir.storage.statements import Row
 
 DICTIONARY_SIZE = 64 * 1024
 FEWEST_SAMPLES = 100
 _MOST_SAMPLES = 2_000
-_SAMPLE_BYTES = 8 * 1024 * 1024
+_SAMPLE_BYTES = 4 * 1024 * 1024
 _LEVEL = 3
 _NO_DICTIONARY = 0
 
@@ -74,6 +76,18 @@ def bodies_of(session: Session) -> Bodies:
     if found is None:
         found = held[engine] = Bodies()
     return found
+
+
+def resources_of(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
+    """Stored versions as they are given out, with their bodies; a deleted one has none."""
+    unpack = bodies_of(session).unpack
+    return tuple([
+        Resource(
+            row.type, row.id, row.version, row.last_updated,
+            b"" if row.deleted else unpack(session, row.dictionary_id, row.body), row.deleted,
+        )
+        for row in rows
+    ])  # fmt: skip
 
 
 def _train(session: Session, resource_type: str, bodies: Sequence[bytes]) -> int:

@@ -1,7 +1,7 @@
 """Rows as PostgreSQL takes them by binary COPY, packed by hand: the driver packs arrays in Python, a call a word."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
 from typing import Any
 
@@ -19,7 +19,10 @@ _EMPTY_ARRAY = _length(12) + Struct("!iiI").pack(0, 0, _TEXT_OID)
 
 
 def blocks(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """The stream of a COPY of these rows, whose columns have these types; some rows at a time."""
+    """The stream of a COPY of these rows, whose columns have these types; some rows at a time.
+
+    `text repeated` and `text[] repeated` are columns that hold few values in many rows.
+    """
     packers = [_PACKERS[kind] for kind in types]
     start = _count(len(packers))
     yield HEAD
@@ -42,23 +45,22 @@ def _text(value: str) -> bytes:
     return _length(len(raw)) + raw
 
 
-# Most words stand in many rows: types, systems, references to the same patient.
-_word = lru_cache(maxsize=65_536)(_text)
-
-
 def _words(values: Sequence[str]) -> bytes:
     if not values:
         return _EMPTY_ARRAY
-    packed = b"".join([_word(value) for value in values])
+    raws = [value.encode() for value in values]
+    packed = b"".join([piece for raw in raws for piece in (_length(len(raw)), raw)])
     # One dimension, no nulls, elements of type text, counted from 1.
     return _length(20 + len(packed)) + _array(1, 0, _TEXT_OID, len(values), 1) + packed
 
 
 _PACKERS: Mapping[str, Callable[[Any], bytes]] = {
     "text": _text,
+    "text repeated": lru_cache(maxsize=16_384)(_text),
     "text[]": _words,
+    "text[] repeated": lru_cache(maxsize=16_384)(_words),
     "bytea": _bytes,
-    "int4": lambda value: _int4(4, value),
-    "int8": lambda value: _int8(8, value),
+    "int4": partial(_int4, 4),
+    "int8": partial(_int8, 8),
     "bool": lambda value: b"\0\0\0\1\1" if value else b"\0\0\0\1\0",
 }

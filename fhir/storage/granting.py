@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from consent.scopes import Restriction
+from fhir.outcomes import Forbidden
 from fhir.search import clauses
 from fhir.search import query as searching
 from fhir.search.clauses import Clause, Dialect
@@ -50,3 +51,10 @@ def require_write(access: Access, resource_type: str, letter: str) -> None:
     """Raise InsufficientScope unless the whole type may be written."""
     if () not in access.scopes.restrictions(resource_type, letter):
         raise InsufficientScope(f"system/{resource_type}.{letter}")
+
+
+def require_every_record(access: Access, *letters: str) -> None:
+    """Raise Forbidden unless the access reaches all of every member's record, and may write it so (c, u, d)."""
+    is_whole = access.patient_ids is None and not access.excluded_labels
+    if not is_whole or not all(() in access.scopes.restrictions("Patient", letter) for letter in letters):
+        raise Forbidden

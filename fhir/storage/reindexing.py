@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir.models import StoredResource
-from fhir.outcomes import Forbidden
 from fhir.search.declared import ARRAYS, DATES, Column
 from fhir.search.index import IndexRow, index
+from fhir.storage import granting
 from fhir.storage.bodies import bodies_of
 from service import audit
 from service.db import make_sessions
@@ -42,8 +42,7 @@ def reindex(
     engine: Engine, *, access: Access, progress: Callable[[Reindexed], None] = lambda _so_far: None
 ) -> Reindexed:
     """Bring the index of every current resource up to what is declared; raises Forbidden."""
-    if access.patient_ids is not None or not access.permits("Patient", "u"):
-        raise Forbidden
+    granting.require_every_record(access, "u")
     sessions, done, last = make_sessions(engine), Reindexed(), ("", "")
     with sessions() as session:
         done.total = session.scalar(select(func.count()).where(StoredResource.deleted.is_(False))) or 0

@@ -4,12 +4,13 @@ PostgreSQL takes them by binary COPY, SQLite by executemany; both inside the cal
 a time (SQLite locks itself, PostgreSQL by an advisory lock), so that versions never clash.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import TextualSelect, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from fhir.compartment import SHARED, SHARED_TYPES
@@ -26,22 +27,40 @@ from service.clock import now
 from service.db import microseconds
 
 _LOADER_LOCK = 7_340_051
-_NOBODY = "~"
+_ROWS_BELIEVED = text("SELECT reltuples FROM pg_class WHERE oid = 'resource'::regclass")
+_FEW_ROWS = 1_000
+NOBODY = "~"
 """Not a legal FHIR id: versions of a resource that was moved to another patient belong to nobody."""
 _CHUNK = 500
 _COLUMNS: Mapping[str, str] = {
-    "type": "text", "id": "text", "patient_id": "text", "provider_id": "text", "version": "int4",
-    "last_updated": "int8", "deleted": "bool",
+    "type": "text repeated", "id": "text", "patient_id": "text repeated", "provider_id": "text repeated",
+    "version": "int4", "last_updated": "int8", "deleted": "bool",
     "content_hash": "bytea", "dictionary_id": "int4", "body": "bytea", "sort_date": "int8",
     "date1_start": "int8", "date1_end": "int8", "date2_start": "int8", "date2_end": "int8",
     "date3_start": "int8", "date3_end": "int8", "date4_start": "int8", "date4_end": "int8",
-    "date1_spans": "text", "date2_spans": "text", "status": "text[]", "category": "text[]", "code": "text[]",
-    "identifier": "text[]", "tokens": "text[]", "refs": "text[]", "texts": "text", "labels": "text[]",
-    "claim_number": "text", "labelled_by": "text",
+    "date1_spans": "text", "date2_spans": "text", "status": "text[] repeated", "category": "text[] repeated",
+    "code": "text[] repeated", "identifier": "text[]", "tokens": "text[]", "refs": "text[]", "texts": "text",
+    "labels": "text[] repeated", "claim_number": "text", "labelled_by": "text repeated",
 }  # fmt: skip
 _WORDS = (Column.STATUS, Column.CATEGORY, Column.CODE, Column.IDENTIFIER, Column.TOKENS, Column.REFS)
 _COPY = "COPY resource ({columns}) FROM STDIN (FORMAT BINARY)"
 _INSERT = "INSERT INTO resource ({columns}) VALUES ({marks})"
+_STANDING_COLUMNS = (
+    StoredResource.id, StoredResource.version, StoredResource.content_hash, StoredResource.deleted,
+    StoredResource.patient_id, StoredResource.labels, StoredResource.provider_id,
+)  # fmt: skip
+_STANDING: Mapping[Dialect, TextualSelect] = {
+    # Each looked up by itself: = ANY() was read through all ids of the type.
+    Dialect.POSTGRESQL: text(
+        "SELECT standing.id, version, content_hash, deleted, patient_id, labels, provider_id "
+        "FROM unnest(CAST(:ids AS text[])) AS wanted (id) CROSS JOIN LATERAL "
+        "(SELECT * FROM resource WHERE type = :type AND id = wanted.id OFFSET 0) AS standing"
+    ).columns(*_STANDING_COLUMNS),
+    Dialect.SQLITE: text(
+        "SELECT id, version, content_hash, deleted, patient_id, labels, provider_id FROM resource "
+        "WHERE type = :type AND id IN (SELECT value FROM json_each(:ids))"
+    ).columns(*_STANDING_COLUMNS),
+}
 _SAME_COLUMNS = [column.name for column in StoredVersion.__table__.columns]
 
 Key = tuple[str, str]
@@ -76,6 +95,7 @@ class Written:
 def write(session: Session, batch: Sequence[Prepared]) -> Written:
     """Store the batch (no key twice) in the caller's transaction."""
     lock(session)
+    _keep_to_indexes(session)
     placed, unplaced = _place(session, batch)
     following.follow(session, placed)
     _label_by_medication(session, placed)
@@ -91,9 +111,19 @@ def write(session: Session, batch: Sequence[Prepared]) -> Written:
     return Written(len(fresh), len(changed), unchanged, tuple(unplaced), medications)
 
 
+def tell_planner(session: Session) -> None:
+    """Let PostgreSQL's planner know of the rows written so far, where it believes that there are hardly any.
+
+    It gathers statistics by itself once a minute at most; until then a table that was empty is read by whatever index.
+    """
+    if dialect_of(session) is Dialect.POSTGRESQL and session.scalar(_ROWS_BELIEVED) < _FEW_ROWS:
+        session.execute(text("ANALYZE resource"))
+
+
 def bury_all(session: Session, keys: Iterable[Key]) -> int:
     """Delete what stands of these; how many did."""
     lock(session)
+    _keep_to_indexes(session)
     standing = {key: found for key, found in find_standing(session, keys).items() if not found.deleted}
     for key, found in standing.items():
         bury(session, key, found)
@@ -119,6 +149,15 @@ def bury(session: Session, key: Key, standing: Standing) -> None:
     )
 
 
+def withdraw(session: Session, keys: Iterable[Key]) -> None:
+    """Delete what stands of these, and take every version there was out of every sight."""
+    keys = list(keys)
+    bury_all(session, keys)
+    for resource_type, ids in _by_type(keys).items():
+        for start in range(0, len(ids), _CHUNK):
+            _hide_versions(session, resource_type, ids[start : start + _CHUNK])
+
+
 def has_records(session: Session, patient_id: str) -> bool:
     """Whether anything that is not deleted is kept of a patient, but the Patient itself."""
     stored = StoredResource
@@ -128,22 +167,15 @@ def has_records(session: Session, patient_id: str) -> bool:
 
 def find_standing(session: Session, keys: Iterable[Key]) -> dict[Key, Standing]:
     """What is stored under these keys."""
-    stored = StoredResource
-    columns = (
-        stored.id, stored.version, stored.content_hash, stored.deleted, stored.patient_id, stored.labels,
-        stored.provider_id,
-    )  # fmt: skip
+    dialect = dialect_of(session)
     found: dict[Key, Standing] = {}
     for resource_type, ids in _by_type(keys).items():
-        for start in range(0, len(ids), _CHUNK):
-            rows = session.execute(
-                select(*columns).where(stored.type == resource_type, stored.id.in_(ids[start : start + _CHUNK]))
+        named = ids if dialect is Dialect.POSTGRESQL else json.dumps(ids)
+        for row in session.execute(_STANDING[dialect], {"type": resource_type, "ids": named}):
+            resource_id, version, content_hash, deleted, patient_id, labelled, provider_id = row
+            found[resource_type, resource_id] = Standing(
+                version, bytes(content_hash), deleted, patient_id, frozenset(labelled), provider_id
             )
-            for resource_id, version, content_hash, deleted, patient_id, labelled, provider_id in rows:
-                standing = Standing(
-                    version, bytes(content_hash), deleted, patient_id, frozenset(labelled), provider_id
-                )  # fmt: skip
-                found[resource_type, resource_id] = standing
     return found
 
 
@@ -157,11 +189,15 @@ def retire(session: Session, moved: Mapping[Key, bool]) -> None:
             session.execute(insert(StoredVersion).from_select(_SAME_COLUMNS, copied))
             session.execute(delete(StoredResource).where(*current))
             if strangers := [one for one in some if moved[resource_type, one]]:
-                session.execute(
-                    update(StoredVersion)
-                    .where(StoredVersion.type == resource_type, StoredVersion.id.in_(strangers))
-                    .values(patient_id=_NOBODY)
-                )
+                _hide_versions(session, resource_type, strangers)
+
+
+def _hide_versions(session: Session, resource_type: str, ids: Sequence[str]) -> None:
+    session.execute(
+        update(StoredVersion)
+        .where(StoredVersion.type == resource_type, StoredVersion.id.in_(ids))
+        .values(patient_id=NOBODY)
+    )
 
 
 def _left_its_provider(one: Prepared, standing: Standing) -> bool:
@@ -184,6 +220,15 @@ def lock(session: Session) -> None:
     """Let nobody else write resources until this transaction ends."""
     if dialect_of(session) is Dialect.POSTGRESQL:
         session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOADER_LOCK})
+
+
+def _keep_to_indexes(session: Session) -> None:
+    """Have rows looked up by key until this transaction ends, whatever the planner believes.
+
+    A table that a load has only begun to fill has no statistics: it was read from end to end for each batch.
+    """
+    if dialect_of(session) is Dialect.POSTGRESQL:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
 
 
 def _place(session: Session, batch: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:
@@ -257,7 +302,7 @@ def _insert(session: Session, versions: Sequence[tuple[Prepared, int]]) -> None:
 def _row(
     dialect: Dialect, one: Prepared, version: int, moment: int, dictionary_id: int, body: bytes
 ) -> tuple[Any, ...]:
-    words = list if dialect is Dialect.POSTGRESQL else delimited
+    words = tuple if dialect is Dialect.POSTGRESQL else delimited
     row = one.index
     spans = [row.dates.get(column) for column in DATES]
     return (

@@ -1,4 +1,4 @@
-"""Mails to the people who had connected an app that was suspended, let in again or closed; the worker sends them on.
+"""Notices to the people who had connected an app that was suspended, let in again or closed; the worker writes them.
 
 They may be many: the step itself waits for none of them, and each transaction here tells some hundred.
 """
@@ -8,14 +8,20 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from consent.models import Grant
 from oauth.apps.models import AppReviewEvent, ReviewStep
-from oauth.models import Client
-from service import mail
+from service.accounts import notices
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
+from service.accounts.notices import About
 from service.clock import now
 from service.settings import Settings
 
 _TOLD = frozenset({ReviewStep.RETIRE, ReviewStep.DISABLE, ReviewStep.ENABLE})
 _TOLD_WHERE_IT_WORKED = frozenset({ReviewStep.SUSPEND, ReviewStep.REINSTATE})
+_KINDS = {
+    ReviewStep.SUSPEND: NoticeKind.APP_STOPPED, ReviewStep.DISABLE: NoticeKind.APP_STOPPED,
+    ReviewStep.REINSTATE: NoticeKind.APP_BACK, ReviewStep.ENABLE: NoticeKind.APP_BACK,
+    ReviewStep.RETIRE: NoticeKind.APP_CLOSED,
+}  # fmt: skip
 _BATCH = 500
 
 
@@ -38,12 +44,8 @@ def _tell_some(sessions: sessionmaker[Session]) -> bool:
         if event is None:
             return False
         people = _connected(session, event)
-        app = session.get_one(Client, event.client_id)
         for account in people:
-            mail.enqueue(
-                session, to=account.email, template="app_standing", language=account.language,
-                given_name=account.given_name, app=app.name, step=event.step.value, at=event.at,
-            )  # fmt: skip
+            notices.tell(session, account, _KINDS[event.step], About(client_id=event.client_id))
         if len(people) < _BATCH:
             event.members_told_at = now()
         else:

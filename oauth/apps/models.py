@@ -1,10 +1,10 @@
 """Tables of who makes apps, and of the review that each version of an app goes through."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.accounts.models import Account
@@ -310,3 +310,19 @@ class PolicyWatch(Base):
     changed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     failing_since: Mapped[datetime | None] = mapped_column(Instant, default=None)
     told_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class FunnelDay(Base):
+    """How many authorizations of an app came how far on a day that is over (`oauth.apps.funnel.STEPS`)."""
+
+    __tablename__ = "funnel_day"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    asked: Mapped[int] = mapped_column(Integer)
+    opened: Mapped[int] = mapped_column(Integer)
+    shown: Mapped[int] = mapped_column(Integer)
+    allowed: Mapped[int] = mapped_column(Integer)
+    denied: Mapped[int] = mapped_column(Integer)
+    exchanged: Mapped[int] = mapped_column(Integer)
+    read: Mapped[int] = mapped_column(Integer)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -24,7 +26,9 @@ MOST_KEYS = 10
 MOST_FRESH = timedelta(seconds=300)
 """How long a set may be used without asking its address again, so that a key taken out there is soon refused here."""
 CURVE = "P-384"
-_BITS = range(2048, 8193)
+MOST_BITS = 8192
+"""Of an RSA key."""
+_BITS = range(2048, MOST_BITS + 1)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _FORBIDDING = re.compile(r"\s*(?:no-store|no-cache)\s*", re.IGNORECASE)
 _MAX_AGE = re.compile(r"\s*max-age\s*=\s*\"?([0-9]{1,9})\"?\s*", re.IGNORECASE)
@@ -60,6 +64,12 @@ def read(jwks: object) -> dict[str, Key]:
             raise KeysRefused("Two keys have the same kid.")
         found[kid] = _import(one)
     return found
+
+
+@lru_cache(maxsize=256)
+def read_text(jwks: str) -> Mapping[str, Key]:
+    """The same of a set that is kept as text. What was made of a text is kept: another text is another set."""
+    return MappingProxyType(read(json.loads(jwks)))
 
 
 def fetch(uri: str, *, sandbox: bool) -> Published:

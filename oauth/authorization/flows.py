@@ -36,7 +36,7 @@ from service.db import new_id
 
 __all__ = [
     "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
-    "goes_straight_through", "refuse", "standing_grant",
+    "goes_straight_through", "note_shown", "refuse", "standing_grant",
 ]  # fmt: skip
 LIFE = timedelta(minutes=10)
 _CHALLENGE_MEMORY = timedelta(seconds=60)
@@ -60,6 +60,8 @@ class PendingView:
     launched_in: str | None
     begun_at: datetime
     expires_at: datetime
+    shown: bool
+    """Whether its person has seen the question before."""
 
     @property
     def form_action(self) -> str:
@@ -144,6 +146,13 @@ def get_pending(session: Session, request_id: str, browser_id: str) -> PendingVi
     return _view(*_row(session, request_id, browser_id))
 
 
+def note_shown(session: Session, pending: PendingView) -> None:
+    """Keep that the question of a request is on its person's screen, for the funnel of its app."""
+    if not pending.shown:
+        mine = PendingAuthorization.id == pending.id
+        session.execute(update(PendingAuthorization).where(mine).values(shown_at=now()))
+
+
 def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:
     """The live grant by which this request may go straight through; None when consent has to be asked (OA-16)."""
     if pending.must_ask:
@@ -168,7 +177,7 @@ def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login
         raise RequestOver
     if pending.was_launched_elsewhere(login) or not pending.may_be_about(choice):
         raise RequestOver
-    standing = Standing(grant, login.account, choice, kept.client)
+    standing = Standing(grant, login.account, choice, kept.client.scopes)
     settings = web.settings()
     request = OAuthRequest(
         "GET", f"{settings.base_url}/oauth/authorize", {"response_type": "code", "client_id": kept.client_id}
@@ -248,6 +257,7 @@ def _view(row: PendingAuthorization, reviewed: bool) -> PendingView:
         launched_in=row.launched_in,
         begun_at=row.created_at,
         expires_at=row.expires_at,
+        shown=row.shown_at is not None,
     )
 
 

@@ -15,7 +15,6 @@ from oauth.callers import client_authentication
 from oauth.errors import InvalidRequest, RequestOver, TooManyAttempts
 from oauth.models import AuthMethod, PushedRequest
 from oauth.requests import OAuthRequest
-from oauth.server import proven_key
 from oauth.tokens import token_rows
 from service import single_use
 from service.accounts import throttling
@@ -86,7 +85,7 @@ def _throttle(session: Session, client_id: str) -> None:
 
 def _bound_key(session: Session, request: OAuthRequest, named: str | None) -> dict[str, str]:
     # A proof that comes with the request binds its code as the parameter does (RFC 9449 §10.1).
-    key = proven_key(session, request)
+    key = client_authentication.proven_key(session, request)
     if key is None:
         return {}
     if named not in {None, key}:

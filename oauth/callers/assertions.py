@@ -6,21 +6,23 @@ Every failure is one answer, which the caller of this module gives: nobody learn
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import url_for
-from joserfc import jws, jwt
+from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jws import JWSRegistry
+from joserfc.jws import CompactSignature, JWSRegistry
 from sqlalchemy.orm import Session
 
-from oauth.apps.public_keys import ALGORITHMS
+from oauth.apps.public_keys import ALGORITHMS, KeysRefused
 from oauth.callers import key_sets
+from oauth.statements import KeyFacts
 from service import single_use
 from service.clock import now
-from service.db import digest
+from service.db import Row, digest
 from service.settings import Settings
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -34,12 +36,13 @@ _LONGEST_TEXT = 8_000
 _LONGEST_NAME = 255
 # Keys come from the registration alone: nothing in the header says where else they might be, or changes its meaning.
 _FOREIGN = frozenset({"jwk", "x5u", "x5c", "crit", "b64"})
-_UNREADABLE = (JoseError, ValueError, TypeError, KeyError, RecursionError)
+_UNREADABLE = (JoseError, KeysRefused, ValueError, TypeError, KeyError, RecursionError)
 
 
 class _Registry(JWSRegistry):
-    # The address of a key set may be longer than the library's limit on headers.
-    max_header_length = _LONGEST_TEXT
+    # The address of a key set may be longer than the library's limit on headers, and the largest RSA key's signature
+    # than that on signatures.
+    max_header_length = max_signature_length = _LONGEST_TEXT
 
 
 _REGISTRY = _Registry(algorithms=list(ALGORITHMS.values()))
@@ -56,40 +59,57 @@ class Proof:
     """The app's, as it was when its key was found."""
 
 
-def claimed_client(assertion: str) -> str | None:
-    """Whom the assertion says it is from, before anything of it is believed; None for what is no assertion."""
-    if len(assertion) > _LONGEST_TEXT or not _COMPACT.fullmatch(assertion):
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """An assertion taken apart, of which nothing is believed yet."""
+
+    signed: CompactSignature
+    claims: dict[str, Any]
+    issuer: str
+    """Whom it says it is from."""
+
+
+def read(text: str) -> Assertion | None:
+    """The assertion in this text; None for what is none."""
+    if len(text) > _LONGEST_TEXT or not _COMPACT.fullmatch(text):
         return None
     try:
-        claims = json.loads(jws.extract_compact(assertion.encode(), registry=_REGISTRY).payload or b"")
+        signed = jws.extract_compact(text.encode(), registry=_REGISTRY)
+        claims = json.loads(signed.payload or b"")
     except _UNREADABLE:
         return None
     named = claims.get("iss") if isinstance(claims, dict) else None
-    return named if isinstance(named, str) else None
+    return Assertion(signed, claims, named) if isinstance(named, str) else None
 
 
-def prove(session: Session, client_id: str, assertion: str, settings: Settings) -> Proof | None:
+def prove(
+    session: Session, client_id: str, keys: KeyFacts, assertion: Assertion, settings: Settings
+) -> Proof | None:  # fmt: skip
     """The proof that the app of this id signed the assertion for us a moment ago; None when anything does not hold.
 
     `session` is in autocommit: the app's own server may be asked for its keys meanwhile.
     """
     try:
-        header = jws.extract_compact(assertion.encode(), registry=_REGISTRY).headers()
+        header = assertion.signed.headers()
         if not _header_holds(header):
             return None
-        found = key_sets.find_key(session, client_id, header["kid"], header.get("jku"), settings)
+        found = key_sets.find_key(session, client_id, keys, header["kid"], header.get("jku"), settings)
         if found is None or ALGORITHMS[found.key.key_type] != header["alg"]:
             return None
-        claims = jwt.decode(assertion, found.key, registry=_REGISTRY).claims
+        if not jws.validate_compact(assertion.signed, found.key, registry=_REGISTRY):
+            return None
     except _UNREADABLE:
         return None
-    return _proof(claims, client_id, found.credentials_version, settings)
+    return _proof(assertion.claims, client_id, found.credentials_version, settings)
 
 
-def spend(session: Session, proof: Proof) -> bool:
-    """Use the assertion up; False when it was used before, on whichever worker. Kept until it is over by any clock."""
-    named = digest(f"{proof.client_id}\0{proof.jti}")
-    return single_use.claim(session, "client_assertion", named, expires_at=proof.expires_at + timedelta(seconds=SKEW))
+def spend(session: Session, proof: Proof, rows: Sequence[Row] = ()) -> bool:
+    """Use the assertion up; False when it was used before, on whichever worker. Kept until it is over by any clock.
+
+    `rows` are written with it, or not at all.
+    """
+    named, over = digest(f"{proof.client_id}\0{proof.jti}"), proof.expires_at + timedelta(seconds=SKEW)
+    return single_use.claim(session, "client_assertion", named, expires_at=over, rows=rows)
 
 
 def _header_holds(header: dict[str, Any]) -> bool:

@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping
-from contextlib import closing
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session
 
 from oauth.apps import clients
 from oauth.callers import assertions
-from oauth.callers.assertions import Proof
-from oauth.errors import InvalidClient, InvalidRequest, TooManyAttempts
+from oauth.callers.assertions import Assertion, Proof
+from oauth.errors import InvalidClient, InvalidDpopProof, InvalidRequest, TooManyAttempts
 from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
-from oauth.statements import CallerFacts, find_caller
-from oauth.tokens import token_rows
+from oauth.statements import CallerFacts, find_caller, find_keyed_caller
+from oauth.tokens import dpop, token_rows
 from oauth.trials.checks import Check, because, claimed
 from service import audit, web
 from service.accounts import throttling
 from service.clock import now
-from service.db import microseconds
+from service.db import Row, is_in_autocommit, microseconds
 
 WINDOW = 300
 PER_CLIENT_AND_NETWORK = 10
@@ -37,7 +37,17 @@ class Presented:
     method: AuthMethod
     client_id: str
     secret: str = ""
-    assertion: str = ""
+    assertion: Assertion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An app that proved itself, unless its assertion was used before."""
+
+    facts: CallerFacts
+    presented: Presented
+    proof: Proof | None
+    """What is still to be used up; None where the app shows no assertion."""
 
 
 def authenticate(session: Session, request: OAuthRequest, methods: Collection[str]) -> CallerFacts:
@@ -46,24 +56,57 @@ def authenticate(session: Session, request: OAuthRequest, methods: Collection[st
     Wrong secrets are counted for each app and network, so that guessing ends and no stranger locks the app out:
     its own right secret, from elsewhere, keeps working.
     """
+    caller = examine(session, request, methods)
+    spend(session, caller)
+    return caller.facts
+
+
+def examine(session: Session, request: OAuthRequest, methods: Collection[str]) -> Caller:
+    """The same, but for its assertion, which is left to `spend`: with what is written for it, or alone."""
     presented = _name_by_token(session, request, read(request))
     claimed(presented.client_id)
-    here, at = _counter_here(presented.client_id), microseconds(now())
-    possible = clients.is_possible(presented.client_id)
-    proof = _prove(presented, here, at) if presented.assertion and possible else None
-    client = find_caller(session, presented.client_id, here, at) if possible else None
-    fits = _fits(session, client, presented, proof, at)
-    if presented.method is not AuthMethod.NONE:
-        _throttle(session, presented.client_id, here, client.failures if client and fits else None)
+    at = microseconds(now())
+    client, proof = _look(session, presented, at)
+    fits = _fits(client, presented, proof, at)
     if client is None or not fits:
-        audit.record(
-            session, "oauth:client:authenticate", outcome=audit.Outcome.REFUSED, client_id=client.id if client else None
-        )
-        raise because(_why(client, presented), InvalidClient())
+        raise _refusal(session, client, presented)
+    # A right secret only looks: it must not queue behind the counter's row. Secrets are 256 random bits, so the few
+    # wrong tries that a parallel burst slips through gain nothing.
+    if presented.method is not AuthMethod.NONE and client.failures >= PER_CLIENT_AND_NETWORK:
+        raise TooManyAttempts()
     if presented.method not in methods:
         raise InvalidClient()
     # What was proven counts for what was looked at then: the app may have changed its keys since.
-    return client._replace(credentials_version=proof.credentials_version) if proof else client
+    facts = client._replace(credentials_version=proof.credentials_version) if proof else client
+    return Caller(facts, presented, proof)
+
+
+def spend(session: Session, caller: Caller, rows: Sequence[Row] = ()) -> None:
+    """Use up the caller's assertion, where it shows one; `rows`, which only its bearer gets, are written with it.
+
+    Raises InvalidClient, and writes none of them, where it was used before.
+    """
+    assert caller.proof or not rows, "rows of a deed that hangs from no assertion have a transaction of their own"
+    if caller.proof and not assertions.spend(session, caller.proof, rows):
+        raise _refusal(session, caller.facts, caller.presented)
+
+
+def prove_possession(session: Session, request: OAuthRequest, client: CallerFacts) -> None:
+    """Keep in `request` the key that the app proves to hold, if any. Raises InvalidDpopProof, also where it has to."""
+    request.dpop_jkt = proven_key(session, request)
+    if client.dpop_bound_access_tokens and request.dpop_jkt is None:
+        raise InvalidDpopProof()
+
+
+def proven_key(session: Session, request: OAuthRequest) -> str | None:
+    """The key whose possession the caller proves by its DPoP header; None without one. Raises InvalidDpopProof."""
+    proof = request.headers.get("DPoP")
+    if proof is None:
+        return None
+    try:
+        return dpop.prove(session, proof, method=request.method, uri=request.uri)
+    except dpop.ProofRefused:
+        raise InvalidDpopProof() from None
 
 
 def read(request: OAuthRequest) -> Presented:
@@ -108,38 +151,63 @@ def _read_basic(header: str, in_body: str | None) -> Presented:
 def _read_assertion(form: Mapping[str, str]) -> Presented:
     if form.get("client_assertion_type") != assertions.TYPE or "client_assertion" not in form:
         raise InvalidRequest()
-    named = assertions.claimed_client(form["client_assertion"])
+    assertion = assertions.read(form["client_assertion"])
     # RFC 7521 §4.2: a client_id beside it must name the same app.
-    if named is None or form.get("client_id", named) != named:
+    if assertion is None or form.get("client_id", assertion.issuer) != assertion.issuer:
         raise InvalidClient()
-    return Presented(AuthMethod.PRIVATE_KEY, named, assertion=form["client_assertion"])
+    return Presented(AuthMethod.PRIVATE_KEY, assertion.issuer, assertion=assertion)
 
 
 def _form_decode(raw: bytes) -> str:
     return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
 
 
-def _prove(presented: Presented, here: str, at: int) -> Proof | None:
+def _look(session: Session, presented: Presented, at: int) -> tuple[CallerFacts | None, Proof | None]:
+    """Who is meant, and the proof of an assertion."""
+    proof, here = None, _counter_here(presented.client_id)
+    if not clients.is_possible(presented.client_id):
+        return None, None
+    if presented.assertion is not None:
+        client, proof = _prove(session, presented, presented.assertion, here, at)
+        if is_in_autocommit(session):
+            return client, proof
+    return find_caller(session, presented.client_id, here, at), proof
+
+
+def _prove(
+    session: Session, presented: Presented, assertion: Assertion, here: str, at: int
+) -> tuple[CallerFacts | None, Proof | None]:  # fmt: skip
     """The proof of an assertion, worked out before the request's transaction begins: the app's server may be slow.
 
     Nothing is fetched for whoever would be refused anyway, or has failed too often from here.
     """
-    with closing(web.latchstring().reading.open()) as session:
-        client = find_caller(session, presented.client_id, here, at)
-        if client is None or not _is_registered_so(client, presented) or client.failures >= PER_CLIENT_AND_NETWORK:
-            return None
-        return assertions.prove(session, client.id, presented.assertion, web.settings())
+    outside = nullcontext(session) if is_in_autocommit(session) else closing(web.latchstring().reading.open())
+    with outside as reading:
+        client, keys = find_keyed_caller(reading, presented.client_id, here, at)
+        if client is None or keys is None or not _is_registered_so(client, presented):
+            return client, None
+        if client.failures >= PER_CLIENT_AND_NETWORK:
+            return client, None
+        return client, assertions.prove(reading, client.id, keys, assertion, web.settings())
 
 
-def _fits(
-    session: Session, client: CallerFacts | None, presented: Presented, proof: Proof | None, at: int
-) -> bool:  # fmt: skip
+def _fits(client: CallerFacts | None, presented: Presented, proof: Proof | None, at: int) -> bool:
     right_secret = clients.secret_fits(client, presented.secret, at)
     if client is None or not _is_registered_so(client, presented):
         return False
     if presented.method is AuthMethod.PRIVATE_KEY:
-        return proof is not None and assertions.spend(session, proof)
+        return proof is not None
     return presented.method is AuthMethod.NONE or right_secret
+
+
+def _refusal(session: Session, client: CallerFacts | None, presented: Presented) -> InvalidClient | TooManyAttempts:
+    """The one answer to all failures, counted and with its audit row; TooManyAttempts where there were too many."""
+    if presented.method is not AuthMethod.NONE and not _count(session, presented.client_id):
+        return TooManyAttempts()
+    audit.record(
+        session, "oauth:client:authenticate", outcome=audit.Outcome.REFUSED, client_id=client.id if client else None
+    )
+    return because(_why(client, presented), InvalidClient())
 
 
 def _is_registered_so(client: CallerFacts, presented: Presented) -> bool:
@@ -157,15 +225,8 @@ def _counter_here(client_id: str) -> str:
     return f"client-here:{throttling.hidden(client_id, throttling.network_of(flask_request.remote_addr))}"
 
 
-def _throttle(session: Session, client_id: str, here: str, failures: int | None) -> None:
-    """`failures` so far where the secret is right, None where it is wrong."""
-    # A right secret only looks: it must not queue behind the counter's row. Secrets are 256 random bits, so the few
-    # wrong tries that a parallel burst slips through gain nothing.
-    if failures is not None:
-        if failures >= PER_CLIENT_AND_NETWORK:
-            raise TooManyAttempts()
-        return
-    within = throttling.hit(session, here, PER_CLIENT_AND_NETWORK, WINDOW)
+def _count(session: Session, client_id: str) -> bool:
+    """Count a failure; whether it is one of those that are answered as such."""
+    within = throttling.hit(session, _counter_here(client_id), PER_CLIENT_AND_NETWORK, WINDOW)
     everywhere = throttling.hit(session, f"client:{throttling.hidden(client_id)}", PER_CLIENT, WINDOW)
-    if not within or not everywhere:
-        raise TooManyAttempts()
+    return within and everywhere

@@ -6,7 +6,7 @@ session is one in autocommit: nothing is locked while somebody else's server thi
 """
 
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -39,23 +39,23 @@ class FoundKey(NamedTuple):
     credentials_version: int
 
 
-def find_key(session: Session, client_id: str, kid: str, jku: object, settings: Settings) -> FoundKey | None:
-    """The one key of the app with this `kid`; None where there is none, or where its server does not tell.
+def find_key(
+    session: Session, client_id: str, facts: KeyFacts, kid: str, jku: object, settings: Settings
+) -> FoundKey | None:  # fmt: skip
+    """The one key with this `kid` of the app with these facts; None where there is none, or its server does not tell.
 
     An assertion may repeat where its keys are (`jku`), but nothing is ever fetched from there unless it is the
     registered address to the letter (SMART-63).
     """
-    facts = find_keys(session, client_id)
-    if facts is None or (jku is not None and jku != facts.jwks_uri):
+    if jku is not None and jku != facts.jwks_uri:
         return None
-    if facts.jwks_uri is not None:
-        facts = _fetched(session, client_id, kid, facts, settings)
-    return _find_named(facts, kid) if facts else None
+    current = facts if facts.jwks_uri is None else _fetched(session, client_id, kid, facts, settings)
+    return _find_named(current, kid) if current else None
 
 
 def _find_named(facts: KeyFacts, kid: str) -> FoundKey | None:
     jwks = facts.registered if facts.jwks_uri is None else facts.fetched
-    key = public_keys.read(jwks).get(kid) if jwks else None
+    key = public_keys.read_text(jwks).get(kid) if jwks else None
     return FoundKey(key, facts.credentials_version) if key else None
 
 
@@ -75,8 +75,8 @@ def _is_fresh(facts: KeyFacts, at: int) -> bool:
     return facts.fetched is not None and facts.fetched_at - _APART < at < facts.fresh_until
 
 
-def _names(jwks: dict[str, Any] | None, kid: str) -> bool:
-    return any(key["kid"] == kid for key in (jwks or {}).get("keys", ()))
+def _names(jwks: str | None, kid: str) -> bool:
+    return jwks is not None and kid in public_keys.read_text(jwks)
 
 
 def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings) -> KeyFacts | None:
@@ -93,7 +93,7 @@ def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings
         return None
     fresh_until = at + published.fresh_for // timedelta(microseconds=1)
     keep_fetched_keys(session, client_id, orjson.dumps(published.jwks).decode(), at, fresh_until)
-    if public_keys.is_one_lost(facts.fetched, published.jwks):
+    if facts.fetched and public_keys.is_one_lost(orjson.loads(facts.fetched), published.jwks):
         end_tokens_of_lost_key(session, client_id, facts.jwks_uri or "", facts.credentials_version)
     # Read again, so that what is proven now is not taken for what the lost key proved.
     return find_keys(session, client_id)

@@ -1,17 +1,23 @@
 """The client credentials grant on Authlib, for backend clients (SMART 2.2, backend services).
 
 There is no person and so no consent: what the program may reach was agreed with the plan when it was registered.
+It reads by hand-kept statements alone, and writes once: the claim of the assertion, the token and its audit row stand
+or fall together.
 """
 
 from typing import Any
 
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import grants
 
 from consent.policy import backend_scopes
 from consent.scopes import parse
+from oauth.callers import client_authentication
+from oauth.callers.client_authentication import Caller
 from oauth.errors import InvalidScope
-from oauth.models import AuthMethod, Client
+from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
+from oauth.statements import CallerFacts
 from oauth.tokens import system_tokens
 from service import audit, web
 
@@ -21,25 +27,46 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
 
     TOKEN_ENDPOINT_AUTH_METHODS = [method.value for method in AuthMethod]
     request: OAuthRequest
+    _caller: Caller | None = None
+    _scope = ""
+
+    def authenticate_token_endpoint_client(self) -> CallerFacts:
+        """The calling program; its assertion is used up by the answer, whichever that is."""
+        session = web.reading_session()
+        self._caller = client_authentication.examine(session, self.request, self.TOKEN_ENDPOINT_AUTH_METHODS)
+        client_authentication.prove_possession(session, self.request, self._caller.facts)
+        return self._caller.facts
+
+    def validate_token_request(self) -> None:
+        """Raise the OAuth error of what gets no token; InvalidClient first where an assertion was used before."""
+        try:
+            super().validate_token_request()
+        except OAuth2Error:
+            if self._caller is not None:
+                client_authentication.spend(web.reading_session(), self._caller)
+            raise
 
     def validate_requested_scope(self) -> None:
         """Raise InvalidScope unless something of every scope that is asked may be given (SMART-69, SMART-73)."""
-        asked, client = (self.request.payload.scope or "").split(), self.request.client
-        if not asked or not all(_given(word, client) for word in asked):
+        asked, client = self.request.payload.scope or "", self.request.client
+        self._scope = _given(asked, client)
+        words = asked.split()
+        if not self._scope or (len(words) > 1 and not all(_given(word, client) for word in words)):
             raise InvalidScope()
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """The token: no refresh token, since the program can ask again by itself."""
-        client: Client = self.request.client
-        scope, session = _given(self.request.payload.scope, client), web.db_session()
-        raw = system_tokens.issue(session, client.id, scope, credentials_version=self.request.credentials_version)
-        audit.record(session, "oauth:token:issue", client_id=client.id, detail={"grant_type": self.GRANT_TYPE})
+        assert self._caller is not None, "Authlib asks who calls first"
+        client = self._caller.facts
+        raw, token = system_tokens.make(client.id, self._scope, credentials_version=client.credentials_version)
+        event = audit.row("oauth:token:issue", client_id=client.id, detail={"grant_type": self.GRANT_TYPE})
+        client_authentication.spend(web.reading_session(), self._caller, (token, event))
         life = int(system_tokens.LIFE.total_seconds())
-        token = {"access_token": raw, "token_type": "Bearer", "expires_in": life, "scope": scope}
-        return 200, token, self.TOKEN_RESPONSE_HEADER
+        answer = {"access_token": raw, "token_type": "Bearer", "expires_in": life, "scope": self._scope}
+        return 200, answer, self.TOKEN_RESPONSE_HEADER
 
 
-def _given(asked: str, client: Client) -> str:
+def _given(asked: str, client: CallerFacts) -> str:
     """What of `asked` the client gets: a wildcard is narrowed to what is registered for it."""
     if any(scope.context != "system" for scope in parse(asked).resources):
         return ""

@@ -18,8 +18,9 @@ from oauth.apps import redirects
 from oauth.errors import InvalidGrant, InvalidRequest, UntrustedClient, UntrustedRedirect
 from oauth.exchanges import standing, theft
 from oauth.exchanges.standing import Recipient, Standing
-from oauth.models import AuthMethod, AuthorizationCode, Client, ClientStatus, FamilyEnd, PendingAuthorization
+from oauth.models import AuthMethod, AuthorizationCode, ClientStatus, FamilyEnd, PendingAuthorization
 from oauth.requests import OAuthRequest
+from oauth.statements import CallerFacts
 from oauth.tokens import token_rows
 from oauth.trials.checks import Check, because, failed
 from service import audit, web
@@ -79,7 +80,7 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
         location = redirects.with_parameters(redirect_uri, code=raw, state=pending.state, iss=web.settings().base_url)
         return 303, "", [("Location", location)]
 
-    def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
+    def query_authorization_code(self, code: str, client: CallerFacts) -> AuthorizationCode | None:
         """The code, if it is this app's and unspent. A spent one ends its family, whoever stole it (OA-22)."""
         session = web.db_session()
         found = session.get(AuthorizationCode, digest(code))
@@ -188,7 +189,7 @@ def _report_replay(code: AuthorizationCode) -> None:
         )
 
 
-def _report_foreign(code: AuthorizationCode, client: Client) -> None:
+def _report_foreign(code: AuthorizationCode, client: CallerFacts) -> None:
     audit.record(
         web.db_session(), "oauth:authorization_code:foreign", outcome=audit.Outcome.REFUSED, client_id=client.id,
         grant_id=code.grant_id, detail={"issued_to": code.client_id},

@@ -13,8 +13,9 @@ from oauth.errors import InvalidGrant, InvalidScope
 from oauth.exchanges import standing, theft
 from oauth.exchanges.code_exchange import SpentAlready
 from oauth.exchanges.standing import Recipient
-from oauth.models import AuthMethod, Client, FamilyEnd, RefreshToken, TokenFamily
+from oauth.models import AuthMethod, FamilyEnd, RefreshToken, TokenFamily
 from oauth.requests import OAuthRequest
+from oauth.statements import CallerFacts
 from oauth.tokens import token_rows
 from oauth.trials.checks import Check, because, failed
 from service import audit, web
@@ -29,7 +30,7 @@ class Presented:
     token: RefreshToken
     family: TokenFamily
 
-    def check_client(self, client: Client) -> bool:
+    def check_client(self, client: CallerFacts) -> bool:
         """Whether it was issued to this app."""
         return self.family.client_id == client.id
 
@@ -52,7 +53,7 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
             failed(Check.REFRESH_UNKNOWN)
             return None
         presented = Presented(*found)
-        client: Client = self.request.client
+        client: CallerFacts = self.request.client
         if not presented.check_client(client):
             _report_foreign(presented, client)
             failed(Check.REFRESH_FOREIGN)
@@ -123,7 +124,7 @@ def _report_reuse(family: TokenFamily) -> None:
     )
 
 
-def _report_foreign(presented: Presented, client: Client) -> None:
+def _report_foreign(presented: Presented, client: CallerFacts) -> None:
     audit.record(
         web.db_session(), "oauth:refresh_token:foreign", outcome=audit.Outcome.REFUSED, client_id=client.id,
         grant_id=presented.family.grant_id, detail={"issued_to": presented.family.client_id},

@@ -12,7 +12,8 @@ from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.errors import AccessPaused
-from oauth.models import Client, ClientStatus, TokenFamily
+from oauth.models import ClientStatus, TokenFamily
+from oauth.statements import CallerFacts
 from oauth.tokens.token_rows import ACCESS_LIFE
 from oauth.trials.checks import Check, because
 from service.accounts import sessions
@@ -25,17 +26,17 @@ _AFRESH = {"populate_existing": True}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A live grant with the people and the app it joins."""
+    """A live grant with the people it joins, and what its app may ask for."""
 
     grant: Grant
     account: Account
     choice: MemberChoice
-    client: Client
+    client_scopes: str
 
     def scopes(self, asked: str) -> ScopeSet:
         """What of `asked` may be given now: met with the ticks, the app's scopes and the representative's right."""
         link = self.choice.link
-        met = effective_scopes(asked, self.grant.scopes, self.client.scopes, link.scope_now if link else None)
+        met = effective_scopes(asked, self.grant.scopes, self.client_scopes, link.scope_now if link else None)
         met = met if self.grant.offline else met.without("offline_access")
         # "This time only" is one access token.
         return met.without("online_access") if self.grant.duration is Duration.ONCE else met
@@ -63,7 +64,7 @@ class Recipient:
     """Whether this is the exchange of a code (the ID token then carries the nonce) and not a refresh."""
 
 
-def find(session: Session, grant_id: str, client: Client) -> Standing | None:
+def find(session: Session, grant_id: str, client: CallerFacts) -> Standing | None:
     """The grant with all its legs, read afresh; None when one of them does not stand at this moment.
 
     Raises AccessPaused where all would stand, had the member not paused the app.
@@ -74,14 +75,14 @@ def find(session: Session, grant_id: str, client: Client) -> Standing | None:
     grant, account = found[0], found[1]
     if grant.client_id != client.id or not grants.is_standing(grant):
         return None
-    if account.status is not AccountStatus.ACTIVE or client.status is not ClientStatus.APPROVED:
+    if account.status is not AccountStatus.ACTIVE or client.status != ClientStatus.APPROVED:
         return None
     choice = representatives.right_for(session, account, grant.member_id)
     if choice is None or _right(choice) != (grant.link_id, grant.link_version):
         return None
     if grant.status is GrantStatus.PAUSED:
         raise because(Check.PAUSED, AccessPaused())
-    return Standing(grant, account, choice, client)
+    return Standing(grant, account, choice, client.scopes)
 
 
 def _right(choice: MemberChoice) -> tuple[str | None, int | None]:

@@ -6,7 +6,10 @@ from consent.models import Grant
 from oauth.models import Client, FamilyEnd
 from oauth.tokens import token_rows
 from service import audit, mail
+from service.accounts import notices
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
+from service.accounts.notices import About
 from service.clock import now
 
 
@@ -20,10 +23,11 @@ def report(session: Session, family_id: str, reason: FamilyEnd, *, client_id: st
         detail={"family": family_id},
     )  # fmt: skip
     if ended:
-        _tell(session, session.get_one(Account, grant.account_id), session.get_one(Client, client_id))
+        _tell(session, grant, session.get_one(Account, grant.account_id), session.get_one(Client, client_id))
 
 
-def _tell(session: Session, account: Account, client: Client) -> None:
+def _tell(session: Session, grant: Grant, account: Account, client: Client) -> None:
+    notices.keep(session, account, NoticeKind.APP_DISCONNECTED, About(grant.member_id, client.id, grant.id))
     mail.enqueue(
         session, to=account.email, template="app_disconnected", language=account.language, app=client.name,
         given_name=account.given_name, at=now(),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
 from oauth.errors import InvalidRequest
-from oauth.models import AccessToken, AuthMethod, Client, FamilyEnd, RefreshToken, SystemToken, TokenFamily
+from oauth.models import AccessToken, AuthMethod, FamilyEnd, RefreshToken, SystemToken, TokenFamily
 from oauth.requests import OAuthRequest
+from oauth.statements import CallerFacts
 from oauth.tokens import system_tokens, token_rows
 from service import audit, web
 
@@ -24,7 +25,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib ships no 
 
     CLIENT_AUTH_METHODS = [method.value for method in AuthMethod]
 
-    def authenticate_token(self, request: OAuthRequest, client: Client) -> Found | None:
+    def authenticate_token(self, request: OAuthRequest, client: CallerFacts) -> Found | None:
         """The app's own token of either kind; another app's is treated like an unknown one (OA-52)."""
         raw = request.form.get("token")
         if not raw:

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from consent.policy import BackendFacts, backend_scopes
 from oauth.models import Client, ClientStatus, SystemToken
-from oauth.statements import add_system_token, find_system_token
+from oauth.statements import find_system_token, system_token
 from oauth.tokens.token_problems import InvalidToken
 from oauth.tokens.token_rows import CLOCK_SKEW, new_secret
 from service.clock import now
-from service.db import digest, from_microseconds, microseconds
+from service.db import Row, digest, from_microseconds, microseconds
 
 PREFIX = "sys."
 INTROSPECT = "__introspect"
@@ -40,11 +40,10 @@ def is_one(raw_access_token: str) -> bool:
     return raw_access_token.startswith(PREFIX)
 
 
-def issue(session: Session, client_id: str, scope: str, *, credentials_version: int) -> str:
-    """A new token for a client that proved itself as of `credentials_version`, kept as digest."""
+def make(client_id: str, scope: str, *, credentials_version: int) -> tuple[str, Row]:
+    """A new token for a client that proved itself as of `credentials_version`, and its row, which holds its digest."""
     raw, at = PREFIX + new_secret(), microseconds(now())
-    add_system_token(session, digest(raw), client_id, scope, credentials_version, at, at + _LIFE)
-    return raw
+    return raw, system_token(digest(raw), client_id, scope, credentials_version, at, at + _LIFE)
 
 
 def check(session: Session, raw_access_token: str) -> SystemTokenRow:

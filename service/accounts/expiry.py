@@ -7,8 +7,8 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
-from service.accounts import sessions, throttling
-from service.accounts.models import EmailCode, EmailProof, PendingRegistration
+from service.accounts import notices, sessions, throttling
+from service.accounts.models import EmailChange, EmailCode, EmailProof, PendingRegistration
 from service.clock import now
 
 _BATCH = 500
@@ -16,7 +16,7 @@ _BATCH = 500
 _KEEP = timedelta(days=2)
 
 
-def _delete_over(model: type[EmailCode | EmailProof | PendingRegistration]) -> Callable[[Session], int]:
+def _delete_over(model: type[EmailCode | EmailProof | EmailChange | PendingRegistration]) -> Callable[[Session], int]:
     def delete_some(session: Session) -> int:
         some = select(model.id).where(model.expires_at < now() - _KEEP).limit(_BATCH)
         result = session.execute(delete(model).where(model.id.in_(some)))
@@ -29,7 +29,9 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_over(EmailCode),
     _delete_over(EmailProof),
     _delete_over(PendingRegistration),
+    _delete_over(EmailChange),
     sessions.delete_over,
     throttling.delete_over,
+    notices.delete_old,
 )
 """The sweeps for `service.jobs.janitor`."""

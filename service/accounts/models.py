@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.clock import now
@@ -30,6 +30,8 @@ class CodePurpose(StrEnum):
     PORTAL_REGISTRATION = "portal_registration"
     SIGN_IN = "sign_in"
     DEVELOPER_REGISTRATION = "developer_registration"
+    EMAIL_CHANGE = "email_change"
+    NEW_EMAIL = "new_email"
 
 
 class Account(Base):
@@ -56,6 +58,8 @@ class Account(Base):
     code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    # Topics of notices (service.accounts.notices.Topic) of which the owner wants no mail; they are kept all the same.
+    unmailed: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), default=None)
 
     member: Mapped["Member | None"] = relationship()
 
@@ -75,7 +79,7 @@ class LoginSession(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     last_seen_at: Mapped[datetime] = mapped_column(Instant)
-    # When the password was last given: OIDC auth_time, and the measure of every step up.
+    # When the password or a passkey was last given: OIDC auth_time, and the measure of every step up.
     authenticated_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
@@ -189,3 +193,43 @@ class RecoveryCode(SpentOnce, Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     code_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class Passkey(Base):
+    """A passkey of an account (WebAuthn Level 2 §4): the half of a key pair that proves the other half.
+
+    `sign_count` is the highest count its device has told; passkeys that live on several devices always tell 0.
+    """
+
+    __tablename__ = "passkey"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    # A COSE_Key (RFC 9052 §7) as the device gave it.
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    # How the browser reaches the device ("internal", "usb", …), for the next time it looks for it; words, with spaces.
+    transports: Mapped[str] = mapped_column(String(100), default="")
+    name: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    last_used_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+
+
+class EmailChange(SpentOnce, Base):
+    """A change of the sign-in address under way or done; spent when it was undone by the link sent to the old one."""
+
+    __tablename__ = "email_change"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
+    login_session_id: Mapped[str] = mapped_column(String(36), index=True)
+    old_email: Mapped[str] = mapped_column(String(254))
+    new_email: Mapped[str] = mapped_column(String(254))
+    begun_at: Mapped[datetime] = mapped_column(Instant, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    # The code sent to the old address was entered: only then is anything sent to the new one.
+    old_confirmed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    changed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    undo_hash: Mapped[str | None] = mapped_column(String(64), unique=True, default=None)
+    undo_until: Mapped[datetime | None] = mapped_column(Instant, default=None)

@@ -1,9 +1,14 @@
-"""Mails that tell the owner what happened to their account; none holds health data or a secret."""
+"""What happened to an account, told to its owner by mail and kept in their message center.
+
+These mails say what it was: who cannot sign in any more reads them all the same. None holds health data or a secret.
+"""
 
 from sqlalchemy.orm import Session
 
 from service import mail
+from service.accounts import notices
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
 from service.clock import now
 
 
@@ -32,6 +37,11 @@ def portal_registration_tried(session: Session, account: Account) -> None:
     _tell(session, account, "portal_registration_tried")
 
 
+def email_in_use(session: Session, account: Account) -> None:
+    """Somebody wanted this account's address for another account."""
+    _tell(session, account, "email_in_use")
+
+
 def welcome(session: Session, account: Account) -> None:
     """The account was opened."""
     _tell(session, account, "welcome")
@@ -43,8 +53,28 @@ def factor_set_up(session: Session, account: Account) -> None:
 
 
 def factor_removed(session: Session, account: Account) -> None:
-    """The authenticator app and its recovery codes were removed."""
+    """The authenticator app was removed."""
     _tell(session, account, "factor_removed")
+
+
+def factors_reset(session: Session, account: Account) -> None:
+    """The plan removed everything that is asked for besides the password, for somebody who lost it all."""
+    _tell(session, account, "factors_reset")
+
+
+def passkey_added(session: Session, account: Account) -> None:
+    """A passkey was added."""
+    _tell(session, account, "passkey_added")
+
+
+def passkey_removed(session: Session, account: Account) -> None:
+    """A passkey was removed."""
+    _tell(session, account, "passkey_removed")
+
+
+def passkey_copied(session: Session, account: Account) -> None:
+    """A passkey was shown whose count went back: there may be a copy of it."""
+    _tell(session, account, "passkey_copied")
 
 
 def factor_guessed(session: Session, account: Account) -> None:
@@ -58,6 +88,7 @@ def recovery_code_used(session: Session, account: Account, *, left: int) -> None
 
 
 def _tell(session: Session, account: Account, template: str, left: str = "") -> None:
+    notices.keep(session, account, NoticeKind(template))
     mail.enqueue(
         session, to=account.email, template=template, language=account.language, given_name=account.given_name,
         at=now(), left=left,

@@ -1,9 +1,9 @@
 """The shapes of the forms of accounts."""
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, missing, validate, validates_schema
 
 from service.accounts import usernames
-from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS
+from service.accounts.wording import FILL_IN, NOT_AN_ADDRESS, PASSKEY_NAME
 
 # A password field holds 64 characters of at most four bytes; what is longer is refused before it is hashed (ID-5).
 _MOST = 1_024
@@ -110,3 +110,33 @@ class FirstCode(Schema):
 
     offered = _text(2_000)
     code = _text(64)
+
+
+def _passkey_name(*, required: bool) -> fields.String:
+    def one_line(text: str) -> None:
+        if not text.isprintable() or len(text.strip()) > 60 or (required and not text.strip()):
+            raise ValidationError(str(PASSKEY_NAME))
+
+    return fields.String(
+        required=required, load_default="" if not required else missing, validate=one_line,
+        error_messages={"required": PASSKEY_NAME, "invalid": PASSKEY_NAME, "invalid_utf8": PASSKEY_NAME},
+    )  # fmt: skip
+
+
+class PasskeyAnswer(Schema):
+    """The sealed question, and what the device answered, as JSON."""
+
+    question = _text(2_000)
+    answer = _text(32_000)
+
+
+class NewPasskey(PasskeyAnswer):
+    """A passkey just made, with its name if the person gave it one."""
+
+    name = _passkey_name(required=False)
+
+
+class PasskeyName(Schema):
+    """Another name for a passkey."""
+
+    name = _passkey_name(required=True)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from service.accounts import second_factors, sessions
+from service.accounts import passkeys, second_factors, sessions
 from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.schemas import FactorCode, FirstCode
@@ -55,14 +55,14 @@ def enter() -> ResponseReturnValue:
     if login is None:
         return _nobody_waits()
     if request.method == "GET":
-        return _enter_page({})
+        return enter_page(login, {})
     form, errors = load_form(FactorCode())
     if errors:
-        return _enter_page(errors), 400
+        return enter_page(login, errors), 400
     try:
         second_factors.show(db_session(), settings().secret_key, login.account, _given(form))
     except WrongFactor as wrong:
-        return _refuse(_enter_page({"code": [FACTOR_REFUSED]}), wrong)
+        return _refuse(enter_page(login, {"code": [FACTOR_REFUSED]}), wrong)
     sessions.complete(db_session(), login, factor=True)
     return redirect(_following() or url_for("landing.index"), 303)
 
@@ -71,11 +71,13 @@ def enter() -> ResponseReturnValue:
 @require_login
 def index() -> ResponseReturnValue:
     """What is set up, and what can be done about it."""
-    login = _login()
+    account, session = _login().account, db_session()
     return render_template(
         "accounts/second_factor.html",
-        has_factor=login.has_factor,
-        codes_left=second_factors.codes_left(db_session(), login.account),
+        has_app=second_factors.has_app(session, account.id),
+        passkeys=passkeys.list_of(session, account.id),
+        full=passkeys.MOST,
+        codes_left=second_factors.codes_left(session, account),
         done=request.args.get("done", ""),
     )
 
@@ -83,9 +85,9 @@ def index() -> ResponseReturnValue:
 @blueprint.route("/settings/second-factor/set-up", methods=["GET", "POST"])
 @require_recent_password()
 def set_up() -> ResponseReturnValue:
-    """Show a fresh secret; its first code sets the app up and shows the recovery codes, this once."""
+    """Show a fresh secret; its first code sets the app up."""
     login = _login()
-    if login.has_factor:
+    if second_factors.has_app(db_session(), login.account.id):
         return redirect(_following() or url_for("second_factor.index"), 303)
     if request.method == "GET":
         return _set_up_page(login, _new_offer(login), {})
@@ -103,55 +105,59 @@ def set_up() -> ResponseReturnValue:
 @blueprint.route("/settings/second-factor/recovery-codes", methods=["GET", "POST"])
 @require_recent_password()
 def recovery_codes() -> ResponseReturnValue:
-    """Make new recovery codes, after a code."""
+    """Make new recovery codes."""
     login = _login()
     if not login.has_factor:
         return redirect(url_for("second_factor.index"), 303)
-    refusal = _ask_for_code(login, "accounts/recovery_codes_ask.html")
-    if refusal is not None:
-        return refusal
+    if request.method == "GET":
+        return render_template("accounts/recovery_codes_ask.html")
     codes = second_factors.new_recovery_codes(db_session(), settings().secret_key, login.account)
-    return _codes_page(codes, new=False)
+    return _codes_page(codes, "")
 
 
 @blueprint.route("/settings/second-factor/remove", methods=["GET", "POST"])
 @require_recent_password()
 def remove() -> ResponseReturnValue:
-    """Remove the app and its recovery codes, after a code."""
-    login = _login()
-    if not login.has_factor:
+    """Remove the app; whoever else is signed in to the account signs in anew."""
+    login, session = _login(), db_session()
+    if not second_factors.has_app(session, login.account.id):
         return redirect(url_for("second_factor.index"), 303)
-    refusal = _ask_for_code(login, "accounts/factor_remove.html")
-    if refusal is not None:
-        return refusal
-    second_factors.remove(db_session(), login.account, by_account_id=login.account.id)
+    if request.method == "GET":
+        has_passkey = bool(passkeys.list_of(session, login.account.id))
+        return render_template("accounts/factor_remove.html", is_last=not has_passkey)
+    second_factors.remove_app(session, login.account)
+    sessions.end_all(session, login.account, except_id=login.session.id)
     return redirect(url_for("second_factor.index", done="removed"), 303)
+
+
+def after_set_up(login: Login, *, done: str) -> ResponseReturnValue:
+    """After a factor was set up: recovery codes, this once, where the account has none left; else on."""
+    session = db_session()
+    if second_factors.codes_left(session, login.account):
+        return redirect(_following() or url_for("second_factor.index", done=done), 303)
+    return _codes_page(second_factors.new_recovery_codes(session, settings().secret_key, login.account), done)
+
+
+def enter_page(login: Login, errors: object) -> str:
+    """The page that asks for the second factor, in whichever ways this account can show it."""
+    session, account = db_session(), login.account
+    return render_template(
+        "accounts/factor.html", errors=errors, following=_following(),
+        has_app=second_factors.has_app(session, account.id),
+        has_passkey=bool(passkeys.list_of(session, account.id)),
+    )  # fmt: skip
 
 
 def _keep(login: Login, offer: Offer, given: str) -> ResponseReturnValue:
     session, key = db_session(), settings().secret_key
     try:
-        codes = second_factors.set_up(session, key, login.account, offer.secret, given)
+        second_factors.set_up(session, key, login.account, offer.secret, given)
     except WrongFactor:
         return _set_up_page(login, offer, {"code": [FIRST_CODE_REFUSED]}), 400
     except FactorStands:
         return redirect(url_for("second_factor.index"), 303)
     sessions.complete(session, login, factor=True)
-    return _codes_page(codes, new=True)
-
-
-def _ask_for_code(login: Login, template: str) -> ResponseReturnValue | None:
-    """The page that asks, until a right code was sent; None then."""
-    if request.method == "GET":
-        return render_template(template, errors={})
-    form, errors = load_form(FactorCode())
-    if errors:
-        return render_template(template, errors=errors), 400
-    try:
-        second_factors.show(db_session(), settings().secret_key, login.account, _given(form))
-    except WrongFactor as wrong:
-        return _refuse(render_template(template, errors={"code": [FACTOR_REFUSED]}), wrong)
-    return None
+    return after_set_up(login, done="app")
 
 
 def _waiting() -> Login | None:
@@ -194,10 +200,6 @@ def _refuse(page: str, wrong: WrongFactor) -> Response:
     return answer
 
 
-def _enter_page(errors: object) -> str:
-    return render_template("accounts/factor.html", errors=errors, following=_following())
-
-
 def _set_up_page(login: Login, offer: Offer, errors: object) -> str:
     # Whoever came here from a page that needs a factor did not ask for one: the page says why it is shown.
     return render_template(
@@ -205,5 +207,5 @@ def _set_up_page(login: Login, offer: Offer, errors: object) -> str:
     )
 
 
-def _codes_page(codes: list[str], *, new: bool) -> str:
-    return render_template("accounts/recovery_codes.html", codes=codes, new=new, following=_following())
+def _codes_page(codes: list[str], done: str) -> str:
+    return render_template("accounts/recovery_codes.html", codes=codes, done=done, following=_following())

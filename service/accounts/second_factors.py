@@ -1,4 +1,4 @@
-"""The second factor: an authenticator app (TOTP, RFC 6238), and recovery codes for whoever lost it.
+"""The second factor: an authenticator app (TOTP, RFC 6238), and recovery codes for whoever lost it or a passkey.
 
 A code is good for its 30-second step and the one before and after, and works once: `last_step` only ever rises. Wrong
 codes are counted by account, so that a new sign-in, another browser or another worker starts no new count. A password
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from service import audit
 from service.accounts import notifications, throttling
-from service.accounts.models import Account, RecoveryCode, Totp
+from service.accounts.models import Account, Passkey, RecoveryCode, Totp
 from service.clock import now
 from service.db import Statement, keyed_digest
 from service.sealing import NotSealed, seal, unseal
@@ -34,7 +34,10 @@ LIMITS = (("five_minutes", 5, 300), ("hour", 20, 3_600))
 _DAY = 86_400
 _SECRET, _OFFER = "totp-secret", "totp-offer"
 # By hand: each sign-in asks.
-_CONFIRMED = Statement("SELECT 1 FROM totp WHERE account_id = %s AND confirmed_at IS NOT NULL")
+_STANDING = Statement(
+    "SELECT 1 FROM totp WHERE account_id = %s AND confirmed_at IS NOT NULL "
+    "UNION ALL SELECT 1 FROM passkey WHERE account_id = %s LIMIT 1"
+)
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
 # Crockford's alphabet: no i, l, o or u, so that a code copied from paper is read one way only. 16 letters hold 80 bits.
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -46,6 +49,7 @@ class Shown(StrEnum):
     """With what a person showed their second factor."""
 
     APP = "app"
+    PASSKEY = "passkey"
     RECOVERY_CODE = "recovery_code"
 
 
@@ -70,9 +74,15 @@ class OfferOver(Exception):
 
 
 def has_factor(session: Session, account_id: str) -> bool:
-    """Whether the account has an authenticator app that was confirmed by a code."""
+    """Whether the account has an authenticator app that was confirmed by a code, or a passkey."""
     session.flush()
-    return bool(_CONFIRMED.run(session, account_id).fetchall())
+    return bool(_STANDING.run(session, account_id, account_id).fetchall())
+
+
+def has_app(session: Session, account_id: str) -> bool:
+    """Whether the account has an authenticator app that was confirmed by a code."""
+    standing = (Totp.account_id == account_id, Totp.confirmed_at.is_not(None))
+    return session.scalar(select(Totp.account_id).where(*standing)) is not None
 
 
 def new_secret() -> str:
@@ -100,18 +110,14 @@ def open_offer(key: bytes, offered: str, login_session_id: str) -> str:
     return str(held["secret"])
 
 
-def set_up(session: Session, key: bytes, account: Account, secret: str, given: str) -> list[str]:
-    """Keep the authenticator app whose first code is `given`; returns the recovery codes, to be shown this once.
-
-    Raises WrongFactor or FactorStands.
-    """
+def set_up(session: Session, key: bytes, account: Account, secret: str, given: str) -> None:
+    """Keep the authenticator app whose first code is `given` and tell the owner; raises WrongFactor or FactorStands."""
     step = _step_of(secret, given)
     if step is None:
         raise WrongFactor
     install(session, key, account, secret, step=step)
     notifications.factor_set_up(session, account)
     audit.record(session, "accounts:factor:set_up", account_id=account.id)
-    return new_recovery_codes(session, key, account)
 
 
 def install(session: Session, key: bytes, account: Account, secret: str, *, step: int = 0) -> None:
@@ -160,17 +166,31 @@ def codes_left(session: Session, account: Account) -> int:
     return session.scalar(select(func.count()).select_from(RecoveryCode).where(*unspent)) or 0
 
 
-def remove(session: Session, account: Account, *, by_account_id: str, reason: str | None = None) -> None:
-    """Take the app and its recovery codes away and tell the owner.
+def forget_codes_without_factor(session: Session, account: Account) -> None:
+    """Recovery codes stand in for a factor: where none is left, they end."""
+    if not has_factor(session, account.id):
+        session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.id))
 
-    By the owner after password and code. By plan staff for somebody who lost both: they give the reason, and the
-    console asks a second person (security.md 145).
-    """
+
+def remove_app(session: Session, account: Account) -> None:
+    """Take the authenticator app away and tell the owner; with the last factor the recovery codes go too."""
     session.execute(delete(Totp).where(Totp.account_id == account.id))
-    session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.id))
+    forget_codes_without_factor(session, account)
     notifications.factor_removed(session, account)
+    audit.record(session, "accounts:factor:remove", account_id=account.id)
+
+
+def remove_all(session: Session, account: Account, *, by_account_id: str, reason: str) -> None:
+    """Take app, passkeys and recovery codes of somebody who lost them all, and tell the owner.
+
+    By plan staff, who give the reason; the console asks a second person before (security.md 145).
+    """
+    for model in (Totp, Passkey, RecoveryCode):
+        session.execute(delete(model).where(model.account_id == account.id))
+    notifications.factors_reset(session, account)
     audit.record(
-        session, "accounts:factor:remove", account_id=by_account_id, reason=reason, detail={"owner": account.id}
+        session, "accounts:factor:remove_all", account_id=by_account_id, member_id=account.member_id, reason=reason,
+        detail={"owner": account.id},
     )  # fmt: skip
 
 

@@ -17,12 +17,12 @@ from typing import Any, ParamSpec, cast
 from flask import g, has_app_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
-from sqlalchemy import CursorResult, and_, delete, or_, select, update
+from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from service import audit
-from service.accounts import devices, second_factors
-from service.accounts.models import Account, AccountStatus, LoginSession, Totp
+from service.accounts import devices, notices, second_factors
+from service.accounts.models import Account, AccountStatus, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
 from service.clock import now
 from service.db import Statement, microseconds
@@ -36,6 +36,8 @@ RECENT_MINUTES = 5
 _UNWRITTEN = timedelta(seconds=5)
 # By hand: each sign-in asks for it, and through the ORM it costs a twentieth of the password's hash.
 _END = Statement("UPDATE login_session SET ended_at = %s WHERE ended_at IS NULL AND token_hash = %s")
+_APP = exists().where(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None))
+_PASSKEY = exists().where(Passkey.account_id == Account.id)
 P = ParamSpec("P")
 
 
@@ -69,6 +71,8 @@ class Login:
     account: Account
     session: LoginSession
     has_factor: bool = False
+    new_messages: int = 0
+    """How many notices wait in the message center; found with the rest, since every page shows it."""
 
     @property
     def missing_step(self) -> Step | None:
@@ -121,9 +125,14 @@ def half_login() -> Login | None:
     return login if login is not None and login.missing_step else None
 
 
-def complete(session: Session, login: Login, *, factor: bool) -> None:
-    """The factor (or else the e-mailed code) was right: a new cookie, and the login is whole."""
+def complete(session: Session, login: Login, *, factor: bool, person_checked: bool = False) -> None:
+    """The factor (or else the e-mailed code) was right: a new cookie, and the login is whole.
+
+    `person_checked`: the factor was a passkey, whose device checks the person too, so that it stands for the password.
+    """
     was_half = login.missing_step is not None
+    if person_checked:
+        login.session.authenticated_at = now()
     login.session.factor_at = now() if factor else login.session.factor_at
     login.session.code_due_at = login.account.code_due_at = None
     login.session.token_hash = rotate_browser_token()
@@ -239,10 +248,7 @@ def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
 def require_recent_password(
     minutes: int = RECENT_MINUTES,
 ) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Only for people who gave their password, and showed their factor if they have one, within the last `minutes`.
-
-    Others are asked and come back.
-    """
+    """Only for people who stepped up within the last `minutes`; others are asked and come back."""
 
     def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
         @functools.wraps(view)
@@ -250,15 +256,21 @@ def require_recent_password(
             login = current_login()
             if login is None:
                 return _ask_to_sign_in()
-            if not login.password_is_recent(minutes):
-                return redirect(url_for("sign_in.confirm_password", next=here()), 303)
-            if not login.factor_is_recent():
-                return redirect(url_for(Step.FACTOR, next=here()), 303)
-            return view(*args, **kwargs)
+            return ask_to_step_up(login, minutes) or view(*args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def ask_to_step_up(login: Login, minutes: int = RECENT_MINUTES) -> ResponseReturnValue | None:
+    """The way to the page that asks, and back to this one; None for who stepped up within the last `minutes`.
+
+    That is: gave the password, and showed the second factor where there is one; or showed a passkey, which is both.
+    """
+    if not login.password_is_recent(minutes):
+        return redirect(url_for("sign_in.confirm_password", next=here()), 303)
+    return None if login.factor_is_recent() else redirect(url_for(Step.FACTOR, next=here()), 303)
 
 
 def delete_over(session: Session) -> int:
@@ -278,10 +290,9 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 def _find_login(session: Session) -> Login | None:
     statement = (
-        select(LoginSession, Account, Totp.account_id)
+        select(LoginSession, Account, or_(_APP, _PASSKEY), notices.unread_of(Account.id))
         .join(Account, Account.id == LoginSession.account_id)
         .options(joinedload(Account.member))
-        .outerjoin(Totp, and_(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None)))
         .where(
             LoginSession.token_hash == browser_token(),
             *_open(),
@@ -292,11 +303,11 @@ def _find_login(session: Session) -> Login | None:
     found = session.execute(statement).one_or_none()
     if found is None:
         return None
-    row, account, factor_of = found
+    row, account, has_factor, unread = found
     if now() - row.last_seen_at >= _UNWRITTEN:
         row.last_seen_at = now()
         session.flush()
-    return Login(account, row, factor_of is not None)
+    return Login(account, row, bool(has_factor), unread)
 
 
 def _any_login() -> Login | None:

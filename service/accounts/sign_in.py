@@ -4,13 +4,13 @@ from flask import Blueprint, Flask, Response, current_app, make_response, redire
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import authentication, devices, notifications, sessions, sign_in_code
+from service.accounts import authentication, devices, notifications, passkeys, sessions, sign_in_code
 from service.accounts.authentication import TooManyTries, WrongPassword
 from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.passwords import HashingBusy
 from service.accounts.schemas import SignIn
-from service.accounts.sessions import Step, current_login, half_login, require_login
+from service.accounts.sessions import Login, Step, current_login, half_login, require_login
 from service.accounts.wording import SIGN_IN_REFUSED, FormTooLong, VeryBusy
 from service.plan.registering import registration
 from service.web import browser_id, db_session, load_form
@@ -29,26 +29,34 @@ def sign_in() -> ResponseReturnValue:
     if request.method == "GET":
         if half_login():
             return redirect(sessions.sign_in_address(_following()), 303)
-        return redirect(_following(), 303) if current_login() else _sign_in_page({})
+        return redirect(_following(), 303) if current_login() else sign_in_page({})
     form, errors = load_form(SignIn())
     if errors:
-        return _sign_in_page(errors), 400
+        return sign_in_page(errors), 400
     session = db_session()
     try:
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
-        return _refuse(_sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
+        return _refuse(sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
+    begun = begin(account)
+    if begun.missing_step is None:
+        begun.session.device_id = begun.session.device_id or devices.remember(session, account)
+        return redirect(_following(), 303)
+    if begun.missing_step is Step.EMAIL_CODE:
+        sign_in_code.send(session, account)
+    return redirect(sessions.sign_in_address(_following()), 303)
+
+
+def begin(account: Account) -> Login:
+    """Sign this browser in as `account`, and tell the owner of a browser not seen before."""
+    session = db_session()
     known = devices.find(session, account)
     if known is None:
         _tell_of_new_device(account)
-    begun = sessions.start(session, account, device_id=known)
-    half = half_login()
-    if half is None:
-        begun.device_id = known or devices.remember(session, account)
-        return redirect(_following(), 303)
-    if half.missing_step is Step.EMAIL_CODE:
-        sign_in_code.send(session, account)
-    return redirect(sessions.sign_in_address(_following()), 303)
+    sessions.start(session, account, device_id=known)
+    login = half_login() or current_login()
+    assert login is not None, "the session was just begun"
+    return login
 
 
 @blueprint.post("/sign-out")
@@ -63,20 +71,34 @@ def sign_out() -> ResponseReturnValue:
 @require_login
 def confirm_password() -> ResponseReturnValue:
     """Ask for user name and password again before something that needs them to be fresh."""
+    login, session = current_login(), db_session()
+    assert login is not None, "the page requires sign-in"
     if request.method == "GET":
-        return _confirm_page({})
+        return confirm_page(login, {})
     form, errors = load_form(SignIn())
     if errors:
-        return _confirm_page(errors), 400
-    login, session = current_login(), db_session()
+        return confirm_page(login, errors), 400
     try:
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
-        return _refuse(_confirm_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
-    if login is None or account.id != login.account.id:
-        return _refuse(_confirm_page({"_schema": [SIGN_IN_REFUSED]}), WrongPassword())
+        return _refuse(confirm_page(login, {"_schema": [SIGN_IN_REFUSED]}), refusal)
+    if account.id != login.account.id:
+        return _refuse(confirm_page(login, {"_schema": [SIGN_IN_REFUSED]}), WrongPassword())
     sessions.step_up(session, login)
     return redirect(_following(), 303)
+
+
+def sign_in_page(errors: object) -> str:
+    """The sign-in page. The name typed is not written back: the answer is the same to the byte whoever was meant."""
+    return render_template("accounts/sign_in.html", errors=errors, following=local_path(request.values.get("next")))
+
+
+def confirm_page(login: Login, errors: object) -> str:
+    """The page that asks for the password again, or for a passkey of who has one."""
+    has_passkey = bool(passkeys.list_of(db_session(), login.account.id))
+    return render_template(
+        "accounts/confirm_password.html", errors=errors, following=_following(), has_passkey=has_passkey
+    )
 
 
 @blueprint.get("/forgot-username")
@@ -111,12 +133,3 @@ def _refuse(page: str, refusal: WrongPassword) -> Response:
     if isinstance(refusal, TooManyTries):
         answer.headers["Retry-After"] = str(authentication.WINDOW)
     return answer
-
-
-def _sign_in_page(errors: object) -> str:
-    # The name typed is not written back: the answer is the same to the byte whoever was asked for.
-    return render_template("accounts/sign_in.html", errors=errors, following=local_path(request.values.get("next")))
-
-
-def _confirm_page(errors: object) -> str:
-    return render_template("accounts/confirm_password.html", errors=errors, following=_following())

@@ -26,8 +26,21 @@ FIRST_CODE_REFUSED = _(
 OFFER_OVER = _(
     "The key on the page was too old, so here is a new one. Remove the older one from your app and start again."
 )
+PASSKEY_REFUSED = _(
+    "That passkey did not work. It may have been removed from your account, or belong to another one. "
+    "Try another passkey, or go on without one."
+)
+PASSKEY_OVER = _("That took longer than 5 minutes, so for your safety please try once more.")
+PASSKEY_NOT_MADE = _(
+    "Your device did not make a passkey that we can use. It must check your fingerprint, face or PIN. "
+    "Try once more, or use an authenticator app."
+)
+PASSKEY_KNOWN = _("This passkey is in your account already.")
+PASSKEYS_FULL = _("You have 10 passkeys, which is the most an account can have. Remove one that you no longer use.")
+PASSKEY_NAME = _("Give it a name of at most 60 letters, for instance My phone.")
 FILL_IN = _("Please fill this in.")
 NOT_AN_ADDRESS = _("Please enter an e-mail address like name@example.org.")
+SAME_ADDRESS = _("That is your e-mail address already. Enter another one.")
 NOT_THE_SAME = _("The two passwords are not the same. Type the same one twice.")
 
 PARTS: dict[Part, LazyString] = {

@@ -13,6 +13,7 @@ from service.jobs import Job
 
 GROUPS = {
     "apps": "Apps, and programs without a person.",
+    "audit": "Who did what: verified, exported, purged.",
     "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
     "groups": "Lists of members for bulk export.",
@@ -20,6 +21,7 @@ GROUPS = {
     "members": "The plan's roster.",
     "providers": "Provider groups, their addresses and practitioners.",
     "remittances": "What the plan paid providers (X12 835).",
+    "reports": "What the plan answers for in numbers.",
     "sandbox": "A plan of invented people to try everything with.",
     "staff": "Who of the plan works in the staff console.",
     "worker": "What runs in the background.",

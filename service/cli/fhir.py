@@ -21,7 +21,7 @@ from consent.policy import plan_system
 from fhir.compartment import TYPES
 from fhir.description import search_page
 from fhir.loading import definitions as defined
-from fhir.loading import freshness, ingest, labels, reading, relabelling, workers
+from fhir.loading import freshness, ingest, labels, reading, relabelling, withdrawing
 from fhir.loading.summary import LoadSummary
 from fhir.storage import reindexing
 from service.cli.completing import complete_roster
@@ -57,7 +57,6 @@ def load(
         raise click.UsageError("Name files or folders to load, or a list to delete.")
     if (strict or definitions) and validate != ingest.Level.PROFILES:
         raise click.UsageError("--strict and --definitions are for --validate profiles.")
-    workers.look_for_cycles_rarely()
     checks = ingest.Checks(ingest.Level(validate), strict, definitions.resolve() if definitions else None)
     try:
         with _Bar() as bar:
@@ -92,6 +91,11 @@ def reindex() -> None:
             progress=lambda so_far: bar.update(task, total=so_far.total, completed=so_far.seen),
         )
     click.echo(f"{done.seen} looked at, {done.changed} changed.")
+    withdrawn = withdrawing.withdraw(latchstring().sessions, access=plan_system("fhir reindex"))
+    for resource_type, resource_id in withdrawn:
+        click.echo(f"{resource_type}/{resource_id} holds a member's record, which everybody would see.", err=True)
+    if withdrawn:
+        click.echo(f"{len(withdrawn)} deleted with their versions. Load them again without what is of members.")
 
 
 @group.command("search-parameters")
@@ -105,7 +109,11 @@ def relabel() -> None:
     """Label anew what an older version of the sensitive-code tables labelled; can be stopped and run again."""
     with Progress(SpinnerColumn(), TextColumn("{task.completed} looked at"), console=Console(stderr=True)) as bar:
         task = bar.add_task("Labelling", total=None)
-        looked_at, changed = relabelling.relabel(latchstring().sessions, lambda some: bar.advance(task, some))
+        looked_at, changed = relabelling.relabel(
+            latchstring().sessions,
+            access=plan_system("fhir relabel"),
+            progress=lambda some: bar.advance(task, some),
+        )
     click.echo(f"{looked_at} looked at by tables {labels.VERSION}, {changed} have other labels now.")
 
 

@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent.policy import plan_system
 from fhir.merges import merging
 from fhir.merges.merging import Moved
 from service.cli.completing import complete_roster
@@ -44,7 +45,9 @@ def merge(merged: str, survivor: str, reason: str, move_account: bool) -> None:
     try:
         with latchstring().sessions.begin() as session:
             pair = _member(session, merged), _member(session, survivor)
-            moved = merging.merge(session, *pair, reason=reason, move_account=move_account)
+            moved = merging.merge(
+                session, plan_system("members merge"), *pair, reason=reason, move_account=move_account
+            )
     except merging.MergeRefused as refused:
         raise click.ClickException(refused.sentence) from None
     _tell(moved)
@@ -57,7 +60,8 @@ def unmerge(merged: str, reason: str) -> None:
     """Give the member number MERGED their record back: they were not one person."""
     try:
         with latchstring().sessions.begin() as session:
-            moved = merging.unmerge(session, _member(session, merged), reason=reason)
+            member = _member(session, merged)
+            moved = merging.unmerge(session, plan_system("members unmerge"), member, reason=reason)
     except merging.MergeRefused as refused:
         raise click.ClickException(refused.sentence) from None
     _tell(moved)

@@ -18,7 +18,7 @@ _FRAMES = {
 _PATHS = {Place.PROVIDER: "/provider/", Place.DEVELOPER: "/developers/", Place.STAFF: "/staff/"}
 _PUBLIC = (Place.PROVIDER, Place.DEVELOPER)
 """Places with pages that anybody may open."""
-_SHARED = {"sign_in", "sign_in_code", "second_factor", "passwords", "settings_page"}
+_SHARED = {"sign_in", "sign_in_code", "second_factor", "passkeys", "passwords", "email_change", "settings_page"}
 
 
 def is_shared() -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -67,7 +67,15 @@ def address_of(session: Session, account: Account) -> str:
 
 
 def landing_of(session: Session, account: Account) -> Landing:
-    """The places this account has now."""
+    """The places this account has now; looked up once for each database session, since every shared page asks often."""
+    held = g.get("landing")
+    if held is None or held[:2] != (session, account.id):
+        g.landing = held = (session, account.id, _look_up(session, account))
+    found: Landing = held[2]
+    return found
+
+
+def _look_up(session: Session, account: Account) -> Landing:
     staff = portal_staff.find_staff(session, account)
     has = {
         Place.MEMBER: _is_member_or_represents(session, account),

@@ -9,6 +9,7 @@ from consent.models import Answer, Duration, SensitiveClass
 from oauth.apps.app_reports import MOST_WORDS
 from oauth.apps.app_words import PEOPLES_REASONS
 from oauth.apps.models import Category, Platform, ReportReason
+from service.accounts.notices import Topic
 from service.accounts.schemas import require_storable
 from service.member.language import LANGUAGES
 from service.member.marking import N_
@@ -98,3 +99,19 @@ class AppReported(Schema):
             validate.Regexp(r"(?s).*\S", error=_SAY), validate.Length(max=MOST_WORDS, error=_LONG), require_storable,
         ],
     )  # fmt: skip
+
+
+class Paged(Schema):
+    """Which page of a list."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000))
+
+
+class MailsWanted(Schema):
+    """About which topics of messages mails go out."""
+
+    topic = fields.List(fields.Enum(Topic, by_value=True), load_default=list)
+
+    @pre_load
+    def _read_ticks(self, given: Any, **_kwargs: Any) -> Any:
+        return {"topic": given.getlist("topic")}

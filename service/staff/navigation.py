@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import authorization_requests, representative_reviews, safety_blocks
+from fhir.loading import freshness
 from oauth.apps import app_reports, reviews
 from service.plan.logins import hand_overs
 from service.plan.mailbox import threads
@@ -18,7 +19,7 @@ from service.plan.registering import mailed_pins, not_listed
 from service.plan.remittances import payees
 from service.plan.staff import plan_staff, second_looks, support_looks
 from service.staff.gate import DECLARED
-from service.web import db_session
+from service.web import db_session, settings
 
 Count = Callable[[Session, PlanStaff], int]
 
@@ -57,7 +58,13 @@ TABS = (
         _("Representatives"),
         lambda session, _staff: representative_reviews.count_waiting(session),
     ),
+    Place("staff_reports.index", _("Reports")),
     Place("staff_self_test.index", _("Self-test")),
+)
+REPORTS = (
+    Place("staff_reports.usage", _("Patient Access API usage: what CMS asks for by March 31 of each year")),
+    Place("staff_disclosures.index", _("Accounting of disclosures: what a member may ask an account of")),
+    Place("staff_reports.authorizations", _("How far authorizations came: app by app, step by step")),
 )
 QUEUES = (
     Place("staff_app_reviews.index", _("App reviews and reports about apps"), _count_app_reviews),
@@ -96,8 +103,13 @@ QUEUES = (
         "staff_break_glass.index", _("Break-glass looks"),
         lambda session, _staff: support_looks.count_to_review(session),
     ),
+    Place(
+        "staff_data_freshness.index", _("Freshness of data: deliveries overdue or due soon"),
+        lambda session, _staff: freshness.count_pressing(session, settings().plan.timezone),
+    ),
     Place("staff_developer_organizations.index", _("Developer organizations")),
     Place("staff_protected.index", _("Protected records")),
+    Place("staff_audit.index", _("Audit")),
 )  # fmt: skip
 
 
@@ -109,6 +121,11 @@ def tabs(staff: PlanStaff) -> list[Link]:
 def queues(staff: PlanStaff) -> list[Link]:
     """The queues this person may open, with what waits there."""
     return _links(QUEUES, staff)
+
+
+def reports(staff: PlanStaff) -> list[Link]:
+    """The reports this person may open."""
+    return _links(REPORTS, staff)
 
 
 def _links(places: Sequence[Place], staff: PlanStaff) -> list[Link]:

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from oauth.apps import registration, reviews
+from oauth.apps import public_keys, registration, reviews
 from oauth.apps.clients import ClientRefused
 from oauth.apps.registration import Registration
+from oauth.callers import assertions
 from service import jobs
 from tests.attacks.test_client_authentication import ENDPOINTS, GRANT, post
 from tests.attacks.test_token_endpoint import is_refused
@@ -209,6 +210,11 @@ def test_case_046_failed_assertions_are_counted_and_lock_nobody_out(desk: Desk) 
         "/oauth/revoke", data=program.proof() | {"token": "t"}, environ_base={"REMOTE_ADDR": "203.0.113.9"}
     )
     assert elsewhere.status_code == 200
+
+
+def test_the_signature_of_the_largest_key_is_read() -> None:
+    signature = part(b"s" * (public_keys.MOST_BITS // 8))
+    assert assertions.read(f"{part({'alg': 'RS384'})}.{part({'iss': 'app'})}.{signature}") is not None
 
 
 def test_a_suspended_app_proves_nothing(desk: Desk) -> None:

@@ -24,7 +24,7 @@ from tests.conftest import require
 
 LONG = os.environ.get("BROWSER_LONG") == "1"
 WIDTHS = {360: 740, 1280: 900}
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
     "--disable-extensions", "--disable-sync", "--disable-dev-shm-usage", "--no-first-run", "--metrics-recording-only",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
@@ -40,14 +40,19 @@ def told(width: int, language: str) -> pytest.MarkDecorator:
     )
 
 
+def find_chromium() -> str | None:
+    """The system's browser, wherever it is."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, headless, cut off from everything but this machine."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = find_chromium()
     require(found, "Chromium is not installed: the browser stories need it")
     require(FHIR_CLIENT.exists() and AXE.exists(), "npm packages are missing: run `make browser` (needs node and npm)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield browser
         browser.close()
 

@@ -27,6 +27,11 @@ _BARRIERS = """async () => {
       tags.some((tag) => /^wcag2\\d?aa?$/.test(tag)) || ["serious", "critical"].includes(impact))
     .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(" | ")}`);
 }"""
+_CONTRAST = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"], runOnly: ["color-contrast"] });
+  return found.violations.flatMap(({ nodes }) => nodes.map(({ html, any }) =>
+    `${any[0] && any[0].data ? any[0].data.contrastRatio : "?"}:1 ${html.slice(0, 160)}`));
+}"""
 
 
 @dataclass
@@ -64,3 +69,20 @@ class Looks:
 @cache
 def _axe() -> str:
     return AXE.read_text(encoding="utf-8")
+
+
+def problems_of_any_page(page: Page) -> list[str]:
+    """What bars people from the open page: in light and in dark, at 320 pixels, and with text at twice its size."""
+    page.evaluate(_axe())
+    problems: list[str] = page.evaluate(_BARRIERS)
+    page.emulate_media(color_scheme="dark")
+    problems += [f"in the dark: {one}" for one in page.evaluate(_CONTRAST)]
+    page.emulate_media(color_scheme="light")
+    size = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 640})
+    problems += [f"at 320 pixels: {part}" for part in page.evaluate(_TOO_WIDE)]
+    page.set_viewport_size(size or {"width": 1280, "height": 900})
+    page.evaluate("() => { document.documentElement.style.fontSize = '225%'; }")
+    problems += [f"with text at 200 %: {part}" for part in page.evaluate(_TOO_WIDE)]
+    page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
+    return problems

@@ -1,7 +1,7 @@
 """A person at the plan's pages: reads the words of their language, fills in fields, presses buttons."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from playwright.sync_api import Locator, Page
 
@@ -22,6 +22,8 @@ class Person:
     sandbox: Sandbox
     words: Words
     looks: Looks
+    ways: list[str] = field(default_factory=list)
+    """Addresses that this person has come by, for those who go on from them."""
 
     def open(self, path: str, look: str | None = None) -> None:
         """Type an address of the plan, and look at the page under this name."""

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import secrets
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import requests
 from playwright.sync_api import Page
@@ -16,10 +16,10 @@ from tests.browser.smart_app import SCOPE, AppSite
 class PlainApp:
     """A confidential app (client_secret_basic) with a fixed address on `localhost`, so that nobody can pose as it."""
 
-    def __init__(self, page: Page, site: AppSite, sandbox: Sandbox) -> None:
+    def __init__(self, page: Page, site: AppSite, sandbox: Sandbox, name: str = "Kitchen Table Ledger") -> None:
         self._page, self._sandbox = page, sandbox
-        self._redirect_uri = f"http://localhost:{site.port}/thanks"
-        self.name = "Kitchen Table Ledger"
+        self._redirect_uri = f"http://localhost:{site.port}/thanks/{quote(name)}"
+        self.name = name
         self._credentials = sandbox.app_credentials(self.name, self._redirect_uri)
         self.tokens: dict[str, Any] = {}
 

@@ -29,6 +29,7 @@ def enter(story: Story, codes: Codes, username: str, path: str) -> Person:
     """A fresh browser in which somebody of the hand-out has come to a page, by password and code."""
     person = story.browser()
     person.open(path)
+    person.prefer_language()
     account = story.sandbox.account(username)
     person.sign_in(username)
     if "totp_secret" in account:

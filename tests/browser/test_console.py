@@ -1,4 +1,8 @@
-"""The member's whole hold on an app: connect with a preview, see what it reads, share less, pause, resume, revoke."""
+"""The member's whole story: register, connect with a preview, see what it reads, share less, pause, resume, revoke.
+
+Told with scripts and without; once by keyboard alone. What the steps took is printed, and stands in
+docs/accessibility.md.
+"""
 
 import json
 import re
@@ -6,9 +10,11 @@ import re
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.conftest import Story, told
+from tests.browser.conftest import LONG, WIDTHS, Story, told
 from tests.browser.person import Person
 from tests.browser.plain_app import PlainApp
+from tests.browser.portal import PASSWORD
+from tests.browser.sandbox import Sandbox
 
 pytestmark = pytest.mark.browser
 _OBSERVATION = "patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|"
@@ -22,14 +28,22 @@ _TRANSFERRED = """() => performance.getEntries()
   .reduce((sum, { transferSize }) => sum + transferSize, 0)"""
 
 
-@told(360, "en")
-def test_member_holds_an_app_in_hand(story: Story) -> None:
-    person = story.browser()
+def _tellings() -> list[tuple[int, str, bool]]:
+    """Width, language and scripts of each telling: two that differ in all of them, in the long form all."""
+    if not LONG:
+        return [(360, "en", True), (1280, "es", False)]
+    return [(width, language, scripts) for width in WIDTHS for language in ("en", "es") for scripts in (True, False)]
+
+
+@pytest.mark.parametrize(("width", "language", "scripts"), _tellings(), ids=str)
+def test_member_holds_an_app_in_hand(story: Story, scripts: bool) -> None:
+    person = story.browser(scripts=scripts)
     app = PlainApp(person.page, story.site, story.sandbox)
 
     app.launch(_SCOPE)
     person.prefer_language()
-    person.sign_in("thomas")
+    _register(person, f"holder{story.width}{story.language}{scripts:d}", story.sandbox, nth=0 if scripts else 1)
+    story.step("registered")
     person.heading("Share information with %(app)s?", app=app.name)
     assert re.search(r"\d+ re(cord|gistro)s", person.page.locator("#data-claims + label").inner_text())
     _box(person, "data-coverage").uncheck()
@@ -93,6 +107,80 @@ def test_member_holds_an_app_in_hand(story: Story) -> None:
     assert app.name.encode() in _download(person, "Download as a table (CSV)")
     story.step("revoked, with receipt and copy")
     assert story.seconds < 300
+
+
+@told(1280, "en")
+def test_keyboard_alone_connects_and_revokes(story: Story) -> None:
+    person = story.browser()
+    app, keys = PlainApp(person.page, story.site, story.sandbox), person.page.keyboard
+    app.launch(_SCOPE)
+    _tab_to(person, "input[name=username]")
+    keys.type("thomas")
+    keys.press("Tab")
+    keys.type(story.sandbox.account("thomas")["password"])
+    _enter(person)
+    person.heading("Share information with %(app)s?", app=app.name)
+    _tab_to(person, "#data-coverage")
+    keys.press("Space")
+    _tab_to(person, "#sensitive-mental_health")
+    keys.press("Space")
+    _tab_to(person, "input[name=duration]")
+    keys.press("ArrowUp")
+    _tab_to(person, "button[value=allow]")
+    keys.press("Enter")
+    assert app.receive() == 200
+    assert "Coverage" not in app.tokens["scope"]
+    story.step("connected by keyboard")
+
+    person.open("/member")
+    _tab_to(person, "a[href='/apps']")
+    _enter(person)
+    _tab_to(person, "form[action$='/revoke'] button")
+    _enter(person)
+    person.heading("Access ended")
+    assert app.read().status_code == 401
+    story.step("revoked by keyboard")
+
+
+_MOST_TABS = 80
+
+
+def _tab_to(person: Person, selector: str) -> None:
+    """Press Tab until the first such element has the focus; each stop on the way must show that it has it."""
+    for _ in range(_MOST_TABS):
+        person.page.keyboard.press("Tab")
+        hidden = person.page.evaluate(
+            "() => { const at = document.activeElement, style = getComputedStyle(at);"
+            " return at !== document.body && style.outlineStyle === 'none' ? at.outerHTML.slice(0, 120) : ''; }"
+        )
+        assert not hidden, f"no visible focus on {hidden}"
+        if person.page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def _enter(person: Person) -> None:
+    with person.page.expect_navigation():
+        person.page.keyboard.press("Enter")
+
+
+def _register(person: Person, username: str, sandbox: Sandbox, *, nth: int) -> None:
+    """Register the nth oldest of the members who have no account yet, from the sign-in page on."""
+    waiting = sorted(sandbox.handout["registrations"]["members"], key=lambda one: one["birth_date"])
+    member, address = waiting[nth], f"{username}@example.org"
+    person.follow("Register for an account")
+    person.field("Member ID").fill(member["member_number"])
+    person.field("Last name").fill(member["family_name"])
+    person.field("Birth date").fill(member["birth_date"])
+    person.field("ZIP code").fill(member["zip_code"])
+    person.press("Continue")
+    person.field("E-mail address").fill(address)
+    person.press("Send verification code")
+    person.field("Verify Email Address").fill(person.code_from_mail(address, "mail-with-the-code"))
+    person.press("Verify")
+    person.fill(Username=username, Password=PASSWORD)
+    person.field("Confirm password").fill(PASSWORD)
+    person.press("Create account")
 
 
 def _box(person: Person, name: str) -> Locator:

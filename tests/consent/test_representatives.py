@@ -14,6 +14,7 @@ from consent.representatives import (
     CircularLink,
     ConfidentialMember,
     LinkedAlready,
+    MergedRecord,
     MinorsPermission,
     NoTimeLeft,
     PastMajority,
@@ -214,6 +215,21 @@ def test_a_block_outlives_its_link_until_an_officer_lifts_it(session: Session) -
         link(session, made.representative, survivor, **again)  # type: ignore[arg-type]
     safety_blocks.lift(session, made, by_account_id=officer.id, reason="Another man")
     assert link(session, made.representative, survivor, **again).safety_block is False  # type: ignore[arg-type]
+
+
+def test_links_know_a_person_by_every_record_that_became_theirs(session: Session) -> None:
+    former, middle, own, other = (make_member(session) for _ in range(4))
+    given = {"basis": Basis.GUARDIAN, "timezone": NEW_YORK}
+    oneself, friend = (make_representative(session, number=None, member_id=one.id) for one in (former, other))
+    link(session, oneself, other, **given)  # type: ignore[arg-type]
+    former.merged_into_id, middle.merged_into_id = middle.id, own.id
+    session.flush()
+    with pytest.raises(SelfLink):
+        link(session, oneself, own, **given)  # type: ignore[arg-type]
+    with pytest.raises(CircularLink):
+        link(session, friend, own, **given)  # type: ignore[arg-type]
+    with pytest.raises(MergedRecord):
+        link(session, friend, former, **given)  # type: ignore[arg-type]
 
 
 def test_who_acts_for_a_second_member_is_one_person(session: Session) -> None:

@@ -37,6 +37,7 @@ def claim(claim_id: str, patient_id: str, day: str = "2026-03-01", kind: str = "
         "created": day, "billablePeriod": {"start": day, "end": day},
         "identifier": [{"system": CLAIM_NUMBER, "value": f"CN-{claim_id}"}],
         "insurer": to("Organization/payer", "The Plan"), "provider": to("Organization/clinic"),
+        "diagnosis": [{"sequence": 1, "diagnosisCodeableConcept": concept(ICD, "I10")}],
         "careTeam": [{"sequence": 1, "provider": to("Practitioner/doctor")}],
         "insurance": [{"focal": True, "coverage": to(f"Coverage/cov-{patient_id}")}],
         "total": [{"category": concept("http://terminology.hl7.org/CodeSystem/adjudication", "submitted"),

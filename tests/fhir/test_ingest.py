@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from consent.policy import Access
 from fhir import store
 from fhir.loading import ingest, reading
+from fhir.loading.batches import BATCH
 from fhir.models import BodyDictionary, StoredResource, StoredVersion
 from fhir.outcomes import NotFound
 from service.db import make_sessions
@@ -160,3 +161,13 @@ def test_models_find_more_than_the_schema(engine: Engine, system: Access, tmp_pa
     assert ingest.load(engine, [path], access=system).rejected == 0
     strict = ingest.load(engine, [path], access=system, checks=ingest.Checks(ingest.Level.MODELS))
     assert strict.problems[0].path == "Patient.communication.0.language"
+
+
+def test_the_planner_knows_of_the_rows_after_the_first_batch(engine: Engine, system: Access) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite's planner needs no statistics to look a key up")
+    ingest.load_resources(engine, (records.patient(f"p{number}") for number in range(BATCH)), access=system)
+
+    with engine.connect() as connection:
+        believed = text("SELECT reltuples FROM pg_class WHERE oid = 'resource'::regclass")
+        assert connection.scalar(believed) == BATCH

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from consent import representative_requests, representatives
 from consent.models import Basis, LinkScope, PersonalRepresentative, RepresentativeLink
-from consent.policy import Access
+from consent.policy import Access, plan_system
 from consent.request_models import RequestState
 from fhir import store
 from fhir.bulk import groups
@@ -51,7 +51,7 @@ def test_the_data_follows_and_comes_back(
     theirs = ids_of(session, system, OTHER, "ExplanationOfBenefit")
     own = ids_of(session, system, loaded, "ExplanationOfBenefit")
 
-    moved = merging.merge(session, other, mine, reason="one person, two cards")
+    moved = merging.merge(session, plan_system("tests"), other, mine, reason="one person, two cards")
     session.commit()
 
     assert moved.resources == len(records.record_of(OTHER)) - 1
@@ -72,7 +72,7 @@ def test_the_data_follows_and_comes_back(
     assert "late" in ids_of(session, system, loaded, "Observation")
     session.commit()
 
-    back = merging.unmerge(session, other, reason="two people after all")
+    back = merging.unmerge(session, plan_system("tests"), other, reason="two people after all")
     session.commit()
     assert back.resources == moved.resources + 1
     assert ids_of(session, system, OTHER, "ExplanationOfBenefit") == theirs
@@ -91,13 +91,13 @@ def test_an_app_sees_what_moved_and_no_longer_what_went_back(
     session.commit()
     assert api.get(claim).status_code == 404
 
-    merging.merge(session, other, mine, reason="one person")
+    merging.merge(session, plan_system("tests"), other, mine, reason="one person")
     session.commit()
     assert api.get(claim).get_json()["patient"]["reference"] == f"Patient/{api.patient_id}"
     assert api.get(f"{claim}/_history/1").status_code == 404
     assert api.get(f"Patient/{OTHER}").status_code == 404
 
-    merging.unmerge(session, other, reason="two people")
+    merging.unmerge(session, plan_system("tests"), other, reason="two people")
     session.commit()
     for path in (claim, f"{claim}/_history", f"{claim}/_history/1", f"{claim}/_history/2", f"{claim}/_history/3"):
         assert api.get(path).status_code == 404, path
@@ -120,7 +120,7 @@ def test_consents_of_the_merged_record_end_and_do_not_come_back(
     assert api.get("Patient").status_code == 200
 
     # The member who has connected an app is the one whose record becomes part of the other.
-    moved = merging.merge(session, mine, other, reason="one person")
+    moved = merging.merge(session, plan_system("tests"), mine, other, reason="one person")
     session.commit()
 
     assert (moved.grants, moved.links, moved.account) == (1, 1, False)
@@ -128,7 +128,7 @@ def test_consents_of_the_merged_record_end_and_do_not_come_back(
     session.expire_all()
     (surviving,) = session.scalars(select(RepresentativeLink).where(RepresentativeLink.member_id == other.id)).unique()
     assert surviving.safety_block and surviving.ended_at is None, "who was kept out stays out"
-    merging.unmerge(session, mine, reason="two people")
+    merging.unmerge(session, plan_system("tests"), mine, reason="two people")
     session.commit()
     assert api.get("Patient").status_code == 401
 
@@ -136,14 +136,14 @@ def test_consents_of_the_merged_record_end_and_do_not_come_back(
 def test_an_account_goes_along_only_when_told_to(session: Session) -> None:
     merged, survivor, third = (make_member(session) for _ in range(3))
     account = make_account(session, member=merged)
-    merging.merge(session, merged, survivor, reason="one person")
+    merging.merge(session, plan_system("tests"), merged, survivor, reason="one person")
     assert representatives.members_for(session, account) == []
     assert representatives.right_for(session, account, merged.id) is None
-    merging.unmerge(session, merged, reason="a slip")
+    merging.unmerge(session, plan_system("tests"), merged, reason="a slip")
     assert [one.member for one in representatives.members_for(session, account)] == [merged]
 
     before = account.credentials_version
-    moved = merging.merge(session, merged, survivor, reason="one person", move_account=True)
+    moved = merging.merge(session, plan_system("tests"), merged, survivor, reason="one person", move_account=True)
     assert moved.account and account.credentials_version > before
     assert [one.member for one in representatives.members_for(session, account)] == [survivor]
     proof = {"member_number": merged.member_number, "family_name": merged.family_name,
@@ -151,26 +151,26 @@ def test_an_account_goes_along_only_when_told_to(session: Session) -> None:
     assert roster.find_by_proof(session, **proof) is None
     for pair in ((merged, third), (third, merged), (third, third)):
         with pytest.raises(merging.MergeRefused):
-            merging.merge(session, *pair, reason="wrong")
+            merging.merge(session, plan_system("tests"), *pair, reason="wrong")
     make_account(session, member=third)
     with pytest.raises(merging.AccountsStand):
-        merging.merge(session, third, survivor, reason="one person", move_account=True)
-    merging.unmerge(session, merged, reason="two people")
+        merging.merge(session, plan_system("tests"), third, survivor, reason="one person", move_account=True)
+    merging.unmerge(session, plan_system("tests"), merged, reason="two people")
     assert account.member_id == merged.id
     with pytest.raises(merging.NotMerged):
-        merging.unmerge(session, merged, reason="again")
+        merging.unmerge(session, plan_system("tests"), merged, reason="again")
 
 
 def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, session: Session, system: Access) -> None:
     first, second, third = (make_member(session, patient_id=name) for name in ("one", "two", "three"))
     session.commit()
     ingest.load_resources(engine, [records.observation("o", "one")], access=system)
-    merging.merge(session, first, second, reason="one person")
-    merging.merge(session, second, third, reason="and again")
+    merging.merge(session, plan_system("tests"), first, second, reason="one person")
+    merging.merge(session, plan_system("tests"), second, third, reason="and again")
     session.commit()
     ingest.load_resources(engine, [records.observation("new", "one")], access=system)
     assert ids_of(session, system, "three", "Observation") == {"o", "new"}
-    merging.unmerge(session, first, reason="two people")
+    merging.unmerge(session, plan_system("tests"), first, reason="two people")
     session.commit()
     assert ids_of(session, system, "one", "Observation") == {"o", "new"}
     with pytest.raises(NotFound):
@@ -179,12 +179,12 @@ def test_records_merged_one_after_the_other_end_with_the_last(engine: Engine, se
 
 def test_a_new_record_and_its_provenance_follow_together(session: Session, system: Access) -> None:
     merged, survivor = make_member(session, patient_id="one"), make_member(session, patient_id="two")
-    merging.merge(session, merged, survivor, reason="one person")
+    merging.merge(session, plan_system("tests"), merged, survivor, reason="one person")
     batch = [records.observation("o", "one"), records.provenance("about-o", "Observation/o")]
     assert writing.write(session, [prepare_resource(one) for one in batch]).added == 2
     about = [("Observation", "o"), ("Provenance", "about-o")]
     assert {one.patient_id for one in writing.find_standing(session, about).values()} == {"two"}
-    merging.unmerge(session, merged, reason="two people")
+    merging.unmerge(session, plan_system("tests"), merged, reason="two people")
     assert {one.patient_id for one in writing.find_standing(session, about).values()} == {"one"}
 
 
@@ -195,13 +195,13 @@ def test_records_merged_one_after_the_other_part_in_any_order(
     members = {name: make_member(session, patient_id=name) for name in ("one", "two", "three")}
     session.commit()
     ingest.load_resources(engine, [records.observation(f"o-{name}", name) for name in members], access=system)
-    merging.merge(session, members["one"], members["two"], reason="one person")
-    merging.merge(session, members["two"], members["three"], reason="and again")
+    merging.merge(session, plan_system("tests"), members["one"], members["two"], reason="one person")
+    merging.merge(session, plan_system("tests"), members["two"], members["three"], reason="and again")
     session.commit()
     ingest.load_resources(engine, [records.observation(f"new-{name}", name) for name in members], access=system)
 
     for name in (first_parted, "two" if first_parted == "one" else "one"):
-        merging.unmerge(session, members[name], reason="two people")
+        merging.unmerge(session, plan_system("tests"), members[name], reason="two people")
         session.commit()
         assert ids_of(session, system, name, "Observation") >= {f"o-{name}", f"new-{name}"}
         if name == "two":
@@ -214,7 +214,7 @@ def test_records_merged_one_after_the_other_part_in_any_order(
 def test_whom_a_wrong_account_let_in_is_out_when_the_records_part(desk: Desk, session: Session) -> None:
     merged, survivor = make_member(session), make_member(session)
     account = make_account(session, member=merged)
-    merging.merge(session, merged, survivor, reason="one person", move_account=True)
+    merging.merge(session, plan_system("tests"), merged, survivor, reason="one person", move_account=True)
     who = representative_requests.Person("Zed", "Reyes", date(1980, 2, 28))
     right = representative_requests.Right(Basis.PERMISSION, LinkScope.ALL)
     done, waiting = (
@@ -227,7 +227,7 @@ def test_whom_a_wrong_account_let_in_is_out_when_the_records_part(desk: Desk, se
     link = representatives.link(session, person, survivor, basis=Basis.PERMISSION, timezone=timezone)
     done.state, done.link_id, done.decided_at = RequestState.LINKED, link.id, now()
 
-    moved = merging.unmerge(session, merged, reason="two people")
+    moved = merging.unmerge(session, plan_system("tests"), merged, reason="two people")
 
     assert moved.links == 1 and link.ended_at is not None
     assert (done.state, waiting.state) == (RequestState.LINKED, RequestState.WITHDRAWN)
@@ -236,9 +236,9 @@ def test_whom_a_wrong_account_let_in_is_out_when_the_records_part(desk: Desk, se
 def test_who_opted_out_of_provider_access_stays_out(session: Session) -> None:
     merged, survivor = make_member(session), make_member(session)
     groups.opt_out(session, merged.member_number, out=True)
-    merging.merge(session, merged, survivor, reason="one person")
+    merging.merge(session, plan_system("tests"), merged, survivor, reason="one person")
     assert session.get(ProviderAccessOptOut, survivor.patient_id)
-    merging.unmerge(session, merged, reason="two people")
+    merging.unmerge(session, plan_system("tests"), merged, reason="two people")
     assert session.get(ProviderAccessOptOut, survivor.patient_id), "until somebody says that it was not theirs"
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from fhir.loading.tables import FhirSource
+from fhir.plan import batch
 from service.audit import AuditEvent, Outcome
 from tests.fhir import records
 from tests.fhir.conftest import Api
@@ -164,6 +165,31 @@ def test_each_entry_of_a_batch_is_answered_for_itself(plan: Plan) -> None:
     assert told["entry"][5]["resource"]["id"] == "p"
     assert told["entry"][2]["response"]["outcome"]["issue"][0]["code"] == "conflict"
     assert plan.call("GET", told["entry"][1]["response"]["location"].partition(BASE)[2]).status_code == 200
+
+
+def test_a_batch_that_grew_too_long_reads_no_more_and_writes_on(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "LARGEST", 1_000)
+    long = records.patient("p") | {"name": [{"family": "Long" * 400}]}
+    entries = [
+        {"request": {"method": "PUT", "url": "Patient/p"}, "resource": long},
+        {"request": {"method": "GET", "url": "Patient/p"}},
+        {"request": {"method": "GET", "url": "Patient/p"}},
+        {"request": {"method": "PUT", "url": "Observation/x"}, "resource": records.observation("x", "p")},
+    ]  # fmt: skip
+
+    told = plan.call("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries}).get_json()["entry"]
+
+    assert [one["response"]["status"][:3] for one in told] == ["201", "200", "413", "201"]
+    assert told[2]["response"]["outcome"]["issue"][0]["code"] == "too-costly"
+
+
+def test_a_patient_with_records_stays(plan: Plan) -> None:
+    records_of = [records.patient("p"), records.observation("x", "p")]
+    for one in records_of:
+        plan.call("PUT", f"/{one['resourceType']}/{one['id']}", one)
+    assert issue(plan.call("DELETE", "/Patient/p")) == (409, "conflict")
+    assert plan.call("DELETE", "/Observation/x").status_code == 204
+    assert plan.call("DELETE", "/Patient/p").status_code == 204
 
 
 def test_only_programs_of_the_plan_with_the_scope_come_in(desk: Desk, api: Api, engine: Engine) -> None:

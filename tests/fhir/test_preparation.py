@@ -7,7 +7,7 @@ import pytest
 
 from consent.models import SensitiveClass
 from fhir import r4
-from fhir.loading.preparation import Prepared, Rejected, prepare
+from fhir.loading.preparation import Prepared, Rejected, encode, prepare
 from tests.fhir import records
 
 
@@ -31,6 +31,7 @@ def prepared(resource: dict[str, Any]) -> Prepared:
         (b'{"resourceType":"Patient","id":"a","id":"b"}', "duplicate-key"),
         (b'{"resourceType":"Patient","id":"a","name":[{"text":"x", "text" : "y"}]}', "duplicate-key"),
         (b'{"resourceType":"Patient","id":"a" ,"gender" :"x","gender":"y"}', "duplicate-key"),
+        (b'{"resourceType":"Patient","id":"a","gender":"x","gender":"y","language":"\\u0022:"}', "duplicate-key"),
         (b'{"id":"a"}', "unknown-type"),
         (b'{"resourceType":"Invoice","id":"a"}', "unknown-type"),
         (b'{"resourceType":"Patient"}', "id"),
@@ -148,3 +149,16 @@ def test_the_models_find_what_is_wrong_without_telling_the_value() -> None:
     assert problem is not None
     assert problem.path == "Patient.birthDate"
     assert "Canary" not in problem.message
+
+
+def test_the_same_resource_written_in_another_manner_is_the_same_content() -> None:
+    one = records.claim("c", "p") | {"meta": {"profile": ["http://x"]}}
+    stamped = one | {"meta": {"versionId": "9", "profile": ["http://x"], "lastUpdated": "2020-01-01T00:00:00Z"}}
+    first = {name: stamped[name] for name in ("meta", "id", "resourceType")}
+    written = [
+        encode(one), json.dumps(one).encode(), json.dumps(one, indent=1).encode(), encode(stamped),
+        encode(first | stamped),
+    ]  # fmt: skip
+
+    assert len({prepare(raw).content_hash for raw in written}) == 1
+    assert len({prepare(raw).stamped(1, 0) for raw in written}) == 1

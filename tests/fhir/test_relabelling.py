@@ -4,6 +4,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
+from fhir import store
 from fhir.loading import ingest, labels, relabelling
 from fhir.loading.preparation import prepare_resource
 from fhir.models import StoredResource, StoredVersion
@@ -34,7 +35,7 @@ def test_a_new_version_of_the_tables_relabels_what_is_stored(engine: Engine, sys
             session.execute(update(table).values(labels=[], labelled_by="1999-01"))
 
     told: list[int] = []
-    assert relabelling.relabel(sessions, told.append) == (3, 2)
+    assert relabelling.relabel(sessions, access=system, progress=told.append) == (3, 2)
 
     assert sum(told) == 3
     with sessions.begin() as session:
@@ -42,7 +43,7 @@ def test_a_new_version_of_the_tables_relabels_what_is_stored(engine: Engine, sys
         assert _stored(session, "p") == ((), labels.VERSION)
         assert tuple(session.scalars(select(StoredVersion)).one().labels) == ("substance_use",)
         assert "fhir:resource:relabel" in session.scalars(select(AuditEvent.tag)).all()
-    assert relabelling.relabel(sessions, told.append) == (0, 0)
+    assert relabelling.relabel(sessions, access=system, progress=told.append) == (0, 0)
 
 
 def test_a_prescription_loaded_before_its_medication_follows_it(engine: Engine, system: Access) -> None:
@@ -59,6 +60,27 @@ def test_a_prescription_loaded_before_its_medication_follows_it(engine: Engine, 
 
     with make_sessions(engine)() as session:
         assert _stored(session, "m")[0] == ("substance_use",)
+
+
+def test_a_prescription_follows_a_medication_that_a_program_writes(engine: Engine, system: Access) -> None:
+    def order(number: int) -> dict[str, object]:
+        return {
+            "resourceType": "MedicationRequest", "id": f"m{number}", "subject": records.to("Patient/p"),
+            "status": "active", "intent": "order", "medicationReference": records.to(f"Medication/b{number}"),
+        }  # fmt: skip
+
+    def medication(number: int, code: str) -> dict[str, object]:
+        return {"resourceType": "Medication", "id": f"b{number}", "code": records.concept(_RXNORM, code)}
+
+    known = [medication(number, "197361") for number in range(2)]
+    ingest.load_resources(engine, [*known, *map(order, range(2))], access=system)
+
+    with make_sessions(engine).begin() as session:
+        store.put(session, system, medication(0, "1010600"))
+
+    with make_sessions(engine)() as session:
+        assert _stored(session, "m0")[0] == ("substance_use",)
+        assert _stored(session, "m1")[0] == ()
 
 
 def test_what_the_source_labelled_itself_stays_labelled() -> None:

@@ -9,12 +9,13 @@ import pytest
 import zstandard
 from sqlalchemy import Engine, text
 
+from bench.plans import explained
 from consent.policy import Access, plan_system
 from fhir import store
 from fhir.models import StoredResource
 from fhir.search import query as searching
 from fhir.storage.results import Cursor
-from service.db import Base, ReadingSession, ReadingSessions, make_engine
+from service.db import Base, ReadingSessions, make_engine
 from tests.conftest import new_schema
 from tests.fhir.test_search_rules import BASE, member
 
@@ -80,41 +81,11 @@ def plans(engine: Engine) -> Iterator[Callable[..., list[str]]]:
         given = parse_qsl(query)
         asked = searching.parse(resource_type, given, base=BASE, patient_ids=access.patient_ids, strict=True)
         start = Cursor(10**14 if len(asked.sort.keys) == 1 else [10**14, "x"], "x") if following else None
-        return _explained(session, lambda: store.search(session, access, asked, start))
+        return explained(session, lambda: store.search(session, access, asked, start))
 
     yield made
     session.close()
     engine.dispose()
-
-
-def _explained(session: ReadingSession, search: Callable[[], object]) -> list[str]:
-    cursor = session.driver_cursor()
-    assert session._connection is not None
-    driver: Any = session._connection.driver_connection
-    if session.get_bind().dialect.name == "sqlite":
-        said: list[str] = []
-        driver.set_trace_callback(said.append)
-        search()
-        driver.set_trace_callback(None)
-        run = dict.fromkeys(one for one in said if "FROM resource" in one)
-        return ["\n".join(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {one}")) for one in run]
-    cursor._names.clear()
-    driver.execute("DEALLOCATE ALL", prepare=False)
-    search()
-    prepared = driver.execute(
-        "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements"
-        " WHERE name LIKE 'hot%' AND statement LIKE '%FROM resource%' ORDER BY name",
-        prepare=False,
-    ).fetchall()
-    return [
-        "\n".join(line for (line,) in driver.execute(_explain(name, number), prepare=False))
-        for name, number in prepared
-    ]
-
-
-def _explain(name: str, number: int) -> str:
-    # The plan is made whatever the values are: none are as good as any.
-    return f"EXPLAIN EXECUTE {name}" + (f"({', '.join(['NULL'] * number)})" if number else "")
 
 
 OWN = [

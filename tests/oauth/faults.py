@@ -58,7 +58,11 @@ def install(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Faults:
 
     def execute(self: PreparedStatements, text: str, values: tuple[Any, ...] = ()) -> PreparedStatements:
         faults.step(psycopg.OperationalError)
-        return plain(self, text, values)
+        done = plain(self, text, values)
+        # In autocommit a statement that writes is a transaction of its own.
+        if "INSERT" in text:
+            faults.committed(psycopg.OperationalError)
+        return done
 
     monkeypatch.setattr(PreparedStatements, "execute", execute)
     return faults
@@ -68,7 +72,10 @@ def _sqlite(faults: Faults) -> Any:
     class Cursor(sqlite3.Cursor):
         def execute(self, *given: Any) -> Any:
             faults.step(sqlite3.OperationalError)
-            return super().execute(*given)
+            done = super().execute(*given)
+            if given[0] == "COMMIT":
+                faults.committed(sqlite3.OperationalError)
+            return done
 
     class Connection(sqlite3.Connection):
         def cursor(self, *_given: Any, **_named: Any) -> Any:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -119,6 +119,36 @@ def test_the_grant_is_for_backend_clients_alone_and_they_have_no_other(desk: Des
         "/oauth/authorize", query_string=desk.parameters(program.app, redirect_uri=CALLBACK)
     )
     assert asked.status_code == 400 and "Location" not in asked.headers
+
+
+def test_an_assertion_is_used_up_by_a_refusal_and_its_second_use_is_told_as_such(desk: Desk) -> None:
+    program = register_backend(desk)
+    asked = {"grant_type": "client_credentials", "scope": "patient/*.rs"}
+    for refused, code in (
+        (asked, "invalid_scope"), (asked | {"scope": ""}, "invalid_scope"),
+        ({"grant_type": "refresh_token", "refresh_token": "x"}, "unauthorized_client"),
+    ):  # fmt: skip
+        proof = program.proof()
+        assert is_refused(desk.app.test_client().post(TOKEN, data=refused | proof), code)
+        for again in (refused, asked | {"scope": "system/*.rs"}):
+            assert is_refused(desk.app.test_client().post(TOKEN, data=again | proof), "invalid_client", 401)
+    proof = program.proof()
+    for expected in ("invalid_dpop_proof", "invalid_client"):
+        answer = desk.app.test_client().post(
+            TOKEN, data=asked | {"scope": "system/*.rs"} | proof, headers={"DPoP": "x.y.z"}
+        )
+        assert answer.get_json()["error"] == expected
+    with desk.session() as session:
+        assert session.scalar(select(func.count()).select_from(SystemToken)) == 0
+
+
+def test_another_key_under_the_same_kid_counts_from_the_next_request_on(desk: Desk) -> None:
+    program, new = register_backend(desk), ec.__wrapped__()
+    assert new.kid == program.pair.kid and new.public != program.pair.public
+    assert program.ask("system/*.rs").status_code == 200
+    replace_keys(desk, program, new.public)
+    assert is_refused(program.ask("system/*.rs"), "invalid_client", 401)
+    assert Program(desk, program.app, new).ask("system/*.rs").status_code == 200
 
 
 def test_a_token_ends_by_time_by_revocation_and_with_its_client(desk: Desk, clock: MovableClock) -> None:

@@ -25,7 +25,7 @@ from tests.oauth.faults import Faults, install
 from tests.oauth.keyed import TOKEN, Program, ec, register_backend, register_keyed
 from tests.oauth.test_dynamic_registration import refused
 
-FEWEST = {"exchange": 8, "refresh": 8, "revoke": 3, "client_credentials": 4}
+FEWEST = {"exchange": 8, "refresh": 8, "revoke": 3, "client_credentials": 2}
 """Steps that each kind of deed has at least: a hook that hears nothing would pass every test."""
 
 

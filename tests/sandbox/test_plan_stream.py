@@ -195,7 +195,7 @@ def _of(bundle: MemberBundle, kind: str) -> list[dict[str, Any]]:
 
 
 def _labels(resource: dict[str, Any]) -> frozenset[str]:
-    return labels.labels(resource["resourceType"], _codings(resource))
+    return labels.labels(resource, _codings(resource))
 
 
 def _codings(node: Any) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ from oauth.apps.models import (
     ReviewStep,
 )
 from oauth.models import Client
+from service.accounts.models import Account
+from service.accounts.notice_model import Notice, NoticeKind
 from service.db import make_sessions
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_member
@@ -23,6 +25,14 @@ from tests.oauth.desk import Desk
 from tests.oauth.life import Life
 from tests.staff.console import make_clerk
 from tests.staff.reviewing import REVIEWER, press
+
+
+def told_of(session: Session, desk: Desk, life: Life, account: Account | None = None) -> list[NoticeKind]:
+    """What an account was told of the plan's steps with an app, the first first."""
+    steps = (NoticeKind.APP_STOPPED, NoticeKind.APP_BACK, NoticeKind.APP_CLOSED)
+    mine = (Notice.account_id == (account or desk.account).id, Notice.client_id == life.app.id, Notice.kind.in_(steps))
+    with Session(session.get_bind()) as own:
+        return list(own.scalars(select(Notice.kind).where(*mine).order_by(Notice.at)))
 
 
 def test_suspending_letting_in_and_closing_take_a_reason_and_tell_the_members(
@@ -47,10 +57,10 @@ def test_suspending_letting_in_and_closing_take_a_reason_and_tell_the_members(
     session.commit()
     member_notices.run(sessions, desk.settings)
     member_notices.run(sessions, desk.settings)
-    told = [letter for letter in letters(session, desk.settings, desk.account.email) if life.app.view.name in letter]
-    assert len(told) == 3
-    assert "stopped the app" in told[0] and "let the app" in told[1] and "for good" in told[2]
-    assert not any("A report from a member" in letter for letter in told)
+    assert told_of(session, desk, life) == [NoticeKind.APP_STOPPED, NoticeKind.APP_BACK, NoticeKind.APP_CLOSED]
+    mails = letters(session, desk.settings, desk.account.email)
+    assert any("You have a message" in mail for mail in mails)
+    assert not any("A report from a member" in mail or life.app.view.name in mail for mail in mails)
     page = clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
     assert "A report from a member." in page and "Suspended by the plan" in page
 
@@ -66,7 +76,7 @@ def test_members_are_told_in_batches_and_each_once(
 
     member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
 
-    assert len([one for one in letters(session, desk.settings, desk.account.email) if "stopped the app" in one]) == 1
+    assert told_of(session, desk, life) == [NoticeKind.APP_STOPPED]
     event = session.scalars(select(AppReviewEvent).where(AppReviewEvent.step == ReviewStep.SUSPEND)).one()
     assert event.members_told_at is not None
 
@@ -133,11 +143,9 @@ def test_members_are_told_once_of_each_app_when_a_whole_organization_is_shut_out
             act(own, organization, reason="unknown", settings=desk.settings, by_account_id=None)
     member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
 
-    told = letters(session, desk.settings, desk.account.email)
-    mine = [one for one in told if life.app.view.name in one]
-    assert len(mine) == 2 and "stopped the app" in mine[0] and "let the app" in mine[1]
-    assert len([one for one in told if resting.app.view.name in one]) == 1, "its own suspension, and no word again"
-    assert letters(session, desk.settings, revoked.email) == []
+    assert told_of(session, desk, life) == [NoticeKind.APP_STOPPED, NoticeKind.APP_BACK]
+    assert told_of(session, desk, resting) == [NoticeKind.APP_STOPPED], "its own suspension, and no word again"
+    assert told_of(session, desk, life, revoked) == []
 
 
 def test_a_step_that_changes_nothing_while_the_organization_is_shut_out_is_told_to_no_member(
@@ -150,4 +158,4 @@ def test_a_step_that_changes_nothing_while_the_organization_is_shut_out_is_told_
         reviews.suspend(own, life.app.id, reason="a report", settings=desk.settings)
         reviews.reinstate(own, life.app.id, reason="mended", settings=desk.settings)
     member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
-    assert len([one for one in letters(session, desk.settings, desk.account.email) if life.app.view.name in one]) == 1
+    assert told_of(session, desk, life) == [NoticeKind.APP_STOPPED]

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import datetime
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service import audit
 from service.accounts.sessions import require_login, require_recent_password
+from service.days import read_day
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.apps.console import get_actor_and_grant
 from service.member.apps.grant_story import story_of
@@ -28,7 +29,6 @@ from service.web import db_session, settings
 
 blueprint = Blueprint("app_activity", __name__)
 KINDS: dict[str, LazyString] = {kind.key: kind.name for kind in DATA_TYPES} | {activity.OTHER: _("Other information")}
-_FIRST_YEAR = 2000
 HEADER = (
     _("App"), _("Developer"), _("Connected by"), _("Status"), _("Shared since"), _("Shared until"), _("Ended"),
     _("Ended by"), _("Day"), _("Types of information"), _("Records"), _("Requests"),
@@ -43,7 +43,7 @@ def show(grant_id: UUID) -> ResponseReturnValue:
     """The latest days on which the app came, and the story of its connection."""
     actor, grant = get_actor_and_grant(grant_id)
     connection = connections.of_grant(db_session(), actor.account, grant, settings().plan)
-    before = _day(request.args.get("before", ""))
+    before = read_day(request.args.get("before", ""))
     return render_template(
         "member/app_activity.html",
         connection=connection,
@@ -153,11 +153,3 @@ def _status(one: Connection) -> str:
 
 def _iso(at: datetime | None) -> str:
     return "" if at is None else at.astimezone(settings().plan.timezone).isoformat(timespec="seconds")
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text) if len(text) == 10 else None
-    except ValueError:
-        return None
-    return day if day and day.year >= _FIRST_YEAR else None

@@ -17,7 +17,7 @@ from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
-from service.accounts.sessions import current_login, require_login
+from service.accounts.sessions import RECENT_MINUTES, ask_to_step_up, current_login, require_login
 from service.member import acting
 from service.member.acting import Actor, Person
 from service.member.apps.console import NotYoursToResume
@@ -31,6 +31,8 @@ from service.member.schemas import ConsentAnswer, SelectMember
 from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
 
 blueprint = Blueprint("consent", __name__)
+_READING_MINUTES = RECENT_MINUTES + int(flows.LIFE.total_seconds() // 60)
+"""How old the step-up may be when the answer comes: it was recent when the page was shown, which lives this long."""
 _NOTHING_TICKED = N_("Tick at least one type of information, or choose Don't allow.")
 
 
@@ -78,10 +80,15 @@ def show() -> ResponseReturnValue:
     grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
     if grant is not None and flows.goes_straight_through(pending, grant, actor.choice):
         return redirect(flows.answer(db_session(), pending, grant=grant, login=person.login), 303)
-    if grant is not None and grants.is_held_from(grant, actor.choice):
+    if grants.is_held_from(db_session(), actor.choice, actor.account.id, pending.client.id):
         raise NotYoursToResume
     words = _words(pending, actor)
+    may_need = any(item.key == "offline" for item in words.offline) or not actor.choice.is_self
+    if may_need and (way := ask_to_step_up(person.login)) is not None:
+        # Before anything is read or ticked, so that nothing has to be done twice.
+        return way
     ticks = Ticks(words.type_keys, words.part_keys)
+    flows.note_shown(db_session(), pending)
     return _page(pending, actor, words, {}, ticks, paused=grant is not None and grant.status is GrantStatus.PAUSED)
 
 
@@ -120,6 +127,8 @@ def decide() -> ResponseReturnValue:
         returning = frozenset(name for name in ("offline", "online") if form[name])
         ticks = Ticks(frozenset(), words.part_keys, chosen.sensitive_classes, chosen.duration, returning)
         return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
+    if (chosen.offline or not actor.choice.is_self) and ask_to_step_up(person.login, _READING_MINUTES):
+        return redirect(url_for("consent.show", request=pending.id, member=actor.choice.member.patient_id), 303)
     try:
         representatives.hold(db_session(), actor.choice)
     except representatives.RightOver:

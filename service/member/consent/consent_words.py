@@ -22,7 +22,7 @@ from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.plan_file import Plan
 
-TEXT_VERSION = "2026-4"
+TEXT_VERSION = "2026-5"
 EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
@@ -207,6 +207,7 @@ def _sensitive_intro() -> str:
     return str(
         gettext(
             "These topics are very personal. Records about them, claims included, are left out unless you tick them."
+            " Records without a code that tells us their topic are never shared with an app."
         )
     )
 

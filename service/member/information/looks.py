@@ -1,15 +1,24 @@
-"""Who has looked at my information: each time plan staff opened the member's page, by whom and why."""
+"""Who has looked at my information: apps, people who act for me, providers' offices and people of the plan, by day."""
 
-from flask import Blueprint, render_template
+from datetime import date
+
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
+from consent import lookers
+from consent.lookers import Deed, LookedOn
+from oauth.apps import clients
 from service.accounts.sessions import require_login
+from service.days import read_day
 from service.member.acting import get_actor, require_choice
-from service.plan.models import SupportPurpose
+from service.member.apps.app_activity import KINDS
+from service.member.information.sections import SECTIONS
+from service.plan.logins.lookups import Purpose
+from service.plan.models import SupportLook, SupportPurpose
 from service.plan.staff import support_looks
-from service.web import NotFoundPage, db_session
+from service.web import NotFoundPage, db_session, settings
 
 blueprint = Blueprint("looks", __name__)
 PURPOSES: dict[SupportPurpose, LazyString] = {
@@ -19,15 +28,57 @@ PURPOSES: dict[SupportPurpose, LazyString] = {
     SupportPurpose.COMPLAINT: _("A complaint"),
     SupportPurpose.SAFETY: _("A sign that somebody may misuse your account"),
 }
+DEEDS: dict[Deed, LazyString] = {
+    Deed.VIEW: _("Opened pages of My information"),
+    Deed.DOWNLOAD: _("Downloaded your whole record"),
+    Deed.APPS_EXPORT: _("Downloaded the list of your apps and what they have read"),
+    Deed.ELIGIBILITY: _("Asked whether you are covered"),
+    Deed.MEMBER_LOOKUP: _("Looked for your claims"),
+    Deed.CLAIM: _("Opened a claim that they sent to the plan"),
+}
+OFFICE_REASONS: dict[str, LazyString] = {
+    Purpose.TREATMENT.value: _("To treat you"),
+    Purpose.PAYMENT.value: _("To be paid for care"),
+    Purpose.OPERATIONS.value: _("To run their practice, such as a quality review"),
+}
+"""By the word before the colon of a reason."""
+ON_FILE = _("They sent the plan a claim for you")
+_OVERVIEW: dict[str, LazyString] = {"overview": _("the start page")}
+SECTION_NAMES = _OVERVIEW | {one.key: one.name for one in SECTIONS}
 
 
 @blueprint.get("/who-has-looked")
 @require_login
 @require_choice
 def index() -> ResponseReturnValue:
-    """The list, for the member alone: what they told the plan is not for their representatives."""
+    """The days, for the member alone: what they told the plan is not for their representatives."""
     actor = get_actor()
     if not actor.choice.is_self:
         raise NotFoundPage
-    looks = support_looks.of_member(db_session(), actor.choice.member)
-    return render_template("member/looks.html", looks=looks, purposes=PURPOSES)
+    member, zone = actor.choice.member, settings().plan.timezone
+    before = read_day(request.args.get("before", ""))
+    looked = lookers.of_member(db_session(), member, actor.account.id, zone, before=before)
+    staff = _by_day(support_looks.of_member(db_session(), member), looked.days)
+    apps = clients.get_several(db_session(), {client_id for day in looked.days for client_id in day.apps})
+    return render_template(
+        "member/looks.html", looked=looked, staff=staff, apps=apps, before=before, kinds=KINDS, deeds=DEEDS,
+        purposes=PURPOSES, sections=SECTION_NAMES, told_reason=told_reason,
+    )  # fmt: skip
+
+
+def told_reason(reason: str) -> str:
+    """Why an office says it looked, in the member's words; what it wrote itself follows as it is."""
+    purpose, _colon, text = reason.partition(": ")
+    if purpose in OFFICE_REASONS:
+        return f"{OFFICE_REASONS[purpose]}: {text}" if text else str(OFFICE_REASONS[purpose])
+    return str(ON_FILE)
+
+
+def _by_day(looks: list[SupportLook], days: list[LookedOn]) -> dict[date, list[SupportLook]]:
+    zone = settings().plan.timezone
+    found: dict[date, list[SupportLook]] = {one.day: [] for one in days}
+    for look in looks:
+        day = look.begun_at.astimezone(zone).date()
+        if day in found:
+            found[day].append(look)
+    return found

@@ -39,5 +39,5 @@ def stop(related_person_id: UUID) -> ResponseReturnValue:
     if link is None:
         raise NotFoundPage
     representatives.end_link(session, link, by=EndedBy.REPRESENTATIVE, by_account_id=account.id)
-    representative_notices.changed(session, link)
+    representative_notices.ended(session, link)
     return redirect(url_for("acting_for.index", stopped="yes"), 303)

@@ -42,7 +42,7 @@ def end(related_person_id: UUID) -> ResponseReturnValue:
     if link.basis not in representatives.VOLUNTARY:
         raise NotFoundPage
     representatives.end_link(db_session(), link, by=EndedBy.MEMBER, by_account_id=actor.account.id)
-    representative_notices.changed(db_session(), link)
+    representative_notices.ended(db_session(), link)
     return redirect(url_for("people.index", done="ended"), 303)
 
 

@@ -159,6 +159,15 @@ def surviving(session: Session, member: Member) -> Member:
     return member
 
 
+def parts(session: Session, member: Member) -> list[str]:
+    """The ids of a record and of every one that has become part of it by merges."""
+    found, newest = [member.id], [member.id]
+    while newest:
+        newest = list(session.scalars(select(Member.id).where(Member.merged_into_id.in_(newest))))
+        found += newest
+    return found
+
+
 def find_by_name(session: Session, family_name: str, birth_date: date, *, limit: int = 20) -> list[Member]:
     """The members of that family name, but for case, accents and punctuation, born on that day."""
     born = (

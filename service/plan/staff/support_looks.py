@@ -12,7 +12,10 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from service import audit, mail
+from service.accounts import notices
 from service.accounts.models import Account
+from service.accounts.notice_model import NoticeKind
+from service.accounts.notices import About
 from service.audit import Outcome
 from service.clock import now
 from service.plan.models import Guard, Member, PlanStaff, StaffRole, SupportLook, SupportPurpose
@@ -87,6 +90,9 @@ def begin(session: Session, by: PlanStaff, member: Member, reasons: Reasons, *, 
     session.add(look)
     session.flush()
     record(session, look, "look", outcome=Outcome.REFUSED if guard is Guard.OWN else Outcome.SUCCESS)
+    owner = session.scalar(select(Account).where(Account.member_id == member.id))
+    if owner is not None and guard is not Guard.OWN:
+        notices.tell(session, owner, NoticeKind.STAFF_LOOKED, About(member.id, who=by.account.given_name))
     for officer in officers:
         mail.enqueue(
             session, to=officer.email, template="glass_broken", language=officer.language,

@@ -20,12 +20,13 @@ from fhir.storage.results import Cursor
 from service import audit
 from service.audit import Outcome
 from service.db import digest
+from service.plan.claims import claim_view
+from service.plan.claims.claim_view import Claim
 from service.plan.logins import lookups
 from service.plan.logins.lookups import Reason, ReasonNeeded
 from service.plan.members import roster
 from service.plan.models import Member, PortalFunction, ProviderGroup, ProviderStaff
-from service.provider.claims import claim_view
-from service.provider.claims.claim_view import Claim
+from service.provider.claims import claim_words
 from service.provider.claims.claim_words import ClaimState
 from service.settings import Settings
 
@@ -136,7 +137,7 @@ def _matching(
     for _ in range(_MOST_LOOKS):
         page = store.search(session, access, search, start)
         read = (claim_view.read(one.body, in_full=False) for one in page.matches)
-        found += [claim for claim in read if asked.status in {None, claim.state}]
+        found += [claim for claim in read if asked.status in {None, claim_words.state(claim)}]
         start = page.following
         if start is None or asked.status is None or len(found) >= PAGE:
             break

@@ -11,9 +11,8 @@ from flask.typing import ResponseReturnValue
 from service.plan.logins.lookups import Purpose, Reason, ReasonNeeded, TooManyLookups
 from service.plan.models import PortalFunction
 from service.provider import dead_ends
-from service.provider.claims import claim_inquiry
+from service.provider.claims import claim_inquiry, claim_words
 from service.provider.claims.claim_inquiry import ClaimsAsked, NoSuchClaim
-from service.provider.claims.claim_words import STATES
 from service.provider.claims.inquiry_schemas import ClaimInquiry
 from service.provider.claims.inquiry_words import PURPOSES
 from service.provider.gate import current_staff, require_function
@@ -54,7 +53,9 @@ def claim(claim_id: str) -> ResponseReturnValue:
         shown = claim_inquiry.get(db_session(), current_staff(), claim_id)
     except NoSuchClaim:
         return dead_ends.not_found()
-    return render_template("provider/claim.html", shown=shown, claim=shown.claim, staff=current_staff())
+    return render_template(
+        "provider/claim.html", shown=shown, claim=shown.claim, staff=current_staff(), words=claim_words
+    )
 
 
 def _asked(form: dict[str, Any]) -> ClaimsAsked:
@@ -70,6 +71,6 @@ def reason_of(form: dict[str, Any]) -> Reason | None:
 
 def _page(errors: dict[str, list[str]], **shown: Any) -> str:
     return render_template(
-        "provider/claims.html", errors=errors, given=request.form, statuses=STATES.items(), purposes=PURPOSES,
-        **shown,
+        "provider/claims.html", errors=errors, given=request.form, statuses=claim_words.STATES.items(),
+        purposes=PURPOSES, words=claim_words, **shown,
     )  # fmt: skip

@@ -1,10 +1,14 @@
-"""Words for what a claim says in codes: kinds and amounts. Reasons: `plan.remittances.adjustment_words`."""
+"""Providers' words for what a claim says in codes: status, kind, amounts and reasons."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
+
+from service.plan.claims import claim_view
+from service.plan.claims.claim_view import Adjustment, Claim, ClaimStatus
+from service.plan.remittances import adjustment_words
 
 KINDS: Mapping[str, LazyString] = {
     "institutional": _("Facility"),
@@ -27,9 +31,8 @@ ADJUSTMENTS: Mapping[str, LazyString] = {
 }
 """Amounts by which the plan's payment differs from the charge, by adjudication category (CARIN, HL7)."""
 
-REASON_SYSTEM = "https://x12.org/codes/claim-adjustment-reason-codes"
-OTHER_REASON = _("See the code in your payment's explanation")
-REJECTED = _("Refused at the pharmacy counter")
+_OTHER_REASON = _("See the code in your payment's explanation")
+_REJECTED = _("Refused at the pharmacy counter")
 
 
 class ClaimState(StrEnum):
@@ -39,20 +42,6 @@ class ClaimState(StrEnum):
     NOT_PAID = "not_paid"
     IN_PROCESS = "in_process"
     WITHDRAWN = "withdrawn"
-
-
-class ClaimStatus(StrEnum):
-    """What became of a claim."""
-
-    PAID = "paid"
-    PARTLY_PAID = "partly_paid"
-    DENIED = "denied"
-    MEMBER_SHARE = "member_share"
-    NOTHING_TO_PAY = "nothing_to_pay"
-    IN_PROCESS = "in_process"
-    NOT_PROCESSED = "not_processed"
-    WITHDRAWN = "withdrawn"
-    NOT_FINAL = "not_final"
 
 
 STATES: Mapping[ClaimState, LazyString] = {
@@ -73,3 +62,27 @@ STATUSES: Mapping[ClaimStatus, tuple[LazyString, ClaimState]] = {
     ClaimStatus.NOT_FINAL: (_("Not final yet"), ClaimState.IN_PROCESS),
 }
 """Each in words, and under which state it is found."""
+
+
+def status(claim: Claim) -> LazyString:
+    """What became of it."""
+    return STATUSES[claim.status][0]
+
+
+def state(claim: Claim) -> ClaimState:
+    """Under which state it is found."""
+    return STATUSES[claim.status][1]
+
+
+def kind(claim: Claim) -> LazyString | str:
+    """What kind of claim it is; a code without words of ours as it is."""
+    return KINDS.get(claim.kind, claim.kind)
+
+
+def reason(adjustment: Adjustment) -> LazyString | str:
+    """Why charge and payment differ."""
+    if adjustment.category in ADJUSTMENTS:
+        return ADJUSTMENTS[adjustment.category]
+    if adjustment.category == claim_view.REJECTED:
+        return _REJECTED
+    return adjustment_words.reason(adjustment.code) or _OTHER_REASON

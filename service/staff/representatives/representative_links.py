@@ -67,7 +67,7 @@ def end(related_person_id: UUID) -> ResponseReturnValue:
     representatives.end_link(db_session(), link, by=EndedBy.PLAN, by_account_id=current_staff().account_id)
     _record("end", link, reason)
     if not link.safety_block:
-        representative_notices.changed(db_session(), link)
+        representative_notices.ended(db_session(), link)
     return _done("ended")
 
 

@@ -1,26 +1,44 @@
-"""A claim as its provider reads it, made from the stored ExplanationOfBenefit.
+"""A claim in facts, made from the stored ExplanationOfBenefit; each audience has words of its own for them.
 
-Only what answers "what became of it": amounts, status, lines, reasons, payment. Diagnoses stay out (minimum necessary,
-45 CFR 164.502(b)). Amounts are Decimal US dollars; None where the claim does not say.
+Only what answers "what became of it": amounts, status, lines, reasons, payment. Diagnoses stay out, since providers
+read claims by this too (minimum necessary, 45 CFR 164.502(b)). Amounts are Decimal US dollars; None where the claim
+does not say.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 import msgspec
-from flask_babel import LazyString
-
-from service.plan.remittances import adjustment_words
-from service.provider.claims import claim_words as words
-from service.provider.claims.claim_words import ClaimState, ClaimStatus
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _CLAIM_NUMBER = "uc"
 _BILLED, _ALLOWED, _PAID, _OWED = "submitted", "eligible", "benefit", "memberliability"
 _ADJUSTING = frozenset({"adjustmentreason", "rejectreason", "denialreason"})
+_REASON_SYSTEM = "https://x12.org/codes/claim-adjustment-reason-codes"
+REJECTED = "rejectreason"
+"""The category of an adjustment that refuses a prescription at the pharmacy counter."""
+ADJUSTMENTS = frozenset({
+    "discount", "noncovered", "deductible", "copay", "coinsurance", "paidbypatient", "priorpayerpaid", "penalty",
+})  # fmt: skip
+"""Categories of amounts by which the plan's payment differs from the charge (CARIN, HL7)."""
+
+
+class ClaimStatus(StrEnum):
+    """What became of a claim."""
+
+    PAID = "paid"
+    PARTLY_PAID = "partly_paid"
+    DENIED = "denied"
+    MEMBER_SHARE = "member_share"
+    NOTHING_TO_PAY = "nothing_to_pay"
+    IN_PROCESS = "in_process"
+    NOT_PROCESSED = "not_processed"
+    WITHDRAWN = "withdrawn"
+    NOT_FINAL = "not_final"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +53,12 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """One reason why charge and payment differ: in words, with the amount and the code where the claim gives them."""
+    """Why charge and payment differ: the category, with an amount or the code of a reason where the claim gives it.
 
-    words: LazyString | str
+    `code` is a claim adjustment reason (CARC), of a REJECTED one the pharmacy's own code.
+    """
+
+    category: str
     amount: Decimal | None = None
     code: str = ""
 
@@ -66,9 +87,9 @@ class Claim:
     number: str
     account_number: str
     """The provider's own number for the patient (patient control number)."""
-    kind: LazyString | str
-    status: LazyString
-    state: ClaimState
+    kind: str
+    """The code of the claim's type, such as `pharmacy`."""
+    status: ClaimStatus
     organization_id: str
     served_from: date | None
     served_to: date | None
@@ -85,7 +106,17 @@ class Claim:
 
 def read(body: bytes, *, in_full: bool = True) -> Claim:
     """The claim in the JSON of an ExplanationOfBenefit; for a list without lines, adjustments and notes."""
-    eob: dict[str, Any] = _decoder.decode(body)
+    return of(decode(body), in_full=in_full)
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON of a resource, its numbers as Decimal: dollars are never binary fractions."""
+    found: dict[str, Any] = _decoder.decode(body)
+    return found
+
+
+def of(eob: Mapping[str, Any], *, in_full: bool = True) -> Claim:
+    """The same of an ExplanationOfBenefit that was decoded."""
     payment = _dict(eob.get("payment"))
     totals = list(_dicts(eob.get("total")))
     notes = _notes(eob)
@@ -94,16 +125,14 @@ def read(body: bytes, *, in_full: bool = True) -> Claim:
     wanted = in_full or served_from is None
     lines = tuple(_line(item, notes) for item in _dicts(eob.get("item"))) if wanted else ()
     amounts = _amounts(totals)
-    status = _status(eob, amounts)
     on_lines = {note for line in lines for note in line.notes}
     return Claim(
         id=str(eob["id"]),
         patient_id=_last(_dict(eob.get("patient")).get("reference")),
         number=_claim_number(eob),
         account_number=_account_number(eob),
-        kind=_kind(eob),
-        status=words.STATUSES[status][0],
-        state=words.STATUSES[status][1],
+        kind=_code(eob.get("type")),
+        status=_status(eob, amounts),
         organization_id=_last(_dict(eob.get("provider")).get("reference")),
         served_from=served_from or min((line.served_from for line in lines if line.served_from), default=None),
         served_to=served_to or max((line.served_to for line in lines if line.served_to), default=None),
@@ -162,8 +191,8 @@ def _amounts(adjudication: Iterable[Mapping[str, Any]]) -> Amounts:
 def _by_amount(adjudication: Iterable[Mapping[str, Any]]) -> Iterator[Adjustment]:
     for one in adjudication:
         category, amount = _code(one.get("category")), _money(one.get("amount"))
-        if category in words.ADJUSTMENTS and amount:
-            yield Adjustment(words.ADJUSTMENTS[category], amount)
+        if category in ADJUSTMENTS and amount:
+            yield Adjustment(category, amount)
 
 
 def _by_reason(node: Mapping[str, Any]) -> Iterator[Adjustment]:
@@ -173,10 +202,10 @@ def _by_reason(node: Mapping[str, Any]) -> Iterator[Adjustment]:
             continue
         for coding in _dicts(_dict(one.get("reason")).get("coding")):
             code = str(coding.get("code", ""))
-            if coding.get("system") == words.REASON_SYSTEM:
-                yield Adjustment(adjustment_words.reason(code) or words.OTHER_REASON, code=code)
-            elif category == "rejectreason":
-                yield Adjustment(words.REJECTED, code=code)
+            if coding.get("system") == _REASON_SYSTEM:
+                yield Adjustment("adjustmentreason", code=code)
+            elif category == REJECTED:
+                yield Adjustment(REJECTED, code=code)
 
 
 def _notes(eob: Mapping[str, Any]) -> dict[Any, str]:
@@ -198,11 +227,6 @@ def _account_number(eob: Mapping[str, Any]) -> str:
 def _supporting(eob: Mapping[str, Any], category: str) -> Mapping[str, Any]:
     entries = _dicts(eob.get("supportingInfo"))
     return next((one for one in entries if _code(one.get("category")) == category), {})
-
-
-def _kind(eob: Mapping[str, Any]) -> LazyString | str:
-    code = _code(eob.get("type"))
-    return words.KINDS.get(code, code)
 
 
 def _related(eob: Mapping[str, Any], relationship: str) -> str:

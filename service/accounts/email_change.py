@@ -1,0 +1,181 @@
+"""Another sign-in address (security.md 113): a code to the old one, then a code to the new one, then 72 hours to undo.
+
+Nothing is sent to the new address before the old one's code was entered, and nothing else until it has proven itself:
+resets and notices go to the old address up to that moment. The change is told to the old address with a link that takes
+it back; while that link stands, the address is not changed again.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from service import audit, mail
+from service.accounts import email_codes, notices, notifications, opening, sessions
+from service.accounts.email_codes import Flow, Recipient
+from service.accounts.models import Account, AccountStatus, CodePurpose, EmailChange
+from service.accounts.notice_model import NoticeKind
+from service.accounts.sessions import Login
+from service.accounts.usernames import email_key
+from service.clock import now
+from service.db import digest
+from service.settings import Settings
+from service.single_use import spend
+from service.web import browser_id
+
+LIFE = timedelta(minutes=30)
+UNDO = timedelta(hours=72)
+_LONGEST_TOKEN = 100
+
+
+class SameAddress(Exception):
+    """That is the account's address already."""
+
+
+class ChangedLately(Exception):
+    """The address was changed, and the link that takes it back still stands, until `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("changed lately")
+        self.until = until
+
+
+class WrongCode(Exception):
+    """Mistyped, too old, used, tried too often, or the address has an account by now: nobody is told which."""
+
+
+class UndoOver(Exception):
+    """No such link, used already, or its 72 hours are over."""
+
+
+def begin(session: Session, settings: Settings, login: Login, address: str) -> EmailChange:
+    """Begin a change and send a code to the old address; raises SameAddress, ChangedLately."""
+    account, moment = login.account, now()
+    if email_key(address) == account.email_key:
+        raise SameAddress
+    _require_no_undo(session, account)
+    mine = (EmailChange.account_id == account.id, EmailChange.changed_at.is_(None))
+    session.execute(update(EmailChange).where(*mine, EmailChange.expires_at > moment).values(expires_at=moment))
+    change = EmailChange(
+        account_id=account.id, login_session_id=login.session.id, old_email=account.email, new_email=address.strip(),
+        begun_at=moment, expires_at=moment + LIFE,
+    )  # fmt: skip
+    session.add(change)
+    session.flush()
+    send_code(session, settings, login, change)
+    audit.record(session, "accounts:email_change:begin", account_id=account.id)
+    return change
+
+
+def find(session: Session, login: Login) -> EmailChange | None:
+    """The change under way in this session."""
+    statement = select(EmailChange).where(
+        EmailChange.login_session_id == login.session.id, EmailChange.expires_at > now(),
+        EmailChange.changed_at.is_(None), EmailChange.old_email == login.account.email,
+    )  # fmt: skip
+    return session.scalar(statement.order_by(EmailChange.begun_at.desc()).limit(1))
+
+
+def send_code(session: Session, settings: Settings, login: Login, change: EmailChange) -> None:
+    """Send the code that the change waits for, within the limits of codes; the page says the same if they say no."""
+    account = login.account
+    if change.old_confirmed_at is None:
+        old = Recipient(account.id, account.email, account.id, account.language, "email_change_old")
+        email_codes.send(session, _flow(settings, CodePurpose.EMAIL_CHANGE), old)
+        return
+    # An address that has an account gets no code that fits; its owner is told, and the page is the same.
+    owner = opening.find_by_email(session, change.new_email)
+    subject = account.id if owner is None else None
+    new = Recipient(subject, change.new_email, account.id, account.language, "email_change_new")
+    if email_codes.send(session, _flow(settings, CodePurpose.NEW_EMAIL), new) and owner is not None:
+        notifications.email_in_use(session, owner)
+
+
+def confirm_old(session: Session, settings: Settings, login: Login, change: EmailChange, given: str) -> None:
+    """The old address' code was entered: the new one is sent its own; raises WrongCode."""
+    _require_code(session, _flow(settings, CodePurpose.EMAIL_CHANGE), change.old_email, login.account, given)
+    change.old_confirmed_at = now()
+    send_code(session, settings, login, change)
+
+
+def confirm_new(session: Session, settings: Settings, login: Login, change: EmailChange, given: str) -> None:
+    """The new address' code was entered: it is the account's from now on; raises WrongCode.
+
+    Other sessions end, open codes are void, and the old address is sent the link that takes it back.
+    """
+    account, moment, token = login.account, now(), secrets.token_urlsafe(32)
+    _require_code(session, _flow(settings, CodePurpose.NEW_EMAIL), change.new_email, account, given)
+    if change.old_confirmed_at is None or opening.find_by_email(session, change.new_email) is not None:
+        raise WrongCode
+    _set(session, account, change.new_email)
+    change.changed_at, change.undo_hash = moment, digest(token)
+    change.undo_until = change.expires_at = moment + UNDO
+    mail.enqueue(
+        session, to=change.old_email, template="email_changed", language=account.language, at=moment,
+        given_name=account.given_name, until=change.undo_until, expires_at=change.undo_until,
+        sealed_secret=mail.seal(settings.secret_key, token),
+    )  # fmt: skip
+    notices.keep(session, account, NoticeKind.EMAIL_CHANGED)
+    sessions.rotate_for_proof(session)
+    sessions.end_all(session, account, except_id=login.session.id)
+    audit.record(session, "accounts:email_change:finish", account_id=account.id)
+
+
+def find_undo(session: Session, token: str) -> EmailChange:
+    """The change that this link takes back; raises UndoOver."""
+    known = EmailChange.undo_hash == digest(token[:_LONGEST_TOKEN])
+    found = session.scalar(select(EmailChange).where(known, EmailChange.spent_at.is_(None)))
+    if found is None or found.undo_until is None or now() >= found.undo_until:
+        raise UndoOver
+    return found
+
+
+def undo(session: Session, token: str) -> Account:
+    """Take the change back; raises UndoOver.
+
+    Whoever made it knew the password: every session ends, and the next sign-in asks for the factor or for a code that
+    goes to the old address.
+    """
+    change = find_undo(session, token)
+    if not spend(session, EmailChange, EmailChange.id == change.id, EmailChange.undo_until > now()):
+        raise UndoOver
+    account = session.get_one(Account, change.account_id)
+    if account.status is not AccountStatus.ACTIVE:
+        raise UndoOver
+    _set(session, account, change.old_email)
+    account.code_due_at = now()
+    sessions.end_all(session, account)
+    notices.keep(session, account, NoticeKind.EMAIL_CHANGE_UNDONE)
+    for address in (change.old_email, change.new_email):
+        mail.enqueue(
+            session, to=address, template="email_change_undone", language=account.language, at=now(),
+            given_name=account.given_name,
+        )  # fmt: skip
+    audit.record(session, "accounts:email_change:undo", account_id=account.id)
+    return account
+
+
+def _flow(settings: Settings, purpose: CodePurpose) -> Flow:
+    return Flow(purpose, browser_id(), settings.secret_key)
+
+
+def _require_no_undo(session: Session, account: Account) -> None:
+    standing = select(EmailChange.undo_until).where(
+        EmailChange.account_id == account.id, EmailChange.undo_until > now(), EmailChange.spent_at.is_(None)
+    )
+    until = session.scalar(standing.limit(1))
+    if until is not None:
+        raise ChangedLately(until)
+
+
+def _require_code(session: Session, flow: Flow, address: str, account: Account, given: str) -> None:
+    row = email_codes.verify(session, flow, address, given)
+    if row is None or row.subject_id != account.id:
+        raise WrongCode
+
+
+def _set(session: Session, account: Account, address: str) -> None:
+    account.email, account.email_key, account.email_verified_at = address, email_key(address), now()
+    session.flush()
+    email_codes.void_all(session, account.id)

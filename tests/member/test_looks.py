@@ -1,0 +1,66 @@
+"""Who has looked: apps, people who act for the member, offices and oneself, told by day from the audit stream."""
+
+from datetime import timedelta
+
+from consent import representatives
+from service import audit
+from tests.conftest import MovableClock
+from tests.factories import make_account, make_portal_staff
+from tests.member.console import connected
+from tests.member.pages import Reader, represent
+from tests.oauth.desk import Desk
+
+
+def test_apps_representatives_and_oneself_are_told_with_what_they_opened(desk: Desk) -> None:
+    with desk.session() as session:
+        dana = make_account(session, given_name="Dana", family_name="Reyes")
+    represent(desk, dana, desk.member)
+    app = connected(desk)
+    app.used("ExplanationOfBenefit", 14, member_id=desk.member.id)
+    reader, rosa = Reader(desk, dana), Reader(desk, desk.account)
+    reader.get("/my-information/medicines")
+    reader.get("/my-information/medicines")
+    reader.get("/my-information/download/record.json")
+    rosa.get("/my-information")
+
+    page = rosa.get("/who-has-looked").text
+
+    assert app.app.view.name in page and "Claims and costs: 14 records" in page
+    assert "Dana Reyes" in page and "acts for you" in page and "Medicines (2 times)" in page
+    assert "Downloaded your whole record" in page and "the start page" in page
+    assert page.index("You") >= 0
+
+
+def test_an_office_is_named_with_its_reason(desk: Desk) -> None:
+    with desk.session() as session:
+        staff = make_portal_staff(session)
+        clerk, office = staff.account, staff.organization.name
+        for reason in ("treatment: comes on <b>Monday</b>", "on file: a claim of theirs for this member"):
+            audit.record(
+                session, "provider:eligibility:lookup", account_id=clerk.id, member_id=desk.member.id,
+                resource_type="Coverage", count=1, reason=reason,
+            )  # fmt: skip
+    page = Reader(desk, desk.account).get("/who-has-looked").text
+    assert page.count("Asked whether you are covered") == 2 and page.count(office) == 2
+    assert "To treat you: comes on &lt;b&gt;Monday&lt;/b&gt;" in page and "They sent the plan a claim for you" in page
+
+
+def test_earlier_days_are_on_further_pages(desk: Desk, clock: MovableClock) -> None:
+    rosa = Reader(desk, desk.account)
+    assert "Nobody has looked at your information." in rosa.get("/who-has-looked").text
+    rosa.get("/my-information")
+    clock.advance(timedelta(days=45).total_seconds())
+    rosa = Reader(desk, desk.account)
+    rosa.get("/my-information")
+    page = rosa.get("/who-has-looked").text
+    assert page.count('class="ls-day"') == 1 and "Earlier days" in page
+    assert rosa.get("/who-has-looked?before=yesterday").status_code == 200
+    assert "before that day" in rosa.get("/who-has-looked?before=2001-01-01").text
+
+
+def test_another_members_looks_are_not_told(desk: Desk) -> None:
+    with desk.session() as session:
+        other = make_account(session)
+        audit.record(session, "member:information:view", account_id=other.id, member_id="somebody-else", count=1)
+        assert representatives.members_for(session, other) == []
+    assert "Nobody has looked" in Reader(desk, desk.account).get("/who-has-looked").text
