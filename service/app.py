@@ -76,6 +76,8 @@ from service.provider.remittances import remittance_pages as provider_remittance
 from service.reports import transfers
 from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
+from service.staff import audit_events as staff_audit
+from service.staff import data_freshness as staff_data_freshness
 from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
@@ -197,6 +199,8 @@ BLUEPRINTS = (
     staff_protected.blueprint,
     staff_reports.blueprint,
     staff_disclosures.blueprint,
+    staff_data_freshness.blueprint,
+    staff_audit.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -262,6 +266,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
     logs.configure()
+    if not settings.testing:
+        logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     for blueprint in BLUEPRINTS:

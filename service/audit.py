@@ -6,6 +6,7 @@ triggers of both databases refuse UPDATE, and DELETE of what no signed stub stan
 seals the rows after the fact: this module is on the way of every read and does nothing but insert).
 """
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,13 @@ from enum import StrEnum
 from typing import Any, TypedDict, Unpack
 
 import orjson
+import psycopg
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
 from service.db import Base, Insertion, Instant, Row, microseconds, words, write
+from service.group_commit import NotWritten
 
 
 class Outcome(StrEnum):
@@ -75,6 +78,10 @@ COLUMNS = (
 _INSERT = Insertion("audit_event", *COLUMNS)
 
 
+class NotAudited(Exception):
+    """The audit did not take the event, so that its deed does not happen: the disk is full, say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Where a request came from; empty outside of requests."""
@@ -109,8 +116,11 @@ class Facts(TypedDict, total=False):
 
 
 def record(session: Session, tag: str, **facts: Unpack[Facts]) -> None:
-    """Add one event to the caller's transaction."""
-    write(session, row(tag, **facts))
+    """Add one event to the caller's transaction; raises NotAudited."""
+    try:
+        write(session, row(tag, **facts))
+    except (sqlite3.Error, psycopg.Error, NotWritten) as refused:
+        raise NotAudited from refused
 
 
 def row(tag: str, **facts: Unpack[Facts]) -> Row:

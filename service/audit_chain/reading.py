@@ -102,12 +102,11 @@ def _walk(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
 
 def _first_id(session: Session, moment: datetime) -> int:
     """The first id at `moment` or later, found by halves: no index by time is kept, which every read would pay for."""
-    bounds: tuple[int | None, int | None] = (
-        session.execute(select(func.min(AuditEvent.id), func.max(AuditEvent.id))).one()._tuple()
-    )
-    if bounds[0] is None or bounds[1] is None:
+    low: int | None = session.scalar(select(func.min(AuditEvent.id)))
+    high: int | None = session.scalar(select(func.max(AuditEvent.id)))
+    if low is None or high is None:
         return 0
-    low, high = bounds[0], bounds[1] + 1
+    high += 1
     while low < high:
         middle = (low + high) // 2
         later = select(AuditEvent.id, AuditEvent.at).where(AuditEvent.id >= middle).order_by(AuditEvent.id).limit(1)

@@ -2,8 +2,10 @@
 
 import getpass
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import click
 from flask.cli import AppGroup
@@ -111,22 +113,24 @@ def export(since: datetime | None, until: datetime | None, form: str, output: Pa
     first = since.replace(tzinfo=UTC) if since else last - timedelta(days=1)
     if first >= last:
         raise click.ClickException("--since must be before --until.")
-    written = 0
+    wanted, written = Wanted(first, last), 0
+    with _target(output) as target, latchstring().sessions() as session:
+        for line in reading.export(session, wanted, operator=getpass.getuser(), as_csv=form == "csv"):
+            target.write(line)
+            written += 1
+        target.flush()
+    click.echo(f"Wrote {written - (form == 'csv')} events.", err=True)
+
+
+def _target(output: Path | None) -> AbstractContextManager[IO[bytes]]:
+    if output is None:
+        return nullcontext(sys.stdout.buffer)
     try:
-        target = output.open("xb") if output else sys.stdout.buffer
+        return output.open("xb")
     except FileExistsError:
         raise click.ClickException(f"{output} is there already: name a new file.") from None
     except OSError as problem:
         raise click.ClickException(f"{output} cannot be written: {problem.strerror}.") from None
-    with latchstring().sessions() as session:
-        lines = reading.export(session, Wanted(first, last), operator=getpass.getuser(), as_csv=form == "csv")
-        for line in lines:
-            target.write(line)
-            written += 1
-    target.flush()
-    if output:
-        target.close()
-    click.echo(f"Wrote {written - (form == 'csv')} events.", err=True)
 
 
 def _fault(verdict: Verdict) -> str:

@@ -131,9 +131,7 @@ class Vandal:
         for table, rows in (("audit_event", self.events.values()), ("audit_seal", self.seals.values())):
             self._run(f"DELETE FROM {table}")
             names = list(next(iter(rows)))
-            values = ", ".join(
-                "CAST(:detail AS JSON)" if name == "detail" and self._typed else f":{name}" for name in names
-            )
+            values = ", ".join(self._given(name, name) for name in names)
             self.connection.execute(text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"), list(rows))
 
     def _given(self, name: str, parameter: str) -> str:

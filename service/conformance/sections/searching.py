@@ -100,6 +100,8 @@ def _requirements(one: Stated) -> Iterator[Requirement]:
     words = one.name.replace("+", " + ")
     key, title = f"searching.{one.resource_type}.{one.name}", f"{one.resource_type} by {words} ({one.stated_by})"
     if one.kind == "search-combo":
+        # One guide names a combination of a single parameter, which is stated as a parameter too.
+        key = key if "+" in one.name else f"{key}.combination"
         yield Requirement(key, one.source, title, _together(one))
         return
     yield Requirement(key, one.source, title, _alone(one))
