@@ -20,6 +20,7 @@ from service.accounts import (
     email_change_pages,
     expiry,
     passkey_pages,
+    passwords,
     passwords_pages,
     second_factor_pages,
     sign_in,
@@ -257,6 +258,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
     logs.configure()
+    passwords.season(settings.password_peppers)
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     for blueprint in BLUEPRINTS:
