@@ -15,7 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi
+from service import cli, clock, jobs, logs, mail, openapi, probes
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -205,6 +205,8 @@ BLUEPRINTS = (
     fhir.directory.routes.blueprint,
     fhir.plan.routes.blueprint,
     openapi.blueprint,
+    # who runs it
+    probes.blueprint,
 )
 """Every page and endpoint."""
 
@@ -223,6 +225,8 @@ INSTALLERS = (
     mail_page.install,
     design_page.install,
     demo_app.install,
+    # last, around all others
+    probes.install,
 )
 """What a package sets up beside its routes."""
 

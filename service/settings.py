@@ -101,6 +101,8 @@ class Settings:
     password_peppers: tuple[bytes, ...] = field(default=(), repr=False)
     """`PASSWORD_PEPPER` (hex, 32 bytes or more, the newest first where commas part several), or better the file that
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
+    metrics_token: str = field(default="", repr=False)
+    """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
     debug: bool = False
     """`FLASK_DEBUG`: Flask's own switch; refused in production."""
     testing: bool = field(default=False, compare=False)
@@ -176,6 +178,7 @@ class Settings:
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
             password_peppers=_peppers(environment),
+            metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
@@ -201,6 +204,8 @@ class Settings:
             yield "SECRET_KEY must hold at least 32 bytes (64 hex digits)"
         if self.programs_register is ProgramsRegister.TOKEN and len(self.registration_token) < 32:
             yield "REGISTRATION_TOKEN must have 32 characters or more where PROGRAMS_REGISTER is token"
+        if self.metrics_token and not (len(self.metrics_token) >= 32 and self.metrics_token.isascii()):
+            yield "METRICS_TOKEN must have 32 ASCII characters or more"
         yield from self._faults_of_mail()
 
     def _faults_of_mail(self) -> Iterator[str]:
