@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit
@@ -227,6 +227,7 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     elif settings.https:
         log.warning("no_proxy_is_trusted", setting="TRUSTED_PROXIES", meaning="https has to end in this very process")
     app.session_interface = BrowserCookies()
+    app.before_request(_refuse_compressed_body)
     app.before_request(_refuse_null_character)
     app.before_request(_refuse_forged_forms)
     csrf.init_app(app)
@@ -260,6 +261,12 @@ def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("db_session", None)
     if session is not None:
         session.close()
+
+
+def _refuse_compressed_body() -> None:
+    """Refuse a body that says it is compressed: some kilobytes may unpack to gigabytes, and nobody here unpacks any."""
+    if "HTTP_CONTENT_ENCODING" in request_ctx.request.environ:
+        raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
 
 
 def _refuse_null_character() -> None:
