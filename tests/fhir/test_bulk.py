@@ -1,8 +1,8 @@
 """Bulk export: asked for, made by the worker, polled, fetched, ended."""
 
 import threading
-from pathlib import Path
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
