@@ -73,6 +73,19 @@ def resume(session: Session, grant: Grant, account: Account, choice: MemberChoic
     grants.note_change(session, grant, ChangeKind.RESUMED, account.id, choice.link)
 
 
+def release(session: Session, grant: Grant, account: Account, choice: MemberChoice) -> None:
+    """Let a representative connect anew an app that the member had paused before its grant ended.
+
+    A grant that stands is resumed. Raises PausedByMember for everybody but the member.
+    """
+    if not may_resume(grant, choice):
+        raise PausedByMember
+    if grants.is_standing(grant) and grants.right_stands(grant):
+        resume(session, grant, account, choice)
+    else:
+        grants.release(session, grant, account.id)
+
+
 def may_resume(grant: Grant, choice: MemberChoice) -> bool:
     """Whether this person may let a paused app in again: members always, representatives where they paused it."""
     return choice.is_self or grant.paused_by is not EndedBy.MEMBER

@@ -44,6 +44,7 @@ _TOLD = {
     ChangeKind.NARROWED: NoticeKind.APP_NARROWED,
 }  # fmt: skip
 """What people are told of what is recorded."""
+_HELD = Grant.paused_by == EndedBy.MEMBER
 ONCE = timedelta(hours=1, minutes=1)
 """A grant for once lives for the code (60 s) and one access token (3,600 s)."""
 
@@ -72,7 +73,7 @@ def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
 
 def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
     standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
-    if standing is not None and is_held_from(standing, choice):
+    if is_held_from(session, choice, decision.account_id, decision.client_id):
         raise HeldByMember
     if standing is not None and not _same_right(standing, choice.link):
         # What died with the older link stays dead: a new consent must not revive its tokens.
@@ -158,9 +159,26 @@ def is_standing(grant: Grant) -> bool:
     return grant.ended_at is None and now() < grant.expires_at
 
 
-def is_held_from(grant: Grant, choice: MemberChoice) -> bool:
-    """Whether the grant is paused by the member's word, and this person is not the member."""
-    return grant.status is GrantStatus.PAUSED and grant.paused_by is EndedBy.MEMBER and not choice.is_self
+def is_held_from(session: Session, choice: MemberChoice, account_id: str, client_id: str) -> bool:
+    """Whether the member paused this app as this person, who is not the member, had connected it.
+
+    A pause outlives its grant: ending it and connecting the app anew is no way around the member's word.
+    """
+    if choice.is_self:
+        return False
+    theirs = (Grant.account_id == account_id, Grant.member_id == choice.member.id, Grant.client_id == client_id)
+    return session.scalar(select(Grant.id).where(*theirs, _HELD).limit(1)) is not None
+
+
+def release(session: Session, grant: Grant, account_id: str) -> None:
+    """Let whoever gave this grant connect its app anew, by the member's word: their pause of it is over."""
+    theirs = (
+        Grant.account_id == grant.account_id, Grant.member_id == grant.member_id, Grant.client_id == grant.client_id
+    )  # fmt: skip
+    for held in session.scalars(select(Grant).where(*theirs, _HELD).with_for_update()):
+        held.paused_at = held.paused_by = None
+        touch(held)
+    _audit(session, grant, "release", account_id)
 
 
 def right_stands(grant: Grant) -> bool:
@@ -368,8 +386,12 @@ def _end_overdue(session: Session, decision: ConsentDecision) -> None:
 
 
 def _record(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
+    _audit(session, grant, action, account_id)
+    grant_notices.tell(session, grant, _TOLD[action], account_id)
+
+
+def _audit(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
     audit.record(
         session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
         client_id=grant.client_id, grant_id=grant.id,
     )  # fmt: skip
-    grant_notices.tell(session, grant, _TOLD[action], account_id)

@@ -258,9 +258,9 @@ class Grant(Base):
     revision: Mapped[int] = mapped_column(Integer, default=1)
     changed_at: Mapped[datetime] = mapped_column(Instant, default=now)
     paused_at: Mapped[datetime | None] = mapped_column(Instant)
-    """Since when nobody may come in; None unless the status is paused."""
+    """Since when nobody may come in; kept when a paused grant ends."""
     paused_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
-    """The member or a representative: what the member pauses, only the member resumes."""
+    """The member or a representative: what the member pauses, only the member resumes, also after its end."""
     ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
     ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))
     ended_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))

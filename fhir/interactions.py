@@ -11,6 +11,7 @@ from service.settings import Settings
 _R4 = "http://hl7.org/fhir/OperationDefinition/"
 _US_CORE = "http://hl7.org/fhir/us/core/OperationDefinition/"
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
+_ATR = "http://hl7.org/fhir/us/davinci-atr/OperationDefinition/"
 _HREX = "http://hl7.org/fhir/us/davinci-hrex/OperationDefinition/"
 
 
@@ -100,6 +101,14 @@ BULK_ADDRESSES = (
     Address("export_system", "/$export", _EXPORTS, _BULK + "export", heads=False),
     Address("export_patients", "/Patient/$export", _EXPORTS, _BULK + "patient-export", heads=False),
     Address("export_group", "/Group/<resource_id>/$export", _EXPORTS, _BULK + "group-export", heads=False),
+    Address(
+        "data_export",
+        "/Group/<resource_id>/$davinci-data-export",
+        {"POST": "operation"},
+        _ATR + "davinci-data-export",
+        heads=False,
+        setting="provider_access",
+    ),
     Address("export_status", "/bulk/<export_id>", {"GET": "export-status", "DELETE": "export-cancel"}),
     Address("export_file", "/bulk/<export_id>/<file_name>", {"GET": "export-file"}),
 )

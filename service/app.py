@@ -15,16 +15,18 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi
+from service import cli, clock, jobs, logs, mail, openapi, probes
 from service.accounts import (
     email_change_pages,
     expiry,
     passkey_pages,
+    passwords,
     passwords_pages,
     second_factor_pages,
     sign_in,
     sign_in_code,
 )
+from service.audit_chain import checkpoints, sealer
 from service.developer import app_facts as developer_facts
 from service.developer import app_pages as developer_apps
 from service.developer import app_steps as developer_steps
@@ -49,7 +51,6 @@ from service.member.registering import registration
 from service.member.representatives import acting_for, people, representative_requests, select_member
 from service.plan import expiry as plan_expiry
 from service.plan.logins import recertification, sharing
-from service.plan.staff import self_tests
 from service.provider import help as provider_help
 from service.provider import home as provider_home
 from service.provider import layout as provider_layout
@@ -76,11 +77,15 @@ from service.provider.remittances import remittance_pages as provider_remittance
 from service.reports import transfers
 from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
+from service.staff import audit_events as staff_audit
+from service.staff import data_freshness as staff_data_freshness
+from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
 from service.staff import home as staff_home
 from service.staff import password_links as staff_password_links
 from service.staff import second_looks as staff_second_looks
 from service.staff import self_test as staff_self_test
+from service.staff import self_test_runner
 from service.staff.apps import app_reviews as staff_app_reviews
 from service.staff.apps import app_standing as staff_app_standing
 from service.staff.apps import developer_organizations as staff_developer_organizations
@@ -188,12 +193,15 @@ BLUEPRINTS = (
     staff_members.blueprint,
     staff_member_view.blueprint,
     staff_password_links.blueprint,
+    staff_factor_resets.blueprint,
     staff_representatives.blueprint,
     staff_representative_links.blueprint,
     staff_break_glass.blueprint,
     staff_protected.blueprint,
     staff_reports.blueprint,
     staff_disclosures.blueprint,
+    staff_data_freshness.blueprint,
+    staff_audit.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -204,6 +212,8 @@ BLUEPRINTS = (
     fhir.directory.routes.blueprint,
     fhir.plan.routes.blueprint,
     openapi.blueprint,
+    # who runs it
+    probes.blueprint,
 )
 """Every page and endpoint."""
 
@@ -222,11 +232,15 @@ INSTALLERS = (
     mail_page.install,
     design_page.install,
     demo_app.install,
+    # last, around all others
+    probes.install,
 )
 """What a package sets up beside its routes."""
 
 JOBS = (
     Job("mail", 0.5, jobs.deliver_mail),
+    Job("seals of the audit", 1.0, sealer.run),
+    Job("checkpoints of the audit", checkpoints.EVERY_SECONDS, checkpoints.run),
     Job("ends of grants", 2.0, grant_events.run),
     Job("ends of representatives' grants", 60.0, grant_events.run_links),
     Job("representatives' links that are over", 60.0, link_ends.run),
@@ -239,7 +253,7 @@ JOBS = (
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
-    Job("self-test", 2.0, self_tests.carry_out),
+    Job("self-test", 2.0, self_test_runner.carry_out, apart=True),
     Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
@@ -257,6 +271,9 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
     logs.configure()
+    passwords.season(settings.password_peppers)
+    if not settings.testing:
+        logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     for blueprint in BLUEPRINTS:

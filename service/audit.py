@@ -2,21 +2,25 @@
 
 The row is written in the transaction of the effect and so commits before the answer's body leaves. The member's access
 log, "last used" in the console, plan metrics and disclosure accounting are queries on it. The table is append-only:
-triggers of both databases refuse UPDATE and DELETE.
+triggers of both databases refuse UPDATE, and DELETE of what no signed stub stands for (`service.audit_chain`, which
+seals the rows after the fact: this module is on the way of every read and does nothing but insert).
 """
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, TypedDict, Unpack
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, Table, text
+import psycopg
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now
-from service.db import Base, Insertion, Instant, Row, append_only, microseconds, words, write
+from service.db import Base, Insertion, Instant, Row, microseconds, words, write
+from service.group_commit import NotWritten
 
 
 class Outcome(StrEnum):
@@ -65,15 +69,17 @@ class AuditEvent(Base):
     login_session_id: Mapped[str | None] = mapped_column(String(36))
 
 
-append_only(cast(Table, AuditEvent.__table__))
-
-
 # Written on every read, so by hand: through the ORM this row alone would cost more than the read it tells of.
-_COLUMNS = (
+COLUMNS = (
     "at", "tag", "outcome", "account_id", "member_id", "link_id", "client_id", "grant_id", "resource_type", "count",
     "detail", "reason", "ip", "request_id", "login_session_id",
 )  # fmt: skip
-_INSERT = Insertion("audit_event", *_COLUMNS)
+"""What is told of an event besides its id; the chain hashes them in this order, new ones go to the end."""
+_INSERT = Insertion("audit_event", *COLUMNS)
+
+
+class NotAudited(Exception):
+    """The audit did not take the event, so that its deed does not happen: the disk is full, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +116,11 @@ class Facts(TypedDict, total=False):
 
 
 def record(session: Session, tag: str, **facts: Unpack[Facts]) -> None:
-    """Add one event to the caller's transaction."""
-    write(session, row(tag, **facts))
+    """Add one event to the caller's transaction; raises NotAudited."""
+    try:
+        write(session, row(tag, **facts))
+    except (sqlite3.Error, psycopg.Error, NotWritten) as refused:
+        raise NotAudited from refused
 
 
 def row(tag: str, **facts: Unpack[Facts]) -> Row:

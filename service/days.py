@@ -3,7 +3,7 @@
 The month is a word, because 11/12 is read in two ways; the short word fits into tables and columns of a PDF.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -19,6 +19,9 @@ def read_day(text: str) -> date | None:
     except ValueError:
         return None
     return day if day and _FIRST_YEAR <= day.year <= _LAST_YEAR else None
+
+
+_SATURDAY = 5
 
 
 def in_words(on: date, language: str | Locale = "en") -> str:
@@ -42,3 +45,20 @@ def moment_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en")
     text = f"{in_words(local.date(), language)}, {format_time(local, 'short', locale=language)} {local.tzname()}"
     # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
     return text.replace("\u202f", " ")
+
+
+def business_day_after(at: datetime, zone: ZoneInfo) -> datetime:
+    """One business day after a moment there: the same time on the next day, Saturdays and Sundays passed over.
+
+    What comes in at a weekend counts from Monday's midnight. Holidays count as business days, so that nobody is told
+    too late.
+    """
+    local = at.astimezone(zone)
+    if local.weekday() >= _SATURDAY:
+        local = _on_monday(local.replace(hour=0, minute=0, second=0, microsecond=0))
+    due = local + timedelta(days=1)
+    return _on_monday(due) if due.weekday() >= _SATURDAY else due
+
+
+def _on_monday(local: datetime) -> datetime:
+    return local + timedelta(days=7 - local.weekday())

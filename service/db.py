@@ -360,7 +360,10 @@ def _keep_private(url: URL) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transaction handling starts deferred transactions, which fail at once when they turn to write.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+    # With recursive_triggers REPLACE deletes as DELETE does: append-only tables refuse it too.
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=10000",
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
 
 

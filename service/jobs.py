@@ -1,11 +1,13 @@
 """The worker: named jobs at intervals, each under a lease, so that any number of workers has one leader a job."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import psycopg
 import structlog
 from sqlalchemy import CursorResult, String, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,11 +15,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from service import mail, single_use
+from service.audit import NotAudited
 from service.clock import now
 from service.db import Base, Instant, new_id
 from service.settings import Settings
 
 _LEASE = timedelta(seconds=60)
+_AWAY = (mail.ServerUnreachable, DBAPIError, sqlite3.OperationalError, psycopg.OperationalError, NotAudited)
 _LONGEST_PAUSE = 30.0
 _TICK = 0.25
 _BATCH = 500
@@ -100,8 +104,9 @@ class Worker:
         try:
             if take_lease(self._sessions, job.name, self._id):
                 job.handler(self._sessions, self._settings)
-        except (mail.ServerUnreachable, DBAPIError) as problem:
-            # A mail server or database that is away comes back; the pause grows so that it is not hammered.
+        except _AWAY as problem:
+            # A mail server or database that is away comes back; the pause grows so that it is not hammered. What
+            # cannot be audited is not done.
             log.warning("job_postponed", job=job.name, problem=type(problem).__name__)
             self._pauses[job.name] = min(_LONGEST_PAUSE, 2 * self._pauses.get(job.name, job.every_seconds))
             return self._pauses[job.name]

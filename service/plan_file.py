@@ -111,6 +111,17 @@ class Brand:
 
 
 @dataclass(frozen=True)
+class TextReview:
+    """That a qualified translator has reviewed one version of a text on which rights depend, in one language."""
+
+    text: str
+    version: str
+    language: str
+    reviewed_by: str
+    reviewed_on: date
+
+
+@dataclass(frozen=True)
 class Plan:
     """The health plan that runs this installation: every name and number a member reads comes from here."""
 
@@ -136,6 +147,8 @@ class Plan:
     mailbox_address: str = ""
     """A shared address that is told, without content, of every message from a provider's office; none if empty."""
     canned_replies: tuple[CannedReply, ...] = ()
+    reviews: tuple[TextReview, ...] = ()
+    """Which translations of texts on which rights depend were reviewed (`service.member.reviewed_texts`)."""
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
@@ -147,6 +160,7 @@ class Plan:
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
             out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
+            reviews=tuple(TextReview(**given) for given in raw.pop("reviews", ())),
             terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
             provider=ProviderServices.read(raw.pop("provider", {})),
             brand=Brand.read(raw.pop("brand", {})),

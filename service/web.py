@@ -37,7 +37,9 @@ _POLICY = (
     "img-src 'self' data:; form-action 'self'"
 )
 # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
-UNAVAILABLE = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten)
+UNAVAILABLE = (
+    OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten, audit.NotAudited,
+)  # fmt: skip
 log = structlog.get_logger("service.web")
 csrf = CSRFProtect()
 
@@ -340,9 +342,18 @@ def _page(error: PageError) -> Response:
     except UNAVAILABLE as unavailable:
         # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
         if error.status >= 500:
-            raise
+            return _plain(unavailable, error.status)
         return _busy(unavailable)
+    except Exception as fault:  # noqa: BLE001 (there is nobody above who could answer)
+        return _plain(fault, 500)
     return Response(body, error.status, content_type="text/html; charset=utf-8")
+
+
+def _plain(fault: Exception, status: int) -> Response:
+    """An error whose page fails too. Whatever left here the web server would write down, with the exception's text."""
+    log.error("unexpected_fault", problem=type(fault).__name__, exc_info=fault, request_id=request_id())
+    sentence = f"Something is not right. Please try again. Reference number: {request_id()}\n"
+    return Response(sentence, status, content_type="text/plain; charset=utf-8")
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from service import logs
 from service.app import create_app
 from service.db import make_engine
 from service.settings import Settings
@@ -28,15 +27,6 @@ def test_an_unexpected_fault_is_one_json_line_without_any_value(capsys: pytest.C
     line = json.loads(written.strip().splitlines()[-1])
     assert (line["event"], line["problem"], line["request_id"]) == ("unexpected_fault", "RuntimeError", "the-reference")
     assert line["trace"][-1].endswith(" fault")
-
-
-def test_text_of_users_stays_on_one_escaped_line(capsys: pytest.CaptureFixture[str]) -> None:
-    import structlog
-
-    logs.configure()
-    structlog.get_logger("test").warning("said", text='one\ntwo\x1b[31m", "level": "error')
-    (line,) = capsys.readouterr().err.splitlines()
-    assert json.loads(line)["level"] == "warning"
 
 
 def test_a_fault_of_an_error_page_tells_no_value_either(

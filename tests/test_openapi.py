@@ -35,6 +35,7 @@ NOT_DESCRIBED = {
     "fhir_plan.nowhere": "answers every address where there is nothing",
     "directory.nowhere": "answers every address where there is nothing",
     "fhir.member_match": "is there only where a setting says so",
+    "fhir.data_export": "is there only where a setting says so",
 }
 
 

@@ -13,7 +13,7 @@ from werkzeug.http import http_date
 from fhir import calls
 from fhir.answers import disclosures, negotiation, responses
 from fhir.answers.negotiation import Handling
-from fhir.bulk import asking, files, groups, standing
+from fhir.bulk import asking, data_export, files, groups, standing
 from fhir.bulk.models import Level, Status
 from fhir.calls import Call
 from fhir.operations import inputs
@@ -52,6 +52,11 @@ def export_group(resource_id: str) -> Response:
     return _begin(Level.GROUP, groups.TYPE, resource_id)
 
 
+def data_export_of_group(resource_id: str) -> Response:
+    """Begin an export of the records of an attribution list's members, for their providers."""
+    return _begin(Level.GROUP, groups.TYPE, resource_id, for_providers=True)
+
+
 def status(export_id: str) -> Response:
     """How an export stands; or, by DELETE, its end."""
     if request.method == "DELETE":
@@ -80,17 +85,21 @@ def file(export_id: str, file_name: str) -> Response:
     return responses.of_body(content, NDJSON)
 
 
-def _begin(level: Level, resource_type: str, group_id: str = "") -> Response:
+def _begin(level: Level, resource_type: str, group_id: str = "", *, for_providers: bool = False) -> Response:
     negotiation.content_type(request_ctx.request)
     call = _call(resource_type, "export", group_id)
     groups.require_plan_program(call.access)
-    if group_id:
-        groups.get(call.session, web.settings(), group_id)
+    group = groups.get(call.session, web.settings(), group_id) if group_id else None
+    if group and for_providers:
+        data_export.require_attribution(group)
     if not negotiation.responds_async(request):
         raise AsynchronousOnly(expression="Prefer")
     given = inputs.read()
     strict = negotiation.handling(request) is not Handling.LENIENT
-    asked = asking.parse(given.given, call.access, level, by_body=given.by_body, strict=strict)
+    kind, parameters = data_export.parse(given.given) if for_providers else (None, given.given)
+    asked = asking.parse(parameters, call.access, level, by_body=given.by_body, strict=strict)
+    if group and kind:
+        asked = data_export.narrow(call.session, call.access, group, kind, asked)
     call.asked.note(given.given)
     begun = standing.begin(call.session, call.access, level, group_id or None, asked, _requested())
     disclosures.record_export(call.session, call.access, call.asked, export_id=begun.id, types=asked.types)
@@ -127,6 +136,7 @@ def _requested() -> str:
 
 DEEDS: Mapping[str, Callable[..., Response]] = {
     "export_system": export_system, "export_patients": export_patients, "export_group": export_group,
+    "data_export": data_export_of_group,
     "export_status": status, "export_file": file,
 }  # fmt: skip
 """By endpoint, for the router."""

@@ -35,7 +35,10 @@ _BETWEEN = re.compile(r",(?=[A-Za-z]+\?)")
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is to be exported. `since` and `until` are microseconds since 1970; `filters` are (type, query)."""
+    """What is to be exported. `since` and `until` are microseconds since 1970; `filters` are (type, query).
+
+    `export_type` is what providers are served by, where it is for them (`fhir.bulk.data_export`).
+    """
 
     types: tuple[str, ...]
     since: int | None = None
@@ -43,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True):
     filters: tuple[tuple[str, str], ...] = ()
     patients: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    export_type: str = ""
 
     def conditions(self, resource_type: str) -> list[tuple[Condition, ...]]:
         """The alternatives of which a resource of the type must fit one; empty where no filter speaks of it."""

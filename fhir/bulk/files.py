@@ -20,10 +20,10 @@ def path_of(settings: Settings, file: BulkFile) -> Path:
     return folder_of(settings, file.export_id) / file.name
 
 
-def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> None:
-    """Write lines behind what counts of the file, and count them. What a worker that died left there is overwritten.
+def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> Path:
+    """Write lines behind what counts of the file, and count them; where. `sync` it before the count is committed.
 
-    They are on the disk when this returns, so that what the database says is never more than there is.
+    What a worker that died left there is overwritten.
     """
     path = path_of(settings, file)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,10 +33,15 @@ def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> None:
         opened.seek(file.size)
         opened.truncate()
         opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
     file.size += len(content)
     file.count += len(written)
+    return path
+
+
+def sync(path: Path) -> None:
+    """Wait until what was written to a file is on the disk."""
+    with path.open("rb") as opened:
+        os.fsync(opened.fileno())
 
 
 def read(settings: Settings, file: BulkFile) -> bytes:

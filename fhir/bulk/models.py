@@ -127,3 +127,13 @@ class ProviderAccessOptOut(Base):
 
     patient_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     since: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class ProviderAccessSent(Base):
+    """That a program got the records of an attribution list, as they were at `sent_at`: a delta begins there."""
+
+    __tablename__ = "provider_access_sent"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    group_id: Mapped[str] = mapped_column(ForeignKey("member_group.id", ondelete="CASCADE"), primary_key=True)
+    sent_at: Mapped[datetime] = mapped_column(Instant)

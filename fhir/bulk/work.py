@@ -1,12 +1,13 @@
-"""The worker's part of bulk export: a page of resources at a time, each in a transaction of its own.
+"""The worker's part of bulk export: some pages of resources at a time, in a transaction of their own.
 
 A transaction holds the export's row, so that no two workers write the same export; what a worker that was killed had
 not committed is written again by the next, over what it left behind. Whose program it is and what it may reach is
-looked up for each page, so that a suspension or narrower scopes count at once.
+looked up for each transaction, a fraction of a second long, so that a suspension or narrower scopes count at once.
 """
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent import policy
 from consent.policy import Access, access_for_backend
 from fhir import store
-from fhir.bulk import asking, files, groups, provider_access
+from fhir.bulk import asking, data_export, files, groups, provider_access
 from fhir.bulk.asking import Asked
 from fhir.bulk.models import BulkExport, BulkFile, FileKind, GroupKind, Status
 from fhir.bulk.standing import LIFE
@@ -37,6 +38,8 @@ from service.web import UNAVAILABLE
 
 SLICE_SECONDS = 3.0
 """How long one turn works before it looks whether it should stop."""
+TRANSACTION_SECONDS = 0.5
+"""How long pages are gathered in one transaction: each costs two waits for the disk, and most pages are small."""
 PAGE = 1_000
 SLICE = 100
 """Members of a list that are exported together."""
@@ -120,14 +123,18 @@ def _advance(session: Session, settings: Settings, export: BulkExport) -> None:
         writing.wait_for_writers(session)
         export.began_at, export.status = now(), Status.RUNNING
     work = _Work(session, settings, export, asked, place)
+    until = time.monotonic() + TRANSACTION_SECONDS
     work.page(access)
+    while export.status is Status.RUNNING and export.written <= MOST and time.monotonic() < until:
+        work.page(access)
+    work.sync()
     export.place = msgspec.to_builtins(place)
     if export.written > MOST:
         raise TooMuch
 
 
 class _Work:
-    """One page of one export."""
+    """The pages of one transaction of one export."""
 
     def __init__(
         self, session: Session, settings: Settings, export: BulkExport, asked: Asked, place: Place
@@ -135,6 +142,12 @@ class _Work:
         self._session, self._settings = session, settings
         self._export, self._asked, self._place = export, asked, place
         self._group = groups.get(session, settings, export.group_id) if export.group_id else None
+        self._written: set[Path] = set()
+
+    def sync(self) -> None:
+        """Wait until all that was written is on the disk: what the database says is never more than there is."""
+        for path in self._written:
+            files.sync(path)
 
     def page(self, access: Access) -> None:
         """Write the next resources, and move on."""
@@ -204,7 +217,7 @@ class _Work:
             return
         kind = FileKind.DELETED if self._place.deleted else FileKind.OUTPUT
         file = self._file(kind, "Bundle" if self._place.deleted else resource_type)
-        files.append(self._settings, file, self._lines(found))
+        self._written.add(files.append(self._settings, file, self._lines(found)))
         self._export.written += len(found)
 
     def _lines(self, found: Sequence[Resource]) -> Iterator[bytes]:
@@ -262,6 +275,8 @@ class _Work:
             return
         self._tell_problems()
         self._export.status, self._export.expires_at = Status.DONE, now() + LIFE
+        if self._asked.export_type:
+            data_export.note_sent(self._session, self._export)
         audit.record(
             self._session, "fhir:bulk:done", client_id=self._export.client_id, count=self._export.written,
             detail={"export": self._export.id},
@@ -277,7 +292,7 @@ class _Work:
         ]
         if told:
             lines = [outcome_bytes(Issue.NOT_SUPPORTED, sentence, severity="warning") for sentence in told]
-            files.append(self._settings, self._file(FileKind.ERROR, "OperationOutcome"), lines)
+            self._written.add(files.append(self._settings, self._file(FileKind.ERROR, "OperationOutcome"), lines))
 
 
 def _deletions(found: Sequence[Resource]) -> bytes:

@@ -46,6 +46,7 @@ _OPERATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "member_match": ("Match another payer's member", {}),
     "export_system": ("Begin an export of everything", _EXPORT),
     "export_patients": ("Begin an export of members' records", _EXPORT),
+    "data_export": ("Begin an export of an attribution list's records, for its provider", {}),
     "export_group": ("Begin an export of a group's records", _EXPORT),
 }
 """Of each operation, by endpoint, what it is and the parameters it takes in an address."""

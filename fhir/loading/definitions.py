@@ -16,6 +16,8 @@ BASE = "fhir-r4-4.0.1"
 GUIDES = ("us-core-6.1.0", "carin-bb-2.0.0", "pdex-2.0.0")
 ELEMENTS, PROFILES = "r4_elements.json", "profiles.json.gz"
 _SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
+_USCDI = "http://hl7.org/fhir/us/core/StructureDefinition/uscdi-requirement"
+"""On elements that US Core does not flag and that certified systems must nevertheless have."""
 
 Elements = dict[str, dict[str, list[Any]]]
 """For each type (`Coding`, `Claim.item`) its elements: the type they have, and whether they repeat."""
@@ -146,6 +148,8 @@ def _node(element: Mapping[str, Any]) -> dict[str, Any]:
     binding = element.get("binding", {})
     if binding.get("strength") == "required" and "valueSet" in binding:
         node["binding"] = binding["valueSet"].partition("|")[0]
+    if element.get("mustSupport") or any(one["url"] == _USCDI for one in element.get("extension", ())):
+        node["must"] = True
     if "discriminator" in element.get("slicing", {}):
         node["by"] = [[one["type"], one["path"]] for one in element["slicing"]["discriminator"]]
     return node | _typed(element)

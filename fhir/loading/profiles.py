@@ -36,6 +36,37 @@ def findings(resource: dict[str, Any], definitions: Path | None = None) -> list[
     return list(found)
 
 
+def unseen(url: str, resources: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """The must-support elements of a profile that none of the resources has; None for a profile that is not known.
+
+    Paths are written as in the profile, `identifier:memberid.value`. What lies in a slice counts in that slice alone;
+    slices that are told apart by a value set that nobody listed are left out.
+    """
+    known = _known(None)
+    profile = known.profile(url)
+    return list(_unseen(known, profile, resources, "")) if profile else None
+
+
+def _unseen(known: "_Known", node: _Node, values: Sequence[Any], path: str) -> Iterator[str]:
+    for name, child in node.get("children", {}).items():
+        found = [pair for value in values if isinstance(value, dict) for pair in _values(value, name)]
+        # What a primitive has besides its value stands beside it.
+        beside = [one for value in values if isinstance(value, dict) for one in _listed(value.get(f"_{name}"))]
+        where = f"{path}.{name}".lstrip(".")
+        yield from _sought(known, child, [*(one for _key, one in found), *beside], where)
+        for slice_name, piece in child.get("slices", {}).items():
+            if not all(_is_told(known, piece, path) for _kind, path in child.get("by", ())):
+                continue
+            matching = [one for key, one in found if _belongs(known, child, piece, key, one)]
+            yield from _sought(known, piece, matching, f"{where}:{slice_name}")
+
+
+def _sought(known: "_Known", node: _Node, found: Sequence[Any], path: str) -> Iterator[str]:
+    if node.get("must") and not found:
+        yield path
+    yield from _unseen(known, node, found, path)
+
+
 def require_definitions(definitions: Path) -> None:
     """Read a folder of definitions; raises NoDefinitions where it holds none that can be read."""
     _known(definitions)
@@ -55,6 +86,10 @@ class _Known:
     def profile(self, url: str) -> _Node:
         """The tree of a profile, empty for one that is not known."""
         return self._profiles.get(url, _NO_VALUE)
+
+    def lists(self, url: str) -> bool:
+        """Whether the codes of a value set are known, or at least their systems."""
+        return url in self._sets
 
     def holds(self, url: str, value: Any) -> bool | None:
         """Whether a coding of the value is in the set; None when it cannot be told."""
@@ -152,6 +187,13 @@ def _is(known: _Known, node: _Node, value: Any) -> bool:
     return bool(parts) and isinstance(value, dict) and all(
         any(_is(known, child, one) for _key, one in _values(value, name)) for name, child in parts
     )  # fmt: skip
+
+
+def _is_told(known: _Known, piece: _Node, path: str) -> bool:
+    node = piece
+    for step in () if path == "$this" else path.split("."):
+        node = node.get("children", {}).get(step, _NO_VALUE)
+    return "fixed" in node or "pattern" in node or "binding" not in node or known.lists(node["binding"])
 
 
 def _constrained(node: _Node) -> bool:

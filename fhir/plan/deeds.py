@@ -105,12 +105,13 @@ def record_read(session: Session, access: Access, interaction: str, found: Resou
 
 
 def record_refusal(session: Session, access: Access, interaction: str, name: str, status: int) -> None:
-    """One row for a refusal of a known program."""
+    """One row for a refusal of a known caller."""
     resource_type = name.partition("/")[0]
     detail = {"interaction": interaction, "status": status, "asked_for": [name[:200]]}
     audit.record(
         session, f"fhir:{resource_type if resource_type in TYPES else 'Bundle'}:{interaction}",
-        outcome=audit.Outcome.REFUSED, client_id=access.client_id, detail=detail, reason=access.reason,
+        outcome=audit.Outcome.REFUSED, account_id=access.account_id, member_id=access.member_id,
+        client_id=access.client_id, grant_id=access.grant_id, detail=detail, reason=access.reason,
     )  # fmt: skip
 
 

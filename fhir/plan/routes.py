@@ -92,7 +92,8 @@ def answer_batch() -> Response:
 def _access() -> Access:
     access: Access | None = g.get("plan_access")
     if access is None:
-        access = access_for_request(web.db_session())
+        # Known from here on, for the row of a refusal; what it may do is another question.
+        access = g.plan_caller = access_for_request(web.db_session())
         deeds.require_program(access)
         g.plan_access = access
     return access
@@ -172,7 +173,7 @@ def _answering(address: Address, named_deeds: dict[str, Deed]) -> Deed:
 
 def _record_refusal(status: int, address: Address, named: dict[str, str]) -> None:
     """What was written so far is undone; that it was refused stays."""
-    session, access = web.db_session(), g.get("plan_access")
+    session, access = web.db_session(), g.get("plan_caller")
     session.rollback()
     bodies_of(session).forget_newest()
     if access is not None:

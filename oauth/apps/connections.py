@@ -58,6 +58,11 @@ class Connection:
         """Whether it has not ended."""
         return self.live or self.paused
 
+    @property
+    def held(self) -> bool:
+        """Whether it has ended, and the member's pause still keeps its representative from connecting it anew."""
+        return not self.standing and self.by_representative and self.grant.paused_by is EndedBy.MEMBER
+
 
 def list_connections(session: Session, viewer: Account, choice: MemberChoice, plan: Plan) -> list[Connection]:
     """Every app with whom the member's data is or was shared, as far as this person may know, newest first."""

@@ -12,9 +12,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service import audit, mail
-from service.accounts import email_codes, notifications, opening, sessions
+from service.accounts import email_codes, notices, notifications, opening, sessions
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, AccountStatus, CodePurpose, EmailChange
+from service.accounts.notice_model import NoticeKind
 from service.accounts.sessions import Login
 from service.accounts.usernames import email_key
 from service.clock import now
@@ -115,6 +116,7 @@ def confirm_new(session: Session, settings: Settings, login: Login, change: Emai
         given_name=account.given_name, until=change.undo_until, expires_at=change.undo_until,
         sealed_secret=mail.seal(settings.secret_key, token),
     )  # fmt: skip
+    notices.keep(session, account, NoticeKind.EMAIL_CHANGED)
     sessions.rotate_for_proof(session)
     sessions.end_all(session, account, except_id=login.session.id)
     audit.record(session, "accounts:email_change:finish", account_id=account.id)
@@ -144,6 +146,7 @@ def undo(session: Session, token: str) -> Account:
     _set(session, account, change.old_email)
     account.code_due_at = now()
     sessions.end_all(session, account)
+    notices.keep(session, account, NoticeKind.EMAIL_CHANGE_UNDONE)
     for address in (change.old_email, change.new_email):
         mail.enqueue(
             session, to=address, template="email_change_undone", language=account.language, at=now(),

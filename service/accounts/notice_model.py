@@ -22,6 +22,13 @@ class NoticeKind(StrEnum):
     FACTOR_REMOVED = "factor_removed"
     FACTOR_GUESSED = "factor_guessed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    FACTORS_RESET = "factors_reset"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_COPIED = "passkey_copied"
+    EMAIL_IN_USE = "email_in_use"
+    EMAIL_CHANGE_UNDONE = "email_change_undone"
+    EMAIL_CHANGED = "email_changed"
 
     APP_CONNECTED = "app_connected"
     APP_CHANGED = "app_changed"

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
+from fhir.loading import profiles
 from service.conformance import own_server, runner, sandbox_file
+from service.conformance.guides import published, stated
 from service.conformance.report import Report
 from service.conformance.sections import REQUIREMENTS
 from service.conformance.trial import Trial
@@ -49,6 +51,16 @@ def run(
         raise SystemExit(1)
 
 
+@group.command("requirements")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def make_requirements(folder: Path) -> None:
+    """Make the list of what guides ask of searches anew, from the packages of the guides in FOLDER."""
+    try:
+        published.write(folder, stated.FILE)
+    except published.NothingPublished as nothing:
+        raise click.ClickException(str(nothing)) from None
+
+
 @contextmanager
 def _server(file: Path | None, ca_file: Path | None, members: int) -> Iterator[tuple[Path, Path | None]]:
     """The sandbox file and the certificates to trust, of the server that is there or of one started now."""
@@ -67,7 +79,7 @@ def _run(
     file: Path, ca_file: Path | None, base_url: str | None, username: str | None, sections: tuple[str, ...]
 ) -> Report:
     try:
-        trial = Trial(Wire(ca_file), sandbox_file.read(file, username), base_url)
+        trial = Trial(Wire(ca_file), sandbox_file.read(file, username), base_url, profiles)
         return runner.run(trial, REQUIREMENTS, sections=sections)
     except (sandbox_file.UnusableFile, runner.UnknownSection, runner.Unreachable) as refused:
         raise click.ClickException(str(refused)) from None

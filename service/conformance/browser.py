@@ -80,6 +80,8 @@ class Browser:
         boxes = {}
         if form.has("answer", "data"):
             boxes["data"] = ticks(form.offered("data"))
+            # Whatever is not ticked by itself, such as very personal topics: the run looks at a whole record.
+            boxes["sensitive"] = set(form.offered("sensitive"))
         sent = form.filled(typed, boxes)
         if form.has("answer"):
             sent.append(("answer", form.offered("answer")[0]))

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from service.conformance import launch as launching
 from service.conformance.browser import Browser, Ticks
 from service.conformance.client_app import App
+from service.conformance.guides.definitions import Definitions
 from service.conformance.launch import Changes, Launch
 from service.conformance.sandbox_file import Registered, SandboxFile
 from service.conformance.verdicts import Failed, NotOffered, expect_status
@@ -18,10 +20,16 @@ ORIGIN = "https://app.conformance.example"
 
 
 class Trial:
-    """One run against one server, whose FHIR base is the file's unless another is given."""
+    """One run against one server, whose FHIR base is the file's unless another is given.
 
-    def __init__(self, wire: Wire, file: SandboxFile, fhir_base: str | None = None) -> None:
+    `definitions` know the profiles that records claim; without them nothing is said of profiles.
+    """
+
+    def __init__(
+        self, wire: Wire, file: SandboxFile, fhir_base: str | None = None, definitions: Definitions | None = None
+    ) -> None:
         self.wire, self.file = wire, file
+        self._definitions = definitions
         self.fhir_base = (fhir_base or file.fhir_base).rstrip("/")
         self.browser = self.new_browser()
         self._kept: dict[str, Any] = {}
@@ -40,6 +48,13 @@ class Trial:
         """The OpenID configuration of the issuer; raises NotOffered or Failed."""
         self.require("sso-openid-connect")
         return self._document(f"{str(self.smart.get('issuer', '')).rstrip('/')}/.well-known/openid-configuration")
+
+    @property
+    def definitions(self) -> Definitions:
+        """Who knows the profiles; raises NotOffered."""
+        if self._definitions is None:
+            raise NotOffered("this run was started without the definitions of profiles")
+        return self._definitions
 
     @cached_property
     def capability_statement(self) -> dict[str, Any]:
@@ -120,10 +135,13 @@ class Trial:
 
     def search(self, path: str, token: str) -> list[dict[str, Any]]:
         """Every match of a search, all pages of it; raises Failed unless each comes."""
+        return self.pages(self.read(path, token), token)
+
+    def pages(self, answer: Answer, token: str) -> list[dict[str, Any]]:
+        """Every match from the first page of a search on; raises Failed unless each page comes."""
         found: list[dict[str, Any]] = []
-        answer = self.read(path, token)
         while True:
-            expect_status(answer.status, {200}, f"a search for {path.partition('?')[0]}")
+            expect_status(answer.status, {200}, f"a search at {urlsplit(answer.url).path}")
             page = answer.json()
             entries = page.get("entry", [])
             found += [entry["resource"] for entry in entries if entry.get("search", {}).get("mode") != "include"]

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.accounts.sessions import current_login
-from service.member import audience
+from service.member import audience, reviewed_texts
 from service.member.consent.waiting import find_waiting
 from service.member.landing import Place
 from service.web import settings
@@ -47,9 +47,25 @@ def install(app: Flask) -> None:
 
 
 def select_locale() -> str:
-    """The code of the language for this request (Babel's locale selector); English outside of requests."""
+    """The code of the language for this request (Babel's locale selector); English outside of requests.
+
+    English too where rights depend on the page's words, and nobody has reviewed its translation.
+    """
     if not has_request_context() or _is_english_only():
         return "en"
+    wanted = _wanted()
+    return wanted if reviewed_texts.may_be_shown(settings().plan, wanted) else "en"
+
+
+def withheld() -> str | None:
+    """The language that was wanted for this page and is not shown, since its translation was not reviewed."""
+    if _is_english_only():
+        return None
+    wanted = _wanted()
+    return None if reviewed_texts.may_be_shown(settings().plan, wanted) else wanted
+
+
+def _wanted() -> str:
     return (
         _offered(request.args.get("lang"))
         or _offered(request.cookies.get(_COOKIE))

@@ -5,14 +5,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint
-from flask_babel import LazyString, get_locale, gettext
+from flask_babel import LazyString, force_locale, get_locale, gettext
 
 from oauth.authorization.flows import PendingView
 from service import days
 from service.member import acting, audience
 from service.member.browsers import name_of
 from service.member.consent.waiting import find_waiting
-from service.member.language import current_language, languages
+from service.member.language import current_language, languages, withheld
 from service.plan.providers.numbers import last_four
 from service.web import allow_form_redirect, request_id, settings
 
@@ -43,12 +43,25 @@ def _frame() -> dict[str, Any]:
         "language": current_language(),
         "languages": languages(),
         "current_viewer": current_viewer,
+        "withheld_translation": _withheld_translation,
         "page_frame": audience.frame,
         "page_place": audience.place,
         "reference_number": request_id,
         "login_hint": _login_hint(waiting),
         "waiting_request": waiting.id if waiting else None,
     }
+
+
+def _withheld_translation() -> tuple[str, str] | None:
+    """The language in which the page is not shown yet, and the sentence that says so in it."""
+    language = withheld()
+    if language is None:
+        return None
+    with force_locale(language):
+        return language, gettext(
+            "This page is shown in English: your rights depend on its words, and nobody has checked its translation "
+            "yet. Call us, and somebody explains it in your language."
+        )
 
 
 def _login_hint(waiting: PendingView | None) -> str:

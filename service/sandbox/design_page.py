@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _LIBRARY = _TEMPLATES / "forms.html"
 _MACRO = re.compile(r"{% macro ([a-z]\w*)\((.*?)\) %}", re.S)
-_COLOR = re.compile(r"--([a-z-]+): (#[0-9a-f]{3,6})")
+_COLOR = re.compile(r"--([a-z0-9-]+): (#[0-9a-f]{3,6})")
 _pages = Blueprint("sandbox_design", __name__)
 
 

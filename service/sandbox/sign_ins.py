@@ -37,7 +37,14 @@ SIGN_INS = (
     SignIn("thomas", "Thomas", "King", Kind.MEMBER, "the main job: connect an app, see it, revoke it"),
     SignIn("julia", "Julia", "Reed", Kind.MEMBER, "sensitive records, off until ticked"),
     SignIn("david", "David", "Young", Kind.MEMBER, "two coverages, one after the other"),
-    SignIn("carmen", "Carmen", "Rivera", Kind.MEMBER, "pages in Spanish", language="es"),
+    SignIn(
+        "carmen",
+        "Carmen",
+        "Rivera",
+        Kind.MEMBER,
+        "pages in Spanish; a record that holds something of everything",
+        language="es",
+    ),
     SignIn("grace", "Grace", "Hill", Kind.FORMER_MEMBER, "a former member still reads her claims"),
     SignIn("anna", "Anna", "Miller", Kind.MEMBER, "a mother of two: Select member"),
     SignIn("susan", "Susan", "Green", Kind.MEMBER, "a daughter who acts for her father"),
@@ -45,5 +52,6 @@ SIGN_INS = (
 )
 """In the order of the table. Whoever of the cast is missing here is there to try registration with."""
 
-SELF_TEST = "david"
-"""Whom the conformance self-test signs in as: it ends the apps it connected, so not the one that people try first."""
+SELF_TEST = "carmen"
+"""Whom the conformance self-test signs in as: her record holds every profile, and she is not the one that people try
+first, for a run ends the apps it connected."""

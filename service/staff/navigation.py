@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import authorization_requests, representative_reviews, safety_blocks
+from fhir.loading import freshness
 from oauth.apps import app_reports, reviews
 from service.plan.logins import hand_overs
 from service.plan.mailbox import threads
@@ -18,7 +19,7 @@ from service.plan.registering import mailed_pins, not_listed
 from service.plan.remittances import payees
 from service.plan.staff import plan_staff, second_looks, support_looks
 from service.staff.gate import DECLARED
-from service.web import db_session
+from service.web import db_session, settings
 
 Count = Callable[[Session, PlanStaff], int]
 
@@ -102,8 +103,13 @@ QUEUES = (
         "staff_break_glass.index", _("Break-glass looks"),
         lambda session, _staff: support_looks.count_to_review(session),
     ),
+    Place(
+        "staff_data_freshness.index", _("Freshness of data: deliveries overdue or due soon"),
+        lambda session, _staff: freshness.count_pressing(session, settings().plan.timezone),
+    ),
     Place("staff_developer_organizations.index", _("Developer organizations")),
     Place("staff_protected.index", _("Protected records")),
+    Place("staff_audit.index", _("Audit")),
 )  # fmt: skip
 
 

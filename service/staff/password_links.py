@@ -26,7 +26,7 @@ blueprint = Blueprint("staff_password_links", __name__, url_prefix="/staff/passw
 @require_role(StaffRole.MEMBER_SERVICES)
 def of_member(look_id: UUID) -> ResponseReturnValue:
     """Ask before the mail goes to a member; only who looks at that member now gets here."""
-    look, _account = _member(look_id)
+    look, _account = get_member(look_id)
     back = url_for("staff_member_view.show", look_id=look.id)
     return render_template("staff/password_link.html", name=look.member.full_name, back=back, asks_reason=False)
 
@@ -35,7 +35,7 @@ def of_member(look_id: UUID) -> ResponseReturnValue:
 @require_role(StaffRole.MEMBER_SERVICES)
 def send_to_member(look_id: UUID) -> ResponseReturnValue:
     """Send it."""
-    look, account = _member(look_id)
+    look, account = get_member(look_id)
     _send(account, look.reason_in_full)
     return redirect(url_for("staff_member_view.show", look_id=look.id, sent="yes"), 303)
 
@@ -44,14 +44,14 @@ def send_to_member(look_id: UUID) -> ResponseReturnValue:
 @require_role(StaffRole.PROVIDER_SERVICES)
 def of_login(staff_id: UUID) -> ResponseReturnValue:
     """Ask before the mail goes to a login of the portal."""
-    return _login_page(_get_login(staff_id), {})
+    return _login_page(get_login(staff_id), {})
 
 
 @blueprint.post("/login/<uuid:staff_id>")
 @require_role(StaffRole.PROVIDER_SERVICES)
 def send_to_login(staff_id: UUID) -> ResponseReturnValue:
     """Send it."""
-    login = _get_login(staff_id)
+    login = get_login(staff_id)
     form, errors = load_form(Reason())
     if errors:
         return _login_page(login, errors), 400
@@ -70,7 +70,8 @@ def _send(account: Account, reason: str) -> None:
         raise NothingChanged(refusal.sentence) from None
 
 
-def _member(look_id: UUID) -> tuple[SupportLook, Account]:
+def get_member(look_id: UUID) -> tuple[SupportLook, Account]:
+    """The standing look of who is signed in, and the account of the member it is about."""
     try:
         look = member_view.get_open(look_id)
     except LookOver:
@@ -81,7 +82,8 @@ def _member(look_id: UUID) -> tuple[SupportLook, Account]:
     return look, account
 
 
-def _get_login(staff_id: UUID) -> ProviderStaff:
+def get_login(staff_id: UUID) -> ProviderStaff:
+    """A login of the portal."""
     found = login_search.get(db_session(), str(staff_id))
     if found is None:
         raise NotFoundPage

@@ -5,12 +5,14 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from oauth.apps.models import DeclineReason
+from service.audit import Outcome
 from service.plan.mailbox.message_schemas import Words
 from service.plan.models import RequestStatus, SupportPurpose
 
 _CHOOSE = "Please choose one."
 _SHORT = validate.Length(max=60, error="This is longer than any provider number.")
 _ID = validate.Length(max=36)
+_DAY = "Please enter a day, like 2026-11-30."
 _DATE = "Please enter the birth date."
 
 
@@ -59,6 +61,12 @@ class Reason(Schema):
     """Why."""
 
     reason = Words(500)
+
+
+class FactorReset(Reason):
+    """How it was checked who calls, and why what they lost is to be removed."""
+
+    identity = Words(300)
 
 
 class Question(Schema):
@@ -122,3 +130,27 @@ class Protection(Schema):
 
     member_number = Words(40)
     reason = Words(500)
+
+
+class AuditSearch(Schema):
+    """What a privacy officer looks for in the audit; an empty field is not asked."""
+
+    since = fields.Date(required=True, error_messages={"required": _DAY, "invalid": _DAY})
+    until = fields.Date(required=True, error_messages={"required": _DAY, "invalid": _DAY})
+    member_number = fields.String(load_default="", validate=validate.Length(max=40))
+    username = fields.String(load_default="", validate=validate.Length(max=64))
+    client_id = fields.String(load_default="", validate=validate.Length(max=64))
+    tag = fields.String(load_default="", validate=validate.Length(max=120))
+    outcome = fields.Enum(Outcome, by_value=True, load_default=None, allow_none=True)
+    request_id = fields.String(load_default="", validate=validate.Length(max=64))
+    before = fields.Integer(load_default=None, allow_none=True)
+
+    @pre_load
+    def _trim(self, given: Any, **_: Any) -> dict[str, Any]:
+        told = {name: value.strip() for name, value in given.items()}
+        return {name: value for name, value in told.items() if value or name in {"since", "until"}}
+
+    @validates_schema
+    def _require_period(self, form: dict[str, Any], **_: Any) -> None:
+        if form["since"] > form["until"]:
+            raise ValidationError("The first day must not be after the last one.", "until")

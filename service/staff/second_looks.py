@@ -15,7 +15,7 @@ from consent import representative_reviews
 from oauth.apps import approval
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
-from service.plan.staff import plan_staff, second_looks
+from service.plan.staff import factor_resets, plan_staff, second_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, SecondLookRefused
 from service.staff.gate import current_staff, require_role
@@ -55,6 +55,14 @@ ACTS = {
     ),
     ActKind.REPRESENTATIVE_LINK: Act(
         _("Let somebody act for a member"), frozenset({StaffRole.MEMBER_SERVICES}), _link, _refuse
+    ),
+    ActKind.MEMBER_FACTOR_RESET: Act(
+        _("Remove a member's lost second factor"), frozenset({StaffRole.MEMBER_SERVICES}), factor_resets.carry_out,
+        _refuse,
+    ),
+    ActKind.LOGIN_FACTOR_RESET: Act(
+        _("Remove a portal login's lost second factor"), frozenset({StaffRole.PROVIDER_SERVICES}),
+        factor_resets.carry_out, _refuse,
     ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip

@@ -4,9 +4,12 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from consent.models import Basis
+from consent.representatives import link
 from service.plan.models import ProviderGroup
 from tests.accounts.conftest import account, visitor
-from tests.factories import make_group
+from tests.attacks.families import NEW_YORK, Family
+from tests.factories import make_account, make_group, make_member, make_representative
 from tests.oauth.desk import Desk
 from tests.provider.registrant import make_clinic, make_payment
 
@@ -28,3 +31,15 @@ def clinic(session: Session) -> ProviderGroup:
     make_payment(session, hospital, "CHK0000778")
     session.commit()
     return made
+
+
+@pytest.fixture
+def family(desk: Desk) -> Family:
+    """A representative of two members, and a stranger."""
+    with desk.session() as session:
+        account = make_account(session)
+        someone = make_representative(session, account)
+        father, mother = make_member(session, given_name="Amos"), make_member(session, given_name="Ruth")
+        to_father = link(session, someone, father, basis=Basis.POWER_OF_ATTORNEY, timezone=NEW_YORK)
+        link(session, someone, mother, basis=Basis.POWER_OF_ATTORNEY, timezone=NEW_YORK)
+        return Family(account, father, mother, make_member(session, given_name="Canary"), to_father.id)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from consent import grant_changes, grants, representatives
-from consent.models import EndedBy, Grant, GrantStatus, RepresentativeLink
+from consent.models import EndedBy, Grant, RepresentativeLink
 from oauth.apps import connections
 from service.accounts.models import Account
 from tests.conftest import LiveServer, running_server
@@ -176,7 +176,11 @@ class _World:
         try:
             token = self.desk.connect(app, account=account, member=self.desk.member)["access_token"]
         except grants.HeldByMember:
-            assert standing is not None and standing.status is GrantStatus.PAUSED and account is not self.desk.account
+            # Whether it stands or has ended: the member's pause holds.
+            with self.desk.session() as session:
+                theirs = (Grant.account_id == account.id, Grant.client_id == app.id)
+                held = select(Grant).where(*theirs, Grant.paused_by == EndedBy.MEMBER)
+                assert session.scalars(held).first() is not None and account is not self.desk.account
             return
         self._note("connected again" if standing else "connected", account.id, app.id)
         with self.desk.session() as session:
@@ -194,13 +198,15 @@ class _World:
 
     def _pause_or_resume(self) -> None:
         with self.desk.session() as session:
-            standing = list(session.scalars(select(Grant).where(Grant.ended_at.is_(None)).order_by(Grant.created_at)))
-            if not standing:
+            # Those that ended while they were paused too: the pause is to be taken back from them as well.
+            theirs = select(Grant).where(Grant.ended_at.is_(None) | Grant.paused_by.is_not(None))
+            found = list(session.scalars(theirs.order_by(Grant.created_at)))
+            if not found:
                 return
-            grant, account = self.chance.choice(standing), session.get_one(Account, self.desk.account.id)
+            grant, account = self.chance.choice(found), session.get_one(Account, self.desk.account.id)
             choice = representatives.right_for(session, account, self.desk.member.id)
             assert choice is not None
-            act = grant_changes.resume if grant.status is GrantStatus.PAUSED else grant_changes.pause
+            act = grant_changes.release if grant.paused_by is not None else grant_changes.pause
             with suppress(grant_changes.GrantOver):
                 act(session, grant, account, choice)
 

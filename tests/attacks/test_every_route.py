@@ -228,6 +228,7 @@ TABLE: Mapping[str, Asks] = {
     "fhir.export_system": _refused("/$export?_typeFilter=Patient?_id={who}"),
     "fhir.export_patients": _refused("/Patient/$export?patient={who}"),
     "fhir.export_group": _refused("/Group/{who}/$export"),
+    "fhir.data_export": _refused("/Group/{who}/$davinci-data-export", method="POST", right=NOWHERE),
     "fhir.export_status": _refused("/bulk/{export}", "/bulk/{who}", right=NOWHERE),
     "fhir.export_file": _refused("/bulk/{export}/{file}", "/bulk/{export}/{who}", right=NOWHERE),
     "fhir.nowhere": _refused("/Patient/{who}/Coverage", "/Members/{who}/x", right=NOWHERE),

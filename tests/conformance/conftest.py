@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from fhir.loading import profiles
 from service.conformance import sandbox_file
 from service.conformance.trial import Trial
 from service.conformance.wire import Wire
@@ -47,7 +48,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 def trial(proxy: Proxy) -> Trial:
     """A fresh trial against the proxy, which behaves until a test says otherwise."""
     proxy.misdeed = None
-    return Trial(Wire(), sandbox_file.read(proxy.settings.sandbox_file))
+    return Trial(Wire(), sandbox_file.read(proxy.settings.sandbox_file), definitions=profiles)
 
 
 def make_sandbox(settings: Settings) -> None:

@@ -286,7 +286,7 @@ NO_LINES = Reply(200, [("Content-Type", "application/fhir+ndjson")], b"")
 BULK: dict[str, Case] = {
     "no Content-Location": (
         after(KICK_OFF, without("Content-Location")),
-        _of_group("accepted", "manifest", "files", "files_closed", "cancel", "type", "narrow"),
+        _of_group("accepted", "manifest", "files", "profiles", "files_closed", "cancel", "type", "narrow"),
     ),
     "half a manifest": (
         after(EXPORT, where(lambda reply: reply.status == 200, changed(lambda told: told.pop("error")))),
@@ -294,7 +294,7 @@ BULK: dict[str, Case] = {
     ),
     "half a file": (
         after(FILES, where(lambda reply: reply.status == 200, _half_a_line)),
-        _of_group("files"),
+        _of_group("files", "profiles"),
     ),
     "files for everybody": (
         unless_authorized("/fhir/r4/bulk/[^/]+/.+", "GET", NO_LINES),

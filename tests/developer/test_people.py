@@ -209,9 +209,9 @@ def test_one_account_belongs_to_one_organization(team: Team, session: Session) -
         developers.join(opened, opened.get_one(Account, other.account_id), team.owner.organization)
 
 
-def test_a_developer_may_use_an_authenticator_app(team: Team) -> None:
-    assert "Set up an authenticator app" in team.ada.get(PEOPLE).text
+def test_a_developer_may_use_a_second_factor(team: Team) -> None:
+    assert "Set up a passkey or an authenticator app" in team.ada.get(PEOPLE).text
     assert team.ada.get("/settings/second-factor").status_code == 200
     again = Visitor(team.app)
     assert again.sign_in_with_factor(team.owner.account).status_code == 303
-    assert "asked for a code of your authenticator app" in again.get(PEOPLE).text
+    assert "Your password alone lets nobody in" in again.get(PEOPLE).text

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,23 +209,25 @@ def test_an_export_is_over_after_a_day(plan: Exporter, clock: MovableClock, sess
     assert not list((plan.settings.var / "exports").iterdir())
 
 
+@pytest.mark.parametrize("pages", ["one page a transaction", "several"])
 def test_case_181_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
-    plan: Exporter, monkeypatch: pytest.MonkeyPatch, session: Session, loaded: str
+    plan: Exporter, monkeypatch: pytest.MonkeyPatch, session: Session, loaded: str, pages: str
 ) -> None:
     monkeypatch.setattr(work, "PAGE", 2)
+    monkeypatch.setattr(work, "TRANSACTION_SECONDS", 60.0 if pages == "several" else 0.0)
     sessions = plan.api.client.application.extensions["latchstring"].sessions
     place = plan.begin("Patient/$export?_type=ExplanationOfBenefit,Observation")
     whole = files.append
     written = 0
 
-    def dying(settings: Any, file: Any, lines: Any) -> None:
+    def dying(settings: Any, file: Any, lines: Any) -> Path:
         nonlocal written
         written += 1
         if written == 2:
             with files.path_of(settings, file).open("ab") as opened:
                 opened.write(b'{"resourceType":"half a li')
             raise KeyboardInterrupt
-        whole(settings, file, lines)
+        return whole(settings, file, lines)
 
     monkeypatch.setattr(files, "append", dying)
     with pytest.raises(KeyboardInterrupt):

@@ -78,6 +78,38 @@ def test_an_attribution_list_leaves_out_who_opted_out_what_is_sensitive_and_amou
     assert OTHER in str(plan.lines(plan.manifest("Group/clinic/$export?_type=Patient")))
 
 
+def test_providers_are_served_whole_and_by_what_changed(
+    plan: Exporter, session: Session, engine: Engine, system: Access, loaded: str
+) -> None:
+    member = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    groups.load(session, "care", "In care", GroupKind.ATTRIBUTION, [member.member_number])
+    groups.load(session, "own", "Own", GroupKind.PLAN, [member.member_number])
+    session.commit()
+    export = "Group/care/$davinci-data-export"
+
+    def asked(kind: str, **further: str) -> dict[str, Any]:
+        named = {"exportType": f"hl7.fhir.us.davinci-pdex#{kind}"} | further
+        parameters = [{"name": name, "valueString": value} for name, value in named.items()]
+        return {"json": {"resourceType": "Parameters", "parameter": parameters}}
+
+    def ids_of(kind: str) -> set[str]:
+        return {one["id"] for one in plan.lines(plan.manifest(export, **asked(kind)))}
+
+    first = ids_of("provider-delta")
+    assert f"eob-1-{loaded}" in first and f"eob-s-{loaded}" not in first
+    assert ids_of("provider-delta") == set()
+    later = records.observation("later", loaded)
+    assert ingest.load_resources(engine, [later], access=system).added == 1
+    assert ids_of("provider-delta") == {"later"}
+    assert ids_of("provider-snapshot") == first | {"later"}
+    assert ids_of("provider-delta") == set()
+
+    for bad in (asked("payertopayer"), asked("provider-delta", _since="2026-01-01")):
+        assert plan.ask(export, **bad).status_code == 400
+    assert plan.ask("Group/own/$davinci-data-export", **asked("provider-snapshot")).status_code == 404
+    assert plan.ask(export).status_code == 405
+
+
 def test_lists_that_cannot_be_taken_are_told(app: Flask, session: Session, tmp_path: Path) -> None:
     for content, why in (
         ("group,member_id\nx,1\n", "no column name"),

@@ -66,10 +66,10 @@ def test_an_app_that_never_comes_back_needs_none(desk: Desk) -> None:
 
 
 def test_answering_for_another_member_needs_it_whatever_is_asked(desk: Desk) -> None:
-    with desk.session() as session:
-        child = make_member(session)
-    represent(desk, desk.account, child)
     with time_machine.travel(NOON, tick=False) as clock:
+        with desk.session() as session:
+            child = make_member(session)
+        represent(desk, desk.account, child)
         rosa = Reader(desk, desk.account)
         asked = _ask(desk, rosa, ONCE)
         form = form_to(rosa.get(f"/consent?request={asked}").text, "/consent/member")

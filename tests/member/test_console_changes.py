@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
-from consent.models import ChangeKind, Duration, EndedBy, Grant, GrantChange, GrantStatus
+from consent import representatives
+from consent.models import ChangeKind, Duration, EndedBy, Grant, GrantChange, GrantStatus, RepresentativeLink
 from consent.scopes import parse
 from service.audit import AuditEvent
 from service.clock import now
@@ -295,9 +296,50 @@ def test_a_representative_changes_what_they_gave_and_not_what_the_member_paused(
     assert hers.press("revoke", rosa).status_code == 303 and not hers.works
 
 
+def test_the_end_of_a_grant_ends_no_pause_of_the_member(desk: Desk, clock: MovableClock) -> None:
+    with desk.session() as session:
+        dana = make_account(session, given_name="Dana", family_name="Reyes")
+    link = represent(desk, dana, desk.member)
+    hers, rosa = connected(desk, Reader(desk, dana)), Reader(desk, desk.account)
+    other = connected(desk, hers.reader)
+    other.press("pause")
+    other.press("revoke")
+    paused = hers.grant.id
+    hers.press("pause", rosa)
+
+    def asked(reader: Reader) -> TestResponse:
+        picker = reader.ask(hers.app, prompt="consent")
+        return reader.follow(reader.press(picker, "/consent/member", selected=desk.member.patient_id))
+
+    def is_held() -> bool:
+        answer = asked(Reader(desk, dana))
+        return answer.status_code == 403 and "The member paused this app" in answer.text
+
+    assert hers.press("revoke").status_code == 303 and is_held()
+    page = hers.reader.get("/apps").text
+    assert page.count("Only the member can let it in again") == 1, "her own pause holds nobody"
+    assert not [form for form in forms_of(page) if form.action.endswith("/release")]
+    with desk.session() as session:
+        representatives.end_link(session, session.get_one(RepresentativeLink, link.id), by=EndedBy.PLAN)
+    represent(desk, dana, desk.member)
+    assert is_held(), "by a newer right"
+    clock.advance(400 * 86_400)
+    assert is_held(), "the time that was agreed is over"
+
+    rosa, her = Reader(desk, desk.account), Reader(desk, dana)
+    page = rosa.get("/apps").text
+    assert "Dana Reyes cannot connect it again until you allow it" in page
+    (form,) = [form for form in forms_of(page) if form.action.endswith("/release")]
+    assert form.action == f"/apps/{paused}/release"
+    token = form_to(her.get("/settings").text, "/settings/language").fields["csrf_token"]
+    refused = her.browser.post(form.action, data=form.changed(csrf_token=token))
+    assert refused.status_code == 403 and "The member paused this app" in refused.text and is_held()
+    assert rosa.browser.post(form.action, data=form.fields).location == "/apps?done=released"
+    assert "cannot connect it again" not in rosa.get("/apps?done=released").text
+    assert answer_of(her.allow(asked(her)).location)["code"]
+
+
 def test_a_link_that_ended_leaves_nothing_to_resume(desk: Desk) -> None:
-    from consent import representatives
-    from consent.models import RepresentativeLink
 
     with desk.session() as session:
         dana = make_account(session)
@@ -336,6 +378,8 @@ def test_each_page_takes_six_statements_at_most(desk: Desk, engine: Engine, apps
     pages = ["/apps", f"{one}/activity", f"{one}/decision", f"/consent?request={request_id}"]
     pages += [f"/apps/{held[-1].grant.id}/ended"] + ([f"{one}/narrow"] if apps > 1 else [])
     counted = Statements(engine)
+    # What is asked of the database once a second, for whichever request, is no statement of a page.
+    desk.app.extensions["latchstring.trials"]._until = float("inf")
     rosa.get("/settings")
     for page in pages:
         counted.clear()

@@ -155,8 +155,9 @@ def test_every_kind_of_resource_is_there(cast: list[MemberBundle]) -> None:
     assert found == {
         "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
         "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "Immunization", "Location",
-        "Medication", "MedicationRequest", "Observation", "Organization", "Patient", "Practitioner",
-        "PractitionerRole", "Procedure", "Provenance", "RelatedPerson",
+        "Media", "Medication", "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient",
+        "Practitioner", "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
+        "ServiceRequest", "Specimen",
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from service.db import make_sessions
 from service.plan.models import PlanStaff, SelfTestRun, StaffRole
 from service.plan.staff import self_tests
 from service.settings import Mode, Settings
+from service.staff import self_test_runner
 from tests.conftest import MovableClock, free_port
 from tests.staff.console import Clerk, make_clerk
 
@@ -115,8 +116,8 @@ def test_the_worker_takes_a_run_once_and_says_why_there_is_no_result(
     clerk.browser.get(PAGE)
     clerk.browser.post(f"{PAGE}/run")
 
-    self_tests.carry_out(make_sessions(engine), settings)
-    self_tests.carry_out(make_sessions(engine), settings)
+    self_test_runner.carry_out(make_sessions(engine), settings)
+    self_test_runner.carry_out(make_sessions(engine), settings)
 
     run = session.scalars(select(SelfTestRun)).one()
     assert run.ended_at and run.report is None and "sandbox.json cannot be read" in run.problem
@@ -134,7 +135,7 @@ def test_a_server_that_does_not_answer_is_no_result(
     clerk.browser.get(PAGE)
     clerk.browser.post(f"{PAGE}/run")
 
-    self_tests.carry_out(make_sessions(engine), replace(settings, base_url=f"http://127.0.0.1:{free_port()}"))
+    self_test_runner.carry_out(make_sessions(engine), replace(settings, base_url=f"http://127.0.0.1:{free_port()}"))
 
     assert "does not answer: NewConnectionError" in session.scalars(select(SelfTestRun.problem)).one()
 
@@ -145,7 +146,7 @@ def test_the_last_twenty_runs_are_kept(clerk: Clerk, session: Session, engine: E
     clerk.browser.get(PAGE)
     clerk.browser.post(f"{PAGE}/run")
 
-    self_tests.carry_out(make_sessions(engine), settings)
+    self_test_runner.carry_out(make_sessions(engine), settings)
 
     kept = session.scalars(select(SelfTestRun.asked_at).order_by(SelfTestRun.asked_at)).all()
     assert len(kept) == self_tests.KEPT == 20
@@ -161,7 +162,7 @@ def test_a_production_system_says_how_to_check_a_test_system_and_runs_nothing(
     page = clerk.browser.get(PAGE)
     refused = clerk.browser.post(f"{PAGE}/run")
     left = make_run(session, clerk.staff, report=None, spent_at=None, ended_at=None)
-    self_tests.carry_out(make_sessions(engine), production)
+    self_test_runner.carry_out(make_sessions(engine), production)
 
     assert "flask conformance run --base-url" in page.text and "Run it now" not in page.text
     assert refused.status_code == 409

@@ -1,7 +1,4 @@
-"""The requirements, a module a section, in the order of a run: the last one ends the connections of those before.
-
-A section of another part of the suites' list (CARIN, US Core) is a further module with REQUIREMENTS here.
-"""
+"""The requirements, a module a section, in the order of a run: the last one ends the connections of those before."""
 
 from service.conformance.requirement import Requirement
 from service.conformance.sections import (
@@ -9,13 +6,18 @@ from service.conformance.sections import (
     brands,
     bulk,
     discovery,
+    following,
     granular,
     introspection,
     negatives,
     openid,
     portal_launch,
+    profiles,
+    records,
     refresh,
+    replays,
     revocation,
+    searching,
     standalone,
     transport,
 )
@@ -28,7 +30,12 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     *refresh.REQUIREMENTS,
     *introspection.REQUIREMENTS,
     *backend.REQUIREMENTS,
+    *searching.REQUIREMENTS,
+    *following.REQUIREMENTS,
+    *records.REQUIREMENTS,
+    *profiles.REQUIREMENTS,
     *portal_launch.REQUIREMENTS,
+    *replays.REQUIREMENTS,
     *granular.REQUIREMENTS,
     *negatives.REQUIREMENTS,
     *brands.REQUIREMENTS,

@@ -13,6 +13,7 @@ from service.conformance.verdicts import Failed, NotOffered, expect, expect_stat
 from service.conformance.wire import Answer
 
 _LONGEST_WAIT = 180.0
+_MOST_CHECKED = 200
 _DEFINITIONS = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 _INSTANTIATES = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 _NDJSON = "application/fhir+ndjson"
@@ -123,6 +124,19 @@ def _ids(lines: list[bytes], resource_type: str) -> set[str]:
         if resource_type == "Patient":
             found.add(str(resource.get("id")))
     return found
+
+
+def _valid(trial: Trial, level: Level) -> None:
+    """The first lines of each file keep the profiles they claim."""
+    definitions = trial.definitions
+    export = _export(trial, level)
+    breaches: set[str] = set()
+    for file in export.manifest["output"]:
+        answer = trial.wire.get(file["url"], Authorization=f"Bearer {export.token}", Accept=_NDJSON)
+        lines = (json.loads(line) for line in answer.body.splitlines()[:_MOST_CHECKED])
+        claiming = [one for one in lines if one.get("meta", {}).get("profile")]
+        breaches |= {f"{each.rule} at {each.path}" for one in claiming for each in definitions.findings(one)}
+    expect(not breaches, "lines that keep their profiles", ", ".join(sorted(breaches)))
 
 
 def _files_closed(trial: Trial, level: Level) -> None:
@@ -292,6 +306,7 @@ _CHECKS: tuple[tuple[str, str, str, Callable[[Trial, Level], None]], ...] = (
     ("progress", "F, F-75", "while it is made, Retry-After says when to ask again", _told),
     ("manifest", "F, F-77", "the manifest is whole", _manifest),
     ("files", "F, F-79", "each file holds resources of its type, a line each, of two patients at least", _files),
+    ("profiles", "F", "what the files hold keeps the profiles it claims", _valid),
     ("files_closed", "F, F-79", "files need the token", _files_closed),
     ("cancel", "F, F-81", "DELETE ends an export, which is then unknown", _cancel),
     ("fhir_ndjson", "F, F-71", "_outputFormat takes application/fhir+ndjson", _takes(f"?_outputFormat={_NDJSON}")),

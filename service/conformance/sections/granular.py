@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from service.conformance import launches
 from service.conformance.launch import Launch
 from service.conformance.requirement import Check, Requirement
-from service.conformance.sections import launches
 from service.conformance.trial import Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status
 
@@ -24,7 +24,7 @@ def _search(name: str) -> Check:
     """A search finds exactly the records that the scope names."""
 
     def check(trial: Trial) -> None:
-        scope, inside, _outside = _split(trial, name)
+        scope, inside, _outside = split(trial, name)
         found = trial.search(f"{name}?patient={_patient(trial)}", _connect(trial, scope).access_token)
         expect(_ids(found) == _ids(inside), f"the {len(inside)} {name} of the category alone", len(found))
 
@@ -35,7 +35,7 @@ def _read(name: str) -> Check:
     """A read gives a record inside the scope, and none outside."""
 
     def check(trial: Trial) -> None:
-        scope, inside, outside = _split(trial, name)
+        scope, inside, outside = split(trial, name)
         token = _connect(trial, scope).access_token
         expect_status(trial.read(f"{name}/{inside[0]['id']}", token).status, {200}, "a read within the category")
         status = trial.read(f"{name}/{outside[0]['id']}", token).status
@@ -122,7 +122,7 @@ def _connect(trial: Trial, scope: str, **given: Any) -> Launch:
     return launches.alone(trial, f"launch/patient {scope}", **given)
 
 
-def _split(trial: Trial, name: str) -> tuple[str, Records, Records]:
+def split(trial: Trial, name: str) -> tuple[str, Records, Records]:
     """A scope of one category, the member's records within it, and those outside; neither is empty."""
     everything = _everything(trial, name)
     for scope, inside in sorted(_by_scope(trial, name).items()):
@@ -136,7 +136,7 @@ def _by_scope(trial: Trial, name: str) -> dict[str, Records]:
     """The member's records by each granular scope that any of them matches."""
     scopes = [scope for scope in _offered(trial) if scope.startswith(f"patient/{name}.rs?")]
     everything = _everything(trial, name)
-    matching = {scope: [record for record in everything if _matches(record, scope)] for scope in scopes}
+    matching = {scope: [record for record in everything if matches(record, scope)] for scope in scopes}
     return {scope: records for scope, records in matching.items() if records}
 
 
@@ -148,7 +148,7 @@ def _everything(trial: Trial, name: str) -> Records:
     return trial.once(f"every {name}", search)
 
 
-def _matches(record: dict[str, Any], scope: str) -> bool:
+def matches(record: dict[str, Any], scope: str) -> bool:
     """Whether any coding of the element that the scope names is the scope's; of every parameter."""
     for element, value in parse_qsl(scope.partition("?")[2]):
         told = record.get(element) or []

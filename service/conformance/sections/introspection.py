@@ -3,10 +3,10 @@
 from typing import Any
 
 from service.clock import now
+from service.conformance import launches
 from service.conformance.client_app import App
 from service.conformance.launch import Launch
 from service.conformance.requirement import Requirement
-from service.conformance.sections import launches
 from service.conformance.sections.openid import decode
 from service.conformance.trial import Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status

@@ -2,10 +2,10 @@
 
 from urllib.parse import urlencode
 
+from service.conformance import launches
 from service.conformance.client_app import basic
 from service.conformance.launch import Launch
 from service.conformance.requirement import Check, Requirement
-from service.conformance.sections import launches
 from service.conformance.trial import Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status
 from service.conformance.wire import expect_refusal

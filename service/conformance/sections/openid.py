@@ -9,9 +9,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from service.clock import now
+from service.conformance import launches
 from service.conformance.launch import Launch
 from service.conformance.requirement import Requirement
-from service.conformance.sections import launches
 from service.conformance.trial import Trial
 from service.conformance.verdicts import Failed, expect, expect_status
 

@@ -2,14 +2,13 @@
 
 from urllib.parse import urljoin, urlsplit
 
-from service.conformance import forms
+from service.conformance import forms, launches
 from service.conformance.browser import leads_to, parameters_of
 from service.conformance.client_app import App
 from service.conformance.forms import Form
 from service.conformance.launch import Launch
 from service.conformance.requirement import Requirement
 from service.conformance.sandbox_file import Registered
-from service.conformance.sections import launches
 from service.conformance.sections.standalone import token_response
 from service.conformance.trial import Trial
 from service.conformance.verdicts import Failed, expect, expect_status

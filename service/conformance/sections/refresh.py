@@ -1,9 +1,9 @@
 """Refreshing (conformance A4, B; SMART-52 to 55)."""
 
+from service.conformance import launches
 from service.conformance.launch import Launch
 from service.conformance.requirement import Requirement
 from service.conformance.sandbox_file import BASIC
-from service.conformance.sections import launches
 from service.conformance.sections.standalone import token_response, uncached
 from service.conformance.trial import Trial
 from service.conformance.verdicts import expect, expect_status

@@ -3,12 +3,11 @@
 The last section: it leaves none of the runner's connections behind.
 """
 
-from service.conformance import forms
+from service.conformance import forms, launches
 from service.conformance.forms import Form
 from service.conformance.launch import Launch
 from service.conformance.requirement import Requirement
 from service.conformance.sandbox_file import ASYMMETRIC, BASIC, POST, PUBLIC
-from service.conformance.sections import launches
 from service.conformance.trial import Trial
 from service.conformance.verdicts import expect, expect_status
 from service.conformance.wire import Answer

@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
+from service.conformance import launches
 from service.conformance.launch import Launch
+from service.conformance.launches import Maker
 from service.conformance.requirement import Check, Requirement
-from service.conformance.sections import launches
-from service.conformance.sections.launches import Maker
 from service.conformance.trial import Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status
 from service.conformance.wire import Answer

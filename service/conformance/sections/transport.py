@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
+from service.conformance import launches
 from service.conformance.requirement import Requirement
-from service.conformance.sections import launches
 from service.conformance.trial import ORIGIN, Trial
 from service.conformance.verdicts import NotOffered, expect, expect_status
 from service.conformance.wire import Answer

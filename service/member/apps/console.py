@@ -19,6 +19,7 @@ blueprint = Blueprint("apps", __name__)
 DONE: dict[str, LazyString] = {
     "paused": _("The app is paused. It can see nothing until you press Resume."),
     "resumed": _("The app may come in again."),
+    "released": _("Your personal representative may connect the app again."),
     "narrowed": _("The app now sees less. What it held for more was ended."),
     "unchanged": _("Nothing was changed: all of it was as you left it."),
 }
@@ -74,6 +75,14 @@ def pause(grant_id: UUID) -> ResponseReturnValue:
 def resume(grant_id: UUID) -> ResponseReturnValue:
     """Let a paused app in again: it sees more than a moment ago, so that the password is asked for."""
     return _change(grant_id, grant_changes.resume, "resumed")
+
+
+@blueprint.post("/apps/<uuid:grant_id>/release")
+@require_login
+@require_recent_password(5)
+def release(grant_id: UUID) -> ResponseReturnValue:
+    """Let a representative connect anew what the member had paused before it ended; asked for the password as above."""
+    return _change(grant_id, grant_changes.release, "released")
 
 
 @blueprint.get("/apps/<uuid:grant_id>/ended")

@@ -80,7 +80,7 @@ def show() -> ResponseReturnValue:
     grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
     if grant is not None and flows.goes_straight_through(pending, grant, actor.choice):
         return redirect(flows.answer(db_session(), pending, grant=grant, login=person.login), 303)
-    if grant is not None and grants.is_held_from(grant, actor.choice):
+    if grants.is_held_from(db_session(), actor.choice, actor.account.id, pending.client.id):
         raise NotYoursToResume
     words = _words(pending, actor)
     may_need = any(item.key == "offline" for item in words.offline) or not actor.choice.is_self

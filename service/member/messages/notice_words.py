@@ -90,6 +90,35 @@ SAID: dict[NoticeKind, Said] = {
         _("A recovery code was used"),
         _("Each works once. If few are left, make new ones."), None, None, *_FACTOR,
     ),
+    NoticeKind.FACTORS_RESET: Said(
+        _("We removed your passkeys and your authenticator app"),
+        _("We were told that you lost them. If you did not tell us that, please call us at once."), None, None,
+        *_FACTOR,
+    ),
+    NoticeKind.PASSKEY_ADDED: Said(
+        _("A passkey was added"),
+        _("Whoever has its device and can unlock it can sign in. If it was not you, remove it."), None, None, *_FACTOR,
+    ),
+    NoticeKind.PASSKEY_REMOVED: Said(
+        _("A passkey was removed"), _("It no longer lets anybody in. If it was not you, please call us."), None, None,
+        *_FACTOR,
+    ),
+    NoticeKind.PASSKEY_COPIED: Said(
+        _("A passkey was refused"),
+        _("It may be a copy of yours, so we did not let it in. Remove that passkey and add a new one."), None, None,
+        *_FACTOR,
+    ),
+    NoticeKind.EMAIL_IN_USE: Said(
+        _("Somebody entered your e-mail address"),
+        _("They wanted it for another account. It belongs to yours, so nothing was changed."),
+    ),
+    NoticeKind.EMAIL_CHANGE_UNDONE: Said(
+        _("The change of your e-mail address was stopped"), _("Your address is as it was."), None, None, *_SETTINGS,
+    ),
+    NoticeKind.EMAIL_CHANGED: Said(
+        _("Your e-mail address was changed"), _("Codes and messages go to the new address from now on."), None, None,
+        *_SETTINGS,
+    ),
     NoticeKind.APP_CONNECTED: Said(
         _("%(app)s was connected"), _("%(who)s connected this app. If this is not what you want, revoke it."),
         _("You connected this app. If it was not you, revoke it and create a new password."), None, *_CONSOLE,

@@ -18,6 +18,8 @@ class ActKind(StrEnum):
     DELEGATE_REPLACEMENT = "delegate_replacement"
     APP_APPROVAL = "app_approval"
     REPRESENTATIVE_LINK = "representative_link"
+    MEMBER_FACTOR_RESET = "member_factor_reset"
+    LOGIN_FACTOR_RESET = "login_factor_reset"
 
 
 class PendingAct(SpentOnce, Base):

@@ -3,9 +3,8 @@
 In the sandbox only: a run signs in as an invented member and connects apps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import structlog
@@ -20,7 +19,8 @@ from service.single_use import spend
 
 KEPT = 20
 _LONGEST = timedelta(minutes=10)
-_RUNNER = "service.plan.staff.self_test_runner"
+Run = Callable[[Settings], tuple[dict[str, Any] | None, str]]
+"""Makes a run: its report for programs and no problem, or none and a sentence that says why."""
 log = structlog.get_logger("service.plan.self_tests")
 
 
@@ -71,8 +71,8 @@ def is_on_its_way(run: SelfTestRun) -> bool:
     return run.ended_at is None and now() < run.asked_at + _LONGEST
 
 
-def carry_out(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """The worker's job: the run that waits, if one does. Nothing is locked while it lasts."""
+def carry_out(sessions: sessionmaker[Session], settings: Settings, run: Run) -> None:
+    """What the worker does with the run that waits, if one does. Nothing is locked while it lasts."""
     if not settings.sandbox:
         return
     with sessions.begin() as session:
@@ -81,8 +81,7 @@ def carry_out(sessions: sessionmaker[Session], settings: Settings) -> None:
         taken = run_id is not None and spend(session, SelfTestRun, SelfTestRun.id == run_id)
     if not taken:
         return
-    # Imported now: web workers, which know the jobs too, never pay for an HTTP client.
-    report, problem = import_module(_RUNNER).run(settings)
+    report, problem = run(settings)
     with sessions.begin() as session:
         _keep(session, session.get_one(SelfTestRun, run_id), report, problem)
 

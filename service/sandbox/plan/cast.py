@@ -117,6 +117,7 @@ def story(index: int, as_of: date) -> Story:
         fills=fills,
         fill_twists=_FILL_TWISTS.get(index, {}),
         last_day=end,
+        whole=who.given_name == "Carmen",
     )
 
 
@@ -136,6 +137,7 @@ _KIN = {
     3: Kin("Susan", "Green", ("DAU", "Daughter"), "555-200-0104", "8 Oak Lane", "Rivermont", "41902"),
     5: Kin("Helen", "Carter", ("RESPRSN", "Legal guardian"), "555-220-0151", "9 School Street", "Stonebrook", "41903"),
     9: Kin("Ruth", "King", ("SPS", "Wife"), "555-220-0152", "10 Church Street", "Fairhollow", "41904"),
+    10: Kin("Rosa", "Rivera", ("MTH", "Mother"), "555-220-0154", "52 River Road", "Rivermont", "41902"),
     11: Kin("Alice", "Clark", ("SPS", "Wife"), "555-220-0153", "1 Mill Lane", "Old Ferry", "41908"),
 }
 
@@ -144,6 +146,7 @@ _FILL_TWISTS = {
     3: {1: Twist.REPLACED, 4: Twist.PAID_TO_FAMILY},
     4: {1: Twist.DENIED},
     8: {3: Twist.DENIED},
+    10: {1: Twist.DENIED, 2: Twist.REPLACED},
 }
 
 # Problems, allergies, device, most fills of a medicine, episodes.
@@ -274,13 +277,23 @@ _TALES: tuple[tuple[tuple[str, ...], tuple[str, ...], str | None, int, str], ...
         210 | follow-up   | atrial fibrillation |         |
          80 | emergency   | chest pain       |            | denied
     """),
-    (("pregnancy",), (), None, 4, """
+    (("pregnancy", "eczema"), ("penicillin",), "cochlear", 4, """
+        940 | emergency   | broken arm       |            | replaced
+        880 | dental      | teeth            | gums       |
+        820 | emergency   | chest pain       |            | denied
+        760 | day surgery | colon screening  |            | whole price
+        700 | dental      | teeth            | braces     |
         620 | checkup     | checkup          |            |
         480 | follow-up   | pregnancy        |            |
-        420 | follow-up   | pregnancy        |            |
+        420 | follow-up   | pregnancy        |            | replaced
+        415 | ride        | pregnancy        |            |
         360 | follow-up   | pregnancy        |            |
+        301 | ambulance   | childbirth       |            |
         300 | hospital    | childbirth       |            | whole price
         250 | follow-up   | pregnancy        |            |
+        235 | equipment   | pregnancy        |            |
+        200 | hospital    | hearing loss     |            | replaced
+        180 | dental      | teeth            | bridge     | replaced
         160 | dental      | dental checkup   | cleaning   |
          90 | checkup     | checkup          |            |
          30 | sick        | sore throat      |            |

@@ -8,7 +8,7 @@ from service.sandbox.plan.claims import inpatient, oral, outpatient, pharmacy, p
 from service.sandbox.plan.claims.benefit import Desk
 from service.sandbox.plan.claims.draft import Draft
 from service.sandbox.plan.claims.pharmacy import Fill
-from service.sandbox.plan.clinical import care, conditions, encounters, medicines, reports, vitals
+from service.sandbox.plan.clinical import care, conditions, encounters, medicines, reports, vitals, whole_record
 from service.sandbox.plan.clinical.encounters import Visit
 from service.sandbox.plan.codes import carin_profile, us_core_profile
 from service.sandbox.plan.coverage import coverage_fields
@@ -28,6 +28,8 @@ def write(chart: Chart) -> None:
         _clinical(chart, visit)
         fills.extend(medicines.write_acute(chart, visit))
     care.write_device(chart)
+    if chart.story.whole:
+        whole_record.write(chart, visits)
     _claims(chart, visits, fills)
     care.write_provenance(chart, chart.as_of)
 

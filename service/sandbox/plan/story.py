@@ -89,6 +89,8 @@ class Story:
     """By the number of the fill among all of the member's, from 0."""
     last_day: date = date.max
     """No record after this day."""
+    whole: bool = False
+    """Whether the record shall hold something of everything that US Core describes."""
 
     def span_on(self, on: date) -> Span:
         """The coverage in force that day; episodes are only told within one."""

@@ -38,6 +38,7 @@ _STAYS = {
     "hip fracture": Stay("522", "0SR90JZ", 1_640_000, ("C1776", "Artificial joint", 720_000)),
     "stroke": Stay("065", None, 0),
     "childbirth": Stay("807", "10E0XZZ", 310_000, emergency=False),
+    "hearing loss": Stay("129", "09HD06Z", 620_000, ("L8614", "Cochlear implant", 2_400_000), emergency=False),
     "heart block": Stay("244", "0JH606Z", 940_000, ("C1785", "Pacemaker", 880_000)),
 }
 

@@ -26,6 +26,7 @@ from service.sandbox.plan.providers import PAYER_NAME
 _TELLING = ("behavioral", "women")
 _DEVICES = {
     "pacemaker": ("14106009", "Heart pacemaker", "00999999010018", "heart block"),
+    "cochlear": ("43252007", "Cochlear implant", "00999999010032", "hearing loss"),
     "knee": ("304120007", "Artificial knee joint", "00999999010025", ""),
 }
 _AIMS = {

@@ -79,6 +79,7 @@ REASONS = {
     "stroke": Reason("230690007", "Stroke", "I63.9"),
     "childbirth": Reason("72892002", "Birth of a child", "O80"),
     "colon screening": Reason("68496003", "Polyp of the colon", "K63.5"),
+    "hearing loss": Reason("15188001", "Hearing loss", "H90.3"),
     "cataract": Reason("193570009", "Cataract", "H26.9"),
     "mammogram": Reason("24623002", "Screening for breast cancer", "Z12.31"),
     "bone density": Reason("64859006", "Weak bones (osteoporosis)", "M81.0"),

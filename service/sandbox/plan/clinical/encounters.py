@@ -21,7 +21,8 @@ from service.sandbox.plan.codes import (
 from service.sandbox.plan.coverage import Span
 from service.sandbox.plan.story import Episode, Event, Twist
 
-NIGHTS = {"appendicitis": 2, "pneumonia": 4, "hip fracture": 5, "stroke": 6, "childbirth": 2, "heart block": 3}
+NIGHTS = {"appendicitis": 2, "pneumonia": 4, "hip fracture": 5, "stroke": 6, "childbirth": 2, "heart block": 3,
+          "hearing loss": 1}  # fmt: skip
 
 
 @dataclass(frozen=True)

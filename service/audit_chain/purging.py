@@ -1,0 +1,109 @@
+"""Purging what is older than it has to be kept: a signed stub first, then the rows it stands for.
+
+Only rows that verify are purged, or a purge would hide what was done to them. The triggers let go of what a stub
+stands for and of nothing else, so that a purge which was interrupted goes on where it stopped.
+"""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Engine, delete, select
+from sqlalchemy.orm import Session
+
+from service import audit
+from service.audit import AuditEvent
+from service.audit_chain import stubs, verifier
+from service.audit_chain.checkpoints import CheckpointLog
+from service.audit_chain.keys import AuditKey
+from service.audit_chain.links import COLUMNS, Head
+from service.audit_chain.models import AuditPurge, AuditSeal
+from service.clock import now
+from service.db import from_microseconds, make_sessions, microseconds
+from service.settings import Settings
+
+_BATCH = 1_000
+_AT = COLUMNS.index("at")
+
+
+class TooYoung(ValueError):
+    """Younger rows were named than may be purged."""
+
+    def __init__(self, years: int) -> None:
+        super().__init__(
+            f"Events are kept for {years} years (AUDIT_YEARS). Give a day before that. Nothing was purged."
+        )
+
+
+class OnHold(ValueError):
+    """A legal hold."""
+
+    def __init__(self) -> None:
+        super().__init__("AUDIT_HOLD is set: a legal hold, under which nothing is purged.")
+
+
+def purge(engine: Engine, settings: Settings, before: datetime, *, operator: str) -> int:
+    """Purge the events at the start of the chain that are older than `before`; how many.
+
+    Raises TooYoung, OnHold, ChainBroken, Untrustworthy. `operator` is who asked, for the event that tells of it.
+    """
+    _require_allowed(settings, before)
+    sessions = make_sessions(engine)
+    found = _range(engine, settings, before)
+    if found is not None:
+        start, end, first_at, last_at = found
+        with sessions.begin() as session:
+            stubs.add(session, AuditKey(settings.secret_key), start, end, first_at, last_at)
+            detail = {
+                "from": start.position + 1, "through": end.position, "before": before.isoformat(), "operator": operator,
+            }  # fmt: skip
+            audit.record(session, "audit:event:purge", count=end.position - start.position, detail=detail)
+    gone = _BATCH
+    while gone:
+        with sessions.begin() as session:
+            gone = _delete_some(session)
+    return found[1].position - found[0].position if found else 0
+
+
+def _require_allowed(settings: Settings, before: datetime) -> None:
+    if settings.audit_hold:
+        raise OnHold
+    today = now()
+    try:
+        latest = today.replace(year=today.year - settings.audit_years)
+    except ValueError:
+        # The 29th of February of a year without one.
+        latest = today.replace(year=today.year - settings.audit_years, day=28)
+    if before > latest:
+        raise TooYoung(settings.audit_years)
+
+
+def _range(engine: Engine, settings: Settings, before: datetime) -> tuple[Head, Head, datetime, datetime] | None:
+    """What goes: the head before it, its last one, the times between which it lies; None where nothing is so old."""
+    key, folder = AuditKey(settings.secret_key), CheckpointLog(settings.checkpoints_folder)
+    session = verifier.reading(engine)
+    times: list[int] = []
+    try:
+        lines, _losses = folder.counting(key)
+        start = end = verifier.beginning(session, lines, {key.id, *(line.key_id for line in lines)})
+        for head, row in verifier.walk(session, start, lines):
+            if row[_AT] >= microseconds(before):
+                break
+            times = [min([*times, row[_AT]]), max([*times, row[_AT]])]
+            end = head
+    finally:
+        session.end()
+    if not times:
+        return None
+    return start, end, from_microseconds(times[0]), from_microseconds(times[1])
+
+
+def _delete_some(session: Session) -> int:
+    """Delete some of the rows that a stub stands for; how many."""
+    through = select(AuditPurge.through_position).order_by(AuditPurge.through_position.desc()).limit(1)
+    old = select(AuditSeal.position, AuditSeal.event_id).where(AuditSeal.position <= through.scalar_subquery())
+    found = session.execute(old.order_by(AuditSeal.position).limit(_BATCH)).all()
+    if not found:
+        return 0
+    session.execute(delete(AuditEvent).where(AuditEvent.id.in_([row.event_id for row in found])))
+    gone = session.execute(delete(AuditSeal).where(AuditSeal.position <= found[-1].position))
+    return cast(CursorResult[Any], gone).rowcount

@@ -1,0 +1,149 @@
+"""`flask audit`: verified, exported, purged; what people have to say about its chain."""
+
+import getpass
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+import click
+from flask.cli import AppGroup
+
+from service.audit_chain import checkpoints, purging, reading, restoring, sealer, verifier
+from service.audit_chain.checkpoints import CheckpointLog, Disagrees, KeyChanged, Untrustworthy
+from service.audit_chain.keys import AuditKey
+from service.audit_chain.reading import Wanted
+from service.audit_chain.restoring import NothingToAccept
+from service.audit_chain.verifier import ChainBroken, Verdict
+from service.clock import now
+from service.web import latchstring, settings
+
+group = AppGroup("audit")
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@group.command("verify")
+@click.option(
+    "--checkpoints", "folder", type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="The folder of checkpoints, where it is not AUDIT_CHECKPOINTS: a copy kept elsewhere, say.",
+)  # fmt: skip
+def verify(folder: Path | None) -> None:
+    """Work out the whole chain again, and name the first row that is not what was written (exit status 1)."""
+    verdict = verifier.verify(latchstring().engine, CheckpointLog(folder or settings().checkpoints_folder), _key())
+    for loss in verdict.losses:
+        click.echo(f"{loss.at}: restored from a backup; rows after {loss.position} were lost. Reason: {loss.reason}")
+    if verdict.fault is not None:
+        raise click.ClickException(_fault(verdict))
+    click.echo(
+        f"Whole: {verdict.rows} rows up to position {verdict.head.position}, {verdict.purged} purged before them, "
+        f"{verdict.checkpoints} checkpoints, {verdict.waiting} events not sealed yet."
+    )
+
+
+@group.command("checkpoint")
+def checkpoint() -> None:
+    """Seal what waits and add a checkpoint now; the worker does both by itself."""
+    sealer.seal_all(latchstring().sessions)
+    with latchstring().sessions() as session:
+        try:
+            at = checkpoints.take(session, _folder(), _key())
+        except (KeyChanged, Disagrees) as refused:
+            raise click.ClickException(refused.sentence) from None
+        except (Untrustworthy, OSError) as problem:
+            raise click.ClickException(str(problem)) from None
+    click.echo(f"At position {at.position}." if at else "Nothing was sealed since the last one.")
+
+
+@group.command("key")
+def key() -> None:
+    """The public half of the key that signs checkpoints (Ed25519, hexadecimal): to keep elsewhere."""
+    click.echo(_key().id)
+
+
+@group.command("rotate-key")
+def rotate_key() -> None:
+    """After SECRET_KEY was changed: let the new key vouch for what the old one signed."""
+    with latchstring().sessions() as session:
+        try:
+            restoring.rotate_key(session, _folder(), _key(), operator=getpass.getuser())
+        except (NothingToAccept, Untrustworthy, OSError) as refused:
+            raise click.ClickException(str(refused)) from None
+    click.echo(f"The key of checkpoints is {_key().id}.")
+
+
+@group.command("accept-loss")
+@click.option("--reason", required=True, help="Which backup was put back, and why.")
+def accept_loss(reason: str) -> None:
+    """After the database was restored from a backup: say that what was audited since is lost."""
+    with latchstring().sessions() as session:
+        try:
+            held = restoring.accept_loss(session, _folder(), _key(), reason=reason, operator=getpass.getuser())
+        except KeyChanged as refused:
+            raise click.ClickException(refused.sentence) from None
+        except (NothingToAccept, Untrustworthy, OSError) as refused:
+            raise click.ClickException(str(refused)) from None
+    click.echo(f"Kept: what came after position {held.position if held else 0} is lost. The chain goes on.")
+
+
+@group.command("purge")
+@click.option("--before", type=_DAY, required=True, help="Events before this day (UTC) go.")
+def purge(before: datetime) -> None:
+    """Purge what is older than AUDIT_YEARS; a signed stub stands for it, so that the chain still verifies."""
+    try:
+        gone = purging.purge(
+            latchstring().engine, settings(), before.replace(tzinfo=UTC), operator=getpass.getuser()
+        )  # fmt: skip
+    except ChainBroken as broken:
+        raise click.ClickException(f"{_fault(Verdict(fault=broken.fault))} Nothing was purged.") from None
+    except (purging.TooYoung, purging.OnHold, Untrustworthy) as refused:
+        raise click.ClickException(str(refused)) from None
+    click.echo(f"Purged {gone} events.")
+
+
+@group.command("export")
+@click.option("--since", type=_DAY, help="The first day (UTC); yesterday if not given.")
+@click.option("--until", type=_DAY, help="The day after the last one (UTC); today if not given.")
+@click.option("--format", "form", type=click.Choice(["ndjson", "csv"]), default="ndjson", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A new file; standard output if none.")
+def export(since: datetime | None, until: datetime | None, form: str, output: Path | None) -> None:
+    """Write out the events of some days with their positions and hashes; that it was done is an event too."""
+    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    last = until.replace(tzinfo=UTC) if until else today
+    first = since.replace(tzinfo=UTC) if since else last - timedelta(days=1)
+    if first >= last:
+        raise click.ClickException("--since must be before --until.")
+    wanted, written = Wanted(first, last), 0
+    with _target(output) as target, latchstring().sessions() as session:
+        for line in reading.export(session, wanted, operator=getpass.getuser(), as_csv=form == "csv"):
+            target.write(line)
+            written += 1
+        target.flush()
+    click.echo(f"Wrote {written - (form == 'csv')} events.", err=True)
+
+
+def _target(output: Path | None) -> AbstractContextManager[IO[bytes]]:
+    if output is None:
+        return nullcontext(sys.stdout.buffer)
+    try:
+        return output.open("xb")
+    except FileExistsError:
+        raise click.ClickException(f"{output} is there already: name a new file.") from None
+    except OSError as problem:
+        raise click.ClickException(f"{output} cannot be written: {problem.strerror}.") from None
+
+
+def _fault(verdict: Verdict) -> str:
+    assert verdict.fault is not None
+    fault = verdict.fault
+    names = [f"position {fault.position}"] if fault.position else []
+    names += [f"event {fault.event_id}"] if fault.event_id else []
+    return f"{', '.join(names).capitalize()}: {fault.sentence}" if names else fault.sentence
+
+
+def _folder() -> CheckpointLog:
+    return CheckpointLog(settings().checkpoints_folder)
+
+
+def _key() -> AuditKey:
+    return AuditKey(settings().secret_key)

@@ -1,0 +1,138 @@
+"""Attack cases 118 and 119: birthdays and death end or narrow a link by themselves; some links must not be."""
+
+import pytest
+from sqlalchemy import select
+
+from consent import link_ends
+from consent.models import Basis, EndedBy, Grant, RepresentativeLink
+from consent.policy import EVERY_LABEL, access_for_grant, own_record
+from consent.representatives import (
+    CircularLink,
+    ConfidentialMember,
+    LinkRefused,
+    SelfLink,
+    acting_for,
+    link,
+    majority,
+    right_for,
+)
+from oauth.tokens.token_rows import check
+from service.accounts.models import Account
+from service.clock import now
+from service.plan.models import Member
+from tests.attacks.families import NEW_YORK, Family, choose
+from tests.conftest import MovableClock
+from tests.factories import make_account, make_member, make_representative
+from tests.member.pages import Reader
+from tests.oauth.desk import Desk
+
+
+def test_case_118_majority_ends_the_parents_tokens_at_midnight(desk: Desk, clock: MovableClock) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        parent = make_account(session)
+        child = make_member(session, birth_date=today.replace(year=today.year - 17, month=1, day=15))
+        made = link(session, make_representative(session, parent), child, basis=Basis.PARENT, timezone=NEW_YORK)
+        assert made.valid_until == majority(child.birth_date, NEW_YORK)
+    clock.advance((made.valid_until - now()).total_seconds() - 30)
+    app = desk.register()
+    tokens = desk.connect(app, account=parent, member=child)
+    assert desk.works(tokens["access_token"])
+    clock.advance(31)
+    assert not desk.works(tokens["access_token"])
+    assert desk.refresh(app, tokens["refresh_token"]).status_code == 400
+
+
+def test_case_118_a_parent_loses_a_teenagers_personal_topics_at_the_twelfth_birthday(
+    desk: Desk, clock: MovableClock
+) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        parent = make_account(session)
+        child = make_member(session, birth_date=today.replace(year=today.year - 11, month=1, day=15))
+        made = link(session, make_representative(session, parent), child, basis=Basis.PARENT, timezone=NEW_YORK)
+        link_id = made.id
+    assert made.narrows_at
+    clock.advance((made.narrows_at - now()).total_seconds() - 30)
+    tokens = desk.connect(desk.register(), account=parent, member=child)
+    with desk.session() as session:
+        session.scalars(select(Grant)).one().sensitive_classes = ["mental_health"]
+
+    def left_out() -> bool:
+        with desk.session() as session:
+            return "mental_health" in access_for_grant(check(session, tokens["access_token"]).facts).excluded_labels
+
+    assert not left_out()
+    clock.advance(31)
+    assert left_out(), "the same token, narrower from that moment on"
+    with desk.session() as session:
+        choice = right_for(session, parent, child.id)
+        assert choice and own_record(parent, choice).excluded_labels == EVERY_LABEL
+        assert session.get_one(RepresentativeLink, link_id).version == 1
+
+
+def test_case_118_a_new_adult_is_told_what_ended_and_decides(desk: Desk, clock: MovableClock) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        parent = make_account(session, given_name="Paula")
+        child = make_member(session, birth_date=today.replace(year=today.year - 17, month=1, day=15))
+        link(session, make_representative(session, parent, given_name="Paula"), child, basis=Basis.PARENT,
+             timezone=NEW_YORK)  # fmt: skip
+        own = make_account(session, member=child)
+    app = desk.register(name="Kite Health")
+    tokens = desk.connect(app, account=parent, member=child)
+    reader = Reader(desk, own)
+    assert "You are 18" not in reader.get("/member").text
+    clock.advance((majority(child.birth_date, NEW_YORK) - now()).total_seconds() + 1)
+    assert not desk.works(tokens["access_token"])
+    link_ends.run(desk.app.extensions["latchstring"].sessions, desk.settings)
+
+    reader = Reader(desk, own)
+    assert "You are 18" in reader.get("/member").text
+    page = reader.get("/people/of-age")
+    assert "Kite Health" in page.text and "Paula" in page.text
+    assert "Paula" in reader.get("/people").text, "among who acted before"
+    assert reader.press(page, "/people/of-age").status_code == 303
+    assert "You are 18" not in reader.get("/member").text
+    assert reader.get("/people/of-age").status_code == 404
+    with desk.session() as session:
+        [over] = session.scalars(select(RepresentativeLink)).all()
+        assert (over.ended_by, over.ended_at) == (EndedBy.TIME, over.valid_until)
+
+
+def test_case_119_death_ends_every_link_but_the_executors(desk: Desk, family: Family) -> None:
+    with desk.session() as session:
+        father = session.get_one(Member, family.father.id)
+        executor = make_representative(session)
+        father.deceased_on = now().date()
+        link(session, executor, father, basis=Basis.EXECUTOR, timezone=NEW_YORK)
+    link_ends.run(desk.app.extensions["latchstring"].sessions, desk.settings)
+    with desk.session() as session:
+        assert family.standing(session).ended_by is EndedBy.PLAN
+        assert [one.representative_id for one in acting_for(session, father)] == [executor.id]
+
+
+@pytest.mark.parametrize("refused", [SelfLink, CircularLink, ConfidentialMember])
+def test_case_119_links_that_must_not_be_are_refused(desk: Desk, refused: type[LinkRefused]) -> None:
+    with desk.session() as session:
+        first, second = make_member(session), make_member(session)
+        one, other = make_account(session, member=first), make_account(session, member=second)
+        link(session, make_representative(session, one), second, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+        hidden = make_member(session, confidential=True)
+        whom = {SelfLink: second, CircularLink: first, ConfidentialMember: hidden}[refused]
+        with pytest.raises(refused):
+            link(session, make_representative(session, other), whom, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+
+
+def test_case_119_a_representative_passes_no_right_on(desk: Desk, family: Family) -> None:
+    """Who represents a representative reaches that person's own record, and none of those they represent."""
+    with desk.session() as session:
+        own = make_member(session, given_name="Dana")
+        family_account = session.get_one(Account, family.account.id)
+        family_account.member_id = own.id
+        helper = make_account(session)
+        link(session, make_representative(session, helper), own, basis=Basis.POWER_OF_ATTORNEY, timezone=NEW_YORK)
+    browser = desk.app.test_client()
+    desk.sign_in(browser, helper)
+    assert choose(browser, own.patient_id) == 303
+    assert choose(browser, family.father.patient_id) == 403

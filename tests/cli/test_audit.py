@@ -1,0 +1,80 @@
+"""`flask audit`: verified, exported, purged from the command line."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from service.audit import AuditEvent
+from service.settings import Settings
+from tests.attacks.chains import Chain
+from tests.conftest import MovableClock
+
+
+@pytest.fixture
+def chain(app: Flask, engine: Engine, settings: Settings) -> Chain:
+    """Three events."""
+    made = Chain(engine, settings)
+    made.record(3, reason="=1+1")
+    return made
+
+
+def test_a_whole_chain_is_told_in_a_line_and_a_bad_row_by_its_place(app: Flask, chain: Chain) -> None:
+    runner = app.test_cli_runner()
+    taken = runner.invoke(args=["audit", "checkpoint"])
+    whole = runner.invoke(args=["audit", "verify"])
+    with chain.owned() as connection:
+        connection.exec_driver_sql("UPDATE audit_event SET count = 9 WHERE count = 1")
+    bad = runner.invoke(args=["audit", "verify"])
+
+    assert "position 3" in taken.stdout
+    assert (whole.exit_code, whole.stdout.startswith("Whole: 3 rows")) == (0, True)
+    assert bad.exit_code == 1 and "Position 2, event" in bad.stderr
+
+
+def test_an_export_can_be_worked_out_again_and_is_an_event(
+    app: Flask, chain: Chain, session: Session, clock: MovableClock, tmp_path: Path
+) -> None:
+    chain.seal()
+    clock.advance(86_400)
+    target = tmp_path / "day.ndjson"
+    runner = app.test_cli_runner()
+    done = runner.invoke(args=["audit", "export", "--output", str(target)])
+    again = runner.invoke(args=["audit", "export", "--output", str(target)])
+
+    assert done.exit_code == 0 and "Wrote 3 events" in done.stderr
+    assert again.exit_code == 1 and "is there already" in again.stderr
+    last = bytes(32)
+    for line in map(json.loads, target.read_text().splitlines()):
+        last = hashlib.sha256(last + b"%d\n" % line["position"] + orjson.dumps(line["event"])).digest()
+        assert line["hash"] == last.hex()
+    told = session.scalars(select(AuditEvent).where(AuditEvent.tag == "audit:event:export")).one()
+    assert told.detail is not None and told.detail["operator"] and set(told.detail["asked"]) == {"since", "until"}
+
+
+def test_an_export_as_csv_holds_nothing_that_a_spreadsheet_runs(
+    app: Flask, chain: Chain, clock: MovableClock, tmp_path: Path
+) -> None:
+    clock.advance(86_400)
+    target = tmp_path / "day.csv"
+    app.test_cli_runner().invoke(args=["audit", "export", "--format", "csv", "--output", str(target)])
+    with target.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["reason"] for row in rows] == ["'=1+1"] * 3
+
+
+def test_a_purge_of_younger_events_is_refused_in_a_sentence(app: Flask, chain: Chain) -> None:
+    refused = app.test_cli_runner().invoke(args=["audit", "purge", "--before", "2026-01-01"])
+    assert refused.exit_code == 1 and "kept for 6 years" in refused.stderr
+
+
+def test_a_key_that_did_not_change_is_not_rotated(app: Flask, chain: Chain) -> None:
+    chain.checkpoint()
+    refused = app.test_cli_runner().invoke(args=["audit", "rotate-key"])
+    assert refused.exit_code == 1 and "nothing to do" in refused.stderr

@@ -1,0 +1,114 @@
+"""Texts on which rights depend are shown in Spanish only as a translator reviewed them; else in English, and said."""
+
+import hashlib
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from flask import Flask
+
+from consent.models import ConsentDecision
+from service.app import create_app
+from service.member import reviewed_texts
+from service.member.reviewed_texts import Text
+from service.plan_file import Plan
+from tests.conftest import ROOT
+from tests.member.pages import Reader
+from tests.oauth.desk import Desk
+
+_NOTICE = "Esta página se muestra en inglés"
+_FILES: dict[Text, tuple[str, ...]] = {
+    Text.CONSENT: (
+        "service/member/consent/consent_words.py", "consent/data_types.py", "oauth/apps/attestation_words.py",
+        "service/templates/member/consent.html",
+    ),
+    Text.RECEIPT: ("service/templates/member/decision.html", "service/member/consent/receipt_pdf.py"),
+    Text.EDUCATION: ("service/templates/member/education.html",),
+    Text.REPRESENTATION: (
+        "service/templates/member/representative_request_new.html",
+        "service/member/representatives/representative_form.py",
+        "service/member/representatives/representative_words.py",
+    ),
+}  # fmt: skip
+_FINGERPRINTS: dict[Text, tuple[str, str]] = {
+    Text.CONSENT: ("2026-5", "75ad2c88e3b32e89"),
+    Text.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
+    Text.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
+    Text.REPRESENTATION: ("2026-1", "b91d17390892c34c"),
+}
+"""The version of each text, and the digest of its sentences in both languages as they were reviewed."""
+
+
+def fingerprint(text: Text) -> str:
+    """A digest of every sentence of a text and of its translation."""
+    words = read_po(BytesIO((ROOT / "service/translations/es/LC_MESSAGES/messages.po").read_bytes()), locale="es")
+    spanish = {str(message.id): str(message.string) for message in words if message.id}
+    sentences = set()
+    for package in ("service", "oauth", "consent"):
+        found = extract_from_dir(
+            str(ROOT / package), method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2"),
+                                             ("templates/**.html", "jinja2")],
+            options_map={}, keywords={"_": None, "N_": None, "gettext": None, "lazy_gettext": None},
+        )  # fmt: skip
+        sentences |= {str(one[2]) for one in found if f"{package}/{one[0]}" in _FILES[text]}
+    told = "\0".join(f"{sentence}\0{spanish.get(sentence, '')}" for sentence in sorted(sentences))
+    assert sentences
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def without(app: Flask, text: Text) -> Flask:
+    """The same plan, whose translation of that text was reviewed in an older version only."""
+    settings = app.extensions["latchstring"].settings
+    reviews = tuple(replace(one, version="1999-1") if one.text == text else one for one in settings.plan.reviews)
+    changed = replace(settings, plan=replace(settings.plan, reviews=reviews))
+    return create_app(changed, app.extensions["latchstring"].engine)
+
+
+@pytest.mark.parametrize("text", Text)
+def test_a_text_that_changed_has_another_version(text: Text) -> None:
+    """If this fails: raise the text's version, name its review in meridian.toml, and write both here."""
+    assert (reviewed_texts.VERSIONS[text], fingerprint(text)) == _FINGERPRINTS[text]
+
+
+def test_every_text_of_the_sandboxs_plan_names_its_reviewer() -> None:
+    plan = Plan.read(None)
+
+    found = {text: reviewed_texts.review_of(plan, text, "es") for text in Text}
+
+    assert all(review and review.reviewed_by and review.reviewed_on for review in found.values())
+    assert {one.text for one in plan.reviews} == set(Text)
+
+
+def test_a_reviewed_text_is_shown_in_spanish_without_a_notice(app: Flask) -> None:
+    page = app.test_client().get("/help/your-data?lang=es").text
+
+    assert '<html lang="es"' in page and _NOTICE not in page
+
+
+def test_an_unreviewed_text_is_shown_in_english_with_a_notice_in_spanish(app: Flask) -> None:
+    browser = without(app, Text.EDUCATION).test_client()
+
+    page = browser.get("/help/your-data?lang=es").text
+
+    assert '<html lang="en"' in page and "What to look for in an app" in page
+    assert f'lang="es"><div class="usa-alert__body"><p class="usa-alert__text">{_NOTICE}' in page
+    assert '<html lang="es"' in browser.get("/help").text, "other pages stay in Spanish"
+    assert _NOTICE not in browser.get("/help/your-data?lang=en").text
+
+
+def test_consent_in_unreviewed_words_is_asked_and_kept_in_english(app: Flask, desk: Desk) -> None:
+    other = Desk.__new__(Desk)
+    other.__dict__ |= desk.__dict__ | {"app": without(app, Text.CONSENT)}
+    rosa = Reader(other, desk.account)
+    rosa.get("/?lang=es")
+    app_of_hers = other.register()
+
+    page = rosa.ask(app_of_hers)
+    answer = rosa.allow(page)
+
+    assert '<html lang="en"' in page.text and _NOTICE in page.text
+    assert answer.status_code == 303
+    with desk.session() as session:
+        assert session.query(ConsentDecision).one().language == "en"

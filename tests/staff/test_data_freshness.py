@@ -1,0 +1,72 @@
+"""Freshness of data in the staff console: who sees it, and how deliveries stand to their one business day."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from fhir.loading import freshness
+from fhir.loading.freshness import Watch
+from fhir.loading.tables import FhirLoad
+from service.clock import now
+from service.days import business_day_after
+from service.plan.models import StaffRole
+from tests.staff.console import make_clerk
+
+PAGE = "/staff/data-freshness"
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("received", "due"),
+    [
+        ("2026-11-25T09:30", "2026-11-26T09:30"),
+        ("2026-11-27T16:00", "2026-11-30T16:00"),
+        ("2026-11-28T11:00", "2026-12-01T00:00"),
+        ("2026-10-30T12:00", "2026-11-02T12:00"),
+    ],
+)
+def test_a_business_day_passes_over_the_weekend(received: str, due: str) -> None:
+    at = datetime.fromisoformat(received).replace(tzinfo=NEW_YORK)
+    assert business_day_after(at.astimezone(UTC), NEW_YORK) == datetime.fromisoformat(due).replace(tzinfo=NEW_YORK)
+
+
+def _begun(session: Session, source: str, ago: timedelta) -> None:
+    session.add(FhirLoad(source=source, files_digest=source, received_at=now() - ago, started_at=now()))
+    session.flush()
+
+
+def test_deliveries_are_watched_until_they_are_visible(session: Session) -> None:
+    freshness.note(session, "claims", received_at=now(), written=7)
+    freshness.note(session, "labs", received_at=now() - timedelta(days=9), written=1)
+    for source, ago in (("fresh", timedelta()), ("old", timedelta(days=9))):
+        _begun(session, source, ago)
+
+    found = {one.source: one for one in freshness.deliveries(session, NEW_YORK)}
+
+    assert {name: one.watch for name, one in found.items()} == {
+        "claims": Watch.IN_TIME, "labs": Watch.LATE, "fresh": Watch.WAITING, "old": Watch.OVERDUE,
+    }  # fmt: skip
+    assert freshness.count_pressing(session, NEW_YORK) == 1
+
+
+def test_a_load_that_a_later_one_replaced_is_not_waited_for(session: Session) -> None:
+    _begun(session, "claims", timedelta(days=9))
+    freshness.note(session, "claims", received_at=now(), written=7)
+
+    assert [one.watch for one in freshness.deliveries(session, NEW_YORK)] == [Watch.IN_TIME]
+
+
+def test_the_page_shows_what_waits_first_to_those_who_may(app: Flask, session: Session) -> None:
+    freshness.note(session, "claims", received_at=now(), written=7)
+    _begun(session, "<b>labs</b>", timedelta(days=9))
+    session.commit()
+
+    page = make_clerk(app, session, StaffRole.ADMINISTRATOR).browser.get(PAGE)
+
+    assert page.status_code == 200
+    assert page.text.index("&lt;b&gt;labs") < page.text.index("claims")
+    assert "Overdue" in page.text and "Visible in time" in page.text and "Not yet" in page.text
+    assert make_clerk(app, session, StaffRole.APP_REVIEWER).browser.get(PAGE).status_code == 404
