@@ -110,6 +110,11 @@ def next_piece(session: Session, access: Access, place: Place) -> tuple[Resource
 def _next_own(session: Session, access: Access, place: Place) -> list[Row]:
     dialect = statements.dialect_of(session)
     resource_type = place.types[0]
+    if not reaches(access, resource_type):
+        # The right became narrower since the first piece.
+        place.types.pop(0)
+        place.after = ""
+        return []
     beyond = Clause(f"type = {dialect.mark} AND id > {dialect.mark}", (resource_type, place.after))
     where = clauses.all_of((beyond, clauses.visible(dialect, access, resource_type)))
     rows = statements.search(session, where, _BY_ID, PIECE, with_refs=True)

@@ -15,7 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi, probes
+from service import cli, clock, jobs, logs, mail, openapi, probes, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -254,6 +254,7 @@ JOBS = (
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_test_runner.carry_out, apart=True),
+    Job("revocations", 2.0, revocations.write_late),
     Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",

@@ -86,9 +86,11 @@ def _not_ready() -> str | None:
     try:
         with latchstring().sessions() as session:
             there = schema.of_database(session)
+        if there != schema.newest():
+            return "schema"
+        return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
     except UNAVAILABLE:
         return "database"
-    return None if there == schema.newest() else "schema"
 
 
 def _waiting() -> Iterator[str]:

@@ -108,6 +108,8 @@ class Settings:
     password_peppers: tuple[bytes, ...] = field(default=(), repr=False)
     """`PASSWORD_PEPPER` (hex, 32 bytes or more, the newest first where commas part several), or better the file that
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
+    revocation_journal: Path | None = None
+    """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
     metrics_token: str = field(default="", repr=False)
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
     debug: bool = False
@@ -129,6 +131,11 @@ class Settings:
     def sandbox_file(self) -> Path:
         """What a client or a tester needs to use this sandbox: accounts, apps, secrets."""
         return self.var / "sandbox.json"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where revocations are kept outside the database."""
+        return self.revocation_journal or self.var / "revocations"
 
     @property
     def https(self) -> bool:
@@ -193,6 +200,7 @@ class Settings:
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
             password_peppers=_peppers(environment),
+            revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )

@@ -1,7 +1,7 @@
 """`Group/[id]/$davinci-data-export` (Da Vinci ATR, PDex provider access): the records of an attribution list.
 
 Three kinds, as PDex names them: what the parameters say (download, the default), the whole of the records as they are
-(snapshot), and what changed since this program's last finished one of the same list (delta).
+(snapshot), and what changed since this program's last finished one of the same list that left nothing out (delta).
 """
 
 from enum import StrEnum
@@ -10,9 +10,10 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
-from fhir.bulk.asking import Asked
+from fhir.bulk.asking import Asked, reached
 from fhir.bulk.models import BulkExport, GroupKind, MemberGroup, ProviderAccessSent
 from fhir.calls import Given
+from fhir.compartment import PATIENT_ELEMENT
 from fhir.outcomes import BadValue, NotFound
 from fhir.search.query import shown
 from service.db import microseconds
@@ -58,8 +59,16 @@ def narrow(session: Session, access: Access, group: MemberGroup, kind: ExportTyp
     return msgspec.structs.replace(asked, since=since, export_type=kind)
 
 
+def is_whole(access: Access, asked: Asked) -> bool:
+    """Whether nothing that the access reaches of the list was left out, but for what a delta need not repeat."""
+    narrowed = asked.until is not None or asked.filters or asked.patients
+    since = asked.since if asked.export_type != ExportType.DELTA else None
+    every = {one for one in PATIENT_ELEMENT if reached(access, one)}
+    return not narrowed and since is None and every <= set(asked.types)
+
+
 def note_sent(session: Session, export: BulkExport) -> None:
-    """Keep that this program has the list's records as they were when the export began."""
+    """Keep that this program has the list's records as they were when the export began; only of a whole one."""
     assert export.group_id is not None and export.began_at is not None
     sent = session.get(ProviderAccessSent, (export.client_id, export.group_id))
     if sent is None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, AccessBasis
@@ -22,6 +22,7 @@ from fhir.storage.results import Resource
 from oauth.tokens.token_problems import InsufficientScope
 from service.clock import now
 from service.db import microseconds
+from service.plan.members import roster
 from service.plan.models import Member
 from service.settings import Settings
 
@@ -137,17 +138,28 @@ def load(session: Session, group_id: str, name: str, kind: GroupKind, member_num
 
 
 def opt_out(session: Session, member_number: str, *, out: bool) -> None:
-    """Keep that a member does not want providers to get their record in bulk, or no longer; raises BadGroup."""
-    wanted, unknown = _patients(session, [member_number])
-    if unknown:
-        raise BadGroup(f"nobody on the roster has the member number {member_number}")
-    (patient_id,) = wanted
-    held = session.get(ProviderAccessOptOut, patient_id)
-    if out and held is None:
-        session.add(ProviderAccessOptOut(patient_id=patient_id))
-    elif not out and held is not None:
-        session.delete(held)
+    """Keep that a member does not want providers to get their record in bulk, or no longer; raises BadGroup.
+
+    With the number of an old card it counts for the record that this one became part of, too.
+    """
+    number = member_number.strip().upper()
+    named = session.scalar(select(Member).where(func.upper(Member.member_number) == number))
+    if named is None:
+        raise BadGroup(f"nobody on the roster has the member number {number}")
+    for patient_id in sorted({named.patient_id, roster.surviving(session, named).patient_id}):
+        held = session.get(ProviderAccessOptOut, patient_id)
+        if out and held is None:
+            session.add(ProviderAccessOptOut(patient_id=patient_id))
+        elif not out and held is not None:
+            session.delete(held)
+            _join_anew(session, patient_id)
     session.flush()
+
+
+def _join_anew(session: Session, patient_id: str) -> None:
+    # What changed while they were left out was told to nobody: to readers of changes they are new.
+    entries = update(MemberGroupEntry).where(MemberGroupEntry.patient_id == patient_id)
+    session.execute(entries.values(added_at=now()))
 
 
 def list_all(session: Session) -> list[tuple[MemberGroup, int]]:
@@ -180,10 +192,8 @@ def _patients(session: Session, member_numbers: Iterable[str]) -> tuple[set[str]
     found: dict[str, str] = {}
     for start in range(0, len(numbers), 500):
         some = numbers[start : start + 500]
-        rows = session.execute(
-            select(Member.member_number, Member.patient_id).where(func.upper(Member.member_number).in_(some))
-        )
-        found |= {number.upper(): patient_id for number, patient_id in rows}
+        rows = session.scalars(select(Member).where(func.upper(Member.member_number).in_(some)))
+        found |= {one.member_number.upper(): roster.surviving(session, one).patient_id for one in rows}
     return set(found.values()), [number for number in numbers if number not in found]
 
 

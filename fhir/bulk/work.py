@@ -153,7 +153,7 @@ class _Work:
         """Write the next resources, and move on."""
         place = self._place
         if place.type_at >= len(self._asked.types):
-            self._next_phase()
+            self._next_phase(access)
             return
         resource_type = self._asked.types[place.type_at]
         if not asking.reached(access, resource_type):
@@ -269,13 +269,13 @@ class _Work:
         self._place.members_after = self._place.members_until = self._place.after = ""
         self._place.whole = False
 
-    def _next_phase(self) -> None:
+    def _next_phase(self, access: Access) -> None:
         if self._asked.since is not None and not self._place.deleted:
             self._place.deleted, self._place.type_at = True, 0
             return
         self._tell_problems()
         self._export.status, self._export.expires_at = Status.DONE, now() + LIFE
-        if self._asked.export_type:
+        if self._asked.export_type and not self._place.lacking and data_export.is_whole(access, self._asked):
             data_export.note_sent(self._session, self._export)
         audit.record(
             self._session, "fhir:bulk:done", client_id=self._export.client_id, count=self._export.written,

@@ -7,12 +7,12 @@ stands for and of nothing else, so that a purge which was interrupted goes on wh
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Engine, delete, select
+from sqlalchemy import CursorResult, Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from service import audit
 from service.audit import AuditEvent
-from service.audit_chain import stubs, verifier
+from service.audit_chain import sealer, stubs, verifier
 from service.audit_chain.checkpoints import CheckpointLog
 from service.audit_chain.keys import AuditKey
 from service.audit_chain.links import COLUMNS, Head
@@ -48,15 +48,17 @@ def purge(engine: Engine, settings: Settings, before: datetime, *, operator: str
     """
     _require_allowed(settings, before)
     sessions = make_sessions(engine)
-    found = _range(engine, settings, before)
-    if found is not None:
+    while (found := _range(engine, settings, before)) is not None:
         start, end, first_at, last_at = found
         with sessions.begin() as session:
+            if not _still_begins_after(session, start):
+                continue
             stubs.add(session, AuditKey(settings.secret_key), start, end, first_at, last_at)
             detail = {
                 "from": start.position + 1, "through": end.position, "before": before.isoformat(), "operator": operator,
             }  # fmt: skip
             audit.record(session, "audit:event:purge", count=end.position - start.position, detail=detail)
+        break
     gone = _BATCH
     while gone:
         with sessions.begin() as session:
@@ -95,6 +97,12 @@ def _range(engine: Engine, settings: Settings, before: datetime) -> tuple[Head, 
     if not times:
         return None
     return start, end, from_microseconds(times[0]), from_microseconds(times[1])
+
+
+def _still_begins_after(session: Session, start: Head) -> bool:
+    """Whether no other purge put a stub there since the range was looked at; none can from now on to the commit."""
+    sealer.hold(session)
+    return (session.scalar(select(func.max(AuditPurge.through_position))) or 0) == start.position
 
 
 def _delete_some(session: Session) -> int:

@@ -41,7 +41,7 @@ def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
 def seal_all(sessions: sessionmaker[Session], *, until: float | None = None) -> int:
     """Seal every event that has committed; how many. Stops at `until`, by the monotonic clock."""
     with sessions.begin() as session:
-        ripe = _ripe(session, _hold(session))
+        ripe = _ripe(session, hold(session))
     sealed, after = 0, 0
     while until is None or time.monotonic() < until:
         with sessions.begin() as session:
@@ -57,7 +57,7 @@ def seal_all(sessions: sessionmaker[Session], *, until: float | None = None) -> 
 
 def _seal(session: Session, after: int) -> tuple[int, int]:
     """Seal a batch of what comes after the id `after`: how many, and the last id."""
-    state = _hold(session)
+    state = hold(session)
     after = max(after, state.settled)
     found = _UNSEALED.run(session, after, after, BATCH).fetchall()
     if not found:
@@ -76,7 +76,8 @@ def _seal(session: Session, after: int) -> tuple[int, int]:
     return len(found), found[-1][0]
 
 
-def _hold(session: Session) -> AuditSealing:
+def hold(session: Session) -> AuditSealing:
+    """The row that whoever adds to the chain, or cuts its beginning, holds to the end of their transaction."""
     held = session.scalar(select(AuditSealing).with_for_update())
     if held is None:
         first = sqlite.insert(AuditSealing) if _is_sqlite(session) else postgresql.insert(AuditSealing)
@@ -96,7 +97,7 @@ def _ripe(session: Session, state: AuditSealing) -> int | None:
 
 
 def _settle(session: Session, ripe: int) -> None:
-    state = _hold(session)
+    state = hold(session)
     if state.candidate != ripe:
         # Another sealer did it, and noted the next one.
         return

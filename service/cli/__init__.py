@@ -14,6 +14,7 @@ from service.jobs import Job
 GROUPS = {
     "apps": "Apps, and programs without a person.",
     "audit": "Who did what: verified, exported, purged.",
+    "backup": "Copies of the database, and revocations done again after one was put back.",
     "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
     "groups": "Lists of members for bulk export.",

@@ -227,6 +227,22 @@ def _disk(settings: Settings) -> Findings:
             yield _good(f"{told}.")
 
 
+def _journal(settings: Settings) -> Findings:
+    folder = settings.journal_folder
+    if latchstring().journal.must_replay(latchstring().sessions):
+        yield _bad("the database is older than the journal of revocations, nothing is served: flask backup replay")
+        return
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        yield _bad(f"nothing can be written to {folder}: chown it to the user of the servers.")
+        return
+    yield _good(f"revocations are kept in {folder}.")
+    path = sqlite_file.named_by(settings.database_url)
+    if path and folder.is_dir() and path.exists() and folder.stat().st_dev == path.stat().st_dev:
+        yield _doubtful(
+            "REVOCATION_JOURNAL is on the disk of the database: put it on another, so that one outlives one."
+        )
+
+
 def _worker(_settings: Settings) -> Findings:
     with _session() as session:
         until = session.scalar(select(func.max(JobLease.held_until)))
@@ -245,5 +261,6 @@ _MATTERS: dict[str, Callable[[Settings], Findings]] = {
     "mail": _mail,
     "clock": _clock,
     "disk": _disk,
+    "journal": _journal,
     "worker": _worker,
 }

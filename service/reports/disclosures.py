@@ -20,6 +20,7 @@ from oauth.apps import clients
 from service import audit
 from service.audit import AuditEvent, Outcome
 from service.clock import now
+from service.plan.members import roster
 from service.plan.models import Member
 from service.reports.models import AccountableDisclosure, DisclosurePurpose
 from service.spreadsheets import plain_cell
@@ -99,7 +100,7 @@ def record(session: Session, member: Member, told: Mapping[str, Any], *, by_acco
 def account(session: Session, member: Member, *, by_account_id: str | None) -> Account:
     """The account of the last six years; that it was made is kept."""
     since = _earliest()
-    parts = select(Member.id).where(or_(Member.id == member.id, Member.merged_into_id == member.id))
+    parts = roster.parts(session, member)
     found = session.scalars(
         select(AccountableDisclosure)
         .where(AccountableDisclosure.member_id.in_(parts), AccountableDisclosure.disclosed_on >= since)
@@ -110,7 +111,7 @@ def account(session: Session, member: Member, *, by_account_id: str | None) -> A
     audit.record(
         session, "plan:disclosure:account", account_id=by_account_id, member_id=member.id, count=len(entries)
     )  # fmt: skip
-    return Account(member, since, entries, _others(session, member, since))
+    return Account(member, since, entries, _others(session, parts, since))
 
 
 def as_csv(made: Account) -> str:
@@ -135,13 +136,13 @@ def _earliest() -> date:
 
 def _require_correctable(session: Session, member: Member, disclosure_id: str) -> None:
     standing = session.get(AccountableDisclosure, disclosure_id, with_for_update={"of": AccountableDisclosure})
-    if standing is None or standing.member_id != member.id:
+    if standing is None or standing.member_id not in roster.parts(session, member):
         raise LookupError
     if session.scalar(select(AccountableDisclosure.id).where(AccountableDisclosure.corrects_id == disclosure_id)):
         raise CorrectedAlready
 
 
-def _others(session: Session, member: Member, since: date) -> Sequence[OtherReads]:
+def _others(session: Session, parts: Sequence[str], since: date) -> Sequence[OtherReads]:
     begin = datetime.combine(since, datetime.min.time(), now().tzinfo)
     source = func.substr(AuditEvent.tag, 1, 5).label("source")
     rows = session.execute(
@@ -149,7 +150,7 @@ def _others(session: Session, member: Member, since: date) -> Sequence[OtherRead
             source, AuditEvent.client_id, func.count(), func.min(AuditEvent.at), func.max(AuditEvent.at)
         )
         .where(
-            AuditEvent.member_id == member.id, AuditEvent.at >= begin, AuditEvent.outcome == Outcome.SUCCESS,
+            AuditEvent.member_id.in_(parts), AuditEvent.at >= begin, AuditEvent.outcome == Outcome.SUCCESS,
             or_(*(AuditEvent.tag.startswith(f"{name}:") for name in _SOURCES)),
         )
         .group_by(source, AuditEvent.client_id)

@@ -1,5 +1,6 @@
 """The shapes of the staff console's forms."""
 
+from datetime import date
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
@@ -13,6 +14,7 @@ _CHOOSE = "Please choose one."
 _SHORT = validate.Length(max=60, error="This is longer than any provider number.")
 _ID = validate.Length(max=36)
 _DAY = "Please enter a day, like 2026-11-30."
+_OF_EVENTS = validate.Range(date(2000, 1, 1), date(2999, 12, 31), error="Please enter a day from 2000 to 2999.")
 _DATE = "Please enter the birth date."
 
 
@@ -135,15 +137,15 @@ class Protection(Schema):
 class AuditSearch(Schema):
     """What a privacy officer looks for in the audit; an empty field is not asked."""
 
-    since = fields.Date(required=True, error_messages={"required": _DAY, "invalid": _DAY})
-    until = fields.Date(required=True, error_messages={"required": _DAY, "invalid": _DAY})
+    since = fields.Date(required=True, validate=_OF_EVENTS, error_messages={"required": _DAY, "invalid": _DAY})
+    until = fields.Date(required=True, validate=_OF_EVENTS, error_messages={"required": _DAY, "invalid": _DAY})
     member_number = fields.String(load_default="", validate=validate.Length(max=40))
     username = fields.String(load_default="", validate=validate.Length(max=64))
     client_id = fields.String(load_default="", validate=validate.Length(max=64))
     tag = fields.String(load_default="", validate=validate.Length(max=120))
     outcome = fields.Enum(Outcome, by_value=True, load_default=None, allow_none=True)
     request_id = fields.String(load_default="", validate=validate.Length(max=64))
-    before = fields.Integer(load_default=None, allow_none=True)
+    before = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 2**63 - 1))
 
     @pre_load
     def _trim(self, given: Any, **_: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -501,3 +501,28 @@ def test_case_169_a_row_is_not_replaced_either(sealed: Chain) -> None:
         pytest.skip("a statement of SQLite")
     with sealed.engine.begin() as connection, pytest.raises(DatabaseError, match="append-only"):
         connection.execute(text("REPLACE INTO audit_event (id, at, tag, outcome) VALUES (3, 0, 'x', 'success')"))
+
+
+def test_case_173_two_purges_at_once_leave_one_chain(
+    sealed: Chain, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    clock.advance(86_400)
+    sealed.record(5)
+    sealed.checkpoint()
+    first_day = now() - timedelta(hours=1)
+    clock.advance(YEARS)
+    later = now() - timedelta(days=6 * 366 + 1)
+    ranged, others = purging._range, [first_day]
+
+    def overtaken(engine: Engine, settings: Settings, before: datetime) -> Any:
+        found = ranged(engine, settings, before)
+        while others:
+            assert purging.purge(engine, settings, others.pop(), operator="another") == ROWS
+        return found
+
+    monkeypatch.setattr(purging, "_range", overtaken)
+    gone = purging.purge(sealed.engine, sealed.settings, later, operator="ops")
+    sealed.checkpoint()
+
+    verdict = sealed.verify()
+    assert (verdict.fault, gone, verdict.purged) == (None, 5, ROWS + 5)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir.bulk import groups
-from fhir.bulk.models import GroupKind
+from fhir.bulk.models import GroupKind, MemberGroupEntry, ProviderAccessOptOut
 from fhir.loading import ingest
 from service.audit import AuditEvent, Outcome
 from service.clock import now
@@ -218,3 +218,60 @@ def test_nothing_of_it_is_there_until_it_is_switched_on(plan: Exporter, app: Fla
     assert plan.ask("Group/clinic/$export").status_code == 404
     assert plan.api.get("Group/clinic").status_code == 404
     assert plan.api.get("Group").get_json().get("entry") is None
+
+
+def _asked(kind: str, **further: str) -> dict[str, Any]:
+    named = {"exportType": f"hl7.fhir.us.davinci-pdex#{kind}"} | further
+    parameters = [{"name": name, "valueString": value} for name, value in named.items()]
+    return {"json": {"resourceType": "Parameters", "parameter": parameters}}
+
+
+@pytest.mark.parametrize(
+    "narrower",
+    [
+        ("provider-download", {"_until": "2020-01-01"}),
+        ("provider-download", {"_since": "2099-01-01"}),
+        ("provider-download", {"_typeFilter": "Observation?code=none"}),
+        ("provider-delta", {"_type": "Patient"}),
+    ],
+)
+def test_a_delta_leaves_out_nothing_that_a_narrower_export_did_not_hold(
+    plan: Exporter, session: Session, loaded: str, narrower: tuple[str, dict[str, str]]
+) -> None:
+    member = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    groups.load(session, "care", "In care", GroupKind.ATTRIBUTION, [member.member_number])
+    session.commit()
+    export = "Group/care/$davinci-data-export"
+    kind, further = narrower
+    plan.manifest(export, **_asked(kind, **further))
+
+    assert f"eob-1-{loaded}" in {one["id"] for one in plan.lines(plan.manifest(export, **_asked("provider-delta")))}
+    assert plan.lines(plan.manifest(export, **_asked("provider-delta"))) == []
+
+
+def test_who_opted_in_again_is_told_whole_by_the_next_delta(
+    plan: Exporter, session: Session, loaded: str
+) -> None:  # fmt: skip
+    member = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
+    groups.load(session, "care", "In care", GroupKind.ATTRIBUTION, [member.member_number])
+    groups.opt_out(session, member.member_number, out=True)
+    session.commit()
+    export = "Group/care/$davinci-data-export"
+    assert plan.lines(plan.manifest(export, **_asked("provider-delta"))) == []
+
+    groups.opt_out(session, member.member_number, out=False)
+    session.commit()
+
+    assert f"eob-1-{loaded}" in {one["id"] for one in plan.lines(plan.manifest(export, **_asked("provider-delta")))}
+
+
+def test_the_number_of_an_old_card_opts_out_the_record_it_became_part_of(session: Session) -> None:
+    member, old = make_member(session), make_member(session)
+    old.merged_into_id = member.id
+    session.flush()
+
+    groups.opt_out(session, old.member_number, out=True)
+    groups.load(session, "care", "In care", GroupKind.ATTRIBUTION, [old.member_number])
+
+    assert session.get(ProviderAccessOptOut, member.patient_id) is not None
+    assert session.scalars(select(MemberGroupEntry.patient_id)).all() == [member.patient_id]

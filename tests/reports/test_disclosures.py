@@ -111,3 +111,24 @@ def test_what_was_entered_cannot_be_changed(session: Session, officer: Account, 
             session.execute(text(statement))
         session.rollback()
     assert session.scalars(select(AccountableDisclosure)).all()
+
+
+def test_an_account_holds_what_was_told_of_each_record_that_became_the_members(
+    session: Session, officer: Account, member: Member
+) -> None:
+    between, first = make_member(session), make_member(session)
+    entered = disclosures.record(session, first, told(recipient="Of the first"), by_account_id=officer.id)
+    read(session, first.id, "grant-1")
+    first.merged_into_id, between.merged_into_id = between.id, member.id
+    session.flush()
+
+    made = disclosures.account(session, member, by_account_id=officer.id)
+    assert [entry.disclosure.recipient for entry in made.entries] == ["Of the first"]
+    assert [(other.kind, other.requests) for other in made.others] == [("app", 1)]
+
+    disclosures.record(session, member, told(recipient="Right", corrects=entered.id), by_account_id=officer.id)
+    corrected = {
+        one.disclosure.recipient: one.corrected
+        for one in disclosures.account(session, member, by_account_id=officer.id).entries
+    }
+    assert corrected == {"Of the first": True, "Right": False}

@@ -64,3 +64,15 @@ def test_what_cannot_be_looked_for_is_told_at_its_field(app: Flask, session: Ses
         answer = officer.browser.post("/staff/audit/", **form)
         assert answer.status_code == 400 and sentence in answer.text
     assert session.scalar(select(AuditEvent.id).where(AuditEvent.tag == "audit:event:search")) is None
+
+
+def test_days_and_places_beyond_all_events_are_refused(app: Flask, session: Session) -> None:
+    audit.record(session, "test:thing:do", reason="here")
+    session.commit()
+    officer = make_clerk(app, session, StaffRole.PRIVACY_OFFICER)
+    officer.browser.get("/staff/audit/")
+    for form in (
+        {"since": "0001-01-01", "until": "2099-12-31"}, {"since": "2020-01-01", "until": "9999-12-31"},
+        DAYS | {"before": "9" * 30}, DAYS | {"before": "-" + "9" * 30},
+    ):  # fmt: skip
+        assert officer.browser.post("/staff/audit/", **form, tag="test:").status_code == 400, form

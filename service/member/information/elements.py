@@ -19,6 +19,7 @@ _UNITS = {
     "{score}": "", "{INR}": "", "1": "",
 }  # fmt: skip
 """UCUM codes as people write them."""
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,18 @@ def _day(text: str) -> date | None:
     try:
         if "T" in text:
             moment = datetime.fromisoformat(text)
-            return moment.astimezone(settings().plan.timezone).date() if moment.tzinfo else moment.date()
+            return _there(moment) if moment.tzinfo else moment.date()
         return date.fromisoformat({4: f"{text}-01-01", 7: f"{text}-01"}.get(len(text), text))
     except ValueError:
         return None
+
+
+def _there(moment: datetime) -> date:
+    try:
+        return moment.astimezone(settings().plan.timezone).date()
+    except OverflowError:
+        # At the ends of the calendar, where some write what has no end.
+        return moment.date()
 
 
 def told_day(*values: Any) -> str:
@@ -138,8 +147,15 @@ def number(value: Any) -> Decimal | None:
     return found if found.is_finite() else None
 
 
+def is_plain(value: Decimal) -> bool:
+    """Whether a number can be written in digits that anybody reads, and drawn."""
+    return abs(value.adjusted()) <= _MOST_DIGITS and len(value.as_tuple().digits) <= _MOST_DIGITS
+
+
 def told_number(value: Decimal) -> str:
     """A number as it was measured: no more digits and no fewer."""
+    if not is_plain(value):
+        return str(value)
     places = max(0, -int(value.as_tuple().exponent))
     return str(format_decimal(value, format="#,##0" + ("." + "0" * places if places else ""), locale=region()))
 
@@ -167,7 +183,9 @@ def told_quantity(quantity: Any) -> str:
 
 def told_money(amount: Decimal | None) -> str:
     """US dollars; a dash where nothing is said."""
-    return "\u2013" if amount is None else str(format_currency(amount, "USD", locale=region()))
+    if amount is None:
+        return "\u2013"
+    return str(format_currency(amount, "USD", locale=region())) if is_plain(amount) else f"${amount}"
 
 
 def language() -> str:

@@ -17,6 +17,7 @@ from service.member.information.elements import (
     as_node,
     code_of,
     day_of,
+    is_plain,
     language,
     nodes,
     number,
@@ -133,7 +134,7 @@ def _day_of(moment: float) -> str:
 def _measured(one: Node) -> Measured:
     when = (one.get("effectiveDateTime"), one.get("effectiveInstant"), one.get("effectivePeriod"), one.get("issued"))
     parts, numbers = [], []
-    own = number(as_node(one.get("valueQuantity")).get("value"))
+    own = _drawn(one)
     name = text_of(one.get("code"))
     if own is not None:
         numbers.append((name, unit_of(one["valueQuantity"]), own))
@@ -141,12 +142,17 @@ def _measured(one: Node) -> Measured:
         value = _value(part)
         if value:
             parts.append((text_of(part.get("code")), value))
-        if own is None and (found := number(as_node(part.get("valueQuantity")).get("value"))) is not None:
+        if own is None and (found := _drawn(part)) is not None:
             numbers.append((text_of(part.get("code")), unit_of(part["valueQuantity"]), found))
     return Measured(
         id=str(one["id"]), when=told_day(*when), day=day_of(*when), value=_value(one), parts=tuple(parts),
         usual=_usual(one), judged=_judged(one), numbers=tuple(numbers), bounds=_bounds(one),
     )  # fmt: skip
+
+
+def _drawn(node: Node, name: str = "valueQuantity") -> Decimal | None:
+    found = number(as_node(node.get(name)).get("value"))
+    return found if found is not None and is_plain(found) else None
 
 
 def _value(node: Node) -> str:
@@ -189,7 +195,7 @@ def _bounds(one: Node) -> tuple[Decimal | None, Decimal | None]:
     for found in nodes(one.get("referenceRange")):
         sides = [as_node(found.get(side)) for side in ("low", "high")]
         if any(sides) and all(not side or unit_of(side) in {unit, ""} for side in sides):
-            return number(sides[0].get("value")), number(sides[1].get("value"))
+            return _drawn(found, "low"), _drawn(found, "high")
     return None, None
 
 

@@ -189,6 +189,9 @@ def _cost_chart(title: str, columns: Sequence[tuple[str, Sums]]) -> Chart | None
         return None
     paid = sum((sums.paid for _label, sums in columns), Decimal())
     owed = sum((sums.owed for _label, sums in columns), Decimal())
+    every = [amount for _label, sums in columns for amount in (sums.paid, sums.owed)]
+    if not all(map(elements.is_plain, (paid, owed, *every))):
+        return None
     told = gettext(
         "Bars of what the plan paid, and upon them your share. In all the plan paid %(paid)s, and your share was "
         "%(owed)s. The table has every figure.", paid=elements.told_money(paid), owed=elements.told_money(owed),

@@ -15,6 +15,7 @@ from service.days import day_in_words, in_words
 from service.member.acting import Actor
 from service.member.information import claims_shown, elements, entries, reading
 from service.member.information.claims_shown import ShownClaim, Sums
+from service.member.information.measurements import Measured
 from service.member.information.reading import Found
 from service.member.information.sections import CLAIMS, RESULTS, Section, reached
 from service.plan.registering.pin_letters import printable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fpdf import FPDF
 
 _LINE = 5.5
+_LONGEST_CELL, _MOST_LINES = 300, 10
 
 
 def render(session: Session, actor: Actor, plan: Plan) -> bytes:
@@ -122,13 +124,27 @@ def _results(document: "FPDF", found: Found) -> None:
         _head(document, head, 12, level=2)
         for one in some:
             _text(document, one.name, bold=True)
+            rows = [_value_cells(value) for value in one.values]
+            if any(map(_is_long, rows)):
+                for cells in rows:
+                    _text(document, " \u00b7 ".join(filter(None, cells)), indent=4)
+                continue
             document.set_font("helvetica", size=10)
             with document.table(col_widths=(25, 50, 25)) as table:
                 table.row([printable(text) for text in heads])
-                for value in one.values:
-                    parts = [value.value, *(f"{name}: {part}" for name, part in value.parts), value.judged]
-                    table.row([printable(text) for text in (value.when, ", ".join(filter(None, parts)), value.usual)])
+                for cells in rows:
+                    table.row([printable(text) for text in cells])
             document.ln(2)
+
+
+def _value_cells(value: Measured) -> tuple[str, str, str]:
+    parts = [value.value, *(f"{name}: {part}" for name, part in value.parts), value.judged]
+    return value.when, ", ".join(filter(None, parts)), value.usual
+
+
+def _is_long(cells: Iterable[str]) -> bool:
+    # A row of a table must fit on a page; a pathologist's words may not.
+    return any(len(cell) > _LONGEST_CELL or cell.count("\n") > _MOST_LINES for cell in cells)
 
 
 def _day(one: ShownClaim) -> str:
