@@ -40,7 +40,11 @@ def install(app: Flask) -> None:
     def count(response: Response) -> Response:
         blueprint_name = (request.endpoint or "").partition(".")[0]
         if blueprint_name not in _UNCOUNTED and "began" in g:
-            counters.count(_AREAS.get(blueprint_name, "pages"), response.status_code, perf_counter() - g.began)
+            try:
+                counters.count(_AREAS.get(blueprint_name, "pages"), response.status_code, perf_counter() - g.began)
+            except OSError as fault:
+                # A full or read-only disk costs the count, never the answer.
+                log.warning("not_counted", problem=type(fault).__name__)
         return response
 
     # Around all others, whose time counts too; functions after a request run from the last to the first.

@@ -40,6 +40,13 @@ def scrape(app: Flask) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
+def test_a_disk_that_takes_no_counters_spoils_no_answer(settings: Settings, engine: Engine) -> None:
+    app = counting(settings, engine)
+    settings.var.mkdir(parents=True, exist_ok=True)
+    (settings.var / "metrics").write_text("no folder")
+    assert app.test_client().get("/sign-in").status_code == 200
+
+
 def test_alive_asks_nobody(app: Flask, engine: Engine) -> None:
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
