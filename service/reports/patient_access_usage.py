@@ -25,6 +25,10 @@ QUERY_VERSION = "2026-1"
 FEWEST_PUBLIC = 11
 """Fewer members than these are not printed in what is published (the cell size rule of CMS)."""
 
+NOT_TOLD = "*"
+"""Stands for a number from which a smaller one could be worked out."""
+_NUMBERS = ("members", "more_than_once", "by_request")
+
 
 @dataclass(frozen=True)
 class UsageRow:
@@ -74,9 +78,11 @@ def as_csv(made: UsageReport, *, public: bool = False) -> str:
         "complete_through", "query_version",
     ))  # fmt: skip
     through = made.complete_through.isoformat() if made.complete_through else ""
-    for row in (*made.rows, made.total):
+    columns = [_column([getattr(row, name) for row in made.rows], public=public) for name in _NUMBERS]
+    lines = [*zip(made.rows, zip(*columns, strict=True), strict=True)]
+    total = tuple(told(getattr(made.total, name), public=public) for name in _NUMBERS)
+    for row, numbers in (*lines, (made.total, total)):
         unit = "(all)" if row.plan_unit is None else plain_cell(row.plan_unit) or "(none)"
-        numbers = [told(number, public=public) for number in (row.members, row.more_than_once, row.by_request)]
         writer.writerow((made.year, unit, *numbers, through, QUERY_VERSION))
     return out.getvalue()
 
@@ -84,6 +90,18 @@ def as_csv(made: UsageReport, *, public: bool = False) -> str:
 def told(number: int, *, public: bool) -> str:
     """A number as it is printed: to the public, "<11" for a small one that is not 0."""
     return f"<{FEWEST_PUBLIC}" if public and 0 < number < FEWEST_PUBLIC else str(number)
+
+
+def _column(numbers: Sequence[int], *, public: bool) -> list[str]:
+    """One number of each line of business. A single small one would be what the others lack to the total, so that with
+    it the next smallest is not told either.
+    """
+    small = [place for place, number in enumerate(numbers) if 0 < number < FEWEST_PUBLIC]
+    others = [place for place, number in enumerate(numbers) if number >= FEWEST_PUBLIC]
+    cells = [told(number, public=public) for number in numbers]
+    if public and len(small) == 1 and others:
+        cells[min(others, key=lambda place: numbers[place])] = NOT_TOLD
+    return cells
 
 
 def _members(first: date, last: date) -> Subquery:

@@ -13,7 +13,7 @@ from service.clock import now
 from service.plan.models import Member
 from service.reports import patient_access_usage, transfers
 from service.reports.models import ApiTransfer
-from service.reports.patient_access_usage import UsageReport
+from service.reports.patient_access_usage import UsageReport, UsageRow
 from service.settings import Settings
 from tests.conftest import MovableClock
 from tests.factories import make_member
@@ -180,6 +180,18 @@ def test_small_numbers_are_not_published(
     assert exact[1].split(",")[:4] == [str(made.year), "HMO", "1", "0"]
     assert public[1].split(",")[:4] == [str(made.year), "HMO", "<11", "0"]
     assert exact[-1].split(",")[1] == "(all)" and exact[-1].endswith(patient_access_usage.QUERY_VERSION)
+
+
+def test_no_small_number_can_be_worked_out_of_what_is_published() -> None:
+    rows = [UsageRow("DSNP", 40, 12, 12), UsageRow("HMO", 90, 30, 30), UsageRow("PPO", 5, 0, 0)]
+    made = UsageReport(2026, rows, UsageRow(None, 135, 42, 42), None, now())
+
+    public = [line.split(",")[1:5] for line in patient_access_usage.as_csv(made, public=True).splitlines()[1:]]
+
+    assert public == [
+        ["DSNP", "*", "12", "12"], ["HMO", "90", "30", "30"], ["PPO", "<11", "0", "0"], ["(all)", "135", "42", "42"],
+    ]  # fmt: skip
+    assert "DSNP,40,12,12" in patient_access_usage.as_csv(made)
 
 
 def test_what_was_counted_cannot_be_changed(
