@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, delete, select, text, update
 
-from consent import grants
-from consent.models import ChangeKind, EndedBy, Grant, GrantStatus
+from consent import grants, representatives
+from consent.models import Basis, ChangeKind, EndedBy, Grant, GrantStatus, RepresentativeLink
 from oauth.models import Client, ClientStatus, FamilyEnd, TokenFamily
 from oauth.tokens import token_rows
 from service import revocations, schema
@@ -21,10 +21,11 @@ from service.accounts import password_reset, passwords
 from service.accounts.models import Account, LoginSession
 from service.app import create_app
 from service.db import Base, make_engine, make_sessions
+from service.plan.models import Member
 from service.revocations import Journal, NotJournalled, Revocation
 from service.settings import Settings
 from tests.cli.test_doctor import stamp
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_representative
 from tests.oauth.desk import App, Desk
 
 NEW_PASSWORD = "Lantern-street-88"
@@ -286,3 +287,36 @@ def test_postgresql_is_sent_to_its_own_tools(settings: Settings, tmp_path: Path)
     app = create_app(replace(settings, database_url="postgresql+psycopg:///nowhere"))
     told = app.test_cli_runner().invoke(args=["backup", "create", str(tmp_path / "b")])
     assert told.exit_code == 1 and "pg_basebackup" in told.stderr
+
+
+def test_a_refresh_token_used_twice_and_a_revocation_by_the_app_are_journalled(desk: Desk, settings: Settings) -> None:
+    app, other = desk.register(), desk.register()
+    first, second = desk.connect(app)["refresh_token"], desk.connect(other)["refresh_token"]
+    before = len(lines(settings))
+    assert desk.refresh(app, first).status_code == 200
+    assert len(lines(settings)) == before, "refreshing as such takes nothing away"
+    assert desk.refresh(app, first).status_code == 400
+    answer = desk.app.test_client().post("/oauth/revoke", data={"token": second, "client_id": other.id})
+    assert answer.status_code == 200
+    ended = [line["values"] for line in lines(settings) if line["table"] == "token_family"]
+    assert [values["end_reason"] for values in ended if isinstance(values, dict)] == [
+        FamilyEnd.REFRESH_REUSED, FamilyEnd.REVOKED_BY_APP,
+    ]  # fmt: skip
+
+
+def test_the_end_of_a_link_is_journalled(desk: Desk, settings: Settings) -> None:
+    with desk.session() as session:
+        representative = make_representative(session)
+        link = representatives.link(
+            session,
+            representative,
+            session.get_one(Member, desk.member.id),
+            basis=Basis.POWER_OF_ATTORNEY,
+            timezone=desk.settings.plan.timezone,
+        )
+        session.flush()
+        link_id = link.id
+    with desk.session() as session:
+        representatives.end_link(session, session.get_one(RepresentativeLink, link_id), by=EndedBy.MEMBER)
+    found = [line for line in lines(settings) if line["table"] == "representative_link"]
+    assert [line["key"] for line in found] == [link_id]
