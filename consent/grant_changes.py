@@ -76,14 +76,15 @@ def resume(session: Session, grant: Grant, account: Account, choice: MemberChoic
 def release(session: Session, grant: Grant, account: Account, choice: MemberChoice) -> None:
     """Let a representative connect anew an app that the member had paused before its grant ended.
 
-    A grant that stands is resumed. Raises PausedByMember for everybody but the member.
+    A grant that stands is resumed. Raises PausedByMember for everybody but the member: whoever paused the grant named
+    here, another one of the same app may be held.
     """
-    if not may_resume(grant, choice):
-        raise PausedByMember
     if grants.is_standing(grant) and grants.right_stands(grant):
         resume(session, grant, account, choice)
-    else:
-        grants.release(session, grant, account.id)
+        return
+    if not choice.is_self:
+        raise PausedByMember
+    grants.release(session, grant, account.id)
 
 
 def may_resume(grant: Grant, choice: MemberChoice) -> bool:

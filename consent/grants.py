@@ -171,11 +171,16 @@ def is_held_from(session: Session, choice: MemberChoice, account_id: str, client
 
 
 def release(session: Session, grant: Grant, account_id: str) -> None:
-    """Let whoever gave this grant connect its app anew, by the member's word: their pause of it is over."""
+    """Let whoever gave this grant connect its app anew, by the member's word: their pause of it is over.
+
+    One that stands stays paused until it is resumed itself: it would be let in by a button that speaks of another.
+    """
     theirs = (
         Grant.account_id == grant.account_id, Grant.member_id == grant.member_id, Grant.client_id == grant.client_id
     )  # fmt: skip
     for held in session.scalars(select(Grant).where(*theirs, _HELD).with_for_update()):
+        if is_standing(held) and right_stands(held):
+            continue
         held.paused_at = held.paused_by = None
         touch(held)
     _audit(session, grant, "release", account_id)

@@ -28,6 +28,9 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
+        # Alembic trusts SQLite's driver with no transaction around DDL. Ours are begun by hand and hold it, so that a
+        # migration that is killed leaves the version before it.
+        transactional_ddl=True,
         render_item=render_item,
         compare_type=True,
         include_object=include_object,

@@ -8,6 +8,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -75,6 +76,18 @@ def public_keys(session: Session, secret_key: bytes) -> list[dict[str, str]]:
     rows = list(session.scalars(select(SigningKey).where(live).order_by(SigningKey.number.desc())))
     rows = rows or [_add_first(session, secret_key)]
     return [row.public_jwk for row in rows]
+
+
+def check(session: Session, secret_key: bytes) -> list[str] | None:
+    """The ids of the keys that are still published, each opened by `secret_key`; None where one does not open."""
+    live = or_(SigningKey.published_until.is_(None), SigningKey.published_until > now())
+    rows = list(session.scalars(select(SigningKey).where(live)))
+    try:
+        for row in rows:
+            _open(row, secret_key)
+    except InvalidTag:
+        return None
+    return [row.kid for row in rows]
 
 
 def _current(session: Session) -> SigningKey | None:

@@ -15,11 +15,12 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi
+from service import cli, clock, jobs, logs, mail, openapi, probes, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
     passkey_pages,
+    passwords,
     passwords_pages,
     second_factor_pages,
     sign_in,
@@ -211,6 +212,8 @@ BLUEPRINTS = (
     fhir.directory.routes.blueprint,
     fhir.plan.routes.blueprint,
     openapi.blueprint,
+    # who runs it
+    probes.blueprint,
 )
 """Every page and endpoint."""
 
@@ -229,6 +232,8 @@ INSTALLERS = (
     mail_page.install,
     design_page.install,
     demo_app.install,
+    # last, around all others
+    probes.install,
 )
 """What a package sets up beside its routes."""
 
@@ -249,6 +254,7 @@ JOBS = (
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),
     Job("self-test", 2.0, self_test_runner.carry_out, apart=True),
+    Job("revocations", 2.0, revocations.write_late),
     Job("report days", 600.0, transfers.count_finished_days, apart=True),
     Job(
         "janitor",
@@ -266,6 +272,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     settings = settings or Settings.from_environment()
     clock.obey(settings.clock_file)
     logs.configure()
+    passwords.season(settings.password_peppers)
     if not settings.testing:
         logs.guard_crashes()
     app = LatchstringFlask("service")

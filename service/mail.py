@@ -122,6 +122,12 @@ def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
     return sent
 
 
+def require_server(settings: Settings) -> None:
+    """Reach the mail server and sign in, as every delivery does; raises ServerUnreachable with what it came from."""
+    with _connection(settings) as smtp:
+        smtp.open()
+
+
 def list_recent(session: Session, to: str, *, limit: int = 20) -> list[OutboxMail]:
     """The latest mails to an address that are still kept, the newest first."""
     statement = select(OutboxMail).where(OutboxMail.recipient == to.strip()).order_by(OutboxMail.id.desc())
@@ -185,16 +191,19 @@ class _Connection:
         self._smtp: smtplib.SMTP | None = None
 
     def send(self, message: EmailMessage) -> None:
+        self.open().send_message(message)
+
+    def open(self) -> smtplib.SMTP:
         if self._smtp is None:
-            self._smtp = self._open()
-        self._smtp.send_message(message)
+            self._smtp = self._reached()
+        return self._smtp
 
     def close(self) -> None:
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
             smtp.close()
 
-    def _open(self) -> smtplib.SMTP:
+    def _reached(self) -> smtplib.SMTP:
         try:
             return _signed_in(_connect(self._settings), self._settings)
         except (OSError, smtplib.SMTPException) as problem:

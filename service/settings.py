@@ -2,16 +2,21 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from click import ClickException
+
+from service import sqlite_file
 from service.plan_file import Plan
 
 _LEAST_AUDIT_YEARS = 6
+_LEAST_DIFFERENT_BYTES = 16
+"""32 random bytes hold some 30 different ones; fewer than 16 come from a pattern that somebody typed."""
 _TERMS_NEEDED = frozenset({"provider_portal", "delegate"})
 
 
@@ -38,8 +43,11 @@ class ProgramsRegister(StrEnum):
     OFF = "off"
 
 
-class UnsafeSetting(Exception):
-    """A setting that must not be used in this mode; the message names it and says what to set."""
+class UnsafeSetting(ClickException):
+    """Settings that must not be used in this mode; each line names one and says what to set.
+
+    At the command line it is told as any wrong input, without a stack trace.
+    """
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ class Settings:
     var: Path
     """`VAR`: folder for the database, keys and mail of this installation."""
     secret_key: bytes
-    """`SECRET_KEY` (hex, 32 bytes or more): keys of CSRF tokens, codes and page links; the sandbox makes its own."""
+    """`SECRET_KEY` (hex, 32 bytes or more), or better the file that `SECRET_KEY_FILE` names: keys of CSRF tokens, codes
+    and page links; the sandbox makes its own."""
     plan: Plan
     """`PLAN_FILE`: TOML file that describes the plan."""
     smtp_host: str = "127.0.0.1"
@@ -96,6 +105,15 @@ class Settings:
     """`AUDIT_YEARS`: years for which no event of the audit may be purged; 6 or more in production (45 CFR 164.316)."""
     audit_hold: bool = False
     """`AUDIT_HOLD`: yes or no; a legal hold, under which nothing of the audit is purged."""
+    password_peppers: tuple[bytes, ...] = field(default=(), repr=False)
+    """`PASSWORD_PEPPER` (hex, 32 bytes or more, the newest first where commas part several), or better the file that
+    `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
+    revocation_journal: Path | None = None
+    """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
+    metrics_token: str = field(default="", repr=False)
+    """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
+    debug: bool = False
+    """`FLASK_DEBUG`: Flask's own switch; refused in production."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
 
@@ -113,6 +131,11 @@ class Settings:
     def sandbox_file(self) -> Path:
         """What a client or a tester needs to use this sandbox: accounts, apps, secrets."""
         return self.var / "sandbox.json"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where revocations are kept outside the database."""
+        return self.revocation_journal or self.var / "revocations"
 
     @property
     def https(self) -> bool:
@@ -161,7 +184,7 @@ class Settings:
             smtp_port=int(environment.get("SMTP_PORT", "8025")),
             smtp_security=_smtp_security(environment),
             smtp_username=environment.get("SMTP_USERNAME", ""),
-            smtp_password=_smtp_password(environment),
+            smtp_password=_from_value_or_file(environment, "SMTP_PASSWORD"),
             smtp_ca_file=Path(environment["SMTP_CA_FILE"]) if environment.get("SMTP_CA_FILE") else None,
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
@@ -176,6 +199,10 @@ class Settings:
             audit_hold=_is_yes(environment, "AUDIT_HOLD"),
             lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
+            password_peppers=_peppers(environment),
+            revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
+            metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
+            debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
             raise UnsafeSetting("MODE must be said where BASE_URL is https: production, or sandbox if that is meant")
@@ -183,38 +210,61 @@ class Settings:
         return settings
 
     def require_safe(self) -> None:
-        """Raise UnsafeSetting for a value that would be dangerous in this mode."""
+        """Raise UnsafeSetting for values that would be dangerous in this mode; it tells of all of them at once."""
+        faults = [*self._faults()]
+        if self.mode is Mode.PRODUCTION:
+            faults += self._faults_in_production()
+        if faults:
+            raise UnsafeSetting("\n".join(faults))
+
+    def _faults(self) -> Iterator[str]:
         parts = urlsplit(self.base_url)
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment or parts.path:
-            raise UnsafeSetting("BASE_URL must be scheme, host and port only, like https://health.example.org")
-        if self.mode is Mode.PRODUCTION and parts.scheme != "https":
-            raise UnsafeSetting("BASE_URL must be https in production")
+            yield "BASE_URL must be scheme, host and port only, like https://health.example.org"
         if self.sandbox and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            raise UnsafeSetting("BASE_URL may be plain http only on localhost; use https for any other host")
+            yield "BASE_URL may be plain http only on localhost; use https for any other host"
         if len(self.secret_key) < 32:
-            raise UnsafeSetting("SECRET_KEY must hold at least 32 bytes (64 hex digits)")
-        missing = _TERMS_NEEDED - {given.document for given in self.plan.terms}
-        if self.mode is Mode.PRODUCTION and missing:
-            raise UnsafeSetting(f"PLAN_FILE must name the texts of [[terms]] for {', '.join(sorted(missing))}")
-        if self.mode is Mode.PRODUCTION and (self.var / "clock").exists() and not self.testing:
-            raise UnsafeSetting("VAR holds a file named clock, which shifts time: remove it before production starts")
+            yield "SECRET_KEY must hold at least 32 bytes (64 hex digits)"
         if self.programs_register is ProgramsRegister.TOKEN and len(self.registration_token) < 32:
-            raise UnsafeSetting("REGISTRATION_TOKEN must have 32 characters or more where PROGRAMS_REGISTER is token")
+            yield "REGISTRATION_TOKEN must have 32 characters or more where PROGRAMS_REGISTER is token"
         if self.audit_years < 1 or (self.mode is Mode.PRODUCTION and self.audit_years < _LEAST_AUDIT_YEARS):
-            raise UnsafeSetting(f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years")
-        self._require_safe_mail()
+            yield f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years"
+        if self.metrics_token and not (len(self.metrics_token) >= 32 and self.metrics_token.isascii()):
+            yield "METRICS_TOKEN must have 32 ASCII characters or more"
+        yield from self._faults_of_mail()
 
-    def _require_safe_mail(self) -> None:
+    def _faults_of_mail(self) -> Iterator[str]:
         if bool(self.smtp_username) != bool(self.smtp_password):
-            raise UnsafeSetting("SMTP_USERNAME and SMTP_PASSWORD (or SMTP_PASSWORD_FILE) need each other")
+            yield "SMTP_USERNAME and SMTP_PASSWORD (or SMTP_PASSWORD_FILE) need each other"
         if not f"{self.smtp_username}{self.smtp_password}".isascii():
-            raise UnsafeSetting("SMTP_USERNAME and SMTP_PASSWORD must be ASCII, as mail servers read them")
+            yield "SMTP_USERNAME and SMTP_PASSWORD must be ASCII, as mail servers read them"
         if self.smtp_ca_file and not self.smtp_ca_file.is_file():
-            raise UnsafeSetting("SMTP_CA_FILE is not there")
+            yield "SMTP_CA_FILE is not there"
         if self.smtp_security is not SmtpSecurity.NONE or _is_this_machine(self.smtp_host):
             return
         if self.mode is Mode.PRODUCTION or self.smtp_password:
-            raise UnsafeSetting("SMTP_SECURITY must be starttls or tls, since SMTP_HOST is another machine")
+            yield "SMTP_SECURITY must be starttls or tls, since SMTP_HOST is another machine"
+
+    def _faults_in_production(self) -> Iterator[str]:
+        if not self.https:
+            yield "BASE_URL must be https in production"
+        if _can_be_guessed(self.secret_key):
+            yield "SECRET_KEY can be guessed: it repeats itself; make one with `openssl rand -hex 32`"
+        if not self.password_peppers:
+            yield "PASSWORD_PEPPER (or PASSWORD_PEPPER_FILE) must be set in production: `openssl rand -hex 32`"
+        if any(len(one) < 32 or _can_be_guessed(one) or one == self.secret_key for one in self.password_peppers):
+            yield "PASSWORD_PEPPER must be 32 random bytes of its own; make it with `openssl rand -hex 32`"
+        if self.secret_key == _found_sandbox_key(self.var):
+            yield "SECRET_KEY is the sandbox's own (VAR/secret_key); make one with `openssl rand -hex 32`"
+        if self.debug:
+            yield "FLASK_DEBUG must not be set in production: its pages show what is in memory, and run code"
+        missing = _TERMS_NEEDED - {given.document for given in self.plan.terms}
+        if missing:
+            yield f"PLAN_FILE must name the texts of [[terms]] for {', '.join(sorted(missing))}"
+        if (self.var / "clock").exists() and not self.testing:
+            yield "VAR holds a file named clock, which shifts time: remove it before production starts"
+        if path := sqlite_file.named_by(self.database_url):
+            yield from (f"DATABASE_URL {fault}" for fault in sqlite_file.faults(path))
 
 
 def _is_yes(environment: Mapping[str, str], name: str) -> bool:
@@ -242,16 +292,29 @@ def _smtp_security(environment: Mapping[str, str]) -> SmtpSecurity:
         raise UnsafeSetting("SMTP_SECURITY must be starttls, tls or none") from None
 
 
-def _smtp_password(environment: Mapping[str, str]) -> str:
-    given, path = environment.get("SMTP_PASSWORD", ""), environment.get("SMTP_PASSWORD_FILE")
+def _from_value_or_file(environment: Mapping[str, str], name: str) -> str:
+    """A secret: the value of `name`, or what stands in the file that `name`_FILE says."""
+    given, path = environment.get(name, ""), environment.get(f"{name}_FILE")
     if not path:
         return given
     if given:
-        raise UnsafeSetting("SMTP_PASSWORD and SMTP_PASSWORD_FILE are both set: keep one of them")
+        raise UnsafeSetting(f"{name} and {name}_FILE are both set: keep one of them")
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
-        raise UnsafeSetting("SMTP_PASSWORD_FILE cannot be read") from None
+        raise UnsafeSetting(f"{name}_FILE cannot be read") from None
+
+
+def _peppers(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    given = _from_value_or_file(environment, "PASSWORD_PEPPER")
+    return tuple(_key("PASSWORD_PEPPER", one.strip()) for one in given.split(",")) if given else ()
+
+
+def _key(name: str, given: str) -> bytes:
+    try:
+        return bytes.fromhex(given)
+    except ValueError:
+        raise UnsafeSetting(f"{name} must be hexadecimal; make one with `openssl rand -hex 32`") from None
 
 
 def _is_this_machine(host: str) -> bool:
@@ -262,15 +325,20 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _secret_key(environment: Mapping[str, str], mode: Mode, var: Path) -> bytes:
-    given = environment.get("SECRET_KEY", "")
-    if given:
-        try:
-            return bytes.fromhex(given)
-        except ValueError:
-            raise UnsafeSetting("SECRET_KEY must be hexadecimal; make one with `openssl rand -hex 32`") from None
+    if given := _from_value_or_file(environment, "SECRET_KEY"):
+        return _key("SECRET_KEY", given)
     if mode is Mode.PRODUCTION:
         raise UnsafeSetting("SECRET_KEY must be set in production; make one with `openssl rand -hex 32`")
     return _sandbox_key(var)
+
+
+def _can_be_guessed(key: bytes) -> bool:
+    return len(set(key)) < _LEAST_DIFFERENT_BYTES
+
+
+def _found_sandbox_key(var: Path) -> bytes | None:
+    path = var / "secret_key"
+    return bytes.fromhex(path.read_text("ascii").strip()) if path.is_file() else None
 
 
 def _sandbox_key(var: Path) -> bytes:

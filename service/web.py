@@ -19,13 +19,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from service import audit
+from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
 from service.db import ReadingSessions, digest, make_engine, make_sessions, new_id
 from service.group_commit import NotWritten
+from service.revocations import Journal, NotJournalled
 from service.settings import Settings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -39,7 +40,10 @@ _POLICY = (
 # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
 UNAVAILABLE = (
     OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten, audit.NotAudited,
+    NotJournalled,
 )  # fmt: skip
+ALWAYS_THERE = frozenset({"static", "probes.live", "probes.ready", "probes.metrics"})
+"""Endpoints that answer whatever state the database is in: they tell nothing out of it about anybody."""
 log = structlog.get_logger("service.web")
 csrf = CSRFProtect()
 
@@ -52,6 +56,7 @@ class Latchstring:
     engine: Engine
     sessions: sessionmaker[Session]
     reading: ReadingSessions
+    journal: Journal
     error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
 
 
@@ -148,6 +153,7 @@ def reading_session() -> Session:
     session: Session | None = g.get("db_session")
     if session is None:
         session = g.db_session = latchstring().reading.open()
+        revocations.journal_session(session, latchstring().journal)
     return session
 
 
@@ -207,7 +213,9 @@ def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPExcepti
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
     """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
     engine = engine or make_engine(settings.database_url, pool_size=settings.pool_size)
-    app.extensions["latchstring"] = Latchstring(settings, engine, make_sessions(engine), ReadingSessions(engine))
+    sessions, journal = make_sessions(engine), Journal(settings.journal_folder)
+    revocations.keep_journal(sessions, journal)
+    app.extensions["latchstring"] = Latchstring(settings, engine, sessions, ReadingSessions(engine), journal)
     app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=_BODY_LIMIT,
@@ -227,6 +235,8 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     elif settings.https:
         log.warning("no_proxy_is_trusted", setting="TRUSTED_PROXIES", meaning="https has to end in this very process")
     app.session_interface = BrowserCookies()
+    app.before_request(_refuse_compressed_body)
+    app.before_request(_refuse_before_replay)
     app.before_request(_refuse_null_character)
     app.before_request(_refuse_forged_forms)
     csrf.init_app(app)
@@ -260,6 +270,19 @@ def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("db_session", None)
     if session is not None:
         session.close()
+
+
+def _refuse_compressed_body() -> None:
+    """Refuse a body that says it is compressed: some kilobytes may unpack to gigabytes, and nobody here unpacks any."""
+    if "HTTP_CONTENT_ENCODING" in request_ctx.request.environ:
+        raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
+
+
+def _refuse_before_replay() -> ResponseReturnValue | None:
+    """Refuse everything while the database is older than the journal: what was revoked since would live in it."""
+    if request.endpoint in ALWAYS_THERE or not latchstring().journal.must_replay(latchstring().sessions):
+        return None
+    return _unavailable()
 
 
 def _refuse_null_character() -> None:

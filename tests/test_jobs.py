@@ -19,7 +19,7 @@ from service.single_use import ClaimedValue
 from tests.conftest import MovableClock
 
 
-def test_a_job_has_one_leader_until_its_lease_is_over(engine: Engine, clock: MovableClock) -> None:
+def test_case_190_a_job_has_one_leader_until_its_lease_is_over(engine: Engine, clock: MovableClock) -> None:
     sessions = make_sessions(engine)
     assert take_lease(sessions, "mail", "one")
     assert not take_lease(sessions, "mail", "other")
@@ -84,7 +84,7 @@ def test_a_job_apart_that_breaks_ends_the_worker_with_its_fault(engine: Engine, 
         Worker(make_sessions(engine), settings, [Job("breaks", 1, breaks, apart=True)]).run()
 
 
-def test_the_janitor_deletes_what_is_over_and_nothing_live(engine: Engine, settings: Settings) -> None:
+def test_case_191_the_janitor_deletes_what_is_over_and_nothing_live(engine: Engine, settings: Settings) -> None:
     sessions = make_sessions(engine)
     with sessions.begin() as session:
         for name, age in [("old", timedelta(days=3)), ("live", timedelta())]:

@@ -11,7 +11,7 @@ from service.app import create_app
 from service.plan_file import SANDBOX_PLAN, Plan
 from service.settings import Mode, Settings, SmtpSecurity, UnsafeSetting
 
-KEY = "ab" * 32
+KEY = bytes(range(7, 39)).hex()
 PARTNERS = Path(__file__).parent / "plan" / "partners.toml"
 
 
@@ -53,7 +53,10 @@ def test_production_refuses_a_shifted_clock(tmp_path: Path) -> None:
         read(tmp_path, MODE="production", SECRET_KEY=KEY, BASE_URL="https://plan.example")
 
 
-PRODUCTION = {"MODE": "production", "SECRET_KEY": KEY, "BASE_URL": "https://plan.example"}
+PRODUCTION = {
+    "MODE": "production", "SECRET_KEY": KEY, "BASE_URL": "https://plan.example",
+    "PASSWORD_PEPPER": bytes(range(90, 122)).hex(),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def json_body() -> dict[str, Any] | None:
         return None
     if request.mimetype == "application/x-www-form-urlencoded":
         return None
-    if request.mimetype not in negotiation.JSON_BODIES or "HTTP_CONTENT_ENCODING" in request.environ:
+    if request.mimetype not in negotiation.JSON_BODIES:
         raise UnsupportedInputs
     raw = request.get_data(cache=False)
     try:

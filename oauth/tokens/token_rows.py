@@ -29,6 +29,7 @@ from oauth.statements import (
     find_token_to_tell,
 )
 from oauth.tokens.token_problems import InvalidToken
+from service import revocations
 from service.accounts.models import AccountStatus
 from service.clock import now
 from service.db import digest, from_microseconds, microseconds
@@ -145,6 +146,7 @@ def end_family(session: Session, family_id: str, reason: FamilyEnd) -> bool:
         .where(TokenFamily.id == family_id, TokenFamily.ended_at.is_(None))
         .values(ended_at=now(), end_reason=reason)
     )
+    revocations.note(session, "token_family", family_id)
     return cast(CursorResult[Any], session.execute(statement)).rowcount == 1
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service import audit, mail
-from service.accounts import email_codes, notices, notifications, opening, sessions
+from service.accounts import email_codes, notices, notifications, opening, second_factors, sessions
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, AccountStatus, CodePurpose, EmailChange
 from service.accounts.notice_model import NoticeKind
@@ -96,6 +96,7 @@ def confirm_old(session: Session, settings: Settings, login: Login, change: Emai
     """The old address' code was entered: the new one is sent its own; raises WrongCode."""
     _require_code(session, _flow(settings, CodePurpose.EMAIL_CHANGE), change.old_email, login.account, given)
     change.old_confirmed_at = now()
+    audit.record(session, "accounts:email_change:confirm_old", account_id=login.account.id)
     send_code(session, settings, login, change)
 
 
@@ -134,18 +135,21 @@ def find_undo(session: Session, token: str) -> EmailChange:
 def undo(session: Session, token: str) -> Account:
     """Take the change back; raises UndoOver.
 
-    Whoever made it knew the password: every session ends, and the next sign-in asks for the factor or for a code that
-    goes to the old address.
+    Whoever made it knew the password: every session ends, factors added since go (the owner was told of none of them at
+    the old address, and would be kept out), and the next sign-in asks for an older factor or for a code that goes to
+    the old address.
     """
     change = find_undo(session, token)
     if not spend(session, EmailChange, EmailChange.id == change.id, EmailChange.undo_until > now()):
         raise UndoOver
+    assert change.changed_at is not None, "only what was done is taken back"
     account = session.get_one(Account, change.account_id)
     if account.status is not AccountStatus.ACTIVE:
         raise UndoOver
     _set(session, account, change.old_email)
+    second_factors.remove_since(session, account, change.changed_at)
     account.code_due_at = now()
-    sessions.end_all(session, account)
+    sessions.end_all_at_once(session, account)
     notices.keep(session, account, NoticeKind.EMAIL_CHANGE_UNDONE)
     for address in (change.old_email, change.new_email):
         mail.enqueue(

@@ -4,9 +4,11 @@ The rule (8 to 64 characters, 3 of 4 groups) is the plan's documented one, kept 
 ask for no composition. The list and the own names are what 63B adds. A password is normalised to NFC once, here.
 """
 
+import hashlib
+import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -33,6 +35,9 @@ _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK
 # One at a time in a process, of which a server runs one a core: sign-ins must not starve the reads of everybody else.
 # Always the same thread: every thread that hashes keeps its 19 MiB, and drawing them anew would add a fifth to a hash.
 _hashing = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+
+_NAME_LENGTH = 8
+_peppers: dict[str, bytes] = {}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,9 +129,20 @@ def judge(password: str, rule: Rule = Rule()) -> Verdict:
     return Verdict(frozenset(met), rule.required)
 
 
+def season(peppers: Sequence[bytes]) -> None:
+    """Keep these peppers, the one for new hashes first; without any, hashes are made of the bare password (ID-3).
+
+    A pepper is a key outside the database: hashes that leak without it cannot even be guessed at. The name in front of
+    a hash tells which pepper it was made with, so that one can follow another while people sign in.
+    """
+    _peppers.clear()
+    _peppers.update({hashlib.sha256(pepper).hexdigest()[:_NAME_LENGTH]: pepper for pepper in peppers})
+
+
 def make_hash(password: str) -> str:
-    """The argon2id hash to store; takes about 35 ms of one core."""
-    return _in_turn(_hasher.hash, normalise(password))
+    """The argon2id hash to store, after its pepper's name; takes about 35 ms of one core."""
+    name = _newest_pepper()
+    return name + _in_turn(_hasher.hash, _peppered(normalise(password), name))
 
 
 def verify_hash(stored: str | None, password: str) -> bool:
@@ -138,16 +154,34 @@ def verify_hash(stored: str | None, password: str) -> bool:
     if len(text) > LONGEST:
         # Argon2's cost does not grow with the password, but its first pass reads all of it.
         text, stored = text[:LONGEST], None
+    name, made = _parted(stored or _newest_pepper() + _NOBODYS)
+    if name and name not in _peppers:
+        # Made with a pepper that is gone: nobody can say yes, and it takes as long as any other no.
+        name, made, stored = "", _NOBODYS, None
     try:
-        fits = _in_turn(_hasher.verify, stored or _NOBODYS, text)
+        fits = _in_turn(_hasher.verify, made, _peppered(text, name))
     except (VerificationError, InvalidHashError):
         return False
     return fits and stored is not None
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether `stored` was made with weaker parameters than today's, to be made anew at sign-in."""
-    return _hasher.check_needs_rehash(stored)
+    """Whether `stored` was made with weaker parameters or an older pepper, to be made anew at sign-in."""
+    name, made = _parted(stored)
+    return name != _newest_pepper() or _hasher.check_needs_rehash(made)
+
+
+def _newest_pepper() -> str:
+    return next(iter(_peppers), "")
+
+
+def _parted(stored: str) -> tuple[str, str]:
+    name, mark, rest = stored.partition("$")
+    return name, mark + rest
+
+
+def _peppered(text: str, name: str) -> str:
+    return hmac.new(_peppers[name], text.encode(), hashlib.sha256).hexdigest() if name else text
 
 
 def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:

@@ -9,7 +9,7 @@ import hmac
 import json
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
@@ -192,6 +192,21 @@ def remove_all(session: Session, account: Account, *, by_account_id: str, reason
         session, "accounts:factor:remove_all", account_id=by_account_id, member_id=account.member_id, reason=reason,
         detail={"owner": account.id},
     )  # fmt: skip
+
+
+def remove_since(session: Session, account: Account, moment: datetime) -> None:
+    """Take away what was added from `moment` on by whoever held the account then; recovery codes made since too."""
+    added = (
+        (Totp, Totp.confirmed_at >= moment),
+        (Passkey, Passkey.created_at >= moment),
+        (RecoveryCode, RecoveryCode.created_at >= moment),
+    )
+    gone = [
+        cast(CursorResult[Any], session.execute(delete(model).where(model.account_id == account.id, since))).rowcount
+        for model, since in added
+    ]
+    forget_codes_without_factor(session, account)
+    audit.record(session, "accounts:factor:remove_since", account_id=account.id, count=gone[0] + gone[1])
 
 
 def _within_limits(session: Session, account: Account) -> bool:

@@ -207,6 +207,16 @@ def end_all(session: Session, account: Account, *, except_id: str | None = None)
     return ended
 
 
+def end_all_at_once(session: Session, account: Account) -> None:
+    """End every session, and those that a sign-in under way is about to begin.
+
+    It has read the account and hashes the password meanwhile: the session it then begins is one of the older version.
+    """
+    account.credentials_version += 1
+    session.flush()
+    end_all(session, account)
+
+
 def list_open(session: Session, account: Account) -> list[LoginSession]:
     """The account's open sessions, the latest first."""
     statement = (

@@ -14,6 +14,7 @@ from service.jobs import Job
 GROUPS = {
     "apps": "Apps, and programs without a person.",
     "audit": "Who did what: verified, exported, purged.",
+    "backup": "Copies of the database, and revocations done again after one was put back.",
     "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
     "groups": "Lists of members for bulk export.",
@@ -27,6 +28,9 @@ GROUPS = {
     "worker": "What runs in the background.",
 }
 """Each name is a module beside this one whose `group` holds the commands."""
+
+COMMANDS = {"doctor": "Look this installation over and say what to mend."}
+"""Each name is a module beside this one with a `command` that takes no argument."""
 
 
 class DatabaseRefused(click.ClickException):
@@ -60,8 +64,19 @@ class LateGroup(AppGroup):
         return group
 
 
+class LateCommand(click.Command):
+    """A command by itself, imported when it is run."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the `command` of the module of this name."""
+        assert self.name
+        return context.invoke(import_module(f"service.cli.{self.name}").command)
+
+
 def install(app: Flask, jobs: Sequence[Job] = ()) -> None:
     """Add every group of commands to `app`; `jobs` is what `worker run` does."""
     app.extensions["latchstring.jobs"] = tuple(jobs)
     for name, words in GROUPS.items():
         app.cli.add_command(LateGroup(name, help=words))
+    for name, words in COMMANDS.items():
+        app.cli.add_command(LateCommand(name, help=words))

@@ -16,6 +16,8 @@ group = AppGroup("worker")
 @click.option("--once", is_flag=True, help="Run every job once and end.")
 def run(once: bool) -> None:
     """Deliver mail and clean up until SIGTERM or Ctrl-C."""
+    if latchstring().journal.must_replay(latchstring().sessions):
+        raise click.ClickException("The database is older than the journal of revocations: flask backup replay")
     worker = Worker(latchstring().sessions, settings(), current_app.extensions["latchstring.jobs"])
     if once:
         worker.run_once()

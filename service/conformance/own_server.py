@@ -58,7 +58,7 @@ def running(members: int) -> Iterator[OwnServer]:
 
 def _environment(place: Path, port: int) -> Mapping[str, str]:
     """Ours without what names another installation."""
-    others = {"DATABASE_URL", "SECRET_KEY", "PLAN_FILE", "HOST", "PORT"}
+    others = {"DATABASE_URL", "SECRET_KEY", "SECRET_KEY_FILE", "PLAN_FILE", "HOST", "PORT"}
     kept = {name: value for name, value in os.environ.items() if name not in others}
     return kept | {"MODE": "sandbox", "VAR": str(place), "BASE_URL": f"https://localhost:{port}"}
 

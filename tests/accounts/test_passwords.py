@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -126,3 +127,33 @@ def test_hashes_run_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+@pytest.fixture
+def peppers() -> Iterator[tuple[bytes, bytes]]:
+    yield bytes(range(32)), bytes(range(32, 64))
+    passwords.season(())
+
+
+def test_a_hash_says_nothing_without_its_pepper(peppers: tuple[bytes, bytes]) -> None:
+    passwords.season(peppers[:1])
+    stored = passwords.make_hash("Harbor-lights-42")
+    assert passwords.verify_hash(stored, "Harbor-lights-42") and not passwords.verify_hash(stored, "Harbor-lights-43")
+    assert len(stored) <= 255
+
+    for others in ((), peppers[1:]):
+        passwords.season(others)
+        assert not passwords.verify_hash(stored, "Harbor-lights-42")
+        assert not passwords.verify_hash(f"${stored.partition('$')[2]}", "Harbor-lights-42")
+
+
+def test_a_pepper_follows_another_while_people_sign_in(peppers: tuple[bytes, bytes]) -> None:
+    bare = passwords.make_hash("Harbor-lights-42")
+    passwords.season(peppers[:1])
+    older = passwords.make_hash("Harbor-lights-42")
+    assert passwords.is_outdated(bare) and not passwords.is_outdated(older)
+
+    passwords.season((peppers[1], peppers[0]))
+    for stored in (bare, older):
+        assert passwords.verify_hash(stored, "Harbor-lights-42") and passwords.is_outdated(stored)
+    assert not passwords.is_outdated(passwords.make_hash("Harbor-lights-42"))

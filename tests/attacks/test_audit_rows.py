@@ -23,8 +23,8 @@ from tests.oauth.desk import Desk
 from tests.staff.console import make_clerk
 
 __all__ = ["world"]
-OPEN = ("capabilities", "nowhere", "member_match")
-"""What looks at nobody: the statement of what there is, addresses with nothing, an operation that is off here."""
+OPEN = ("capabilities", "nowhere", "member_match", "data_export")
+"""What looks at nobody: the statement of what there is, addresses with nothing, operations that are off here."""
 
 
 @pytest.mark.parametrize("endpoint", sorted(TABLE))

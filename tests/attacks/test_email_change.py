@@ -1,6 +1,7 @@
 """Cases 113 and 114 of security.md: another sign-in address."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +10,12 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.accounts import passwords, second_factors
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.settings import Settings
+from tests.accounts.passkey_device import add
+from tests.accounts.passkey_device import sign_in as passkey_sign_in
 from tests.accounts.visitor import Visitor, another, letters, newest_code
 from tests.factories import PASSWORD, make_account, make_totp
 
@@ -79,7 +83,7 @@ def test_case_113_the_address_changes_after_a_code_to_the_old_and_then_one_to_th
     assert "was changed" in mover.mails_to(mover.old)[-1]
     assert "undo" not in "".join(mover.mails_to(NEW))
     tags = set(session.scalars(select(AuditEvent.tag).where(AuditEvent.tag.startswith("accounts:email_change:"))))
-    assert tags == {"accounts:email_change:begin", "accounts:email_change:finish"}
+    assert tags == {f"accounts:email_change:{step}" for step in ("begin", "confirm_old", "finish")}
 
 
 def test_case_113_it_needs_a_fresh_password_and_the_second_factor(
@@ -153,6 +157,54 @@ def test_case_113_the_link_takes_the_change_back_within_72_hours_and_once(app: F
         # Whoever made the change knows the password: it alone opens nothing, and the code goes to the old address.
         assert owner.sign_in(mover.account).location.startswith("/sign-in/code")
         assert "signed in to your account" in mover.mails_to(mover.old)[-1]
+
+
+def test_case_113_whoever_made_the_change_keeps_no_factor_that_they_added_since(
+    app: Flask, mover: Mover, session: Session, settings: Settings
+) -> None:
+    path = mover.change()
+    device = add(mover.visitor)
+    make_totp(session, settings, mover.account)
+    session.commit()
+    owner, thief = Visitor(app, address="192.0.2.9"), Visitor(app)
+    owner.get(path)
+    assert owner.post(path).status_code == 200
+    assert passkey_sign_in(thief, device).status_code == 401
+    assert thief.sign_in(mover.account).location.startswith("/sign-in/code"), "no factor keeps the owner out"
+    assert second_factors.codes_left(session, mover.account) == 0
+    [row] = session.scalars(select(AuditEvent).where(AuditEvent.tag == "accounts:factor:remove_since")).all()
+    assert (row.account_id, row.count) == (mover.account.id, 2)
+    session.commit()
+    assert "added since the change" in "".join(mover.mails_to(mover.old))
+
+
+def test_case_113_a_factor_from_before_the_change_stays(app: Flask, mover: Mover) -> None:
+    device = add(mover.visitor)
+    path = mover.change()
+    owner = Visitor(app)
+    owner.get(path)
+    assert owner.post(path).status_code == 200
+    assert passkey_sign_in(owner, device).status_code == 303
+
+
+def test_case_113_a_sign_in_begun_before_the_change_was_taken_back_opens_nothing(
+    app: Flask, mover: Mover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = mover.change()
+    owner, thief = Visitor(app, address="192.0.2.9"), Visitor(app)
+    owner.get(path)
+    verify = passwords.verify_hash
+
+    def taken_back_meanwhile(known: str | None, password: str) -> bool:
+        monkeypatch.setattr(passwords, "verify_hash", verify)
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert elsewhere.submit(owner.post, path).result().status_code == 200
+        return verify(known, password)
+
+    monkeypatch.setattr(passwords, "verify_hash", taken_back_meanwhile)
+    thief.sign_in(mover.account)
+    assert mover.email == mover.old
+    assert thief.get("/settings").status_code == 303, "the password alone opens nothing"
 
 
 def test_case_113_after_72_hours_the_link_is_over(app: Flask, mover: Mover) -> None:

@@ -1,11 +1,13 @@
 """Case 145 of security.md at lost second factors: two people of the plan, never the owner's own, and no way around."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.accounts import passkeys, second_factors
+from service.accounts import passkeys, passwords, second_factors
 from service.accounts.models import Account
 from service.accounts.passkey_ceremonies import Made
 from service.plan.models import PendingAct, StaffRole
@@ -108,3 +110,27 @@ def test_case_145_other_roles_do_not_ask_for_a_portal_login(app: Flask, session:
     session.commit()
     clerk = make_clerk(app, session, role)
     assert clerk.browser.get(f"/staff/factor-resets/login/{login.id}").status_code in {403, 404}
+
+
+def test_case_145_a_sign_in_begun_before_the_reset_opens_nothing(
+    app: Flask, session: Session, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = make_member(session)
+    owner = _lose(session, settings, make_account(session, member=member))
+    asker, other = services(app, session), make_clerk(app, session, StaffRole.MEMBER_SERVICES)
+    path = look_at(asker, member).replace("/staff/members/looks/", "/staff/factor-resets/member/")
+    asker.browser.get(path)
+    asker.browser.post(path, **SAID)
+    act, thief, verify = _act(session), Visitor(app), passwords.verify_hash
+
+    def reset_meanwhile(known: str | None, password: str) -> bool:
+        monkeypatch.setattr(passwords, "verify_hash", verify)
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert elsewhere.submit(_approve, other, act).result() == 303
+        return verify(known, password)
+
+    monkeypatch.setattr(passwords, "verify_hash", reset_meanwhile)
+    thief.sign_in(owner)
+    assert not second_factors.has_factor(session, owner.id)
+    session.commit()
+    assert thief.get("/settings").status_code == 303, "the password alone opens nothing"

@@ -131,7 +131,7 @@ def test_case_186_death_between_the_servers_250_and_our_commit_repeats_the_same_
     assert first == second
 
 
-def test_case_186_a_lost_lease_is_fenced(
+def test_case_190_a_lost_lease_is_fenced(
     sessions: sessionmaker[Session], settings: Settings, clock: MovableClock
 ) -> None:
     _send(sessions, "a")

@@ -210,7 +210,7 @@ def test_an_export_is_over_after_a_day(plan: Exporter, clock: MovableClock, sess
 
 
 @pytest.mark.parametrize("pages", ["one page a transaction", "several"])
-def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
+def test_case_181_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
     plan: Exporter, monkeypatch: pytest.MonkeyPatch, session: Session, loaded: str, pages: str
 ) -> None:
     monkeypatch.setattr(work, "PAGE", 2)
@@ -238,7 +238,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
     assert len(lines) == len(keys(lines)) == 12
 
 
-def test_two_workers_at_once_write_each_line_once(plan: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_case_190_two_workers_at_once_write_each_line_once(plan: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "PAGE", 1)
     place = plan.begin()
     threads = [threading.Thread(target=plan.work) for _ in range(2)]

@@ -38,7 +38,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("processes", [2])
-def test_a_killed_load_goes_on(settings: Settings, system: Access, tmp_path: Path, processes: int) -> None:
+def test_case_178_a_killed_load_goes_on(settings: Settings, system: Access, tmp_path: Path, processes: int) -> None:
     # Through an engine of its own: a killed process leaves nothing tidy behind.
     engine = make_engine(settings.database_url)
     folder, rejects, script = tmp_path / "in", tmp_path / "rejects.ndjson", tmp_path / "killed.py"

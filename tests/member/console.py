@@ -79,8 +79,7 @@ class Connected:
             )  # fmt: skip
 
 
-def connected(desk: Desk, reader: Reader | None = None, **given: Any) -> Connected:
-    """An app that the person has let in to the desk's member."""
-    reader = reader or Reader(desk, desk.account)
-    app = desk.register()
+def connected(desk: Desk, reader: Reader | None = None, app: App | None = None, **given: Any) -> Connected:
+    """An app, a new one where none is named, that the person has let in to the desk's member."""
+    reader, app = reader or Reader(desk, desk.account), app or desk.register()
     return Connected(desk, reader, app, desk.connect(app, account=reader.account, member=desk.member, **given))

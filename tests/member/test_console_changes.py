@@ -339,6 +339,26 @@ def test_the_end_of_a_grant_ends_no_pause_of_the_member(desk: Desk, clock: Movab
     assert answer_of(her.allow(asked(her)).location)["code"]
 
 
+def test_an_older_grant_releases_no_newer_one_that_the_member_paused(desk: Desk) -> None:
+    with desk.session() as session:
+        dana = make_account(session, given_name="Dana", family_name="Reyes")
+    represent(desk, dana, desk.member)
+    older, rosa = connected(desk, Reader(desk, dana)), Reader(desk, desk.account)
+    over = older.grant.id
+    older.press("revoke")
+    hers = connected(desk, older.reader, app=older.app)
+    hers.press("pause", rosa)
+
+    def send(reader: Reader, path: str) -> int:
+        form = next(one for one in forms_of(reader.get("/apps").text) if one.action.endswith("/revoke"))
+        return int(reader.browser.post(path, data=form.fields).status_code)
+
+    for presser, status in ((hers.reader, 403), (rosa, 303)):
+        assert send(presser, f"/apps/{over}/release") == status
+        assert hers.grant.paused_by is EndedBy.MEMBER, "what stands paused is resumed by the member, not released"
+        assert send(hers.reader, f"/apps/{hers.grant.id}/resume") == 403 and not hers.works
+
+
 def test_a_link_that_ended_leaves_nothing_to_resume(desk: Desk) -> None:
 
     with desk.session() as session:

@@ -43,7 +43,7 @@ def test_loading_again_changes_only_what_changed(session: Session, tmp_path: Pat
     assert session.query(Member).one().zip_code == "10001"
 
 
-def test_numbers_that_differ_by_one_character_are_two_members(session: Session, tmp_path: Path) -> None:
+def test_case_067_numbers_that_differ_by_one_character_are_two_members(session: Session, tmp_path: Path) -> None:
     lines = "".join(f"p-{n},MEM{n:03},,A,B,1956-04-30,19104\n" for n in (1, 10, 100))
     assert load(session, tmp_path, HEADER + lines + "P-1,MEM0001,,A,B,1956-04-30,19104\n").added == 4
 

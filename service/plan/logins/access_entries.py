@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
-from service import audit
+from service import audit, revocations
 from service.clock import now
 from service.plan.logins import reach
 from service.plan.models import (
@@ -169,6 +169,7 @@ def end_entry(
     )
     if cast(CursorResult[Any], session.execute(statement)).rowcount != 1:
         raise EntryOver
+    revocations.note(session, "access_entry", entry_id)
     detail = {"staff": staff.id, "entry": entry_id, "thread": thread_id}
     audit.record(session, "plan:access_entry:end", account_id=by_account_id, detail=detail)
 

@@ -48,7 +48,7 @@ def carry_out(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     second_looks.approve(session, act, by_account_id=by.account_id)
     second_factors.remove_all(session, account, by_account_id=by.account_id, reason=act.reason)
     account.code_due_at = now()
-    sessions.end_all(session, account)
+    sessions.end_all_at_once(session, account)
 
 
 def _require_other(by: PlanStaff, account: Account) -> None:

@@ -1,0 +1,69 @@
+"""`flask backup`: copies of the database, and revocations done again after one was put back."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from service import audit, revocations, sqlite_file
+from service.clock import now
+from service.web import latchstring, settings
+
+group = AppGroup("backup")
+
+
+class NotWhole(click.ClickException):
+    """The copy is damaged, and so is what it was made of."""
+
+
+@group.command("create")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def create(folder: Path) -> None:
+    """Copy the SQLite database into FOLDER while it is in use.
+
+    Keys and the journal of revocations are not in it: keep them elsewhere. PostgreSQL has its own tools, see
+    docs/backup.md.
+    """
+    source = sqlite_file.named_by(settings().database_url)
+    if source is None:
+        raise click.ClickException(
+            "This is for SQLite; pg_basebackup and an archive of WAL copy PostgreSQL (docs/backup.md)"
+        )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = folder / f"latchstring-{now():%Y%m%dT%H%M%S%f}Z.db"
+    _copy(source, made)
+    click.echo(f"{made}: {made.stat().st_size} bytes, whole.")
+
+
+@group.command("replay")
+def replay() -> None:
+    """Do every revocation of the journal again that the database does not know; then it is served again."""
+    held = latchstring()
+    with held.sessions.begin() as session:
+        done = revocations.replay(session, held.journal)
+        audit.record(session, "service:backup:replay", count=done)
+    click.echo(f"{done} revocations done again.")
+    if done:
+        click.echo("Everybody signs in anew; apps ask for new access tokens.")
+
+
+def _copy(source: Path, made: Path) -> None:
+    draft = made.with_suffix(".part")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    origin, copy = sqlite3.connect(source), sqlite3.connect(draft)
+    try:
+        # In one step: a reader of the log keeps no writer waiting, and in several each write would begin it anew.
+        origin.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        whole = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    finally:
+        origin.close()
+        copy.close()
+    if whole != "ok":
+        draft.unlink()
+        raise NotWhole("The copy is damaged, and so is the database: stop the servers, look at its disk.")
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(made)

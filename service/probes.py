@@ -1,0 +1,129 @@
+"""For those who run it: is this process alive, may it be sent requests, what was counted. Tells of no person."""
+
+import hmac
+from collections.abc import Iterator
+from time import perf_counter
+
+import structlog
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service import schema
+from service.clock import now
+from service.jobs import JobLease
+from service.mail import MailState, OutboxMail
+from service.metrics import Counters
+from service.web import UNAVAILABLE, NotFoundPage, latchstring, settings
+
+blueprint = Blueprint("probes", __name__)
+_AREAS = {
+    "fhir": "fhir", "directory": "directory", "fhir_plan": "plan", "oauth": "oauth", "registering": "oauth",
+    "discovery": "oauth", "brands": "oauth",
+}  # fmt: skip
+"""Blueprints by area; every other one has pages for people."""
+_UNCOUNTED = frozenset({"probes", "static"})
+_COUNTERS = "latchstring.counters"
+log = structlog.get_logger("service.probes")
+
+
+def install(app: Flask) -> None:
+    """Count answers, where somebody may ask for the counters."""
+    held = app.extensions["latchstring"].settings
+    if not held.metrics_token:
+        return
+    counters = Counters(held.var / "metrics")
+
+    def begin() -> None:
+        g.began = perf_counter()
+
+    def count(response: Response) -> Response:
+        blueprint_name = (request.endpoint or "").partition(".")[0]
+        if blueprint_name not in _UNCOUNTED and "began" in g:
+            try:
+                counters.count(_AREAS.get(blueprint_name, "pages"), response.status_code, perf_counter() - g.began)
+            except OSError as fault:
+                # A full or read-only disk costs the count, never the answer.
+                log.warning("not_counted", problem=type(fault).__name__)
+        return response
+
+    # Around all others, whose time counts too; functions after a request run from the last to the first.
+    app.before_request_funcs.setdefault(None, []).insert(0, begin)
+    app.after_request_funcs.setdefault(None, []).insert(0, count)
+    app.extensions[_COUNTERS] = counters
+
+
+@blueprint.get("/health/live")
+def live() -> Response:
+    """200 as long as this process answers at all: an orchestrator ends it otherwise."""
+    return jsonify(status="alive")
+
+
+@blueprint.get("/health/ready")
+def ready() -> tuple[Response, int, dict[str, str]]:
+    """200 where requests may be sent here; 503 with the reason in a word where they had better not."""
+    reason = _not_ready()
+    if reason is None:
+        return jsonify(status="ready"), 200, {}
+    log.warning("not_ready", reason=reason)
+    return jsonify(status="not ready", reason=reason), 503, {"Retry-After": "5"}
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """What all processes of this machine counted, and what waits, for who knows METRICS_TOKEN."""
+    if not settings().metrics_token:
+        raise NotFoundPage
+    given = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {settings().metrics_token}".encode()):
+        return Response("Authorization: Bearer METRICS_TOKEN\n", 401, {"WWW-Authenticate": "Bearer"}, "text/plain")
+    counters: Counters = current_app.extensions[_COUNTERS]
+    text = "\n".join((*counters.lines(), *_waiting())) + "\n"
+    return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _not_ready() -> str | None:
+    try:
+        with latchstring().sessions() as session:
+            there = schema.of_database(session)
+        if there != schema.newest():
+            return "schema"
+        return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
+    except UNAVAILABLE:
+        return "database"
+
+
+def _waiting() -> Iterator[str]:
+    try:
+        with latchstring().sessions() as session:
+            found = list(_gauges(session))
+    except UNAVAILABLE:
+        found = []
+    yield "# HELP latchstring_database_answers Whether the database answered this very scrape."
+    yield "# TYPE latchstring_database_answers gauge"
+    yield f"latchstring_database_answers {int(bool(found))}"
+    yield from found
+
+
+def _gauges(session: Session) -> Iterator[str]:
+    counted = select(OutboxMail.state, func.count(), func.min(OutboxMail.due_at))
+    states = {
+        state: (number, due)
+        for state, number, due in session.execute(
+            counted.where(OutboxMail.state.in_((MailState.WAITING, MailState.PARKED))).group_by(OutboxMail.state)
+        )
+    }
+    waiting, due = states.get(MailState.WAITING, (0, None))
+    late = max(0.0, (now() - due).total_seconds()) if due else 0.0
+    for name, told, value in (
+        ("mail_waiting", "Mails in the outbox.", waiting),
+        ("mail_late_seconds", "How long the oldest of them has been due.", late),
+        ("mail_parked", "Mails refused for good.", states.get(MailState.PARKED, (0, None))[0]),
+    ):
+        yield f"# HELP latchstring_{name} {told}"
+        yield f"# TYPE latchstring_{name} gauge"
+        yield f"latchstring_{name} {value}"
+    yield "# HELP latchstring_job_lease_seconds How long a worker still holds a job; negative where none does."
+    yield "# TYPE latchstring_job_lease_seconds gauge"
+    for job, until in session.execute(select(JobLease.name, JobLease.held_until).order_by(JobLease.name)):
+        yield f'latchstring_job_lease_seconds{{job="{job}"}} {(until - now()).total_seconds():.1f}'
