@@ -70,5 +70,8 @@ def _digest(source: str, files: Sequence[Path], checks: Checks) -> str:
 
 
 def _received(files: Sequence[Path]) -> datetime:
-    latest = max((path.stat().st_mtime_ns for path in files), default=0)
+    if not files:
+        # What another program hands over came at this moment.
+        return now()
+    latest = max(path.stat().st_mtime_ns for path in files)
     return min(from_microseconds(latest // 1000), now())

@@ -116,3 +116,12 @@ def test_a_file_that_changed_meanwhile_is_read_from_its_start(engine: Engine, sy
         assert session.scalars(select(func.count()).select_from(StoredResource)).one() == 2_501
         assert freshness.sources(session)[0].received_at > before
     assert summary.unchanged >= 2_000
+
+
+def test_what_came_in_no_file_was_received_when_it_came(engine: Engine, system: Access) -> None:
+    before = now()
+    ingest.load_resources(engine, [records.patient("by-hand")], access=system)
+
+    with make_sessions(engine)() as session:
+        (source,) = freshness.sources(session)
+        assert before <= source.received_at <= source.visible_at
