@@ -20,9 +20,9 @@ from typing import Any
 import structlog
 
 FIELDS = frozenset({
-    "client", "count", "endpoint", "event", "export", "fields", "hash", "job", "kind", "known_account", "lasting",
-    "level", "library", "limits", "login", "mail", "meaning", "norm", "position", "problem", "reason", "request_id",
-    "setting", "sums", "template", "timestamp", "trace", "where",
+    "client", "count", "endpoint", "event", "export", "fields", "folder", "hash", "job", "kind", "known_account",
+    "lasting", "level", "library", "limits", "login", "mail", "meaning", "mend", "norm", "position", "problem",
+    "reason", "request_id", "setting", "sums", "template", "timestamp", "trace", "where",
 })  # fmt: skip
 """What may be written: ids, numbers, names of ours. Whoever adds one makes sure that nobody can put words into it."""
 WITHHELD = "[withheld]"

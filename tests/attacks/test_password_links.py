@@ -35,8 +35,8 @@ def test_case_147_support_sends_the_way_to_the_reset_and_never_sees_or_sets_a_pa
 
     assert answer.status_code == 303
     assert "maria@example.org" not in asked.text and 'type="password"' not in asked.text
-    [told] = letters(session, settings, "maria@example.org")
-    assert "/password-reset" in told and "cannot see your password" in told
+    [told] = [one for one in letters(session, settings, "maria@example.org") if "/password-reset" in one]
+    assert "cannot see your password" in told
     assert re.search(r"\b[0-9]{6}\b", told.partition("\n\n")[2]) is None
     session.refresh(owner)
     assert (owner.password_hash, owner.email) == (hashed, "maria@example.org")

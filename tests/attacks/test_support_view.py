@@ -97,6 +97,8 @@ def test_case_146_no_post_that_exists_does_anything_for_the_member_while_a_look_
             continue
         if rule.endpoint in {"staff_member_view.close", "staff_password_links.send_to_member"}:
             continue
+        if rule.endpoint == "second_factor.remove":
+            continue  # the clerk's own, without which the console is shut
         clerk.browser.get(place)
         with app.test_request_context():
             path = app.url_for(rule.endpoint, **{name: id_for(name, member) for name in rule.arguments})

@@ -49,6 +49,10 @@ ELSEWHERE: dict[str, str] = {
 }
 """Pages in the midst of something, to which only a form or a mail leads, and the stories that look at them."""
 REASONS: dict[str, str] = {
+    "email_change.confirm": "between two codes by mail; test_email_change walks it by the pages' forms",
+    "email_change.undo": "behind the secret of a mail",
+    "passkeys.remove": "of somebody with a passkey; test_passkeys",
+    "passkeys.rename": "of somebody with a passkey; test_passkeys",
     "people.of_age": "for somebody who has just turned 18, whom no sandbox has for long",
     "second_factor.remove": "for somebody with an authenticator app; walked to by offices in the long form",
     "sign_in_code.enter": "after signs that several people share a login",
@@ -62,6 +66,8 @@ REASONS: dict[str, str] = {
 }
 """Pages that no story looks at, and why."""
 NO_PAGES = frozenset({
+    "my_information.file", "probes.live", "probes.metrics", "probes.ready", "record_downloads.bundle",
+    "record_downloads.pdf",
     "app_activity.download_all", "app_activity.download_one", "brands.bundle", "gallery.come_back", "landing.index",
     "openapi.document", "passwords.back_to_start", "provider_home.go", "provider_mailbox.attachment",
     "provider_profiles.change_form", "provider_profiles.index", "provider_remittances.as_835",

@@ -50,6 +50,7 @@ def _encounters() -> list[dict[str, Any]]:
     return [
         {"resourceType": "Encounter", "id": name, "status": "finished", "subject": TO_MEMBER,
          "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+         "type": [concept("http://snomed.info/sct", "185349003")],
          "location": [{"location": to("Location/ward")}]} | ({"period": period} if period else {})
         for name, period in periods.items()
     ]  # fmt: skip
@@ -89,7 +90,8 @@ def _of_member() -> list[dict[str, Any]]:
         {"resourceType": "MedicationDispense", "id": "dispense", "status": "completed", "subject": TO_MEMBER,
          "medicationReference": to("Medication/pill"), "type": concept("http://example.org", "FF")},
         {"resourceType": "QuestionnaireResponse", "id": "answers", "status": "completed", "subject": TO_MEMBER,
-         "questionnaire": "http://example.org/q/phq|2.0", "authored": "2026-01-06T10:00:00Z"},
+         "questionnaire": "http://example.org/q/phq|2.0", "authored": "2026-01-06T10:00:00Z",
+         "item": [{"linkId": "/44250-9", "text": "Little interest"}]},
         claim("c1", MEMBER, "2026-01-10", "pharmacy", status="cancelled"),
         claim("c2", MEMBER, "2026-02-10", "pharmacy", created="2026-03-01", payee={"party": to("Organization/clinic")}),
         claim("c3", MEMBER, "2026-02-10", "institutional", created="2026-02-20",

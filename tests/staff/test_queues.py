@@ -222,8 +222,8 @@ def test_the_home_page_counts_letters_contacts_profiles_and_payments(
     ("role", "tabs"),
     [
         (StaffRole.PROVIDER_SERVICES, ["Home", "Mailbox", "Users"]),
-        (StaffRole.PRIVACY_OFFICER, ["Home", "Users"]),
-        (StaffRole.APP_REVIEWER, ["Home", "App reviews", "Self-test"]),
+        (StaffRole.PRIVACY_OFFICER, ["Home", "Users", "Reports"]),
+        (StaffRole.APP_REVIEWER, ["Home", "App reviews", "Reports", "Self-test"]),
     ],
 )
 def test_a_role_sees_only_the_tabs_it_may_open(app: Flask, session: Session, role: StaffRole, tabs: list[str]) -> None:
