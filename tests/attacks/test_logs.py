@@ -82,7 +82,7 @@ def test_case_174_the_paths_do_fail(app: Flask, engine: Engine, capfd: pytest.Ca
     """The faults of the test above are met, and told by their place."""
     app.testing = False
     Failing(engine)
-    app.test_client().post("/oauth/token", data={"grant_type": "authorization_code", "client_id": "x", "code": "y"})
+    app.test_client().get("/gallery")
     written = capfd.readouterr().err
     assert "unexpected_fault" in written and "RuntimeError" in written and "library_log" in written
 

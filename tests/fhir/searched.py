@@ -91,7 +91,7 @@ def _of_member() -> list[dict[str, Any]]:
          "medicationReference": to("Medication/pill"), "type": concept("http://example.org", "FF")},
         {"resourceType": "QuestionnaireResponse", "id": "answers", "status": "completed", "subject": TO_MEMBER,
          "questionnaire": "http://example.org/q/phq|2.0", "authored": "2026-01-06T10:00:00Z",
-         "item": [{"linkId": "/44250-9", "text": "Little interest"}]},
+         "item": [{"linkId": "/8302-2", "text": "Height"}]},
         claim("c1", MEMBER, "2026-01-10", "pharmacy", status="cancelled"),
         claim("c2", MEMBER, "2026-02-10", "pharmacy", created="2026-03-01", payee={"party": to("Organization/clinic")}),
         claim("c3", MEMBER, "2026-02-10", "institutional", created="2026-02-20",
