@@ -189,9 +189,9 @@ def test_case_170_the_first_bad_row_is_named_for_1000_of_1000_mutations(sealed: 
     assert sealed.verify().fault is None
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_case_170_bytes_that_are_no_text_are_named_too(sealed: Chain) -> None:
-    if sealed.engine.dialect.name == "postgresql":
-        pytest.skip("PostgreSQL keeps no text that is not UTF-8")
+    """PostgreSQL keeps no text that is not UTF-8."""
     with sealed.owned() as connection:
         connection.execute(text("UPDATE audit_event SET reason = CAST(x'fffe' AS TEXT) WHERE id = 7"))
     fault = sealed.verify().fault
