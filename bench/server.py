@@ -1,4 +1,4 @@
-"""granian as in production: WSGI, one worker a core, four blocking threads each, with the benchmark's routes."""
+"""granian as in production: WSGI, one worker a core, 64 threads each, with the benchmark's routes."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from bench import cpu
 
 ROOT = Path(__file__).parents[1]
 WORKERS = len(os.sched_getaffinity(0))
-THREADS = 4
+THREADS = 64
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ from service.plan_file import Plan
 _LEAST_AUDIT_YEARS = 6
 _LEAST_DIFFERENT_BYTES = 16
 """32 random bytes hold some 30 different ones; fewer than 16 come from a pattern that somebody typed."""
+_NUMBERS_OF_LOAD = (
+    "requests_waiting", "app_requests_per_minute", "app_tokens_per_minute", "account_pages_per_minute",
+    "address_pages_per_minute", "directory_requests_per_minute",
+)  # fmt: skip
 _TERMS_NEEDED = frozenset({"provider_portal", "delegate"})
 
 
@@ -112,6 +116,23 @@ class Settings:
     """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
     metrics_token: str = field(default="", repr=False)
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
+    requests_at_once: int = 4
+    """`REQUESTS_AT_ONCE`: requests that a process works on at once; what waits for a hash or a body is not counted."""
+    requests_waiting: int = 12
+    """`REQUESTS_WAITING`: requests that may wait for one of these places; more are told at once to come again (503)."""
+    processes: int = 1
+    """`PROCESSES`: web server processes of all hosts together, over which the limits below are shared out; the cores of
+    this machine when not given."""
+    app_requests_per_minute: int = 6_000
+    """`APP_REQUESTS_PER_MINUTE`: requests to the FHIR API by one app, over all processes; 0 for no limit."""
+    app_tokens_per_minute: int = 1_200
+    """`APP_TOKENS_PER_MINUTE`: tokens that one app may ask for (a public app: from one address); 0 for no limit."""
+    account_pages_per_minute: int = 600
+    """`ACCOUNT_PAGES_PER_MINUTE`: pages that one signed-in account may open; 0 for no limit."""
+    address_pages_per_minute: int = 3_000
+    """`ADDRESS_PAGES_PER_MINUTE`: pages that one network address may open; 0 for no limit."""
+    directory_requests_per_minute: int = 2_400
+    """`DIRECTORY_REQUESTS_PER_MINUTE`: requests of one network address to the open directory; 0 for no limit."""
     debug: bool = False
     """`FLASK_DEBUG`: Flask's own switch; refused in production."""
     testing: bool = field(default=False, compare=False)
@@ -202,6 +223,14 @@ class Settings:
             password_peppers=_peppers(environment),
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
+            requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4),
+            requests_waiting=_number(environment, "REQUESTS_WAITING", 12),
+            processes=_number(environment, "PROCESSES", len(os.sched_getaffinity(0))),
+            app_requests_per_minute=_number(environment, "APP_REQUESTS_PER_MINUTE", 6_000),
+            app_tokens_per_minute=_number(environment, "APP_TOKENS_PER_MINUTE", 1_200),
+            account_pages_per_minute=_number(environment, "ACCOUNT_PAGES_PER_MINUTE", 600),
+            address_pages_per_minute=_number(environment, "ADDRESS_PAGES_PER_MINUTE", 3_000),
+            directory_requests_per_minute=_number(environment, "DIRECTORY_REQUESTS_PER_MINUTE", 2_400),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
@@ -231,6 +260,10 @@ class Settings:
             yield f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years"
         if self.metrics_token and not (len(self.metrics_token) >= 32 and self.metrics_token.isascii()):
             yield "METRICS_TOKEN must have 32 ASCII characters or more"
+        if self.requests_at_once < 1 or self.processes < 1:
+            yield "REQUESTS_AT_ONCE and PROCESSES must be 1 or more"
+        if any(getattr(self, name) < 0 for name in _NUMBERS_OF_LOAD):
+            yield "REQUESTS_WAITING and the limits that end in PER_MINUTE must not be negative; 0 means none"
         yield from self._faults_of_mail()
 
     def _faults_of_mail(self) -> Iterator[str]:
@@ -272,6 +305,13 @@ def _is_yes(environment: Mapping[str, str], name: str) -> bool:
     if given not in {"yes", "no"}:
         raise UnsafeSetting(f"{name} must be yes or no")
     return given == "yes"
+
+
+def _number(environment: Mapping[str, str], name: str, usual: int) -> int:
+    try:
+        return int(environment.get(name) or usual)
+    except ValueError:
+        raise UnsafeSetting(f"{name} must be a whole number") from None
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

@@ -90,7 +90,7 @@ def web_server(host: str, port: int) -> Program:
     """granian with one worker a core and four threads each (docs/decisions/0010-granian.md)."""
     return Program("The web server", (
         sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", host,
-        "--port", str(port), "--workers", str(_cores()), "--blocking-threads", "4", "--respawn-failed-workers",
+        "--port", str(port), "--workers", str(_cores()), "--blocking-threads", "64", "--respawn-failed-workers",
         "--log-level", "warning", "--workers-kill-timeout", "5", "wsgi:app",
     ))  # fmt: skip
 
