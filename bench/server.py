@@ -35,7 +35,7 @@ def running(environment: Mapping[str, str], port: int, app: str = "bench.app:app
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--http", "1", "--no-ws", "--workers", str(WORKERS), "--blocking-threads", str(THREADS),
-        "--log-level", "warning", "--workers-kill-timeout", "5", app,
+        "--log-level", "error", "--workers-kill-timeout", "5", app,
     ]  # fmt: skip
     with started(command, environment, port) as found:
         yield found

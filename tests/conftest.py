@@ -282,7 +282,7 @@ class running_server:
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-             "--workers", str(self._workers), "--blocking-threads", "64", "--log-level", "warning",
+             "--workers", str(self._workers), "--blocking-threads", "64", "--log-level", "error",
              # A worker that is told to end before it listens for that would stay for ever.
              "--workers-kill-timeout", "3", "wsgi:app"],
             cwd=ROOT, env=environment,

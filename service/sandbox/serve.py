@@ -91,7 +91,7 @@ def web_server(host: str, port: int) -> Program:
     return Program("The web server", (
         sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", host,
         "--port", str(port), "--workers", str(_cores()), "--blocking-threads", "64", "--respawn-failed-workers",
-        "--log-level", "warning", "--workers-kill-timeout", "5", "wsgi:app",
+        "--log-level", "error", "--workers-kill-timeout", "5", "wsgi:app",
     ))  # fmt: skip
 
 
