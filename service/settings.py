@@ -118,7 +118,7 @@ class Settings:
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
     requests_at_once: int = 4
     """`REQUESTS_AT_ONCE`: requests that a process works on at once; what waits for a hash or a body is not counted."""
-    requests_waiting: int = 12
+    requests_waiting: int = 8
     """`REQUESTS_WAITING`: requests that may wait for one of these places; more are told at once to come again (503)."""
     processes: int = 1
     """`PROCESSES`: web server processes of all hosts together, over which the limits below are shared out; the cores of
@@ -224,7 +224,7 @@ class Settings:
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
             requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4),
-            requests_waiting=_number(environment, "REQUESTS_WAITING", 12),
+            requests_waiting=_number(environment, "REQUESTS_WAITING", 8),
             processes=_number(environment, "PROCESSES", len(os.sched_getaffinity(0))),
             app_requests_per_minute=_number(environment, "APP_REQUESTS_PER_MINUTE", 6_000),
             app_tokens_per_minute=_number(environment, "APP_TOKENS_PER_MINUTE", 1_200),

@@ -13,10 +13,10 @@ class TooManyPages(PageError):
 
     status = 429
     plain = True
-    title = _("That was very much in a short time")
+    title = _("Please wait a minute")
     sentence = _(
         "So many pages were opened from your account, or from the network you are in, that we have to slow down. "
-        "Nothing was lost. Please wait a minute and open the page again."
+        "Nothing was lost. Wait a minute, then open the page again."
     )
 
     def __init__(self, seconds: int) -> None:
