@@ -55,7 +55,7 @@ class Door:
         self._heavy: dict[str, IsHeavy] = app.extensions.get(_HEAVY, {})
         self._places = Lane(at_once, waiting)
         # One place less than there are: what is light always gets through.
-        self._heavy_places = Lane(max(1, at_once - 1), waiting // 2)
+        self._heavy_places = Lane(max(1, at_once - 1), waiting)
         self._bodies, self._long_bodies = Lane(BODIES, 0), Lane(LONG_BODIES, LONG_BODIES)
         self._words = Words(app, inside)
 

@@ -279,6 +279,7 @@ class running_server:
             "MODE": "sandbox", "VAR": str(self.settings.var), "DATABASE_URL": self.settings.database_url,
             "BASE_URL": self.settings.base_url, "SECRET_KEY": self.settings.secret_key.hex(),
             "SMTP_PORT": str(self.settings.smtp_port), **UNLIMITED,
+            "REQUESTS_WAITING": str(self.settings.requests_waiting),
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
