@@ -60,7 +60,7 @@ def main() -> int:
     given = asked.parse_args()
     results = []
     for name in given.database or ["sqlite", "postgresql"]:
-        with tempfile.TemporaryDirectory() as folder, _database(name, Path(folder)) as settings:
+        with tempfile.TemporaryDirectory() as folder, database_of(name, Path(folder)) as settings:
             results.append(_batter(name, settings, given.cycles, random.Random(given.seed)))
     print("| database | kills | acknowledged | revoked | in doubt | wrong | ready again: median / worst | |")
     print("|---|---|---|---|---|---|---|---|")
@@ -72,7 +72,8 @@ def main() -> int:
 
 
 @contextmanager
-def _database(name: str, folder: Path) -> Iterator[Settings]:
+def database_of(name: str, folder: Path) -> Iterator[Settings]:
+    """An empty place for an installation on one of the two databases, which keeps what it says it kept."""
     if name == "sqlite":
         yield settings_on(f"sqlite:///{folder}/latchstring.db", folder / "var")
         return
