@@ -18,9 +18,14 @@ STATUSES = ("2xx", "3xx", "4xx", "5xx")
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram in seconds; one more cell counts what took longer, and another the microseconds."""
 _WIDTH = len(STATUSES) + len(BOUNDS) + 2
-_CELLS = len(AREAS) * _WIDTH
+_REFUSED = (429, 503)
+_REFUSALS = len(AREAS) * _WIDTH
+"""Behind the cells of all areas: how often each told its callers to come again, too many of one or of all."""
+_CELLS = _REFUSALS + len(AREAS) * len(_REFUSED)
 _SIZE = 8 * _CELLS
 _ENDED = "ended"
+EXTENSION = "latchstring.counters"
+"""Under this name an application holds its counters, where there are any."""
 
 
 class Counters:
@@ -42,6 +47,8 @@ class Counters:
             self._cells[start + min(max(status // 100, 2), 5) - 2] += 1
             self._cells[bucket] += 1
             self._cells[start + _WIDTH - 1] += round(seconds * 1_000_000)
+            if status in _REFUSED:
+                self._cells[_REFUSALS + AREAS.index(area) * len(_REFUSED) + _REFUSED.index(status)] += 1
 
     def lines(self) -> Iterator[str]:
         """The text format of Prometheus, version 0.0.4."""
@@ -56,6 +63,12 @@ class Counters:
         yield "# TYPE latchstring_request_seconds histogram"
         for area, cells in parts.items():
             yield from _histogram(area, cells[len(STATUSES) : -1], cells[-1])
+        yield "# HELP latchstring_refused_total Callers told to come again: 429 too many of one, 503 too many of all."
+        yield "# TYPE latchstring_refused_total counter"
+        refused = iter(total[_REFUSALS:])
+        for area in AREAS:
+            for status in _REFUSED:
+                yield f'latchstring_refused_total{{area="{area}",status="{status}"}} {next(refused)}'
 
     def _total(self) -> list[int]:
         with self._all_to_itself():

@@ -5,7 +5,7 @@ that they should come again. The probes never wait.
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as PlainResponse
 from service import web
 from service.admission import Lane, working_in
 from service.db import new_id
+from service.metrics import EXTENSION, Counters
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,6 +29,8 @@ RETRY_AFTER = 2
 _REFUSE = "latchstring.refuse"
 _HEAVY = "latchstring.heavy"
 _PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
+_AREAS = {"fhir": "fhir", "directory": "directory", "plan": "plan"}
+"""Areas of what is counted, by the first part of the path; what else has errors of its own is OAuth's."""
 _DOCUMENTS = ("pdf", "record.json")
 
 IsHeavy = Callable[[str], bool]
@@ -121,6 +124,7 @@ class Words:
     def tell(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """503 with Retry-After: an OperationOutcome, OAuth's JSON, or a page in the person's language."""
         place = web.renderer_prefix(self._app, environ["PATH_INFO"])
+        self._count(place)
         kind = (place, "" if place else _language(environ), environ["REQUEST_METHOD"] if place else "GET")
         status, headers, body = self._kept.get(kind) or self._make(kind)
         own = environ.get("HTTP_X_REQUEST_ID", "")
@@ -129,6 +133,12 @@ class Words:
         told = [*headers, ("X-Request-Id", reference), ("Content-Length", str(len(body)))]
         start_response(status, told)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    def _count(self, place: str) -> None:
+        counters: Counters | None = self._app.extensions.get(EXTENSION)
+        if counters is not None:
+            with suppress(OSError):
+                counters.count(_AREAS.get(place.split("/", 2)[1], "oauth") if place else "pages", 503, 0.0)
 
     def _make(self, kind: tuple[str, str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
         place, language, method = kind

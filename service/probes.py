@@ -13,7 +13,7 @@ from service import schema
 from service.clock import now
 from service.jobs import JobLease
 from service.mail import MailState, OutboxMail
-from service.metrics import Counters
+from service.metrics import EXTENSION, Counters
 from service.web import UNAVAILABLE, NotFoundPage, latchstring, settings
 
 blueprint = Blueprint("probes", __name__)
@@ -23,7 +23,6 @@ _AREAS = {
 }  # fmt: skip
 """Blueprints by area; every other one has pages for people."""
 _UNCOUNTED = frozenset({"probes", "static"})
-_COUNTERS = "latchstring.counters"
 log = structlog.get_logger("service.probes")
 
 
@@ -50,7 +49,7 @@ def install(app: Flask) -> None:
     # Around all others, whose time counts too; functions after a request run from the last to the first.
     app.before_request_funcs.setdefault(None, []).insert(0, begin)
     app.after_request_funcs.setdefault(None, []).insert(0, count)
-    app.extensions[_COUNTERS] = counters
+    app.extensions[EXTENSION] = counters
 
 
 @blueprint.get("/health/live")
@@ -77,7 +76,7 @@ def metrics() -> Response:
     given = request.headers.get("Authorization", "")
     if not hmac.compare_digest(given.encode(), f"Bearer {settings().metrics_token}".encode()):
         return Response("Authorization: Bearer METRICS_TOKEN\n", 401, {"WWW-Authenticate": "Bearer"}, "text/plain")
-    counters: Counters = current_app.extensions[_COUNTERS]
+    counters: Counters = current_app.extensions[EXTENSION]
     text = "\n".join((*counters.lines(), *_waiting())) + "\n"
     return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -81,6 +81,17 @@ def test_the_probes_are_let_in_whatever_waits(app: Flask, client: FlaskClient) -
         assert told == ["alive", "not ready"]
 
 
+def test_who_is_told_to_come_again_is_counted(settings: Settings, app: Flask) -> None:
+    counted = create_app(replace(settings, metrics_token="m" * 32, processes=1, address_pages_per_minute=1))
+    client = counted.test_client()
+    with taken(door_of(counted)._places):
+        assert [client.get(path).status_code for path in ("/fhir/r4/Patient/x", "/help")] == [503, 503]
+    assert [client.get("/help").status_code for _ in range(2)] == [200, 429]
+    told = client.get("/metrics", headers={"Authorization": "Bearer " + "m" * 32}).text
+    for line in ('area="fhir",status="503"} 1', 'area="pages",status="503"} 1', 'area="pages",status="429"} 1'):
+        assert f"latchstring_refused_total{{{line}" in told
+
+
 def test_heavy_requests_never_take_every_place(app: Flask, client: FlaskClient) -> None:
     heavy = (
         "/fhir/r4/ExplanationOfBenefit?patient=x", "/fhir/r4/Patient/x/$everything", "/fhir/r4/Patient/$export",
