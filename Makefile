@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults conformance lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser album bench faults load soak races post conformance lock migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -62,6 +62,18 @@ bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 
 faults: $(DEV_STAMP)  ## kill servers at random and ask what is left: docs/reliability.md (ARGS=--cycles 1000)
 	@$(BIN)/python -m tests.faults.run $(ARGS)
+
+load: $(DEV_STAMP)  ## three times what the server can do, on both databases (ARGS=--short: some 60 s)
+	@$(BIN)/python -m bench.overload $(ARGS)
+
+soak: $(DEV_STAMP)  ## 20 minutes of mixed traffic: does anything grow? (ARGS="--minutes 5 --database postgresql")
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
+
+races: $(DEV_STAMP)  ## eight callers for each of nine kinds of secrets, RACE_ROUNDS (1000) times, on both databases
+	@$(BIN)/python -m tests.faults.races $(ARGS)
+
+post: $(DEV_STAMP)  ## 10,000 mails, an outage and 50 kills of the sender, on both databases
+	@$(BIN)/python -m tests.faults.post $(ARGS)
 
 conformance: $(RUN_STAMP)  ## what the public suites check, on a sandbox over TLS (ARGS=--help)
 	@$(BIN)/flask conformance run $(ARGS)

@@ -12,6 +12,7 @@ from marshmallow import fields as shapes
 
 from oauth.apps import client_metadata
 from oauth.discovery import Discovery
+from service import rates
 
 Operations = Mapping[str, Mapping[str, Any]]
 """An OpenAPI Operation Object for each method in lower case."""
@@ -211,7 +212,12 @@ def _form_body(names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refusals(*statuses: str) -> dict[str, Any]:
-    return {status: _told("OAuthError") | {"description": "Refused."} for status in statuses}
+    told = {status: _told("OAuthError") | {"description": "Refused."} for status in statuses}
+    for status in told.keys() & {"429", "503"}:
+        told[status]["headers"] = {**told[status]["headers"], **rates.RETRY_AFTER}
+    if "429" in told:
+        told["429"]["headers"] |= rates.DESCRIBED
+    return told
 
 
 def _told(schema: str, media: str = _JSON) -> dict[str, Any]:

@@ -67,8 +67,8 @@ class Counters:
         yield "# TYPE latchstring_refused_total counter"
         refused = iter(total[_REFUSALS:])
         for area in AREAS:
-            for status in _REFUSED:
-                yield f'latchstring_refused_total{{area="{area}",status="{status}"}} {next(refused)}'
+            for code in _REFUSED:
+                yield f'latchstring_refused_total{{area="{area}",status="{code}"}} {next(refused)}'
 
     def _total(self) -> list[int]:
         with self._all_to_itself():

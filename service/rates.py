@@ -11,12 +11,22 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from service.settings import Settings
 
 WINDOW = 60
 _MOST_KNOWN = 10_000
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+DESCRIBED: dict[str, Any] = {
+    "RateLimit-Policy": {"description": "How many requests (q) in how many seconds (w) this server allows."} | _TEXT,
+    "RateLimit": {"description": "How many are left (r), and in how many seconds there are more (t)."} | _TEXT,
+}
+"""Headers of answers that are counted, as OpenAPI describes them."""
+RETRY_AFTER: dict[str, Any] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
+}
+"""The header of a refusal to be asked again."""
 
 
 class Left(NamedTuple):

@@ -15,6 +15,7 @@ from fhir.payments import inquiry as payments
 from fhir.search import history_asked, parameters
 from fhir.search.parameters import Parameter
 from fhir.search.query import MAX_COUNT, Summary, Total
+from service import rates
 
 _FHIR = "application/fhir+json"
 _FORM = "application/x-www-form-urlencoded"
@@ -168,6 +169,7 @@ def _responses(interaction: str, *, is_export: bool) -> dict[str, Any]:
         del told["200"]
     statuses = ["400", "401", "403", "404", "405", "406", "410", "413", "414", "415", "422", "429", "500", "503"]
     told |= {status: _refused() for status in statuses}
+    told["429"]["headers"], told["503"]["headers"] = rates.DESCRIBED | rates.RETRY_AFTER, rates.RETRY_AFTER
     return told | {"304": {"description": "Not changed."}} if interaction in {"read", "vread"} else told
 
 
