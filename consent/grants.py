@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, CursorResult, Table, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, CursorResult, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -21,7 +20,6 @@ from consent.models import (
     GrantChange,
     GrantStatus,
     RepresentativeLink,
-    Subject,
 )
 from consent.representatives import MemberChoice
 from consent.scopes import Scope, ScopeSet, parse
@@ -29,11 +27,9 @@ from service import audit
 from service.accounts.models import Account
 from service.accounts.notice_model import NoticeKind
 from service.clock import now
-from service.db import Statement, new_id
+from service.db import new_id
 from service.plan.models import Member
 
-# By hand: every refresh asks for it.
-_SUBJECT = Statement("SELECT id FROM subject WHERE account_id = %s AND member_id = %s")
 _WITH_PEOPLE = (
     joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
     joinedload(Grant.link).joinedload(RepresentativeLink.representative),
@@ -280,31 +276,6 @@ def reads_since(session: Session, grant_ids: Collection[str], since: datetime) -
         .group_by(event.grant_id)
     )  # fmt: skip
     return {grant_id: number for grant_id, number in session.execute(statement) if grant_id}
-
-
-def subject_for(session: Session, account_id: str, member_id: str) -> str:
-    """The `sub` of this account acting for this member: made at first use, the same for ever."""
-    found = _find_subject(session, account_id, member_id)
-    if found is None:
-        # Two first exchanges at one moment: one row is kept, both read it.
-        table = cast(Table, Subject.__table__)
-        insert = postgresql.insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
-        values = {"id": new_id(), "account_id": account_id, "member_id": member_id}
-        session.execute(insert.values(values).on_conflict_do_nothing())
-        found = _find_subject(session, account_id, member_id)
-        assert found is not None
-    return found
-
-
-def account_of_subject(session: Session, subject: str) -> str | None:
-    """The id of the account behind a `sub`; None for a text that is none."""
-    found: str | None = session.scalar(select(Subject.account_id).where(Subject.id == subject))
-    return found
-
-
-def _find_subject(session: Session, account_id: str, member_id: str) -> str | None:
-    rows = _SUBJECT.run(session, account_id, member_id).fetchall()
-    return str(rows[0][0]) if rows else None
 
 
 def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_answers
 from consent.authorization_answers import Limits
-from consent.models import AuthorizationStatus
+from consent.billing_models import AuthorizationStatus
 from consent.named_contacts import NamedContact
 from service.app import create_app
 from service.clock import now
