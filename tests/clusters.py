@@ -3,9 +3,7 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +19,7 @@ from tests.conftest import answers, free_port, require, wait_until
 _FOLDERS = ("/usr/local/bin", "/opt/homebrew/bin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))))
 _SETTINGS = {
     "listen_addresses": "127.0.0.1", "max_connections": "60", "wal_level": "replica", "max_wal_senders": "5",
-    "hot_standby_feedback": "off", "shared_buffers": "32MB", "autovacuum": "off",
+    "hot_standby_feedback": "off", "shared_buffers": "32MB", "autovacuum": "off", "fsync": "off",
 }  # fmt: skip
 USER = "test"
 
