@@ -116,6 +116,8 @@ class Settings:
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
     revocation_journal: Path | None = None
     """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
+    export_folder: Path | None = None
+    """`EXPORT_FOLDER`: folder of the files of exports, which all hosts share; `VAR/exports` when not given."""
     metrics_token: str = field(default="", repr=False)
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
     debug: bool = False
@@ -142,6 +144,11 @@ class Settings:
     def journal_folder(self) -> Path:
         """Where revocations are kept outside the database."""
         return self.revocation_journal or self.var / "revocations"
+
+    @property
+    def exports(self) -> Path:
+        """Where the worker puts the files of exports, and the web servers read them."""
+        return self.export_folder or self.var / "exports"
 
     @property
     def https(self) -> bool:
@@ -209,6 +216,7 @@ class Settings:
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
             password_peppers=_peppers(environment),
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
+            export_folder=_path(environment, "EXPORT_FOLDER"),
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
