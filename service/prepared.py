@@ -10,15 +10,24 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 
+from service.connections import keeps_state
+
 _MOST = 200
 _SUCCESS = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
 
 class PreparedStatements:
-    """The statements of one connection in autocommit, behind the two methods of a cursor that they need."""
+    """The statements of one connection in autocommit, behind the two methods of a cursor that they need.
+
+    Behind a pooler they run without names.
+    """
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._libpq: Any = connection.pgconn
+        self._keeps_names = keeps_state(connection)
+        if self._keeps_names:
+            # Each is written for one index: to plan a search of a page anew costs more than to fetch it.
+            connection.execute("SET plan_cache_mode = force_generic_plan")
         self._values = Transformer(connection)
         self._names: dict[str, bytes] = {}
         self._answer: Any = None
@@ -44,7 +53,7 @@ class PreparedStatements:
 
     def _prepare(self, text: str) -> bytes:
         # Searches come in more shapes than the server should remember: the first ones are the usual ones.
-        if len(self._names) >= _MOST:
+        if not self._keeps_names or len(self._names) >= _MOST:
             return b""
         name = f"hot_{len(self._names)}".encode()
         _good(self._libpq.prepare(name, _numbered(text)))

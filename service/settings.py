@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from click import ClickException
 
 from service import sqlite_file
+from service.connections import USUAL, PoolLimits
 from service.plan_file import Plan
 
 _LEAST_AUDIT_YEARS = 6
@@ -85,8 +86,13 @@ class Settings:
     """`TRUSTED_PROXIES`: how many reverse proxies in front set X-Forwarded-* (0: those headers are ignored)."""
     refuse_common_passwords: bool = True
     """`REFUSE_COMMON_PASSWORDS`: yes or no; refuses common, leaked and own-name passwords besides the plan's rule."""
-    pool_size: int = 10
-    """`POOL_SIZE`: database connections a process keeps at most."""
+    pool: PoolLimits = USUAL
+    """`POOL_SIZE` (10): database connections a process keeps; `POOL_OVERFLOW` (0): more at need; `POOL_SECONDS` (10):
+    how long a request waits for one before it is told that we are busy."""
+    database_read_url: str = field(default="", repr=False)
+    """`DATABASE_READ_URL`: a streaming replica of DATABASE_URL that answers reads of FHIR data; none if not given."""
+    database_read_lag: float = 30
+    """`DATABASE_READ_LAG`: seconds by which it may be behind; data that is older is read from DATABASE_URL."""
     lookup_norm_per_hour: int = 50
     """`LOOKUP_NORM_PER_HOUR`: look-ups of members by one login of the provider portal above which staff are told."""
     lookup_limit_per_hour: int = 200
@@ -110,6 +116,8 @@ class Settings:
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
     revocation_journal: Path | None = None
     """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
+    export_folder: Path | None = None
+    """`EXPORT_FOLDER`: folder of the files of exports, which all hosts share; `VAR/exports` when not given."""
     metrics_token: str = field(default="", repr=False)
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
     debug: bool = False
@@ -136,6 +144,11 @@ class Settings:
     def journal_folder(self) -> Path:
         """Where revocations are kept outside the database."""
         return self.revocation_journal or self.var / "revocations"
+
+    @property
+    def exports(self) -> Path:
+        """Where the worker puts the files of exports, and the web servers read them."""
+        return self.export_folder or self.var / "exports"
 
     @property
     def https(self) -> bool:
@@ -189,7 +202,9 @@ class Settings:
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
-            pool_size=int(environment.get("POOL_SIZE", "10")),
+            pool=_pool(environment),
+            database_read_url=environment.get("DATABASE_READ_URL", ""),
+            database_read_lag=_seconds(environment, "DATABASE_READ_LAG", 30, 3600),
             programs_register=_programs_register(environment),
             registration_token=environment.get("REGISTRATION_TOKEN", ""),
             provider_access=_is_yes(environment, "PROVIDER_ACCESS"),
@@ -201,6 +216,7 @@ class Settings:
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
             password_peppers=_peppers(environment),
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
+            export_folder=_path(environment, "EXPORT_FOLDER"),
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
@@ -231,6 +247,8 @@ class Settings:
             yield f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years"
         if self.metrics_token and not (len(self.metrics_token) >= 32 and self.metrics_token.isascii()):
             yield "METRICS_TOKEN must have 32 ASCII characters or more"
+        if self.database_read_url and not _are_postgresql(self.database_url, self.database_read_url):
+            yield "DATABASE_READ_URL needs PostgreSQL, there and in DATABASE_URL: a streaming replica of it"
         yield from self._faults_of_mail()
 
     def _faults_of_mail(self) -> Iterator[str]:
@@ -272,6 +290,36 @@ def _is_yes(environment: Mapping[str, str], name: str) -> bool:
     if given not in {"yes", "no"}:
         raise UnsafeSetting(f"{name} must be yes or no")
     return given == "yes"
+
+
+def _are_postgresql(*urls: str) -> bool:
+    return all(url.startswith(("postgresql:", "postgresql+psycopg:")) for url in urls)
+
+
+def _pool(environment: Mapping[str, str]) -> PoolLimits:
+    # A request of the API may hold two: one that is kept for reading, and one for what is written besides.
+    return PoolLimits(
+        size=_number(environment, "POOL_SIZE", 10, 2, 1_000),
+        overflow=_number(environment, "POOL_OVERFLOW", 0, 0, 1_000),
+        seconds=_seconds(environment, "POOL_SECONDS", 10, 60),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    given = environment.get(name, str(usual))
+    if not (given.isascii() and given.isdigit() and least <= int(given) <= most):
+        raise UnsafeSetting(f"{name} must be a whole number from {least} to {most}")
+    return int(given)
+
+
+def _seconds(environment: Mapping[str, str], name: str, usual: float, most: float) -> float:
+    try:
+        given = float(environment.get(name, usual))
+    except ValueError:
+        given = -1
+    if not 0 < given <= most:
+        raise UnsafeSetting(f"{name} must be a number of seconds, more than 0 and at most {most:g}")
+    return given
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

@@ -24,8 +24,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
-from service.db import ReadingSessions, digest, make_engine, make_sessions, new_id
+from service.db import digest, make_engine, make_sessions, new_id
 from service.group_commit import NotWritten
+from service.reading import ReadingSessions
+from service.replica import Replica
 from service.revocations import Journal, NotJournalled
 from service.settings import Settings
 
@@ -212,10 +214,12 @@ def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPExcepti
 
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
     """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
-    engine = engine or make_engine(settings.database_url, pool_size=settings.pool_size)
+    engine = engine or make_engine(settings.database_url, settings.pool)
     sessions, journal = make_sessions(engine), Journal(settings.journal_folder)
     revocations.keep_journal(sessions, journal)
-    app.extensions["latchstring"] = Latchstring(settings, engine, sessions, ReadingSessions(engine), journal)
+    app.extensions["latchstring"] = Latchstring(
+        settings, engine, sessions, ReadingSessions(engine, _replica(settings)), journal
+    )
     app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=_BODY_LIMIT,
@@ -244,6 +248,12 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     app.teardown_appcontext(_close)
     _answer_errors(app)
     audit.learn_circumstances(_circumstances)
+
+
+def _replica(settings: Settings) -> Replica | None:
+    if not settings.database_read_url:
+        return None
+    return Replica(make_engine(settings.database_read_url, settings.pool), settings.database_read_lag)
 
 
 def _browser() -> BrowserSession:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent.policy import plan_system
 from fhir.loading import ingest
 from oauth.apps import clients
+from service.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.members import roster
 from service.plan.models import Member
@@ -78,7 +79,7 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
 
 def is_complete(settings: Settings) -> bool:
     """Whether the plan was made to its end: apps and accounts come last, in one transaction."""
-    engine = make_engine(settings.database_url, pool_size=1)
+    engine = make_engine(settings.database_url, PoolLimits(1))
     try:
         with make_sessions(engine)() as session:
             clients.get(session, sample_apps.DEMO_ID)
