@@ -4,3 +4,8 @@ BARE, TOKEN_CHECK, EMPTY_FLASK = "/bench/bare", "/bench/token", "/bench/empty-fl
 """Paths that only `bench.app` serves."""
 WITHOUT_FSYNC = "BENCH_WITHOUT_FSYNC"
 """Environment variable: serve without waiting for the disk at commit."""
+UNLIMITED = {
+    f"{name}_PER_MINUTE": "0"
+    for name in ("APP_REQUESTS", "APP_TOKENS", "ACCOUNT_PAGES", "ADDRESS_PAGES", "DIRECTORY_REQUESTS")
+}
+"""Settings without rate limits: one app asks for as much here as the machine gives."""

@@ -16,6 +16,7 @@ from argon2.low_level import Type, verify_secret
 from rich.console import Console
 
 from bench import (
+    UNLIMITED,
     WITHOUT_FSYNC,
     cpu,
     data,
@@ -105,7 +106,7 @@ def _measure(
     began = time.monotonic()
     environment = os.environ | {
         "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
-        "BASE_URL": "http://127.0.0.1",
+        "BASE_URL": "http://127.0.0.1", **UNLIMITED,
     }  # fmt: skip
     settings = Settings.from_environment(environment)
     material = data.prepare(settings, members=form.members, password=_PASSWORD)
@@ -114,7 +115,7 @@ def _measure(
         shipped = open_until_measured.enter_context(_serving(environment, ""))
         spared = open_until_measured.enter_context(_serving({**environment, WITHOUT_FSYNC: "1"}, report.SPARED))
         others = [open_until_measured.enter_context(_beside(peer, database, folder)) for peer in installed]
-        cases = every_case(material, lambda request: _ask(shipped.load, request))
+        cases = every_case(material, lambda request: ask(shipped.load, request))
         runs = [replace(shipped, cases=cases), replace(spared, cases=[case for case in cases if case.spared_too])]
         rounds = [_round([*runs, *others], form.seconds, database) for _ in range(form.rounds)]
         memory = shipped.server.resident_megabytes()
@@ -152,7 +153,7 @@ def _beside(peer: peers.Peer, database: Database, folder: Path) -> Iterator[Runn
     with peer.serve(database.url, folder) as running:
         load = Load(running.port, SLOTS)
         try:
-            work = peers.introspections(lambda request: _ask(load, request), peer)
+            work = peers.introspections(lambda request: ask(load, request), peer)
             yield Running(running, load, [Case(f"introspection by {peer.name}", work, writes=False)], "")
         finally:
             load.close()
@@ -163,7 +164,7 @@ def _revoke_under_load(shipped: Running, material: data.Material) -> revoking.Re
     try:
         deeds = revocations(material)
         return revoking.measure(
-            shipped.load, token_checks(material), SLOTS - 2, deeds, lambda request: _ask(own, request)
+            shipped.load, token_checks(material), SLOTS - 2, deeds, lambda request: ask(own, request)
         )
     finally:
         own.close()
@@ -181,7 +182,7 @@ def _round(runs: Sequence[Running], seconds: float, database: Database) -> dict[
     return found
 
 
-def _ask(load: Load, request: bytes) -> Reply:
+def ask(load: Load, request: bytes) -> Reply:
     replies: list[Reply] = []
     load.run(Work(lambda _slot: request, lambda _slot, reply: replies.append(reply)), 0, 1)
     return replies[0]

@@ -1,4 +1,4 @@
-"""granian as in production: WSGI, one worker a core, four blocking threads each, with the benchmark's routes."""
+"""granian as in production: WSGI, one worker a core, 64 threads each, with the benchmark's routes."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from bench import cpu
 
 ROOT = Path(__file__).parents[1]
 WORKERS = len(os.sched_getaffinity(0))
-THREADS = 4
+THREADS = 64
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def running(environment: Mapping[str, str], port: int, app: str = "bench.app:app
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--http", "1", "--no-ws", "--workers", str(WORKERS), "--blocking-threads", str(THREADS),
-        "--log-level", "warning", "--workers-kill-timeout", "5", app,
+        "--log-level", "error", "--workers-kill-timeout", "5", app,
     ]  # fmt: skip
     with started(command, environment, port) as found:
         yield found

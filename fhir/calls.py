@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir.answers import bundles, disclosures, paging
-from fhir.outcomes import BadRequest, UnsupportedBody
+from fhir.outcomes import BadRequest, TooManyRequests, UnsupportedBody
 from fhir.search.query import TRANSPORT
 from fhir.storage.results import Cursor
 from oauth.tokens.protector import access_for_request
@@ -33,6 +33,8 @@ def begin(resource_type: str, interaction: str, resource_id: str = "") -> Call:
     session = web.reading_session()
     asked = disclosures.Asked(resource_type, interaction, resource_id)
     access: Access = g.get("fhir_batch") or access_for_request(session)
+    if seconds := web.seconds_to_wait(web.latchstring().limits.app, access.client_id or ""):
+        raise TooManyRequests("Too many requests. Wait as long as Retry-After says.", seconds)
     call = Call(session, access, asked)
     g.fhir_call = call
     return call

@@ -140,6 +140,15 @@ def switched_on(settings: Settings) -> frozenset[str]:
     )
 
 
+def is_heavy(below: str) -> bool:
+    """Whether what is asked for below the base may read many resources: searches, operations, batches, files."""
+    if "$" in below or below in {"", "/"}:
+        return True
+    parts = below.split("/")
+    # "/Type", "/Type/_search", "/bulk/export/file"; never "/Type/id", and not what is the same for everybody.
+    return (len(parts) == 2 and parts[1] != "metadata") or parts[-1] == "_search" or parts[1] == "bulk"
+
+
 def operations_of(resource_type: str, on: frozenset[str]) -> list[Address]:
     """The operations that an installation with these settings offers on a type (empty: on the whole system)."""
     return [

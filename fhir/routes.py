@@ -6,7 +6,7 @@ from functools import wraps
 from flask import Blueprint, Flask, Response, request
 from flask.globals import request_ctx
 
-from fhir import calls, store
+from fhir import calls, interactions, store
 from fhir.answers import bundles, disclosures, negotiation, responses
 from fhir.answers.negotiation import Handling
 from fhir.bulk import addresses as bulk
@@ -23,7 +23,7 @@ from fhir.search import query as searching
 from fhir.storage.results import Cursor, Page, Resource
 from oauth import discovery
 from oauth.tokens.token_problems import TokenProblem
-from service import web
+from service import overload, web
 
 PREFIX = "/fhir/r4"
 blueprint = Blueprint("fhir", __name__, url_prefix=PREFIX)
@@ -36,6 +36,7 @@ Deed = Callable[..., Response]
 def install(app: Flask) -> None:
     """Answer HTTP errors under the API's base by OperationOutcome."""
     web.render_errors_under(app, PREFIX, responses.of_http_error)
+    overload.heavy_under(app, PREFIX, interactions.is_heavy)
 
 
 def capabilities() -> Response:

@@ -65,6 +65,18 @@ class TooManyAttempts(Refused):
     retry_after = 300
 
 
+class TooManyTokens(Refused):
+    """The app asked for more tokens than a minute allows."""
+
+    error = "temporarily_unavailable"
+    description = "Too many requests. Wait as long as Retry-After says."
+    status_code = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.retry_after = seconds
+
+
 class InvalidDpopProof(Refused):
     """The DPoP proof is missing where one is needed, malformed, not for this request, too old, or used before."""
 
@@ -181,6 +193,6 @@ _CONSTANT: dict[str, str] = {
 
 def description_of(error: OAuth2Error) -> str:
     """The constant sentence for the developer that goes with an error code; Authlib's own may carry what was sent."""
-    if isinstance(error, AccessPaused):
+    if isinstance(error, AccessPaused | TooManyTokens):
         return error.description
     return _CONSTANT.get(str(error.error), "The request was refused.")

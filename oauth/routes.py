@@ -39,6 +39,7 @@ _MACHINE_PATHS = (
     "/oauth/jwks",
     "/.well-known/",
 )
+_EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 _OPEN_TO_ANY_ORIGIN = frozenset({"oauth.par", "oauth.token", "oauth.revoke", "oauth.jwks", "oauth.userinfo"})
 
 
@@ -164,7 +165,7 @@ def _open_to_apps(response: Response) -> Response:
     """CORS for browser apps, without credentials; never on authorize (SMART-81, OA-11)."""
     if request.endpoint in _OPEN_TO_ANY_ORIGIN:
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate, X-Request-Id"
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         if request.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "POST")
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"

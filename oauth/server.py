@@ -40,6 +40,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         session = web.db_session()
         client = client_authentication.authenticate(session, request, methods)
         if endpoint == "token":
+            client_authentication.require_within_limit(client)
             client_authentication.prove_possession(session, request, client)
         return client
 

@@ -15,10 +15,11 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi, probes, revocations
+from service import cli, clock, jobs, logs, mail, openapi, overload, probes, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
+    page_rates,
     passkey_pages,
     passwords,
     passwords_pages,
@@ -220,6 +221,7 @@ BLUEPRINTS = (
 INSTALLERS = (
     language.install,
     sign_in.install,
+    page_rates.install,
     staff_gate.install,
     oauth.routes.install,
     fhir.routes.install,
@@ -232,8 +234,10 @@ INSTALLERS = (
     mail_page.install,
     design_page.install,
     demo_app.install,
-    # last, around all others
+    # around all others
     probes.install,
+    # last, before the whole application
+    overload.install,
 )
 """What a package sets up beside its routes."""
 

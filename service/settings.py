@@ -120,6 +120,23 @@ class Settings:
     """`EXPORT_FOLDER`: folder of the files of exports, which all hosts share; `VAR/exports` when not given."""
     metrics_token: str = field(default="", repr=False)
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
+    requests_at_once: int = 4
+    """`REQUESTS_AT_ONCE`: requests that a process works on at once; what waits for a hash or a body is not counted."""
+    requests_waiting: int = 8
+    """`REQUESTS_WAITING`: requests that may wait for one of these places; more are told at once to come again (503)."""
+    processes: int = 1
+    """`PROCESSES`: web server processes of all hosts together, over which the limits below are shared out; the cores of
+    this machine when not given."""
+    app_requests_per_minute: int = 6_000
+    """`APP_REQUESTS_PER_MINUTE`: requests to the FHIR API by one app, over all processes; 0 for no limit."""
+    app_tokens_per_minute: int = 1_200
+    """`APP_TOKENS_PER_MINUTE`: tokens that one app may ask for (a public app: from one address); 0 for no limit."""
+    account_pages_per_minute: int = 600
+    """`ACCOUNT_PAGES_PER_MINUTE`: pages that one signed-in account may open; 0 for no limit."""
+    address_pages_per_minute: int = 3_000
+    """`ADDRESS_PAGES_PER_MINUTE`: pages that one network address may open; 0 for no limit."""
+    directory_requests_per_minute: int = 2_400
+    """`DIRECTORY_REQUESTS_PER_MINUTE`: requests of one network address to the open directory; 0 for no limit."""
     debug: bool = False
     """`FLASK_DEBUG`: Flask's own switch; refused in production."""
     testing: bool = field(default=False, compare=False)
@@ -218,6 +235,16 @@ class Settings:
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
             export_folder=_path(environment, "EXPORT_FOLDER"),
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
+            requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4, 1, 1_000),
+            requests_waiting=_number(environment, "REQUESTS_WAITING", 8, 0, 10_000),
+            processes=_number(environment, "PROCESSES", len(os.sched_getaffinity(0)), 1, 10_000),
+            app_requests_per_minute=_number(environment, "APP_REQUESTS_PER_MINUTE", 6_000, 0, 1_000_000),
+            app_tokens_per_minute=_number(environment, "APP_TOKENS_PER_MINUTE", 1_200, 0, 1_000_000),
+            account_pages_per_minute=_number(environment, "ACCOUNT_PAGES_PER_MINUTE", 600, 0, 1_000_000),
+            address_pages_per_minute=_number(environment, "ADDRESS_PAGES_PER_MINUTE", 3_000, 0, 1_000_000),
+            directory_requests_per_minute=_number(
+                environment, "DIRECTORY_REQUESTS_PER_MINUTE", 2_400, 0, 1_000_000_000
+            ),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
         if settings.sandbox and settings.https and "MODE" not in environment:

@@ -26,12 +26,13 @@ from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
 from service.db import digest, make_engine, make_sessions, new_id
 from service.group_commit import NotWritten
+from service.rates import Limits, Policy, limits_of
 from service.reading import ReadingSessions
 from service.replica import Replica
 from service.revocations import Journal, NotJournalled
 from service.settings import Settings
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Fields that are never kept as text: a password may hold any character, and a wrong one has one answer (case 100).
 _HASHED = frozenset({"password", "confirmation"})
 _BODY_LIMIT = 64 * 1024
@@ -59,6 +60,7 @@ class Latchstring:
     sessions: sessionmaker[Session]
     reading: ReadingSessions
     journal: Journal
+    limits: Limits
     error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
 
 
@@ -68,6 +70,13 @@ class PageError(Exception):
     status = 400
     title = _("Something is not right")
     sentence = _("We could not do that. Please go back and try again.")
+    retry_after: int | None = None
+    """Seconds after which it is worth while to try again."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether the page looks nobody up: a fault of ours must not depend on what failed."""
+        return self.status >= 500
 
 
 class FormExpired(PageError):
@@ -87,7 +96,7 @@ class NotFoundPage(PageError):
 
 
 class ServiceBusy(PageError):
-    """The database did not answer in time."""
+    """The database did not answer in time, or more is asked of us than we can answer."""
 
     status = 503
     title = _("We are very busy right now")
@@ -122,7 +131,12 @@ def settings() -> Settings:
 
 def latchstring() -> Latchstring:
     """What the running application holds: settings, engine, session factory."""
-    held: Latchstring = current_app.extensions["latchstring"]
+    return held_by(current_app)
+
+
+def held_by(app: Flask) -> Latchstring:
+    """What an application holds, outside of requests too."""
+    held: Latchstring = app.extensions["latchstring"]
     return held
 
 
@@ -181,7 +195,7 @@ def request_id() -> str:
     """The id of this request: the reference number people read and the key to find its log lines."""
     if "request_id" not in g:
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
+        g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     found: str = g.request_id
     return found
 
@@ -207,9 +221,38 @@ def _sentences(said: Any) -> list[str]:
     return list(said) if isinstance(said, list) else [said]
 
 
+def seconds_to_wait(policy: Policy | None, key: str) -> int:
+    """Count this request by one of the `limits`: 0 where it is within, else after how long the next one is.
+
+    The answer tells what is left (RateLimit).
+    """
+    if policy is None:
+        return 0
+    left = g.rate = policy.count(key)
+    return 0 if left.allowed else left.seconds
+
+
+def unavailable(retry_after: int = 5) -> Response:
+    """503 in the shape that belongs to the address; come again after so many seconds."""
+    renderer = _renderer()
+    answer = renderer(_Unavailable()) if renderer else _page(ServiceBusy())
+    answer.headers["Retry-After"] = str(retry_after)
+    return answer
+
+
+def answers_with_pages() -> bool:
+    """Whether this request is for a page, not for what programs ask."""
+    return not renderer_prefix(current_app, request.path)
+
+
+def renderer_prefix(app: Flask, path: str) -> str:
+    """The prefix given to `render_errors_under` that `path` lies under; empty where errors are pages."""
+    return next((prefix for prefix in held_by(app).error_renderers if path.startswith(prefix)), "")
+
+
 def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPException], Response]) -> None:
     """Answer HTTP errors of paths under `prefix` by `renderer` instead of a page (FHIR, OAuth)."""
-    app.extensions["latchstring"].error_renderers[prefix] = renderer
+    held_by(app).error_renderers[prefix] = renderer
 
 
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
@@ -218,8 +261,8 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     sessions, journal = make_sessions(engine), Journal(settings.journal_folder)
     revocations.keep_journal(sessions, journal)
     app.extensions["latchstring"] = Latchstring(
-        settings, engine, sessions, ReadingSessions(engine, _replica(settings)), journal
-    )
+        settings, engine, sessions, ReadingSessions(engine, _replica(settings)), journal, limits_of(settings)
+    )  # fmt: skip
     app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=_BODY_LIMIT,
@@ -292,7 +335,7 @@ def _refuse_before_replay() -> ResponseReturnValue | None:
     """Refuse everything while the database is older than the journal: what was revoked since would live in it."""
     if request.endpoint in ALWAYS_THERE or not latchstring().journal.must_replay(latchstring().sessions):
         return None
-    return _unavailable()
+    return unavailable()
 
 
 def _refuse_null_character() -> None:
@@ -344,6 +387,8 @@ def _common_headers() -> Iterator[tuple[str, str]]:
     yield "Content-Security-Policy", _content_security_policy()
     if request.endpoint != "static":
         yield "Cache-Control", "no-store"
+    if (left := g.get("rate")) is not None:
+        yield from left.headers()
     if settings().https:
         yield "Strict-Transport-Security", "max-age=63072000; includeSubDomains"
 
@@ -367,12 +412,15 @@ def _page(error: PageError) -> Response:
         body = render_template("errors/page.html", error=error, reference=request_id())
     except UNAVAILABLE as unavailable:
         # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
-        if error.status >= 500:
+        if error.plain:
             return _plain(unavailable, error.status)
         return _busy(unavailable)
     except Exception as fault:  # noqa: BLE001 (there is nobody above who could answer)
         return _plain(fault, 500)
-    return Response(body, error.status, content_type="text/html; charset=utf-8")
+    answer = Response(body, error.status, content_type="text/html; charset=utf-8")
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _plain(fault: Exception, status: int) -> Response:
@@ -401,14 +449,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _busy(error: Exception) -> Response:
     log.error("database_unavailable", problem=type(error.__cause__ or error).__name__, request_id=request_id())
-    return _unavailable()
-
-
-def _unavailable() -> Response:
-    renderer = _renderer()
-    answer = renderer(_Unavailable()) if renderer else _page(ServiceBusy())
-    answer.headers["Retry-After"] = "5"
-    return answer
+    return unavailable()
 
 
 class _Unavailable(HTTPException):
@@ -432,8 +473,7 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _renderer() -> Callable[[HTTPException], Response] | None:
-    renderers = latchstring().error_renderers
-    return next((renderer for prefix, renderer in renderers.items() if request.path.startswith(prefix)), None)
+    return latchstring().error_renderers.get(renderer_prefix(current_app, request.path))
 
 
 def _circumstances() -> audit.Circumstances:

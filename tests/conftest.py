@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from bench import UNLIMITED
 from service import clock as product_clock
 from service import logs
 from service.app import create_app
@@ -162,7 +163,14 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 def settings_on(database_url: str, var: Path) -> Settings:
     """Sandbox settings on that database, with this folder."""
     return replace(
-        Settings.from_environment({"VAR": str(var), "DATABASE_URL": database_url, "BASE_URL": "http://localhost"}),
+        Settings.from_environment(
+            {
+                "VAR": str(var),
+                "DATABASE_URL": database_url,
+                "BASE_URL": "http://localhost",
+                **UNLIMITED,
+            }
+        ),
         testing=True,
     )
 
@@ -270,11 +278,12 @@ class running_server:
         environment = os.environ | {
             "MODE": "sandbox", "VAR": str(self.settings.var), "DATABASE_URL": self.settings.database_url,
             "BASE_URL": self.settings.base_url, "SECRET_KEY": self.settings.secret_key.hex(),
-            "SMTP_PORT": str(self.settings.smtp_port),
+            "SMTP_PORT": str(self.settings.smtp_port), **UNLIMITED,
+            "REQUESTS_WAITING": str(self.settings.requests_waiting),
         }  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
-             "--workers", str(self._workers), "--blocking-threads", "4", "--log-level", "warning",
+             "--workers", str(self._workers), "--blocking-threads", "64", "--log-level", "error",
              # A worker that is told to end before it listens for that would stay for ever.
              "--workers-kill-timeout", "3", "wsgi:app"],
             cwd=ROOT, env=environment,

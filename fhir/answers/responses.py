@@ -31,8 +31,8 @@ _FOR_EVERY_ORIGIN = (
     ("Access-Control-Allow-Origin", "*"),
     (
         "Access-Control-Expose-Headers",
-        "Content-Location, ETag, Expires, Last-Modified, Location, Retry-After, WWW-Authenticate, X-Progress,"
-        " X-Request-Id",
+        "Content-Location, ETag, Expires, Last-Modified, Location, RateLimit, RateLimit-Policy, Retry-After,"
+        " WWW-Authenticate, X-Progress, X-Request-Id",
     ),
 )
 _ALLOWED = "Authorization, DPoP, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"

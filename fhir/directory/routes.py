@@ -10,18 +10,17 @@ from flask import Blueprint, Flask, Response, request
 from flask.globals import request_ctx
 
 from consent import policy
-from fhir import calls, store
+from fhir import calls, interactions, store
 from fhir.answers import bundles, negotiation, responses
 from fhir.answers.negotiation import Handling
 from fhir.calls import Given
 from fhir.description import capability
-from fhir.directory import rates
 from fhir.directory.addresses import ADDRESSES, SERVED
 from fhir.interactions import METHODS, Address
 from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, NotSupported, OtherPatient, TooManyRequests
 from fhir.search import query as searching
 from oauth.tokens.token_problems import TokenProblem
-from service import web
+from service import overload, web
 
 PREFIX = "/directory/fhir/r4"
 blueprint = Blueprint("directory", __name__, url_prefix=PREFIX)
@@ -35,6 +34,7 @@ Deed = Callable[..., Response]
 def install(app: Flask) -> None:
     """Answer HTTP errors under the directory's base by OperationOutcome."""
     web.render_errors_under(app, PREFIX, responses.of_http_error)
+    overload.heavy_under(app, PREFIX, interactions.is_heavy)
 
 
 def capabilities() -> Response:
@@ -101,7 +101,7 @@ def _answering(address: Address, deed: Deed) -> Deed:
 
 
 def _require_offered(address: Address, named: dict[str, str]) -> None:
-    if (seconds := rates.seconds_to_wait(request_ctx.request.remote_addr or "")) > 0:
+    if seconds := web.seconds_to_wait(web.latchstring().limits.directory, request_ctx.request.remote_addr or ""):
         raise TooManyRequests("Too many requests. Wait as long as Retry-After says.", seconds)
     if named.get("resource_type", SERVED[0]) not in SERVED:
         raise NotFound("No such resource type.")

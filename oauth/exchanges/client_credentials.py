@@ -34,6 +34,7 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
         """The calling program; its assertion is used up by the answer, whichever that is."""
         session = web.reading_session()
         self._caller = client_authentication.examine(session, self.request, self.TOKEN_ENDPOINT_AUTH_METHODS)
+        client_authentication.require_within_limit(self._caller.facts)
         client_authentication.prove_possession(session, self.request, self._caller.facts)
         return self._caller.facts
 

@@ -66,6 +66,7 @@ def authenticate(session: Session, username: str, password: str, *, address: str
     Commits its counters before it hashes: they stand whatever follows, a burst cannot pass them, and the database is
     not held for the 35 ms of argon2. It must therefore be called before the request has changed anything else.
     """
+    passwords.require_place()
     account = find_by_username(session, username)
     known = account is not None and devices.find(session, account) is not None
     limits = _limits_of(account, username, address, known=known)

@@ -14,15 +14,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
+from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from service.admission import step_aside
+
 SHORTEST, LONGEST = 8, 64
 SPECIALS = "!@#$%"
 GROUPS_NEEDED = 3
 _WAIT_SECONDS = 5.0
+_MOST_WAITING = 2
+"""With the one that is made: some 100 ms of hashing, and fewer than there are connections to the database."""
 _MOST_COMMON = 200
 _SHORTEST_NAME = 4
 _DISGUISES = str.maketrans("@4310$5!7", "aaeiossit")
@@ -35,6 +40,7 @@ _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK
 # One at a time in a process, of which a server runs one a core: sign-ins must not starve the reads of everybody else.
 # Always the same thread: every thread that hashes keeps its 19 MiB, and drawing them anew would add a fifth to a hash.
 _hashing = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+_places = BoundedSemaphore(1 + _MOST_WAITING)
 
 _NAME_LENGTH = 8
 _peppers: dict[str, bytes] = {}
@@ -66,7 +72,7 @@ class UnusablePassword(Exception):
 
 
 class HashingBusy(Exception):
-    """Other people's hashes kept this one waiting for some seconds."""
+    """As many hashes as may wait are waiting."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,13 @@ def verify_hash(stored: str | None, password: str) -> bool:
     return fits and stored is not None
 
 
+def require_place() -> None:
+    """Raise HashingBusy where a hash would find no place now: before a try is counted that nobody would judge."""
+    if not _places.acquire(blocking=False):
+        raise HashingBusy
+    _places.release()
+
+
 def is_outdated(stored: str) -> bool:
     """Whether `stored` was made with weaker parameters or an older pepper, to be made anew at sign-in."""
     name, made = _parted(stored)
@@ -185,9 +198,14 @@ def _peppered(text: str, name: str) -> str:
 
 
 def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    if not _places.acquire(blocking=False):
+        raise HashingBusy
     waiting = _hashing.submit(work, *given, **named)
+    waiting.add_done_callback(lambda _: _places.release())
     try:
-        return waiting.result(_WAIT_SECONDS)
+        # Its place goes to others meanwhile: hashes must not starve the reads of everybody else.
+        with step_aside():
+            return waiting.result(_WAIT_SECONDS)
     except TimeoutError:
         waiting.cancel()
         raise HashingBusy from None

@@ -21,7 +21,7 @@ from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from service import audit
-from service.accounts import devices, notices, second_factors
+from service.accounts import devices, notices, page_rates, second_factors
 from service.accounts.models import Account, AccountStatus, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
 from service.clock import now
@@ -248,8 +248,10 @@ def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if current_login() is None:
+        login = current_login()
+        if login is None:
             return _ask_to_sign_in()
+        page_rates.count_account(login.account.id)
         return view(*args, **kwargs)
 
     return guarded

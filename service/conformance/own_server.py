@@ -66,7 +66,7 @@ def _environment(place: Path, port: int) -> Mapping[str, str]:
 def _command(port: int, made: Certificates) -> tuple[str, ...]:
     return (
         sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1",
-        "--port", str(port), "--workers", "2", "--blocking-threads", "4", "--log-level", "warning",
+        "--port", str(port), "--workers", "2", "--blocking-threads", "64", "--log-level", "error",
         "--workers-kill-timeout", "5", "--ssl-certificate", str(made.server), "--ssl-keyfile", str(made.key),
         "--ssl-protocol-min", "tls1.2", "wsgi:app",
     )  # fmt: skip

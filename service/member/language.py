@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.accounts.sessions import current_login
 from service.member import audience, reviewed_texts
-from service.member.consent.waiting import find_waiting
+from service.member.consent.waiting import find_waiting, given
 from service.member.landing import Place
 from service.web import settings
 
@@ -148,7 +148,7 @@ def _same_page(code: str) -> str:
 def _readable_path(kept: list[tuple[str, str]]) -> str:
     """Where the page at hand can be asked for again; what a form posted is asked for anew."""
     if request.method == "POST" and request.blueprint == "consent":
-        kept.append(("request", request.form.get("request", "")))
+        kept.append(("request", given("request") or ""))
         return url_for("consent.show")
     methods = request.url_rule.methods if request.url_rule else None
     return request.path if methods is None or "GET" in methods else url_for("home.index")

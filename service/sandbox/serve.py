@@ -87,11 +87,11 @@ def _prepare(settings: Settings) -> None:
 
 
 def web_server(host: str, port: int) -> Program:
-    """granian with one worker a core and four threads each (docs/decisions/0010-granian.md)."""
+    """granian with one worker a core, of whose 64 threads four work at once (docs/decisions/0010 and 0097)."""
     return Program("The web server", (
         sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", host,
-        "--port", str(port), "--workers", str(_cores()), "--blocking-threads", "4", "--respawn-failed-workers",
-        "--log-level", "warning", "--workers-kill-timeout", "5", "wsgi:app",
+        "--port", str(port), "--workers", str(_cores()), "--blocking-threads", "64", "--respawn-failed-workers",
+        "--log-level", "error", "--workers-kill-timeout", "5", "wsgi:app",
     ))  # fmt: skip
 
 

@@ -15,7 +15,7 @@ STARTS = {
     "nothing": b"",
     "half a header": b"GET / HTTP/1.1\r\nHost: 127.",
     "headers without an end": b"GET / HTTP/1.1\r\n" + _HOST + b"X-Slow: 1\r\n",
-    "an answer that nobody reads": b"GET /static/design.css HTTP/1.1\r\n" + _HOST + b"\r\n",
+    "an answer that nobody reads": b"GET /static/uswds/css/uswds.css HTTP/1.1\r\n" + _HOST + b"\r\n",
 }
 _HALF_A_BODY = (
     b"POST /oauth/token HTTP/1.1\r\n" + _HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"

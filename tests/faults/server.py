@@ -8,6 +8,7 @@ import time
 
 import requests
 
+from bench import UNLIMITED
 from service.settings import Settings
 from tests.conftest import ROOT
 
@@ -27,11 +28,12 @@ class Server:
         environment = os.environ | {
             "MODE": "sandbox", "VAR": str(self._settings.var), "DATABASE_URL": self._settings.database_url,
             "BASE_URL": self._settings.base_url, "SECRET_KEY": self._settings.secret_key.hex(),
+            **UNLIMITED,
         }  # fmt: skip
         began = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self._port),
-             "--workers", "2", "--blocking-threads", "4", "--log-level", "critical", "wsgi:app"],
+             "--workers", "2", "--blocking-threads", "64", "--log-level", "critical", "wsgi:app"],
             cwd=ROOT, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         while not self._is_ready():

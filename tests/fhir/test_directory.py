@@ -1,6 +1,7 @@
 """The provider directory: open to everybody, with no member in it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,19 +13,15 @@ from werkzeug.test import TestResponse
 from consent.policy import Access, plan_system
 from fhir import r4
 from fhir.compartment import PATIENT_ELEMENT, SHARED_TYPES
-from fhir.directory import rates
 from fhir.directory.addresses import SERVED
 from fhir.loading import ingest
+from service import web
+from service.rates import Policy
 from tests.fhir import records
 
 BASE = "/directory/fhir/r4"
 ORGANIZATION = "Organization"
 CANARY = "canary-member"
-
-
-@pytest.fixture(autouse=True)
-def fresh_rates() -> None:
-    rates.forget()
 
 
 @pytest.fixture
@@ -118,11 +115,14 @@ def test_no_member_comes_out_of_it(listed: FlaskClient, system: Access) -> None:
         assert listed.open(f"{BASE}/Organization/clinic", method=method, json={}).status_code == 405
 
 
-def test_who_asks_too_often_waits(listed: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "AT_ONCE", 3)
-    monkeypatch.setattr(rates, "A_SECOND", 0.001)
-    statuses = [listed.get(f"{BASE}/metadata").status_code for _ in range(5)]
-    assert statuses == [200, 200, 200, 429, 429]
-    assert listed.get(f"{BASE}/metadata").headers["Retry-After"] == "1"
+def test_who_asks_too_often_waits(listed: FlaskClient) -> None:
+    held = web.held_by(listed.application)
+    held.limits = replace(held.limits, directory=Policy("directory", 3))
+    answers = [listed.get(f"{BASE}/metadata") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[0].headers["RateLimit-Policy"] == '"directory";q=3;w=60'
+    assert answers[0].headers["RateLimit"] == '"directory";r=2;t=20'
+    assert 1 <= int(answers[4].headers["Retry-After"]) <= 20
+    assert answers[4].json["issue"][0]["code"] == "throttled"
     elsewhere = listed.get(f"{BASE}/metadata", environ_base={"REMOTE_ADDR": "192.0.2.7"})
     assert elsewhere.status_code == 200

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import g, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
 
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
@@ -30,11 +31,20 @@ def note_waiting(pending: PendingView) -> None:
 def _find_id() -> str | None:
     # In the form or address of the consent screen; inside `next` on the way there (sign-in, registration, password).
     if request.blueprint == "consent":
-        return request.values.get("request")
+        return given("request")
     following = urlsplit(local_path(request.args.get("next")) or "")
     if following.path.startswith("/oauth/authorize/"):
         return following.path.rpartition("/")[2]
     return next(iter(parse_qs(following.query).get("request", [])), None)
+
+
+def given(name: str) -> str | None:
+    """A parameter of the address or the form; of the address alone where the form cannot be read."""
+    try:
+        return request.values.get(name)
+    except HTTPException:
+        # The page that says that a form is too long must not read it.
+        return request.args.get(name)
 
 
 def _look_up(request_id: str) -> PendingView | None:

@@ -1,0 +1,29 @@
+"""How often an app may ask: what it is told it has left, and that others lose nothing by it."""
+
+from dataclasses import replace
+
+import pytest
+
+from service.app import create_app
+from tests.fhir.conftest import Api
+from tests.oauth.desk import Desk
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_an_app_is_told_what_it_has_left_and_waits_when_there_is_nothing(api: Api, desk: Desk) -> None:
+    allowed = api.get(f"Patient/{api.patient_id}")
+    assert "RateLimit" not in allowed.headers, "no limit, no word"
+    app = create_app(replace(desk.settings, processes=2, app_requests_per_minute=6))
+    narrow = Api(app.test_client(), api.patient_id, api.token, api.base)
+    answers = [narrow.get(f"Patient/{api.patient_id}") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"app";q=3;w=60'}, "half: one of two"
+    assert [answer.headers["RateLimit"] for answer in answers[:3]] == [
+        '"app";r=2;t=20', '"app";r=1;t=40', '"app";r=0;t=60',
+    ]  # fmt: skip
+    assert answers[3].json["issue"][0]["code"] == "throttled" and 18 <= int(answers[3].headers["Retry-After"]) <= 20
+    assert "RateLimit" in answers[3].headers["Access-Control-Expose-Headers"]
+    other = desk.connect(desk.register())["access_token"]
+    assert replace(narrow, token=other).get(f"Patient/{api.patient_id}").status_code == 200, "another app's own"
+    assert narrow.client.get("/fhir/r4/Patient/x").status_code == 401, "who has no token has no limit to use up"
