@@ -105,6 +105,7 @@ from service.staff.reports import disclosure_pages as staff_disclosures
 from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
+from service.staff.texts import plan_texts as staff_plan_texts
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -202,6 +203,7 @@ BLUEPRINTS = (
     staff_disclosures.blueprint,
     staff_data_freshness.blueprint,
     staff_audit.blueprint,
+    staff_plan_texts.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,

@@ -20,7 +20,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from service import audit
+from service import audit, plan_editions
 from service.accounts import devices, notices, second_factors
 from service.accounts.models import Account, AccountStatus, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
@@ -300,7 +300,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 def _find_login(session: Session) -> Login | None:
     statement = (
-        select(LoginSession, Account, or_(_APP, _PASSKEY), notices.unread_of(Account.id))
+        select(LoginSession, Account, or_(_APP, _PASSKEY), notices.unread_of(Account.id), plan_editions.how_many())
         .join(Account, Account.id == LoginSession.account_id)
         .options(joinedload(Account.member))
         .where(
@@ -313,7 +313,7 @@ def _find_login(session: Session) -> Login | None:
     found = session.execute(statement).one_or_none()
     if found is None:
         return None
-    row, account, has_factor, unread = found
+    row, account, has_factor, unread, g.plan_edition_count = found
     if now() - row.last_seen_at >= _UNWRITTEN:
         row.last_seen_at = now()
         session.flush()
