@@ -78,6 +78,7 @@ from service.reports import transfers
 from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
 from service.staff import audit_events as staff_audit
+from service.staff import colleagues as staff_colleagues
 from service.staff import data_freshness as staff_data_freshness
 from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
@@ -92,6 +93,7 @@ from service.staff.apps import developer_organizations as staff_developer_organi
 from service.staff.members import break_glass as staff_break_glass
 from service.staff.members import member_lookup as staff_members
 from service.staff.members import member_view as staff_member_view
+from service.staff.members import pause_lifts as staff_pause_lifts
 from service.staff.members import protected_records as staff_protected
 from service.staff.providers import authorizations as staff_authorizations
 from service.staff.providers import hand_overs as staff_hand_overs
@@ -204,6 +206,8 @@ BLUEPRINTS = (
     staff_data_freshness.blueprint,
     staff_audit.blueprint,
     staff_plan_texts.blueprint,
+    staff_colleagues.blueprint,
+    staff_pause_lifts.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from service import audit, plan_editions
 from service.accounts import devices, notices, second_factors
-from service.accounts.models import Account, AccountStatus, LoginSession, Passkey, Totp
+from service.accounts.models import Account, AccountStatus, CodeReason, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
 from service.clock import now
 from service.db import Statement, microseconds
@@ -134,7 +134,7 @@ def complete(session: Session, login: Login, *, factor: bool, person_checked: bo
     if person_checked:
         login.session.authenticated_at = now()
     login.session.factor_at = now() if factor else login.session.factor_at
-    login.session.code_due_at = login.account.code_due_at = None
+    login.session.code_due_at = login.account.code_due_at = login.account.code_due_for = None
     login.session.token_hash = rotate_browser_token()
     whole = Login(login.account, login.session, factor or login.has_factor)
     if was_half:
@@ -144,6 +144,11 @@ def complete(session: Session, login: Login, *, factor: bool, person_checked: bo
     session.flush()
     _remember(session, whole)
     audit.record(session, "accounts:login_session:complete", account_id=login.account.id)
+
+
+def require_code(account: Account, why: CodeReason) -> None:
+    """Let the next sign-in ask for the second factor, or where there is none for a code by e-mail."""
+    account.code_due_at, account.code_due_for = now(), why
 
 
 def sign_in_address(following: str) -> str:

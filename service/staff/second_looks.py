@@ -11,7 +11,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import representative_reviews
+from consent import pause_lifts, representative_reviews
 from oauth.apps import approval
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
@@ -67,6 +67,17 @@ ACTS = {
     ActKind.LOGIN_FACTOR_RESET: Act(
         _("Remove a portal login's lost second factor"), frozenset({StaffRole.PROVIDER_SERVICES}),
         factor_resets.carry_out, _refuse,
+    ),
+    ActKind.DEVELOPER_FACTOR_RESET: Act(
+        _("Remove a developer's lost second factor"), frozenset({StaffRole.APP_REVIEWER}), factor_resets.carry_out,
+        _refuse,
+    ),
+    ActKind.STAFF_FACTOR_RESET: Act(
+        _("Remove a colleague's lost second factor"),
+        frozenset({StaffRole.ADMINISTRATOR, StaffRole.PRIVACY_OFFICER}), factor_resets.carry_out, _refuse,
+    ),
+    ActKind.PAUSE_LIFT: Act(
+        _("Lift a member's pause of an app"), frozenset({StaffRole.MEMBER_SERVICES}), pause_lifts.carry_out, _refuse
     ),
     ActKind.PLAN_EDITION: Act(
         _("Change what the plan says to everybody"),

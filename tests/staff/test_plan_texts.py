@@ -92,7 +92,10 @@ def test_mails_name_the_new_phone_lines(settings: Settings, two: Two) -> None:
 
     plan = EditedPlan(settings.plan).current(two.session)
     mail = OutboxMail(
-        recipient="rosa@example.org", template="password_changed", language="en", context={"given_name": "Rosa", "at": "-"}
+        recipient="rosa@example.org",
+        template="password_changed",
+        language="en",
+        context={"given_name": "Rosa", "at": "-"},
     )
     mail.created_at, mail.message_id = two.asker.account.created_at, "1"
     assert "1-555-010-9999" in compose(mail, settings, plan).get_content()
