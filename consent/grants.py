@@ -166,22 +166,6 @@ def is_held_from(session: Session, choice: MemberChoice, account_id: str, client
     return session.scalar(select(Grant.id).where(*theirs, _HELD).limit(1)) is not None
 
 
-def release(session: Session, grant: Grant, account_id: str) -> None:
-    """Let whoever gave this grant connect its app anew, by the member's word: their pause of it is over.
-
-    One that stands stays paused until it is resumed itself: it would be let in by a button that speaks of another.
-    """
-    theirs = (
-        Grant.account_id == grant.account_id, Grant.member_id == grant.member_id, Grant.client_id == grant.client_id
-    )  # fmt: skip
-    for held in session.scalars(select(Grant).where(*theirs, _HELD).with_for_update()):
-        if is_standing(held) and right_stands(held):
-            continue
-        held.paused_at = held.paused_by = None
-        touch(held)
-    _audit(session, grant, "release", account_id)
-
-
 def right_stands(grant: Grant) -> bool:
     """Whether whoever gave the grant may still act for the member, by the right as it was when they gave it."""
     link = grant.link
@@ -205,6 +189,16 @@ def touch(grant: Grant) -> None:
     """Note that a grant is another than before, for whatever is rendered from it."""
     grant.revision += 1
     grant.changed_at = now()
+
+
+def write_audit(
+    session: Session, grant: Grant, action: str, account_id: str | None, reason: str | None = None
+) -> None:  # fmt: skip
+    """Write down that somebody did this to the grant."""
+    audit.record(
+        session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
+        client_id=grant.client_id, grant_id=grant.id, reason=reason,
+    )  # fmt: skip
 
 
 def note_change(
@@ -362,12 +356,5 @@ def _end_overdue(session: Session, decision: ConsentDecision) -> None:
 
 
 def _record(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
-    _audit(session, grant, action, account_id)
+    write_audit(session, grant, action, account_id)
     grant_notices.tell(session, grant, _TOLD[action], account_id)
-
-
-def _audit(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
-    audit.record(
-        session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
-        client_id=grant.client_id, grant_id=grant.id,
-    )  # fmt: skip

@@ -26,6 +26,8 @@ from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
 from service.db import digest, make_engine, make_sessions, new_id
 from service.group_commit import NotWritten
+from service.plan_editions import EditedPlan
+from service.plan_file import Plan
 from service.rates import Limits, Policy, limits_of
 from service.reading import ReadingSessions
 from service.replica import Replica
@@ -61,6 +63,7 @@ class Latchstring:
     reading: ReadingSessions
     journal: Journal
     limits: Limits
+    edited_plan: EditedPlan
     error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
 
 
@@ -127,6 +130,22 @@ class LatchstringFlask(Flask):
 def settings() -> Settings:
     """The settings of the running application."""
     return latchstring().settings
+
+
+def plan() -> Plan:
+    """The plan as its people have it say now: phone lines, lines of business, terms, privacy policy, reviewed texts.
+
+    `settings().plan` is the plan of the file, for what stands there alone: name, time zone, numbers.
+    """
+    if "plan" not in g:
+        edited = latchstring().edited_plan
+        try:
+            g.plan = edited.current(db_session(), count=g.get("plan_edition_count"))
+        except UNAVAILABLE:
+            # The page that tells of the fault must not fail on the same fault.
+            return edited.last_known
+    found: Plan = g.plan
+    return found
 
 
 def latchstring() -> Latchstring:
@@ -261,7 +280,8 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     sessions, journal = make_sessions(engine), Journal(settings.journal_folder)
     revocations.keep_journal(sessions, journal)
     app.extensions["latchstring"] = Latchstring(
-        settings, engine, sessions, ReadingSessions(engine, _replica(settings)), journal, limits_of(settings)
+        settings, engine, sessions, ReadingSessions(engine, _replica(settings)), journal, limits_of(settings),
+        EditedPlan(settings.plan),
     )  # fmt: skip
     app.secret_key = settings.secret_key
     app.config.update(

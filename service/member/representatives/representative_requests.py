@@ -28,7 +28,7 @@ from service.plan.mailbox import attachments
 from service.plan.mailbox.attachments import CheckedFile, TooManyFiles
 from service.plan.mailbox.office_files import UnusableFile
 from service.plan.models import Member
-from service.web import NotFoundPage, PageError, db_session, load_form, settings
+from service.web import NotFoundPage, PageError, db_session, load_form, plan, settings
 
 blueprint = Blueprint("representative_requests", __name__)
 accept_files(
@@ -70,7 +70,7 @@ class TooManyOpen(PageError):
 @blueprint.get("/representative-request-form.pdf")
 def blank_form() -> ResponseReturnValue:
     """The form on paper, for everybody."""
-    return _pdf(representative_form.blank(settings().plan, current_language().code))
+    return _pdf(representative_form.blank(plan(), current_language().code))
 
 
 @blueprint.get("/people/requests/new")
@@ -148,7 +148,7 @@ def file(request_id: UUID, evidence_id: UUID) -> ResponseReturnValue:
 @require_login
 def filled_form(request_id: UUID) -> ResponseReturnValue:
     """The form with what was typed, to sign on paper."""
-    return _pdf(representative_form.filled(_get(request_id), settings().plan, current_language().code))
+    return _pdf(representative_form.filled(_get(request_id), plan(), current_language().code))
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)

@@ -23,7 +23,7 @@ from service.staff.refusals import LookupsExhausted, NothingChanged, told
 from service.staff.representatives import representative_letters
 from service.staff.representatives.representative_schemas import Limit, MemberNumber
 from service.staff.schemas import Reason
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, load_form, plan, settings
 
 blueprint = Blueprint("staff_representative_links", __name__, url_prefix="/staff/representative-links")
 _OVER = "This link is over or shut out already. Nothing was changed now."
@@ -125,7 +125,7 @@ def letter(representative_id: UUID) -> ResponseReturnValue:
         )
     except UnknownRepresentative:
         raise NotFoundPage from None
-    made = representative_letters.make(found, settings().plan, settings().base_url)
+    made = representative_letters.make(found, plan(), settings().base_url)
     headers = {"Content-Disposition": 'attachment; filename="personal-representative-id.pdf"'}
     return Response(made, mimetype="application/pdf", headers=headers)
 
