@@ -82,7 +82,9 @@ def is_complete(settings: Settings) -> bool:
     engine = make_engine(settings.database_url, PoolLimits(1))
     try:
         with make_sessions(engine)() as session:
-            clients.get(session, sample_apps.DEMO_ID)
+            # All of them: a plan made by an older version lacks the newest.
+            for app in sample_apps.SAMPLE_APPS:
+                clients.get(session, app.client_id)
             programs = all(backend_apps.is_registered(session, app) for app in backend_apps.BACKEND_APPS)
             return programs and portal.is_complete(session) and app_developers.is_complete(session)
     except clients.NoSuchClient:
