@@ -33,7 +33,7 @@ _FILES: dict[Text, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _FINGERPRINTS: dict[Text, tuple[str, str]] = {
-    Text.CONSENT: ("2026-5", "75ad2c88e3b32e89"),
+    Text.CONSENT: ("2026-6", "496f2f6d4ac7cbef"),
     Text.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
     Text.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
     Text.REPRESENTATION: ("2026-1", "b91d17390892c34c"),

@@ -22,7 +22,7 @@ from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.plan_file import Plan
 
-TEXT_VERSION = "2026-5"
+TEXT_VERSION = "2026-6"
 EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
