@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from oauth.apps import developers
 from service.accounts.models import Account
 from service.plan.models import ActKind, StaffRole
-from service.plan.staff import factor_resets, plan_staff
+from service.plan.staff import factor_resets, plan_staff, support_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import SecondLookRefused
 from service.staff.gate import current_staff, require_role
@@ -25,6 +25,7 @@ blueprint = Blueprint("staff_factor_resets", __name__, url_prefix="/staff/factor
 def of_member(look_id: UUID) -> ResponseReturnValue:
     """For a member; only who looks at that member now gets here."""
     look, account = get_member(look_id)
+    support_looks.record(db_session(), look, "view", count=0)
     back = url_for("staff_member_view.show", look_id=look.id)
     return _answer(ActKind.MEMBER_FACTOR_RESET, account, back)
 

@@ -18,6 +18,7 @@ from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
 from service.plan.staff import factor_resets, plan_changes, plan_staff, second_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, SecondLookRefused
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason
@@ -85,6 +86,8 @@ ACTS = {
     ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip
+_ABOUT_MEMBERS = frozenset({ActKind.REPRESENTATIVE_LINK, ActKind.MEMBER_FACTOR_RESET})
+"""Acts whose changes name a member."""
 _ROLES = frozenset[StaffRole]().union(*(act.roles for act in ACTS.values()))
 
 
@@ -145,6 +148,8 @@ def _page(about: str, errors: dict[str, list[str]]) -> str:
         "over": [act for act in second_looks.list_over(session) if _may_see(act)],
         "name_of": lambda account_id: plan_staff.name_of(session, account_id),
     }
+    shown = (*values["waiting"], *values["over"])
+    names_listed.record("second_look", (act.id for act in shown if act.kind in _ABOUT_MEMBERS))
     return render_template(
         "staff/second_looks.html", acts=ACTS, about=about, errors=errors, typed=request.form,
         me=current_staff().account_id, done=request.args.get("done", ""), waits=second_looks.waits, **values,

@@ -33,7 +33,7 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
-    LegalText.CONSENT: ("2026-5", "75ad2c88e3b32e89"),
+    LegalText.CONSENT: ("2026-6", "496f2f6d4ac7cbef"),
     LegalText.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
     LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
     LegalText.REPRESENTATION: ("2026-1", "b91d17390892c34c"),

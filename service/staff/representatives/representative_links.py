@@ -18,6 +18,7 @@ from service.plan.logins.lookups import TooManyLookups
 from service.plan.members import roster
 from service.plan.models import Guard, Member, StaffRole
 from service.plan.staff import plan_staff, record_guards
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import LookupsExhausted, NothingChanged, told
 from service.staff.representatives import representative_letters
@@ -214,6 +215,7 @@ def _page(errors: dict[str, list[str]], member: Member | None = None) -> str:
         "to_review": safety_blocks.list_to_review(session) if _OFFICER in roles else [],
         "waiting": representative_ids.list_waiting(session) if _ROLE in roles else [],
     }
+    names_listed.record("safety_block", (link.member_id for link in values["to_review"]))
     return render_template(
         "staff/representative_links.html", member=member, own=own, errors=errors, typed=request.form,
         may_change=_ROLE in roles, is_officer=_OFFICER in roles, is_over=representatives.is_over,
