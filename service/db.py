@@ -5,13 +5,12 @@ import hmac
 import select
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from uuid import uuid4
 
 import psycopg
@@ -135,8 +134,9 @@ class ReadingSession(Session):
     """
 
     def __init__(self, bind: Engine, keeper: "ReadingSessions") -> None:
-        super().__init__(bind, expire_on_commit=False)
+        super().__init__(bind, expire_on_commit=False, info=keeper.told)
         self._keeper = keeper
+        self.database = bind.dialect.name
         self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
         self._lent = True
@@ -144,10 +144,9 @@ class ReadingSession(Session):
     def driver_cursor(self) -> Any:
         """What runs hand-kept statements like a cursor, the same for all of them; read each to its end."""
         if self._cursor is None:
-            engine = self._keeper.engine
-            self._connection = engine.raw_connection()
+            self._connection = self._keeper.engine.raw_connection()
             driver: Any = self._connection.driver_connection
-            if engine.dialect.name == "postgresql":
+            if self.database == "postgresql":
                 driver.autocommit = True
                 # Each is written for one index: to plan a search of a page anew costs more than to fetch it.
                 driver.execute("SET plan_cache_mode = force_generic_plan")
@@ -159,7 +158,7 @@ class ReadingSession(Session):
     def write_alone(self, text: str, values: tuple[Any, ...]) -> None:
         """Write a row that is whole by itself; it is committed when this returns."""
         cursor = self.driver_cursor()
-        if self._keeper.engine.dialect.name == "sqlite":
+        if self.database == "sqlite":
             self._keeper.together.write(cursor, text, values)
         else:
             cursor.execute(text, values)
@@ -185,7 +184,7 @@ class ReadingSession(Session):
     def lend(self) -> None:
         """Serve one request more; raises DisconnectionError where the server ended the connection."""
         self._lent = True
-        if self._connection is not None and self._keeper.engine.dialect.name == "postgresql":
+        if self._connection is not None and self.database == "postgresql":
             _require_alive(self._connection.driver_connection)
 
     def end(self) -> None:
@@ -200,8 +199,9 @@ class ReadingSessions:
     To make one anew and to pass the pool costs more than a read's statements.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, told: Mapping[str, Any] | None = None) -> None:
+        """`told` is what each session starts with in its `info`."""
+        self.engine, self.told = engine, dict(told or {})
         self.together = GroupCommit()
         self._idle: deque[ReadingSession] = deque()
         event.listen(engine, "engine_disposed", self._end_all)
@@ -233,6 +233,11 @@ def is_in_autocommit(session: Session) -> TypeGuard[ReadingSession]:
     return isinstance(session, ReadingSession) and not session.in_transaction()
 
 
+def database_of(session: Session) -> str:
+    """SQLAlchemy's name of the session's database."""
+    return session.database if isinstance(session, ReadingSession) else session.get_bind().dialect.name
+
+
 def driver_cursor(session: Session) -> Any:
     """A cursor of the driver itself (binary on PostgreSQL) for a hand-kept statement, in the session's transaction."""
     if is_in_autocommit(session):
@@ -254,7 +259,7 @@ class Statement:
 
     def text_for(self, session: Session) -> str:
         """The text in the dialect of the session's database."""
-        return self._texts[session.get_bind().dialect.name]
+        return self._texts[database_of(session)]
 
 
 class Insertion(Statement):
@@ -266,8 +271,7 @@ class Insertion(Statement):
         self.if_new = Statement(f"{self.into} VALUES ({self.marks}) ON CONFLICT DO NOTHING RETURNING 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row to be written."""
 
     insertion: Insertion
@@ -291,7 +295,7 @@ def write_if_new(session: Session, row: Row, others: Sequence[Row] = ()) -> bool
 
     In the session's transaction, or committed at once: of callers at one time exactly one writes.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    if database_of(session) == "postgresql":
         values = (*row.values, *(value for other in others for value in other.values))
         statement = _in_one(row.insertion, *(other.insertion for other in others))
         return bool(statement.run(session, *values).fetchall())

@@ -31,7 +31,7 @@ from oauth.statements import (
 from oauth.tokens.token_problems import InvalidToken
 from service import revocations
 from service.accounts.models import AccountStatus
-from service.clock import now
+from service.clock import now, now_in_microseconds
 from service.db import digest, from_microseconds, microseconds
 
 ACCESS_LIFE = timedelta(hours=1)
@@ -89,7 +89,7 @@ def check_to_tell(session: Session, raw_access_token: str) -> ToldRow:
 
 
 def _require_standing(found: TokenFacts | None) -> TokenRow:
-    at = microseconds(now())
+    at = now_in_microseconds()
     if found is None or not stands(found, at):
         raise InvalidToken
     return _row(found, found.link_narrows_at is not None and found.link_narrows_at <= at)
