@@ -148,8 +148,10 @@ class ReadingSession(Session):
             driver: Any = self._connection.driver_connection
             if self.database == "postgresql":
                 driver.autocommit = True
-                # Each is written for one index: to plan a search of a page anew costs more than to fetch it.
+                # Each is written for one index: to plan a search of a page anew costs more than to fetch it, and a
+                # table that was small when the plan was made is not read from end to end.
                 driver.execute("SET plan_cache_mode = force_generic_plan")
+                driver.execute("SET enable_seqscan = off")
                 self._cursor = PreparedStatements(driver)
             else:
                 self._cursor = driver.cursor()

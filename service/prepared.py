@@ -18,9 +18,12 @@ class PreparedStatements:
     """The statements of one connection in autocommit, behind the two methods of a cursor that they need."""
 
     def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
         self._libpq: Any = connection.pgconn
         self._values = Transformer(connection)
         self._names: dict[str, bytes] = {}
+        self._readers: dict[str, Transformer] = {}
+        self._text = ""
         self._answer: Any = None
 
     def execute(self, text: str, values: tuple[Any, ...] = ()) -> "PreparedStatements":
@@ -30,7 +33,7 @@ class PreparedStatements:
             raise OperationalError("the connection is lost")
         # Sent as texts without a type: the server takes each for what the statement needs.
         given = self._values.dump_sequence(values, [PyFormat.TEXT] * len(values))
-        name = self._names.get(text) or self._prepare(text)
+        self._text, name = text, self._names.get(text) or self._prepare(text)
         if name:
             self._answer = _good(self._libpq.exec_prepared(name, given, None, Format.BINARY))
         else:
@@ -39,8 +42,16 @@ class PreparedStatements:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Every row of the last statement."""
-        self._values.set_pgresult(self._answer, set_loaders=True, format=Format.BINARY)
-        return self._values.load_rows(0, self._answer.ntuples, tuple)
+        # A prepared statement always gives the same columns: how each is read is looked up at its first answer.
+        reader = self._readers.get(self._text)
+        if reader is None:
+            reader = self._values
+            if self._text in self._names:
+                reader = self._readers[self._text] = Transformer(self._connection)
+            reader.set_pgresult(self._answer, set_loaders=True, format=Format.BINARY)
+        else:
+            reader.set_pgresult(self._answer, set_loaders=False)
+        return reader.load_rows(0, self._answer.ntuples, tuple)
 
     def _prepare(self, text: str) -> bytes:
         # Searches come in more shapes than the server should remember: the first ones are the usual ones.
