@@ -15,7 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi, overload, probes, revocations
+from service import cli, clock, jobs, logs, mail, openapi, overload, probes, request_guards, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -287,6 +287,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
+    request_guards.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for install in INSTALLERS:

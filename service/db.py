@@ -4,12 +4,11 @@ import hashlib
 import hmac
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from uuid import uuid4
 
 from psycopg.pq import TransactionStatus
@@ -130,6 +129,11 @@ def is_in_autocommit(session: Session) -> TypeGuard[ReadingSession]:
     return isinstance(session, ReadingSession) and not session.in_transaction()
 
 
+def database_of(session: Session) -> str:
+    """SQLAlchemy's name of the session's database."""
+    return session.database if isinstance(session, ReadingSession) else session.get_bind().dialect.name
+
+
 def driver_cursor(session: Session) -> Any:
     """A cursor of the driver itself (binary on PostgreSQL) for a hand-kept statement, in the session's transaction."""
     if is_in_autocommit(session):
@@ -159,7 +163,7 @@ class Statement:
 
     def text_for(self, session: Session) -> str:
         """The text in the dialect of the session's database."""
-        return self._texts[session.get_bind().dialect.name]
+        return self._texts[database_of(session)]
 
 
 class Insertion(Statement):
@@ -171,8 +175,7 @@ class Insertion(Statement):
         self.if_new = Statement(f"{self.into} VALUES ({self.marks}) ON CONFLICT DO NOTHING RETURNING 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row to be written."""
 
     insertion: Insertion
@@ -196,7 +199,7 @@ def write_if_new(session: Session, row: Row, others: Sequence[Row] = ()) -> bool
 
     In the session's transaction, or committed at once: of callers at one time exactly one writes.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    if database_of(session) == "postgresql":
         values = (*row.values, *(value for other in others for value in other.values))
         statement = _in_one(row.insertion, *(other.insertion for other in others))
         return bool(statement.run(session, *values).fetchall())

@@ -1,7 +1,7 @@
 """Sessions of requests that only read and leave an audit row: no transaction, and connections that are kept."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -24,8 +24,9 @@ class ReadingSession(Session):
     """
 
     def __init__(self, bind: Engine, keeper: "ReadingSessions") -> None:
-        super().__init__(bind, expire_on_commit=False)
+        super().__init__(bind, expire_on_commit=False, info=keeper.told)
         self._keeper = keeper
+        self.database = bind.dialect.name
         self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
         self._copy = CopyReads(keeper.replica) if keeper.replica else None
@@ -34,10 +35,9 @@ class ReadingSession(Session):
     def driver_cursor(self) -> Any:
         """What runs hand-kept statements like a cursor, the same for all of them; read each to its end."""
         if self._cursor is None:
-            engine = self._keeper.engine
-            self._connection = engine.raw_connection()
+            self._connection = self._keeper.engine.raw_connection()
             driver: Any = self._connection.driver_connection
-            if engine.dialect.name == "postgresql":
+            if self.database == "postgresql":
                 driver.autocommit = True
                 self._cursor = PreparedStatements(driver)
             else:
@@ -51,7 +51,7 @@ class ReadingSession(Session):
     def write_alone(self, text: str, values: tuple[Any, ...]) -> None:
         """Write a row that is whole by itself; it is committed when this returns."""
         cursor = self.driver_cursor()
-        if self._keeper.engine.dialect.name == "sqlite":
+        if self.database == "sqlite":
             self._keeper.together.write(cursor, text, values)
         else:
             cursor.execute(text, values)
@@ -79,7 +79,7 @@ class ReadingSession(Session):
         self._lent = True
         if self._copy:
             self._copy.begin()
-        if self._connection is not None and self._keeper.engine.dialect.name == "postgresql":
+        if self._connection is not None and self.database == "postgresql":
             require_alive(self._connection.driver_connection)
 
     def end(self) -> None:
@@ -96,8 +96,11 @@ class ReadingSessions:
     To make one anew and to pass the pool costs more than a read's statements.
     """
 
-    def __init__(self, engine: Engine, replica: Replica | None = None) -> None:
-        self.engine = engine
+    def __init__(
+        self, engine: Engine, replica: Replica | None = None, *, told: Mapping[str, Any] | None = None
+    ) -> None:
+        """`told` is what each session starts with in its `info`."""
+        self.engine, self.told = engine, dict(told or {})
         self.replica = replica
         self.together = GroupCommit()
         self._idle: deque[ReadingSession] = deque()

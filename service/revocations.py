@@ -150,12 +150,12 @@ class Journal:
 
 def keep_journal(sessions: sessionmaker[Session], journal: Journal) -> None:
     """Journal what sessions of this factory take away."""
-    sessions.configure(info={_JOURNAL: journal})
+    sessions.configure(info=told(journal))
 
 
-def journal_session(session: Session, journal: Journal) -> None:
-    """The same for one session that no factory made."""
-    session.info[_JOURNAL] = journal
+def told(journal: Journal) -> dict[str, Any]:
+    """The same for sessions that no factory makes: what their `info` holds."""
+    return {_JOURNAL: journal}
 
 
 def note(session: Session, table: str, key: str) -> None:
