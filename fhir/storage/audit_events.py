@@ -28,7 +28,7 @@ from oauth.apps import clients
 from oauth.apps.clients import ClientView
 from service.audit import AuditEvent, Outcome
 from service.plan.logins.lookups import Purpose
-from service.plan.models import PortalOrganization
+from service.plan.models import Member, PortalOrganization
 
 TYPE = "AuditEvent"
 _MOST_VALUES = 1_000
@@ -57,13 +57,13 @@ _COLUMNS = (
 def find(session: Session, access: Access, resource_id: str) -> Resource | None:
     """The AuditEvent of that id about the member in context."""
     ids = _event_ids(session, access, [resource_id])
-    rows = session.execute(_selected().where(*_of_member(access), AuditEvent.id.in_(ids))).all() if ids else []
+    rows = session.execute(_selected().where(*_of_member(session, access), AuditEvent.id.in_(ids))).all() if ids else []
     return next(iter(_rendered(session, access, rows)), None)
 
 
 def search(session: Session, access: Access, asked: Search, start: Cursor | None) -> Page:
     """One page of matches in the order asked for; raises NotSupported for a chained condition."""
-    where = list(_of_member(access))
+    where = list(_of_member(session, access))
     # What narrows by time comes first: values are then looked up among what is left.
     for condition in sorted(asked.conditions, key=_is_worded):
         where.append(_condition(session, access, condition, where))
@@ -84,10 +84,10 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     )
 
 
-def _of_member(access: Access) -> tuple[ColumnElement[bool], ...]:
+def _of_member(session: Session, access: Access) -> tuple[ColumnElement[bool], ...]:
     if access.member_id is None or access.grant_id is None:
         return (false(),)
-    return lookers.looks_at(access.member_id)
+    return lookers.looks_at(session, session.get_one(Member, access.member_id))
 
 
 def _selected() -> Any:
@@ -108,7 +108,7 @@ def _event_ids(session: Session, access: Access, outward: Collection[str]) -> li
     moments = {at for one in outward if (at := _moment_in(one)) is not None}
     if not moments:
         return []
-    rows = session.execute(select(AuditEvent.id, moment()).where(*_of_member(access), moment().in_(moments)))
+    rows = session.execute(select(AuditEvent.id, moment()).where(*_of_member(session, access), moment().in_(moments)))
     return [event_id for event_id, at in rows if _outward_id(access, event_id, at) in outward]
 
 
