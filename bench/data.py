@@ -28,6 +28,7 @@ from service.accounts.models import Account
 from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
+from service.connections import PoolLimits
 from service.db import make_engine, make_sessions, new_id
 from service.plan.models import (
     AccessEntry,
@@ -107,7 +108,7 @@ class TooFewClaims(Exception):
 def prepare(settings: Settings, *, members: int, password: str) -> Material:
     """Make schema and plan in the database of `settings`, and the tokens that the cases use."""
     create.create(settings, members=members, seed=SEED, console=Console(quiet=True))
-    engine = make_engine(settings.database_url, pool_size=2)
+    engine = make_engine(settings.database_url, PoolLimits(2))
     try:
         with make_sessions(engine)() as session:
             made = _material(session, settings, password)

@@ -23,6 +23,7 @@ from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES
 from fhir.models import StoredResource
 from fhir.storage import copying
 from oauth.tokens import system_tokens
+from service.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.settings import Settings
 
@@ -46,7 +47,7 @@ class Exported:
 
 def measure(database: Database, settings: Settings) -> Exported:
     """Export all members' records by one worker, then half of the members by each of two."""
-    engine = make_engine(settings.database_url, pool_size=2)
+    engine = make_engine(settings.database_url, PoolLimits(2))
     sessions = make_sessions(engine)
     try:
         access = [_access(sessions, settings, name) for name in _PROGRAMS]
@@ -108,7 +109,7 @@ def _together(
 
 
 def _work(settings: Settings) -> None:
-    engine = make_engine(settings.database_url, pool_size=2)
+    engine = make_engine(settings.database_url, PoolLimits(2))
     _finish(make_sessions(engine), settings)
     engine.dispose()
 

@@ -16,6 +16,7 @@ from bench.databases import Database
 from consent.policy import plan_system
 from fhir.loading import ingest
 from fhir.storage import copying
+from service.connections import PoolLimits
 from service.db import make_engine
 from service.sandbox.plan import stream
 
@@ -53,7 +54,7 @@ def measure(database: Database, folder: Path, *, members: int, only: str = "") -
     files = [write(folder / f"load-{only}{number}.ndjson", members, SEED + number, only=only) for number in range(3)]
     counts = [count for _, count in files]
     raw, alone, together = (path for path, _ in files)
-    engine = make_engine(database.url, pool_size=2)
+    engine = make_engine(database.url, PoolLimits(2))
 
     def load(path: Path, processes: int) -> Callable[[], object]:
         return lambda: ingest.load(engine, [path], access=plan_system("bench"), processes=processes)

@@ -25,7 +25,9 @@ from fhir.models import StoredResource
 from fhir.search import query as searching
 from fhir.search.query import Search
 from fhir.storage.results import Cursor
-from service.db import ReadingSession, ReadingSessions, make_engine
+from service.connections import PoolLimits
+from service.db import make_engine
+from service.reading import ReadingSession, ReadingSessions
 from service.sandbox import schema
 from service.settings import Settings
 
@@ -79,7 +81,8 @@ def measure(database: Database, folder: Path, *, members: int, rows: tuple[int, 
     others, _ = fhir_loading.write(folder / "growth-others.ndjson", members, _SEED, without=_TYPE)
     with ExitStack() as stack:
         engines = [
-            make_engine(stack.enter_context(apart(database, folder, name)), pool_size=2) for name in ("small", "large")
+            make_engine(stack.enter_context(apart(database, folder, name)), PoolLimits(2))
+            for name in ("small", "large")
         ]
         for engine in engines:
             stack.callback(engine.dispose)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyx12.x12file import X12Reader
 
+from service.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.remittances import remittance_files
 from service.sandbox.plan import remittances, stream
@@ -35,7 +36,7 @@ def measure(database_url: str, folder: Path, *, members: int) -> Loaded:
             for _ in reader:
                 pass
     read = time.perf_counter() - began
-    engine, claims = make_engine(database_url, pool_size=1), 0
+    engine, claims = make_engine(database_url, PoolLimits(1)), 0
     began = time.perf_counter()
     for path in paths:
         with make_sessions(engine).begin() as session:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from service.db import ReadingSession
+from service.reading import ReadingSession
 
 
 def explained(session: ReadingSession, deed: Callable[[], object]) -> list[str]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_notices, billing_authorizations, named_contacts
 from consent.authorization_requests import FUNCTIONS, digest_of
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from consent.named_contacts import ContactRefused
 from service import audit
 from service.clock import now

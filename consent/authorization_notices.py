@@ -4,7 +4,7 @@ from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from consent.models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus, BillingAuthorization
 from service import mail
 from service.accounts.models import Account
 from service.clock import now

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent import authorization_notices, named_contacts
-from consent.models import AuthorizationRequest, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus
 from consent.named_contacts import ContactRefused, NamedContact
 from service import audit
 from service.accounts import throttling

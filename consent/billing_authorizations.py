@@ -12,7 +12,7 @@ from sqlalchemy import String, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from consent import authorization_notices
-from consent.models import AuthorizationRequest, AuthorizationSide, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationSide, BillingAuthorization
 from service import audit
 from service.accounts.models import Account
 from service.clock import now

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.authorization_requests import OPEN, is_firm, is_over
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from service.clock import now
 from service.plan.models import ProviderStaff
 

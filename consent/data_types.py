@@ -70,6 +70,11 @@ DATA_TYPES = (
         _("What you allow this app to see, and until when. Nothing about other apps."),
     ),
     DataType(
+        "looks", Head.PERSON, frozenset({"AuditEvent"}),
+        _("Who has looked at your information"),
+        _("When it was looked at and how much was read, with the names of your other apps and of doctors' offices."),
+    ),
+    DataType(
         "claims", Head.INTERACTIONS, frozenset({"ExplanationOfBenefit", "Claim", "ClaimResponse"}),
         _("Claims and costs"),
         _("What providers and pharmacies billed, what the plan paid, what may still be owed, and for which care."),
@@ -170,7 +175,7 @@ SENSITIVE_TYPES = (
 )  # fmt: skip
 
 EVERY_TYPE = frozenset().union(*(data_type.resource_types for data_type in DATA_TYPES))
-"""Every FHIR type that a wildcard scope may reach, in members' words."""
+"""Every FHIR type that a scope may reach, in members' words."""
 
 # Search values by which an app may ask for a part of a type only (SMART App Launch table of granular scopes).
 _PARTS: dict[str, LazyString] = {
@@ -261,7 +266,9 @@ def _without_parts(scopes: ScopeSet, part_keys: set[str]) -> ScopeSet:
 
 def sensitive_matter(scopes: ScopeSet) -> bool:
     """Whether the ask reaches records that may be of a sensitive class: anything about care."""
-    return any(data_type.key not in {"about", "sharing", "coverage", "providers"} for data_type in asked(scopes))
+    return any(
+        data_type.key not in {"about", "sharing", "looks", "coverage", "providers"} for data_type in asked(scopes)
+    )
 
 
 def find_sensitive(keys: Collection[str]) -> tuple[SensitiveType, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from consent import grant_notices, grants
+from consent import grant_notices, grants, pause_lifts
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet, parse
@@ -84,7 +84,7 @@ def release(session: Session, grant: Grant, account: Account, choice: MemberChoi
         return
     if not choice.is_self:
         raise PausedByMember
-    grants.release(session, grant, account.id)
+    pause_lifts.release(session, grant, account.id)
 
 
 def may_resume(grant: Grant, choice: MemberChoice) -> bool:

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, CursorResult, Table, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, CursorResult, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -21,7 +20,6 @@ from consent.models import (
     GrantChange,
     GrantStatus,
     RepresentativeLink,
-    Subject,
 )
 from consent.representatives import MemberChoice
 from consent.scopes import Scope, ScopeSet, parse
@@ -29,11 +27,9 @@ from service import audit
 from service.accounts.models import Account
 from service.accounts.notice_model import NoticeKind
 from service.clock import now
-from service.db import Statement, new_id
+from service.db import new_id
 from service.plan.models import Member
 
-# By hand: every refresh asks for it.
-_SUBJECT = Statement("SELECT id FROM subject WHERE account_id = %s AND member_id = %s")
 _WITH_PEOPLE = (
     joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
     joinedload(Grant.link).joinedload(RepresentativeLink.representative),
@@ -170,22 +166,6 @@ def is_held_from(session: Session, choice: MemberChoice, account_id: str, client
     return session.scalar(select(Grant.id).where(*theirs, _HELD).limit(1)) is not None
 
 
-def release(session: Session, grant: Grant, account_id: str) -> None:
-    """Let whoever gave this grant connect its app anew, by the member's word: their pause of it is over.
-
-    One that stands stays paused until it is resumed itself: it would be let in by a button that speaks of another.
-    """
-    theirs = (
-        Grant.account_id == grant.account_id, Grant.member_id == grant.member_id, Grant.client_id == grant.client_id
-    )  # fmt: skip
-    for held in session.scalars(select(Grant).where(*theirs, _HELD).with_for_update()):
-        if is_standing(held) and right_stands(held):
-            continue
-        held.paused_at = held.paused_by = None
-        touch(held)
-    _audit(session, grant, "release", account_id)
-
-
 def right_stands(grant: Grant) -> bool:
     """Whether whoever gave the grant may still act for the member, by the right as it was when they gave it."""
     link = grant.link
@@ -209,6 +189,16 @@ def touch(grant: Grant) -> None:
     """Note that a grant is another than before, for whatever is rendered from it."""
     grant.revision += 1
     grant.changed_at = now()
+
+
+def write_audit(
+    session: Session, grant: Grant, action: str, account_id: str | None, reason: str | None = None
+) -> None:  # fmt: skip
+    """Write down that somebody did this to the grant."""
+    audit.record(
+        session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
+        client_id=grant.client_id, grant_id=grant.id, reason=reason,
+    )  # fmt: skip
 
 
 def note_change(
@@ -280,31 +270,6 @@ def reads_since(session: Session, grant_ids: Collection[str], since: datetime) -
         .group_by(event.grant_id)
     )  # fmt: skip
     return {grant_id: number for grant_id, number in session.execute(statement) if grant_id}
-
-
-def subject_for(session: Session, account_id: str, member_id: str) -> str:
-    """The `sub` of this account acting for this member: made at first use, the same for ever."""
-    found = _find_subject(session, account_id, member_id)
-    if found is None:
-        # Two first exchanges at one moment: one row is kept, both read it.
-        table = cast(Table, Subject.__table__)
-        insert = postgresql.insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
-        values = {"id": new_id(), "account_id": account_id, "member_id": member_id}
-        session.execute(insert.values(values).on_conflict_do_nothing())
-        found = _find_subject(session, account_id, member_id)
-        assert found is not None
-    return found
-
-
-def account_of_subject(session: Session, subject: str) -> str | None:
-    """The id of the account behind a `sub`; None for a text that is none."""
-    found: str | None = session.scalar(select(Subject.account_id).where(Subject.id == subject))
-    return found
-
-
-def _find_subject(session: Session, account_id: str, member_id: str) -> str | None:
-    rows = _SUBJECT.run(session, account_id, member_id).fetchall()
-    return str(rows[0][0]) if rows else None
 
 
 def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
@@ -391,12 +356,5 @@ def _end_overdue(session: Session, decision: ConsentDecision) -> None:
 
 
 def _record(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
-    _audit(session, grant, action, account_id)
+    write_audit(session, grant, action, account_id)
     grant_notices.tell(session, grant, _TOLD[action], account_id)
-
-
-def _audit(session: Session, grant: Grant, action: str, account_id: str | None) -> None:
-    audit.record(
-        session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
-        client_id=grant.client_id, grant_id=grant.id,
-    )  # fmt: skip

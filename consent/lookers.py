@@ -19,6 +19,7 @@ from consent.activity import DAYS_A_PAGE, WINDOW, Day, day_of, midnight
 from service.accounts.models import Account
 from service.audit import AuditEvent, Outcome
 from service.db import from_microseconds
+from service.plan.members import roster
 from service.plan.models import Member, PortalOrganization, ProviderStaff
 
 
@@ -33,8 +34,8 @@ class Deed(StrEnum):
     CLAIM = "provider:claim:read"
 
 
-_STAFF = "staff:member:look"
-_OFFICES = frozenset({Deed.ELIGIBILITY, Deed.MEMBER_LOOKUP, Deed.CLAIM})
+STAFF = "staff:member:look"
+OFFICES = frozenset({Deed.ELIGIBILITY, Deed.MEMBER_LOOKUP, Deed.CLAIM})
 
 
 @dataclass
@@ -74,25 +75,21 @@ class Looked:
 def of_member(
     session: Session, member: Member, own_account_id: str, zone: ZoneInfo, *, before: date | None = None
 ) -> Looked:
-    """The days of a page that end with the last one before the day `before` (None: the last one of all)."""
-    of_them = _looks(member)
+    """The days of a page that end with the last one before the day `before` (None: the last one of all).
+
+    What was done with a record that became part of theirs since is told too: it was about them.
+    """
+    of_them = looks_at(session, member)
     until = () if before is None else (AuditEvent.at < midnight(before, zone),)
     newest = select(func.max(activity.moment())).where(*of_them, *until).scalar_subquery()
     oldest = select(func.min(activity.moment())).where(*of_them).scalar_subquery().label("oldest")
     section = AuditEvent.detail["section"].as_string().label("section")
-    statement = (
-        activity.grouped(
-            AuditEvent.tag, AuditEvent.client_id, AuditEvent.grant_id, AuditEvent.account_id, AuditEvent.link_id,
-            AuditEvent.reason, section, Account.given_name, Account.family_name,
-            PortalOrganization.name.label("office"),
-        )
-        .add_columns(oldest)
-        .outerjoin(Account, Account.id == AuditEvent.account_id)
-        .outerjoin(ProviderStaff, and_(AuditEvent.tag.in_(_OFFICES), _newest_login()))
-        .outerjoin(PortalOrganization, PortalOrganization.id == ProviderStaff.organization_id)
-        .where(*of_them, *until, activity.moment() > newest - WINDOW)
+    grouped = activity.grouped(
+        AuditEvent.tag, AuditEvent.client_id, AuditEvent.grant_id, AuditEvent.account_id, AuditEvent.link_id,
+        AuditEvent.reason, section, Account.given_name, Account.family_name, PortalOrganization.name.label("office"),
     )  # fmt: skip
-    rows = session.execute(statement).all()
+    told = grouped.add_columns(oldest).outerjoin(Account, Account.id == AuditEvent.account_id)
+    rows = session.execute(with_offices(told).where(*of_them, *until, activity.moment() > newest - WINDOW)).all()
     if not rows:
         return Looked([])
     found = _by_day(rows, own_account_id, zone)
@@ -103,10 +100,18 @@ def of_member(
     return Looked(shown, first if started < first else None)
 
 
-def _looks(member: Member) -> tuple[ColumnElement[bool], ...]:
+def looks_at(session: Session, member: Member) -> tuple[ColumnElement[bool], ...]:
+    """Which events of the stream are looks at the record of a member, or at one that became part of it since."""
     by_apps = and_(AuditEvent.tag.startswith("fhir:"), AuditEvent.grant_id.is_not(None))
-    by_people = and_(AuditEvent.tag.in_((*Deed, _STAFF)), AuditEvent.outcome == Outcome.SUCCESS)
-    return AuditEvent.member_id == member.id, or_(by_apps, by_people)
+    by_people = and_(AuditEvent.tag.in_((*Deed, STAFF)), AuditEvent.outcome == Outcome.SUCCESS)
+    return AuditEvent.member_id.in_(roster.parts(session, member)), or_(by_apps, by_people)
+
+
+def with_offices(statement: Any) -> Any:
+    """A statement about events, joined with the office (`PortalOrganization`) of whoever looked from one."""
+    is_of_office = and_(AuditEvent.tag.in_(OFFICES), _newest_login())
+    of_login = PortalOrganization.id == ProviderStaff.organization_id
+    return statement.outerjoin(ProviderStaff, is_of_office).outerjoin(PortalOrganization, of_login)
 
 
 def _newest_login() -> ColumnElement[bool]:
@@ -123,7 +128,7 @@ def _by_day(rows: Sequence[Row[Any]], own_account_id: str, zone: ZoneInfo) -> di
         on = found.setdefault(day_of(row, zone), LookedOn(day_of(row, zone)))
         if row.grant_id is not None and row.tag.startswith("fhir:"):
             of_apps.setdefault(row.client_id, []).append(row)
-        elif row.tag != _STAFF:
+        elif row.tag != STAFF:
             _add(on, people, row, own_account_id)
     for client_id, own in of_apps.items():
         for day in activity.days_of(own, zone):

@@ -6,7 +6,7 @@ What concerns an office or a firm is decided by somebody who does not sign in fo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.models import BillingAuthorization
+from consent.billing_models import BillingAuthorization
 from service.plan.logins import portal_staff, reach
 from service.plan.models import ProviderStaff
 from service.plan.staff.plan_staff import NotOneself

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from consent import billing_authorizations
 from consent.models import LinkScope, SensitiveClass
 from consent.representatives import MemberChoice
-from consent.scopes import READ_LETTERS, REMEMBERED, ScopeSet, parse
+from consent.scopes import BY_NAME, READ_LETTERS, REMEMBERED, ScopeSet, parse
 from service.accounts.models import Account
 from service.clock import now
 from service.plan.logins import reach
@@ -181,7 +181,7 @@ def access_for_backend(session: Session, facts: BackendFacts) -> Access:
 def backend_scopes(asked: str, allowed: str, organization_id: str | None) -> ScopeSet:
     """Asked ∧ allowed for the client ∧ what a provider may reach at all, which is reading: system/ scopes only."""
     met = parse(asked).meet(parse(allowed)).limited_to_contexts({"system"})
-    met = met.without(*met.words)
+    met = met.without(*met.words).without_types(BY_NAME)
     if organization_id is None:
         return met
     readable = met.limited_to_letters(READ_LETTERS)
@@ -371,6 +371,10 @@ def excluded_labels(sensitive_classes: frozenset[str], link_scope: LinkScope | N
 
 
 def _limit(scopes: ScopeSet, link_scope: LinkScope | None) -> ScopeSet:
-    if link_scope is None or not link_scope.claims_only:
+    if link_scope is None:
+        return scopes
+    # What the member told the plan, and whom else they let in, is for the member alone.
+    scopes = scopes.without_types(BY_NAME)
+    if not link_scope.claims_only:
         return scopes
     return scopes.limited_to_types(CLAIMS_TYPES, CLAIMS_TYPES | {"*"})

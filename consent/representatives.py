@@ -2,13 +2,14 @@
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from consent.birthdays import birthday, majority
 from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, RepresentativeLink
 from service import audit
 from service.accounts.models import Account
@@ -18,7 +19,6 @@ from service.plan.members import roster
 from service.plan.members.roster import same_name
 from service.plan.models import Member
 
-_AGE_OF_MAJORITY = 18
 _TEENAGER = 12
 VOLUNTARY = frozenset({Basis.POWER_OF_ATTORNEY, Basis.PERMISSION})
 """What a member who is able may take back alone; the others rest on law or a court."""
@@ -292,21 +292,6 @@ def end_link(
     standing.ended_by = by
     standing.version += 1
     _record(session, standing, "end", by_account_id)
-
-
-def majority(birth_date: date, timezone: ZoneInfo) -> datetime:
-    """The moment somebody turns 18."""
-    return birthday(birth_date, _AGE_OF_MAJORITY, timezone)
-
-
-def birthday(birth_date: date, age: int, timezone: ZoneInfo) -> datetime:
-    """The moment somebody turns `age`: midnight in `timezone`; born on 29 February, 1 March in other years."""
-    year = birth_date.year + age
-    try:
-        day = birth_date.replace(year=year)
-    except ValueError:
-        day = date(year, 3, 1)
-    return datetime.combine(day, time(), timezone)
 
 
 def _own(session: Session, account: Account) -> Member | None:

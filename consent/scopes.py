@@ -28,6 +28,8 @@ GRANULAR = {
     "ExplanationOfBenefit": frozenset({"type"}),
 }
 """Search parameters by which a scope of a type may be narrowed (SMART-31, SMART-33)."""
+BY_NAME = frozenset({"AuditEvent"})
+"""Types that no wildcard speaks of, on either side: who looked at a record is no part of the record (decision 99)."""
 
 Restriction = tuple[tuple[str, str], ...]
 """Search parameters that a resource must match, all of them; empty for no restriction."""
@@ -53,22 +55,27 @@ class Scope:
 
     def covers(self, resource_type: str, letter: str) -> bool:
         """Whether this scope speaks of that interaction (letter) on that type."""
-        return letter in self.letters and self.resource_type in {resource_type, "*"}
+        return letter in self.letters and _speaks_of(self.resource_type, resource_type)
 
     def meet(self, other: "Scope") -> "Scope | None":
         """What both allow, in the form of this one; None when nothing is left."""
         letters = self.letters & other.letters
-        types = {self.resource_type, other.resource_type} - {"*"} or {"*"}
-        if self.context != other.context or not letters or len(types) > 1:
+        if _speaks_of(other.resource_type, self.resource_type):
+            resource_type = self.resource_type
+        elif _speaks_of(self.resource_type, other.resource_type):
+            resource_type = other.resource_type
+        else:
+            return None
+        if self.context != other.context or not letters:
             return None
         restriction = tuple(sorted(set(self.restriction) | set(other.restriction)))
-        return replace(self, resource_type=types.pop(), letters=letters, restriction=restriction)
+        return replace(self, resource_type=resource_type, letters=letters, restriction=restriction)
 
     def within(self, other: "Scope") -> bool:
         """Whether everything this scope allows, `other` allows too."""
         return (
             self.context == other.context
-            and other.resource_type in {self.resource_type, "*"}
+            and _speaks_of(other.resource_type, self.resource_type)
             and self.letters <= other.letters
             and set(other.restriction) <= set(self.restriction)
         )
@@ -130,14 +137,26 @@ class ScopeSet:
         return replace(self, resources=tuple(scope for scope in self.resources if scope.context in contexts))
 
     def limited_to_types(self, allowed: Collection[str], every: Collection[str]) -> "ScopeSet":
-        """The same for `allowed` types only. A wildcard stays one when all of `every` is allowed, else is spelt out."""
+        """The same for `allowed` types only. A wildcard stays one when all it speaks of is allowed, else is spelt out.
+
+        `every` are the types there are.
+        """
         if set(every) <= set(allowed):
             return self
+        wild = set(every) - BY_NAME
         spelt: list[Scope] = []
         for scope in self.resources:
-            types = sorted(set(allowed) & set(every)) if scope.resource_type == "*" else [scope.resource_type]
-            spelt.extend(replace(scope, resource_type=name) for name in types if name in allowed)
+            if scope.resource_type != "*":
+                spelt += [scope] if scope.resource_type in allowed else []
+            elif wild <= set(allowed):
+                spelt.append(scope)
+            else:
+                spelt += [replace(scope, resource_type=name) for name in sorted(set(allowed) & wild)]
         return replace(self, resources=_once_each(spelt))
+
+    def without_types(self, names: Collection[str]) -> "ScopeSet":
+        """The same without the scopes that name one of these types."""
+        return replace(self, resources=tuple(one for one in self.resources if one.resource_type not in names))
 
     def without(self, *words: str) -> "ScopeSet":
         """The same without these words."""
@@ -185,6 +204,11 @@ def _parse_restriction(resource_type: str, query: str | None) -> Restriction | N
     if any(name not in allowed or not _VALUE_FORM.fullmatch(value) for name, value in pairs):
         return None
     return tuple(sorted(set(pairs)))
+
+
+def _speaks_of(wider: str, resource_type: str) -> bool:
+    """Whether what is said of the type `wider`, which may be `*`, is said of a type, or of the wildcard, too."""
+    return wider == resource_type or (wider == "*" and resource_type not in BY_NAME)
 
 
 def _spared(scope: Scope, met: Iterable[tuple[Scope, Scope]]) -> bool:

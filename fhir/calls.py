@@ -30,13 +30,13 @@ class Call:
 
 def begin(resource_type: str, interaction: str, resource_id: str = "") -> Call:
     """The call of the current request; raises a TokenProblem. An entry of a batch has the Access of its batch."""
-    session = web.reading_session()
+    session, kept = web.reading_session(), web.notes()
     asked = disclosures.Asked(resource_type, interaction, resource_id)
-    access: Access = g.get("fhir_batch") or access_for_request(session)
+    access: Access = kept.get("fhir_batch") or access_for_request(session)
     if seconds := web.seconds_to_wait(web.latchstring().limits.app, access.client_id or ""):
         raise TooManyRequests("Too many requests. Wait as long as Retry-After says.", seconds)
     call = Call(session, access, asked)
-    g.fhir_call = call
+    kept.fhir_call = call
     return call
 
 
@@ -49,7 +49,7 @@ def record_refusal(status: int) -> None:
 
 def of_address() -> list[tuple[str, str]]:
     """The parameters of the address."""
-    return list(request.args.items(multi=True))
+    return list(web.request_itself().args.items(multi=True))
 
 
 def of_form() -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 PATIENT_ELEMENT: Mapping[str, str] = {
     "AllergyIntolerance": "patient",
+    "AuditEvent": "entity",
     "CarePlan": "subject",
     "CareTeam": "subject",
     "Condition": "subject",
@@ -45,8 +46,10 @@ SHARED_TYPES = frozenset({
 })  # fmt: skip
 """Types about no member: whoever has their scope sees all of them."""
 
-RENDERED_TYPES = frozenset({"Consent"})
-"""Types that are rendered on read from rows of ours and never stored (`fhir.storage.consents`)."""
+RENDERED_TYPES = frozenset({"AuditEvent", "Consent"})
+"""Types that are rendered on read from rows of ours and never stored (`fhir.storage.rendered`)."""
+RECORD_TYPES = frozenset(PATIENT_ELEMENT.keys() - {"AuditEvent"})
+"""The types of a member's whole record: who looked at it is no part of it."""
 TYPES = tuple(sorted({*PATIENT_ELEMENT, *SHARED_TYPES}))
 STORED_TYPES = tuple(name for name in TYPES if name not in RENDERED_TYPES)
 SHARED = ""

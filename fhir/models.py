@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Dialect, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import DDL, BigInteger, Boolean, Dialect, Index, Integer, LargeBinary, String, Text, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -116,6 +116,46 @@ class BodyDictionary(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class VisibilityEpoch(Base):
+    """One row: what the last transaction drew that took something out of somebody's sight (decision 94).
+
+    Triggers of PostgreSQL keep it; a replica that has another one may still show what was taken away.
+    """
+
+    __tablename__ = "visibility_epoch"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    epoch: Mapped[str] = mapped_column(String(36))
+    changed_by: Mapped[str] = mapped_column(String(20))
+
+
+_NARROWED = """
+    ({old}.patient_id, {old}.provider_id, {old}.deleted, {old}.category, {old}.sort_date) IS DISTINCT FROM
+    (NEW.patient_id, NEW.provider_id, NEW.deleted, NEW.category, NEW.sort_date) OR NOT NEW.labels <@ {old}.labels
+"""
+"""Of what a resource is seen by any change counts, of its labels only more of them."""
+_DRAW = """
+    INSERT INTO visibility_epoch AS held (id, epoch, changed_by)
+    VALUES (1, gen_random_uuid(), pg_current_xact_id()) ON CONFLICT (id) DO UPDATE
+    SET epoch = excluded.epoch, changed_by = excluded.changed_by WHERE held.changed_by <> excluded.changed_by;
+"""
+VISIBILITY_TRIGGERS = (
+    f"CREATE OR REPLACE FUNCTION narrow_visibility() RETURNS trigger LANGUAGE plpgsql AS"
+    f" $$ BEGIN {_DRAW} RETURN NULL; END $$",
+    f"CREATE TRIGGER resource_narrowed AFTER UPDATE ON resource FOR EACH ROW"
+    f" WHEN ({_NARROWED.format(old='OLD')}) EXECUTE FUNCTION narrow_visibility()",
+    f"CREATE TRIGGER resource_version_narrowed AFTER UPDATE ON resource_version FOR EACH ROW"
+    f" WHEN ({_NARROWED.format(old='OLD')}) EXECUTE FUNCTION narrow_visibility()",
+    # What changed comes as a new row; the one before it stands among the replaced ones by then.
+    f"CREATE OR REPLACE FUNCTION compare_visibility() RETURNS trigger LANGUAGE plpgsql AS"  # noqa: S608
+    f" $$ DECLARE former resource_version; BEGIN"
+    f" SELECT * INTO former FROM resource_version WHERE type = NEW.type AND id = NEW.id AND version = NEW.version - 1;"
+    f" IF NOT FOUND OR {_NARROWED.format(old='former')} THEN {_DRAW} END IF; RETURN NULL; END $$",
+    "CREATE TRIGGER resource_replaced AFTER INSERT ON resource FOR EACH ROW"
+    " WHEN (NEW.version > 1) EXECUTE FUNCTION compare_visibility()",
+)
+for _statement in VISIBILITY_TRIGGERS:
+    event.listen(StoredVersion.__table__, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
 Index(
     "ix_resource_patient_type_date",
     StoredResource.patient_id, StoredResource.type, StoredResource.sort_date.desc(), StoredResource.id,

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Blueprint, Flask, Response, request
-from flask.globals import request_ctx
+from flask import Blueprint, Flask, Response
 
 from fhir import calls, interactions, store
 from fhir.answers import bundles, disclosures, negotiation, responses
@@ -41,7 +40,7 @@ def install(app: Flask) -> None:
 
 def capabilities() -> Response:
     """The CapabilityStatement; open, may be cached."""
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     body = capability.statement(
         web.settings().fhir_base, discovery.describe(web.settings()), switched_on(web.settings())
     )
@@ -60,24 +59,24 @@ def search_by_post(resource_type: str) -> Response:
 
 def read(resource_type: str, resource_id: str) -> Response:
     """The current version of a resource."""
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     call = calls.begin(resource_type, "read", resource_id)
     return _disclose(call, store.read(call.session, call.access, resource_type, resource_id), content_type)
 
 
 def vread(resource_type: str, resource_id: str, version: str) -> Response:
     """One version of a resource."""
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     call = calls.begin(resource_type, "vread", resource_id)
     return _disclose(call, store.vread(call.session, call.access, resource_type, resource_id, version), content_type)
 
 
 def history(resource_type: str, resource_id: str) -> Response:
     """The versions of a resource."""
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     call = calls.begin(resource_type, "history", resource_id)
-    strict = negotiation.handling(request) is Handling.STRICT
-    wanted, used = history_asked.parse(list(request.args.items(multi=True)), strict=strict)
+    strict = negotiation.handling(web.request_itself()) is Handling.STRICT
+    wanted, used = history_asked.parse(list(web.request_itself().args.items(multi=True)), strict=strict)
     versions = store.history(call.session, call.access, resource_type, resource_id, wanted)
     disclosures.record(call.session, call.access, call.asked, versions.page)
     base = web.settings().fhir_base
@@ -97,7 +96,7 @@ def search_payments_by_post() -> Response:
 
 def read_payment(resource_id: str) -> Response:
     """One payment. It has no versions: names of its provider may change, and are rendered as they are now."""
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     call = calls.begin(payments.TYPE, "read", resource_id)
     told = payments.read(call.session, call.access, resource_id)
     disclosures.record(call.session, call.access, call.asked, told.page.matches, further=told.detail)
@@ -106,7 +105,7 @@ def read_payment(resource_id: str) -> Response:
 
 def read_person(resource_id: str) -> Response:
     """The representative of several members who is in front of us."""
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     call = calls.begin("Person", "read", resource_id)
     return _disclose(call, store.read_person(call.session, call.access, resource_id), content_type)
 
@@ -119,9 +118,9 @@ def _disclose(call: Call, resource: Resource, content_type: str) -> Response:
 
 
 def _search(resource_type: str, given: Given) -> Response:
-    content_type = negotiation.content_type(request_ctx.request)
+    content_type = negotiation.content_type(web.request_itself())
     call = calls.begin(resource_type, "search")
-    handling = negotiation.handling(request)
+    handling = negotiation.handling(web.request_itself())
     link = calls.page_link(call.access, resource_type, given)
     call.asked.note(link.given if link else given)
     find = _find_payments if resource_type == payments.TYPE else _find_stored
@@ -158,7 +157,7 @@ def _answering(address: Address, deed: Deed) -> Deed:
     @wraps(deed)
     def view(**named: str) -> Response:
         try:
-            method = request_ctx.request.method
+            method = web.request_itself().method
             _require_offered(address, named, method)
             return responses.preflight(address.allowed) if method == "OPTIONS" else deed(**named)
         except FhirProblem as problem:

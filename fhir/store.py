@@ -3,27 +3,27 @@
 Not visible and not existing look alike. Scopes are enforced here, so that no caller can forget them.
 """
 
+import dataclasses
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, plan_system
 from consent.scopes import Restriction
-from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES, SHARED_TYPES, TYPES
+from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES, SHARED, SHARED_TYPES, TYPES
 from fhir.loading import relabelling
 from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
 from fhir.outcomes import BadRequest, Conflict, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
-from fhir.search import clauses, history_asked, includes, matching, ordering
+from fhir.search import clauses, history_asked, includes, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
 from fhir.search.declared import Column
 from fhir.search.history_asked import HistoryAsked
 from fhir.search.index import NO_DATE
-from fhir.search.matching import Candidate
 from fhir.search.query import Search, Total
-from fhir.storage import consents, granting, projections, statements, writing
+from fhir.storage import granting, projections, rendered, statements, writing
 from fhir.storage.bodies import resources_of
 from fhir.storage.results import Cursor, Page, Resource, Stored, Sweep, Tallies, Tally, Versions
 from fhir.storage.statements import Row
@@ -51,7 +51,7 @@ def read(session: Session, access: Access, resource_type: str, resource_id: str)
         return own
     visible = _readable(session, access, resource_type, resource_id)
     if resource_type in RENDERED_TYPES:
-        return _rendered(session, access, resource_id)
+        return _rendered(session, access, resource_type, resource_id)
     row = statements.read(session, resource_type, resource_id, visible)
     if row is None:
         raise NotFound
@@ -78,7 +78,7 @@ def vread(session: Session, access: Access, resource_type: str, resource_id: str
     if not version.isascii() or not version.isdigit() or len(version) > 9:
         raise NotFound
     if resource_type in RENDERED_TYPES:
-        current = _rendered(session, access, resource_id)
+        current = _rendered(session, access, resource_type, resource_id)
         if current.version != int(version):
             raise NotFound
         return current
@@ -102,7 +102,7 @@ def history(
     asked = asked or HistoryAsked()
     visible = _readable(session, access, resource_type, resource_id)
     if resource_type in RENDERED_TYPES:
-        return Versions((_rendered(session, access, resource_id),), 1, None)
+        return Versions((_rendered(session, access, resource_type, resource_id),), 1, None)
     _require_current(session, access, resource_type, resource_id)
     kept = statements.versions(session, resource_type, resource_id, visible)
     if not kept:
@@ -306,32 +306,20 @@ def _own_identity(session: Session, access: Access, resource_type: str, resource
     return Resource(resource_type, resource_id, rendered.version, rendered.last_updated, rendered.body)
 
 
-def _rendered(session: Session, access: Access, resource_id: str) -> Resource:
-    found = consents.visible(session, access, resource_id)
-    if not found:
+def _rendered(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
+    found = rendered.find(session, access, resource_type, resource_id)
+    if found is None:
         raise NotFound
-    return _of_candidate(found[0])
+    return found
 
 
 def _search_rendered(session: Session, access: Access, asked: Search, start: Cursor | None) -> Page:
-    found = matching.matching(consents.visible(session, access), asked)
-    if asked.counts_only:
-        return Page((), total=len(found))
-    ids = [one.id for one in found]
-    # A page link names the last match; one that ended up elsewhere meanwhile starts the list anew.
-    first = ids.index(start.id) + 1 if start and start.id in ids else 0
-    kept, more = found[first : first + asked.count], len(found) > first + asked.count
-    rows = [Row(one.type, one.id, one.patient_id, one.version, one.last_updated, False, 0, b"") for one in kept]
-    return Page(
-        matches=tuple(map(_of_candidate, kept)),
-        included=resources_of(session, includes.follow(session, access, asked, rows, granting.granted)),
-        total=len(found),
-        following=Cursor(matching.place(kept[-1], asked.sort), kept[-1].id) if more and kept else None,
-    )
-
-
-def _of_candidate(one: Candidate) -> Resource:
-    return Resource(one.type, one.id, one.version, one.last_updated, one.body)
+    page = rendered.search(session, access, asked, start)
+    # What is rendered is about the member in context and names nobody else.
+    patient = access.patient_id or SHARED
+    rows = [Row(one.type, one.id, patient, one.version, one.last_updated, False, 0, b"") for one in page.matches]
+    included = resources_of(session, includes.follow(session, access, asked, rows, granting.granted))
+    return dataclasses.replace(page, included=included)
 
 
 def _where(session: Session, access: Access, asked: Search) -> Clause:

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, event
 
 from service import app  # noqa: F401  (imports every blueprint and so every table)
+from service.connections import PoolLimits
 from service.db import Base, Instant, make_engine
 from service.settings import Settings
 
@@ -53,7 +54,7 @@ def migrate_offline() -> None:
 
 def migrate_online() -> None:
     """Connect as the settings say. SQLite's foreign keys rest meanwhile: a rebuilt table is dropped and renamed."""
-    engine = make_engine(_settings().database_url, pool_size=1)
+    engine = make_engine(_settings().database_url, PoolLimits(1))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA foreign_keys=OFF"))
     with engine.connect() as connection:

@@ -101,10 +101,10 @@ def security_schemes(facts: Discovery) -> dict[str, Any]:
 _CALLER = ("client_id", "client_secret", "client_assertion", "client_assertion_type")
 _AUTHORIZE = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method",
-    "launch", "nonce", "prompt", "max_age", "login_hint", "ui_locales", "request_uri", "dpop_jkt",
+    "launch", "nonce", "prompt", "max_age", "login_hint", "ui_locales", "request_uri", "dpop_jkt", "resource",
 )  # fmt: skip
 _END = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
-_TOKEN = ("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", *_CALLER)
+_TOKEN = ("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "resource", *_CALLER)
 _TOLD_TOKEN = ("token", "token_type_hint", *_CALLER)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from flask import Blueprint, Response, json, request, url_for
 
+from consent.scopes import BY_NAME
 from oauth import brands
 from oauth.apps.public_keys import ALGORITHMS
 from oauth.brands import BrandIdentifier
@@ -25,13 +26,13 @@ CAPABILITIES = (
     "permission-v1", "permission-v2",
 )  # fmt: skip
 RESOURCE_TYPES = (
-    "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Consent", "Coverage", "Device", "DiagnosticReport",
-    "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "HealthcareService", "Immunization",
-    "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest", "Observation", "Organization",
-    "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse",
-    "RelatedPerson", "ServiceRequest", "Specimen",
+    "AllergyIntolerance", "AuditEvent", "CarePlan", "CareTeam", "Condition", "Consent", "Coverage", "Device",
+    "DiagnosticReport", "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal",
+    "HealthcareService", "Immunization", "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest",
+    "Observation", "Organization", "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance",
+    "Questionnaire", "QuestionnaireResponse", "RelatedPerson", "ServiceRequest", "Specimen",
 )  # fmt: skip
-SYSTEM_TYPES = (*RESOURCE_TYPES, "Group", "PaymentReconciliation")
+SYSTEM_TYPES = (*(name for name in RESOURCE_TYPES if name not in BY_NAME), "Group", "PaymentReconciliation")
 """What programs without a person may ask for."""
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 _US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"

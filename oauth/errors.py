@@ -77,6 +77,18 @@ class TooManyTokens(Refused):
         self.retry_after = seconds
 
 
+class TooManyRegistrations(Refused):
+    """Programs registered or changed as many apps as they may in a day, or as many wait as the plan can look at."""
+
+    error = "temporarily_unavailable"
+    description = (
+        "Too many apps were registered from this network or changed today, or too many wait for the plan. "
+        "Try again tomorrow, or register at the developers' pages."
+    )
+    status_code = 429
+    retry_after = 3600
+
+
 class InvalidDpopProof(Refused):
     """The DPoP proof is missing where one is needed, malformed, not for this request, too old, or used before."""
 
@@ -96,6 +108,13 @@ class InvalidScope(Refused):
 
     error = "invalid_scope"
     description = "None of the requested scopes can be granted, or more was asked than was granted."
+
+
+class InvalidTarget(Refused):
+    """RFC 8707 §2: `resource` names an API that is not ours."""
+
+    error = "invalid_target"
+    description = "The resource is not the address of the FHIR API."
 
 
 class RequestNotSupported(Refused):

@@ -7,10 +7,11 @@ import orjson
 from flask import Blueprint, Response, json, request, url_for
 from werkzeug.exceptions import NotFound
 
+from oauth import errors
 from oauth.apps import dynamic
 from oauth.apps.client_metadata import InvalidMetadata, MetadataRefused
 from oauth.apps.dynamic import NotManaged, Registered, TooManyRegistrations
-from oauth.errors import JSON, NO_STORE, TooManyAttempts, as_json
+from oauth.errors import JSON, NO_STORE, as_json
 from service import web
 from service.accounts import throttling
 from service.db import digest
@@ -85,7 +86,7 @@ def _refuse_token(_problem: Exception) -> Response:
 
 @blueprint.errorhandler(TooManyRegistrations)
 def _refuse_more(_problem: TooManyRegistrations) -> Response:
-    return as_json(TooManyAttempts())
+    return as_json(errors.TooManyRegistrations())
 
 
 def _answer(registered: Registered, status: int) -> Response:

@@ -9,6 +9,7 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from flask import Request, Response
 from flask import request as flask_request
 
+from oauth import audience
 from oauth.apps import redirects
 from oauth.callers import client_authentication
 from oauth.errors import JSON, NO_STORE, InvalidRequest, as_json, description_of
@@ -86,6 +87,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
             request = self.create_oauth2_request(None)
             if not request.payload.grant_type:
                 raise InvalidRequest()
+            audience.require_no_other(request.form, web.settings())
         except OAuth2Error as error:
             return as_json(error)
         response: Response = self.create_token_response(request)

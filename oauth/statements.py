@@ -5,7 +5,6 @@ They run on the driver's own cursor (binary on PostgreSQL), inside the session's
 
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy.orm import Session
 
 from oauth.models import ClientKind
@@ -15,41 +14,46 @@ _COLUMNS = """
     a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at, a.dpop_jkt,
     f.id, f.ended_at,
     g.id, g.version, g.status, g.ended_at, g.expires_at, g.account_id, g.member_id, g.client_id, g.scopes,
-    g.sensitive_classes, g.link_id, g.link_version,
+    CAST(g.sensitive_classes AS TEXT), g.link_id, g.link_version,
     u.status, u.member_id,
     c.status, c.scopes,
     m.patient_id,
     l.version, l.scope, l.related_person_id, l.valid_from, l.valid_until, l.ended_at, l.safety_block, l.narrows_at,
     r.account_id, r.person_id
 """
-_TABLES = """
-    FROM access_token a
-    JOIN token_family f ON f.id = a.family_id
-    JOIN consent_grant g ON g.id = f.grant_id
-    JOIN account u ON u.id = g.account_id
-    JOIN client c ON c.id = f.client_id
-    JOIN member m ON m.id = g.member_id
+# What a token hangs from is always there; LEFT, so that whoever asks about a token that is not is found all the same.
+_ABOVE = """
+    LEFT JOIN token_family f ON f.id = a.family_id
+    LEFT JOIN consent_grant g ON g.id = f.grant_id
+    LEFT JOIN account u ON u.id = g.account_id
+    LEFT JOIN client c ON c.id = f.client_id
+    LEFT JOIN member m ON m.id = g.member_id
     LEFT JOIN representative_link l ON l.id = g.link_id
     LEFT JOIN personal_representative r ON r.id = l.representative_id
 """
-_TOKEN = Statement(f"SELECT {_COLUMNS} {_TABLES} WHERE a.hash = %s")
+_TOLD = "s.id, f.need_patient_banner"
+_ABOVE_TOLD = f"{_ABOVE} LEFT JOIN subject s ON s.account_id = g.account_id AND s.member_id = g.member_id"
+_TOKEN = Statement(f"SELECT {_COLUMNS} FROM access_token a {_ABOVE} WHERE a.hash = %s")  # noqa: S608
 _TOKEN_TO_TELL = Statement(
-    f"SELECT {_COLUMNS}, s.id, f.need_patient_banner {_TABLES}"
-    " LEFT JOIN subject s ON s.account_id = g.account_id AND s.member_id = g.member_id WHERE a.hash = %s"
+    f"SELECT {_COLUMNS}, {_TOLD} FROM access_token a {_ABOVE_TOLD} WHERE a.hash = %s"  # noqa: S608
 )
 _OF_CALLER = """
-    c.id, c.status, c.kind, c.scopes, c.provider_organization_id, c.dpop_bound_access_tokens,
-    c.token_endpoint_auth_method, c.secret_hash, c.secret_expires_at, c.previous_secret_hash,
-    c.previous_secret_expires_at, c.may_introspect, c.credentials_version,
+    w.id, w.status, w.kind, w.scopes, w.provider_organization_id, w.dpop_bound_access_tokens,
+    w.token_endpoint_auth_method, w.secret_hash, w.secret_expires_at, w.previous_secret_hash,
+    w.previous_secret_expires_at, w.may_introspect, w.credentials_version,
     coalesce((SELECT n.count FROM attempt_counter n WHERE n.key = %s AND n.expires_at > %s), 0)
 """
 # Key sets as texts in both databases: what was made of a text before is not made again.
 _OF_KEYS = """
-    c.credentials_version, CAST(c.jwks AS TEXT), c.jwks_uri, CAST(k.jwks AS TEXT), coalesce(k.fetched_at, 0),
+    w.credentials_version, CAST(w.jwks AS TEXT), w.jwks_uri, CAST(k.jwks AS TEXT), coalesce(k.fetched_at, 0),
     coalesce(k.fresh_until, 0), coalesce(k.tried_at, 0)
 """
-_WITH_KEYS = "FROM client c LEFT JOIN fetched_key_set k ON k.client_id = c.id WHERE c.id = %s"
-_CALLER = Statement(f"SELECT {_OF_CALLER} FROM client c WHERE c.id = %s")  # noqa: S608
+_WITH_KEYS = "FROM client w LEFT JOIN fetched_key_set k ON k.client_id = w.id WHERE w.id = %s"
+_CALLER = Statement(f"SELECT {_OF_CALLER} FROM client w WHERE w.id = %s")  # noqa: S608
+_CALLER_AND_TOKEN = Statement(
+    f"SELECT {_OF_CALLER}, {_COLUMNS}, {_TOLD}"  # noqa: S608
+    f" FROM client w LEFT JOIN access_token a ON a.hash = %s {_ABOVE_TOLD} WHERE w.id = %s"
+)
 _KEYED_CALLER = Statement(f"SELECT {_OF_CALLER}, {_OF_KEYS} {_WITH_KEYS}")
 _KEYS = Statement(f"SELECT {_OF_KEYS} {_WITH_KEYS}")
 _KEEP_KEYS = Statement(
@@ -86,7 +90,10 @@ _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id =
 
 
 class TokenFacts(NamedTuple):
-    """The row: instants in microseconds since 1970, the fields in the order of the statement's columns."""
+    """The row: instants in microseconds since 1970, the fields in the order of the statement's columns.
+
+    `sensitive_classes` is a JSON text in both databases, read once for each of its texts.
+    """
 
     scope: str
     expires_at: int
@@ -105,7 +112,7 @@ class TokenFacts(NamedTuple):
     member_id: str
     client_id: str
     grant_scopes: str
-    sensitive_classes: tuple[str, ...]
+    sensitive_classes: str
     link_id: str | None
     grant_link_version: int | None
     account_status: str
@@ -191,28 +198,37 @@ class SystemTokenFacts(NamedTuple):
     client_credentials_version: int
 
 
-_CLASSES = TokenFacts._fields.index("sensitive_classes")
-_OF_CALLER_ALONE = len(CallerFacts._fields)
+_OF_CALLER_ALONE, _OF_TOKEN_ALONE = len(CallerFacts._fields), len(TokenFacts._fields)
 
 
 def find_token(session: Session, token_hash: str) -> TokenFacts | None:
     """What is known now of the access token with this digest and of everything it hangs from; None if unknown."""
     rows = _TOKEN.run(session, token_hash).fetchall()
-    return _facts(rows[0]) if rows else None
+    return TokenFacts._make(rows[0]) if rows else None
 
 
-def find_token_to_tell(session: Session, token_hash: str) -> tuple[TokenFacts | None, ToldFacts]:
+def find_token_to_tell(session: Session, token_hash: str) -> tuple[TokenFacts, ToldFacts] | None:
     """The same, and what introspection and UserInfo tell beside it."""
     rows = _TOKEN_TO_TELL.run(session, token_hash).fetchall()
-    if not rows:
-        return None, ToldFacts(None, True)
-    return _facts(rows[0][: -len(ToldFacts._fields)]), ToldFacts._make(rows[0][-len(ToldFacts._fields) :])
+    return _told(rows[0]) if rows else None
 
 
 def find_caller(session: Session, client_id: str, counter: str, at: int) -> CallerFacts | None:
     """The app with this id, and what the counter of that key holds at the instant `at`; None if there is no app."""
     rows = _CALLER.run(session, counter, at, client_id).fetchall()
     return CallerFacts._make(rows[0]) if rows else None
+
+
+def find_caller_and_token(
+    session: Session, client_id: str, counter: str, at: int, token_hash: str
+) -> tuple[CallerFacts | None, tuple[TokenFacts, ToldFacts] | None]:
+    """The same, and the access token with this digest, as one statement."""
+    rows = _CALLER_AND_TOKEN.run(session, counter, at, token_hash, client_id).fetchall()
+    if not rows:
+        return None, None
+    caller, token = CallerFacts._make(rows[0][:_OF_CALLER_ALONE]), rows[0][_OF_CALLER_ALONE:]
+    # Every access token has a scope.
+    return caller, None if token[0] is None else _told(token)
 
 
 def find_keyed_caller(
@@ -283,11 +299,5 @@ def end_tokens(session: Session, family_id: str, at: int) -> None:
     _END_TOKENS.run(session, at, family_id)
 
 
-def _document(json: Any) -> Any:
-    # PostgreSQL's driver reads JSON itself, SQLite's gives the text.
-    return orjson.loads(json) if isinstance(json, str) else json
-
-
-def _facts(row: tuple[Any, ...]) -> TokenFacts:
-    found = tuple(_document(row[_CLASSES]))
-    return TokenFacts._make((*row[:_CLASSES], found, *row[_CLASSES + 1 :]))
+def _told(row: tuple[Any, ...]) -> tuple[TokenFacts, ToldFacts]:
+    return TokenFacts._make(row[:_OF_TOKEN_ALONE]), ToldFacts._make(row[_OF_TOKEN_ALONE:])

@@ -15,7 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi, overload, probes, revocations
+from service import cli, clock, jobs, logs, mail, openapi, overload, probes, request_guards, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -79,6 +79,7 @@ from service.reports import transfers
 from service.sandbox import code_page, demo_app, design_page, faults, mail_page
 from service.settings import Settings
 from service.staff import audit_events as staff_audit
+from service.staff import colleagues as staff_colleagues
 from service.staff import data_freshness as staff_data_freshness
 from service.staff import factor_resets as staff_factor_resets
 from service.staff import gate as staff_gate
@@ -93,6 +94,7 @@ from service.staff.apps import developer_organizations as staff_developer_organi
 from service.staff.members import break_glass as staff_break_glass
 from service.staff.members import member_lookup as staff_members
 from service.staff.members import member_view as staff_member_view
+from service.staff.members import pause_lifts as staff_pause_lifts
 from service.staff.members import protected_records as staff_protected
 from service.staff.providers import authorizations as staff_authorizations
 from service.staff.providers import hand_overs as staff_hand_overs
@@ -106,6 +108,7 @@ from service.staff.reports import disclosure_pages as staff_disclosures
 from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
+from service.staff.texts import plan_texts as staff_plan_texts
 from service.web import LatchstringFlask, prepare
 
 BLUEPRINTS = (
@@ -203,6 +206,9 @@ BLUEPRINTS = (
     staff_disclosures.blueprint,
     staff_data_freshness.blueprint,
     staff_audit.blueprint,
+    staff_plan_texts.blueprint,
+    staff_colleagues.blueprint,
+    staff_pause_lifts.blueprint,
     staff_self_test.blueprint,
     # apps
     oauth.discovery.blueprint,
@@ -281,6 +287,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
+    request_guards.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for install in INSTALLERS:

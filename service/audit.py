@@ -8,18 +8,17 @@ seals the rows after the fact: this module is on the way of every read and does 
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import orjson
 import psycopg
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from service.clock import now
-from service.db import Base, Insertion, Instant, Row, microseconds, words, write
+from service.clock import now_in_microseconds
+from service.db import Base, Insertion, Instant, Row, words, write
 from service.group_commit import NotWritten
 
 
@@ -82,8 +81,7 @@ class NotAudited(Exception):
     """The audit did not take the event, so that its deed does not happen: the disk is full, say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """Where a request came from; empty outside of requests."""
 
     ip: str | None = None
@@ -127,7 +125,7 @@ def row(tag: str, **facts: Unpack[Facts]) -> Row:
     """The row of an event that is written together with others (`service.db.write_if_new`)."""
     where, told, detail = _circumstances(), facts.get, facts.get("detail")
     return Row(_INSERT, (
-        microseconds(now()), tag, facts.get("outcome", Outcome.SUCCESS).value, told("account_id"), told("member_id"),
+        now_in_microseconds(), tag, facts.get("outcome", Outcome.SUCCESS).value, told("account_id"), told("member_id"),
         told("link_id"), told("client_id"), told("grant_id"), told("resource_type"), told("count"),
         None if detail is None else orjson.dumps(detail).decode(), told("reason"), where.ip, where.request_id,
         where.login_session_id,

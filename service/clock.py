@@ -7,7 +7,9 @@ clock. Production never names such a file (architecture.md section 7.2).
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time_ns
 
+_MICROSECOND = timedelta(microseconds=1)
 _offset_file: Path | None = None
 _offset_stamp: tuple[int, int] | None = None
 _offset = timedelta()
@@ -17,6 +19,12 @@ def now() -> datetime:
     """The present moment as an aware datetime in UTC, shifted by the offset file where one is configured."""
     present = datetime.now(UTC)
     return present if _offset_file is None else present + _read_offset(_offset_file)
+
+
+def now_in_microseconds() -> int:
+    """The same as microseconds since 1970, which is how instants are stored; for what every request asks."""
+    present = time_ns() // 1_000
+    return present if _offset_file is None else present + _read_offset(_offset_file) // _MICROSECOND
 
 
 def obey(offset_file: Path | None) -> None:

@@ -3,11 +3,11 @@
 The month is a word, because 11/12 is read in two ways; the short word fits into tables and columns of a PDF.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2999
 
@@ -45,6 +45,16 @@ def moment_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en")
     text = f"{in_words(local.date(), language)}, {format_time(local, 'short', locale=language)} {local.tzname()}"
     # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
     return text.replace("\u202f", " ")
+
+
+def time_in_words(at: time, language: str | Locale = "en") -> str:
+    """A time of day."""
+    return str(format_time(at, "short", locale=language)).replace("\u202f", " ")
+
+
+def zone_in_words(zone: ZoneInfo, language: str | Locale = "en") -> str:
+    """A time zone by its name, in summer and winter the same."""
+    return str(get_timezone_name(zone, width="long", zone_variant="generic", locale=language))
 
 
 def business_day_after(at: datetime, zone: ZoneInfo) -> datetime:

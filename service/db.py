@@ -2,29 +2,24 @@
 
 import hashlib
 import hmac
-import select
 import sqlite3
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from uuid import uuid4
 
-import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import DDL, BigInteger, Dialect, Engine, Enum, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
-from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.types import TypeDecorator
 
-from service.group_commit import Command, GroupCommit
-from service.prepared import PreparedStatements
+from service.connections import USUAL, PoolLimits, look_for_pooler, require_alive
+from service.group_commit import Command
+from service.reading import ReadingSession
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -90,15 +85,18 @@ def keyed_digest(key: bytes, purpose: str, text: str) -> str:
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
-def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
+def make_engine(url: str | URL, limits: PoolLimits = USUAL) -> Engine:
     """An engine for SQLite (WAL, full sync, BEGIN IMMEDIATE) or PostgreSQL (psycopg 3)."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed, pool_size)
+        return _sqlite_engine(parsed, limits)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
-    event.listen(engine, "checkout", _require_alive)
+    engine = create_engine(
+        parsed, pool_size=limits.size, max_overflow=limits.overflow, pool_timeout=limits.seconds, hide_parameters=True
+    )
+    event.listen(engine, "connect", look_for_pooler)
+    event.listen(engine, "checkout", require_alive)
     event.listen(engine, "reset", _end_left_open)
     return engine
 
@@ -126,111 +124,14 @@ def append_only(table: Table) -> None:
         event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
 
 
-class ReadingSession(Session):
-    """A session whose hand-kept statements are each a transaction of their own, on a connection in autocommit.
-
-    A session of the ORM costs more than a whole read, and BEGIN and COMMIT a round trip each. Reading needs neither:
-    the database is at READ COMMITTED, and the one row written, the audit's, is whole by itself and commits before the
-    answer leaves. What goes through the ORM after all opens a transaction as ever, which the statements then join.
-    """
-
-    def __init__(self, bind: Engine, keeper: "ReadingSessions") -> None:
-        super().__init__(bind, expire_on_commit=False)
-        self._keeper = keeper
-        self._connection: PoolProxiedConnection | None = None
-        self._cursor: Any = None
-        self._lent = True
-
-    def driver_cursor(self) -> Any:
-        """What runs hand-kept statements like a cursor, the same for all of them; read each to its end."""
-        if self._cursor is None:
-            engine = self._keeper.engine
-            self._connection = engine.raw_connection()
-            driver: Any = self._connection.driver_connection
-            if engine.dialect.name == "postgresql":
-                driver.autocommit = True
-                # Each is written for one index: to plan a search of a page anew costs more than to fetch it.
-                driver.execute("SET plan_cache_mode = force_generic_plan")
-                self._cursor = PreparedStatements(driver)
-            else:
-                self._cursor = driver.cursor()
-        return self._cursor
-
-    def write_alone(self, text: str, values: tuple[Any, ...]) -> None:
-        """Write a row that is whole by itself; it is committed when this returns."""
-        cursor = self.driver_cursor()
-        if self._keeper.engine.dialect.name == "sqlite":
-            self._keeper.together.write(cursor, text, values)
-        else:
-            cursor.execute(text, values)
-
-    def write_if_new(self, row: Command, others: Sequence[Command]) -> bool:
-        """On SQLite: commit a row that gives itself back where it is new, and `others` with it, or nothing."""
-        return self._keeper.together.write_if_new(self.driver_cursor(), row, others)
-
-    def commit(self) -> None:
-        """Commit what went through the ORM, if anything did."""
-        if self.in_transaction():
-            super().commit()
-
-    def close(self) -> None:
-        """Forget what the ORM held and serve the next request."""
-        if self.in_transaction() or self.identity_map:
-            super().close()
-        # Closing twice must not lend it to two requests.
-        if self._lent:
-            self._lent = False
-            self._keeper.keep(self)
-
-    def lend(self) -> None:
-        """Serve one request more; raises DisconnectionError where the server ended the connection."""
-        self._lent = True
-        if self._connection is not None and self._keeper.engine.dialect.name == "postgresql":
-            _require_alive(self._connection.driver_connection)
-
-    def end(self) -> None:
-        """Close the connection for good."""
-        if self._connection is not None:
-            self._connection.invalidate()
-
-
-class ReadingSessions:
-    """Reading sessions, each with its connection, kept for the next request: as many as threads read at one time.
-
-    To make one anew and to pass the pool costs more than a read's statements.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.together = GroupCommit()
-        self._idle: deque[ReadingSession] = deque()
-        event.listen(engine, "engine_disposed", self._end_all)
-
-    def open(self) -> ReadingSession:
-        """A session for one request that only reads and leaves an audit row; its `close` gives it back."""
-        while True:
-            try:
-                session = self._idle.pop()
-            except IndexError:
-                return ReadingSession(self.engine, self)
-            try:
-                session.lend()
-                return session
-            except DisconnectionError:
-                session.end()
-
-    def keep(self, session: ReadingSession) -> None:
-        """Keep a session that has been closed."""
-        self._idle.append(session)
-
-    def _end_all(self, _engine: Engine) -> None:
-        while self._idle:
-            self._idle.pop().end()
-
-
 def is_in_autocommit(session: Session) -> TypeGuard[ReadingSession]:
     """Whether each hand-kept statement of the session is a transaction of its own now."""
     return isinstance(session, ReadingSession) and not session.in_transaction()
+
+
+def database_of(session: Session) -> str:
+    """SQLAlchemy's name of the session's database."""
+    return session.database if isinstance(session, ReadingSession) else session.get_bind().dialect.name
 
 
 def driver_cursor(session: Session) -> Any:
@@ -240,6 +141,14 @@ def driver_cursor(session: Session) -> Any:
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     return driver.cursor(binary=True) if connection.dialect.name == "postgresql" else driver.cursor()
+
+
+def copy_cursor(session: Session) -> Any:
+    """What runs hand-kept statements that read FHIR data: the replica's, where there is one that may answer.
+
+    A session in a transaction reads the primary, and so what it has written itself.
+    """
+    return session.copy_cursor() if is_in_autocommit(session) else driver_cursor(session)
 
 
 class Statement:
@@ -254,7 +163,7 @@ class Statement:
 
     def text_for(self, session: Session) -> str:
         """The text in the dialect of the session's database."""
-        return self._texts[session.get_bind().dialect.name]
+        return self._texts[database_of(session)]
 
 
 class Insertion(Statement):
@@ -266,8 +175,7 @@ class Insertion(Statement):
         self.if_new = Statement(f"{self.into} VALUES ({self.marks}) ON CONFLICT DO NOTHING RETURNING 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row to be written."""
 
     insertion: Insertion
@@ -291,7 +199,7 @@ def write_if_new(session: Session, row: Row, others: Sequence[Row] = ()) -> bool
 
     In the session's transaction, or committed at once: of callers at one time exactly one writes.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    if database_of(session) == "postgresql":
         values = (*row.values, *(value for other in others for value in other.values))
         statement = _in_one(row.insertion, *(other.insertion for other in others))
         return bool(statement.run(session, *values).fetchall())
@@ -315,18 +223,6 @@ def _in_one(first: Insertion, *others: Insertion) -> Statement:
     return Statement(f"WITH first AS ({inserted}){with_it} SELECT 1 FROM first")  # noqa: S608
 
 
-def _require_alive(connection: Any, *_: object) -> None:
-    # A ping costs a round trip each time. A server that ended leaves its farewell in the socket: only then is asked.
-    poll = select.poll()
-    try:
-        poll.register(connection.fileno(), select.POLLIN)
-        if poll.poll(0):
-            connection.execute("SELECT 1")
-            connection.rollback()
-    except psycopg.OperationalError:
-        raise DisconnectionError from None
-
-
 def _end_left_open(connection: Any, *_: object) -> None:
     # After a commit that failed SQLAlchemy believes that the transaction is over, and gives the connection back with it
     # open: the next request would fail on it, or commit what this one could not.
@@ -338,9 +234,9 @@ def _end_left_open(connection: Any, *_: object) -> None:
         connection.rollback()
 
 
-def _sqlite_engine(url: URL, pool_size: int) -> Engine:
+def _sqlite_engine(url: URL, limits: PoolLimits) -> Engine:
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=0, hide_parameters=True,
+        url, pool_size=limits.size, max_overflow=limits.overflow, pool_timeout=limits.seconds, hide_parameters=True,
         connect_args={"timeout": 10, "check_same_thread": False},
     )  # fmt: skip
     _keep_private(url)

@@ -28,9 +28,8 @@ class _Row:
         self.is_new = False
         self.written = False
         self.problem: BaseException | None = None
-        # Held until its request has something to do: go on, fail, or lead.
-        self.woken = Lock()
-        self.woken.acquire()
+        self.woken: Lock | None = None
+        """Of a request that waits: held until it has something to do: go on, fail, or lead."""
 
     def put(self, cursor: sqlite3.Cursor) -> None:
         found = cursor.execute(*self.command)
@@ -68,9 +67,11 @@ class GroupCommit:
     def _write(self, cursor: sqlite3.Cursor, row: _Row) -> None:
         with self._guard:
             self._waiting.append(row)
-            leads = not self._led
+            if self._led:
+                row.woken = Lock()
+                row.woken.acquire()
             self._led = True
-        if not leads:
+        if row.woken is not None:
             row.woken.acquire()
         if row.problem is not None:
             raise NotWritten from row.problem
@@ -104,7 +105,7 @@ class GroupCommit:
     def _hand_over(self) -> None:
         with self._guard:
             if self._waiting:
-                self._waiting[0].woken.release()
+                _wake_one(self._waiting[0])
             else:
                 self._led = False
 
@@ -112,4 +113,9 @@ class GroupCommit:
 def _wake(rows: list[_Row], problem: BaseException | None = None) -> None:
     for row in rows:
         row.problem, row.written = problem, problem is None
+        _wake_one(row)
+
+
+def _wake_one(row: _Row) -> None:
+    if row.woken is not None:
         row.woken.release()

@@ -27,6 +27,8 @@ from service import sealing
 from service.clock import now
 from service.days import moment_in_words
 from service.db import Base, Instant, new_id, words
+from service.plan_editions import EditedPlan
+from service.plan_file import Plan
 from service.settings import Settings, SmtpSecurity
 
 LANGUAGES = ("en", "es")
@@ -112,13 +114,15 @@ def unseal(key: bytes, sealed: str) -> str:
 
 def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
     """Deliver what is due, one transaction a mail; how many were sent. Raises ServerUnreachable if nobody answers."""
-    sent = 0
+    sent, edited = 0, EditedPlan(settings.plan)
     with _connection(settings) as smtp:
         for _ in range(_BATCH):
             mail = _lease_next(sessions)
             if mail is None:
                 break
-            sent += _deliver(sessions, settings, mail, smtp)
+            with sessions() as session:
+                plan = edited.current(session)
+            sent += _deliver(sessions, settings, plan, mail, smtp)
     return sent
 
 
@@ -150,11 +154,14 @@ def delete_old(session: Session, *, keep: timedelta = timedelta(days=7), limit: 
     return cast(CursorResult[Any], result).rowcount
 
 
-def compose(mail: OutboxMail, settings: Settings) -> EmailMessage:
-    """The message of `mail`; the first line of the template is the subject, which never holds a code."""
+def compose(mail: OutboxMail, settings: Settings, plan: Plan) -> EmailMessage:
+    """The message of `mail`, with the phone lines of `plan` as it is now.
+
+    The first line of the template is the subject, which never holds a code.
+    """
     zone = settings.plan.timezone
     context: dict[str, object] = {name: _told(value, mail.language, zone) for name, value in mail.context.items()}
-    context |= {"plan": settings.plan, "base_url": settings.base_url}
+    context |= {"plan": plan, "base_url": settings.base_url}
     text = (
         _environment()
         .get_template(f"{mail.template}.{mail.language}.txt")
@@ -265,12 +272,14 @@ def _lease_next(sessions: sessionmaker[Session]) -> OutboxMail | None:
         return session.scalar(select(OutboxMail).where(OutboxMail.lease == lease))
 
 
-def _deliver(sessions: sessionmaker[Session], settings: Settings, mail: OutboxMail, smtp: _Connection) -> int:
+def _deliver(
+    sessions: sessionmaker[Session], settings: Settings, plan: Plan, mail: OutboxMail, smtp: _Connection
+) -> int:  # fmt: skip
     if mail.expires_at is not None and mail.expires_at <= now():
         _end(sessions, mail, MailState.DROPPED)
         return 0
     try:
-        message = compose(mail, settings)
+        message = compose(mail, settings, plan)
     except (TemplateError, ValueError) as problem:
         # A template or an address that cannot be written will not mend itself.
         _end(sessions, mail, MailState.PARKED)

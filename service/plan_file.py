@@ -3,7 +3,8 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,12 +12,47 @@ from zoneinfo import ZoneInfo
 SANDBOX_PLAN = Path(__file__).with_name("sandbox") / "meridian.toml"
 
 
+class OpenDays(StrEnum):
+    """On which days somebody answers a phone line."""
+
+    EVERY_DAY = "every_day"
+    WEEKDAYS = "weekdays"
+    MONDAY_TO_SATURDAY = "monday_to_saturday"
+
+
 @dataclass(frozen=True)
 class PhoneLine:
-    """A line of business and the number its members call."""
+    """A line of business and the number its members call; hours and language where the plan tells them.
+
+    Hours are days with the times, of the plan's time zone, from and to which somebody answers: so that a page can say
+    them in its own language. Days without times are the whole day.
+    """
 
     line_of_business: str
     number: str
+    days: OpenDays | None = None
+    opens: time | None = None
+    closes: time | None = None
+    language: str = ""
+    """The code of the language that is spoken there, such as `es`; empty where the plan does not say."""
+
+    @classmethod
+    def read(cls, raw: Mapping[str, str]) -> "PhoneLine":
+        """A line as the plan's file and its editions give it: times as 08:00."""
+        opens, closes = raw.get("opens"), raw.get("closes")
+        return cls(
+            raw["line_of_business"], raw["number"], OpenDays(raw["days"]) if raw.get("days") else None,
+            time.fromisoformat(opens) if opens else None, time.fromisoformat(closes) if closes else None,
+            raw.get("language", ""),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LineOfBusiness:
+    """A kind of coverage as the roster names it, and whether its members may register here."""
+
+    name: str
+    in_scope: bool
 
 
 @dataclass(frozen=True)
@@ -133,7 +169,7 @@ class Plan:
     website: str
     privacy_policy_version: str
     privacy_policy_url: str
-    out_of_scope_lines: tuple[str, ...] = ()
+    lines_of_business: tuple[LineOfBusiness, ...] = ()
     terms: tuple[TermsText, ...] = ()
     """What people of the provider portal accept: the documents of `service.plan.registering.terms`."""
     provider: ProviderServices = ProviderServices()
@@ -148,18 +184,23 @@ class Plan:
     """A shared address that is told, without content, of every message from a provider's office; none if empty."""
     canned_replies: tuple[CannedReply, ...] = ()
     reviews: tuple[TextReview, ...] = ()
-    """Which translations of texts on which rights depend were reviewed (`service.member.reviewed_texts`)."""
+    """Which translations of texts on which rights depend were reviewed (`consent.legal_texts`)."""
+
+    @property
+    def out_of_scope_lines(self) -> tuple[str, ...]:
+        """Lines of business whose members do not register here."""
+        return tuple(line.name for line in self.lines_of_business if not line.in_scope)
 
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
         """The plan described by a TOML file; the sandbox plan (Meridian Health Plan) when none is given."""
         path = path or SANDBOX_PLAN
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        lines = tuple(PhoneLine(line["line_of_business"], line["number"]) for line in raw.pop("phone_lines"))
+        lines = tuple(PhoneLine.read(line) for line in raw.pop("phone_lines"))
         return cls(
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
-            out_of_scope_lines=tuple(raw.pop("out_of_scope_lines", ())),
+            lines_of_business=_lines_of_business(lines, raw.pop("out_of_scope_lines", ())),
             reviews=tuple(TextReview(**given) for given in raw.pop("reviews", ())),
             terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
             provider=ProviderServices.read(raw.pop("provider", {})),
@@ -167,6 +208,12 @@ class Plan:
             canned_replies=tuple(CannedReply(each["title"], each["text"]) for each in raw.pop("canned_replies", ())),
             **raw,
         )
+
+
+def _lines_of_business(phones: tuple[PhoneLine, ...], out_of_scope: list[str]) -> tuple[LineOfBusiness, ...]:
+    # Whoever has a phone line is served, unless the file says otherwise; once each, in the file's order.
+    names = dict.fromkeys([*(line.line_of_business for line in phones), *out_of_scope])
+    return tuple(LineOfBusiness(name, name not in out_of_scope) for name in names)
 
 
 def _terms(folder: Path, *, document: str, title: str, version: str, file: str) -> TermsText:

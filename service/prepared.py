@@ -10,17 +10,31 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 
+from service.connections import keeps_state
+
 _MOST = 200
 _SUCCESS = frozenset({ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK})
 
 
 class PreparedStatements:
-    """The statements of one connection in autocommit, behind the two methods of a cursor that they need."""
+    """The statements of one connection in autocommit, behind the two methods of a cursor that they need.
+
+    Behind a pooler they run without names.
+    """
 
     def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
         self._libpq: Any = connection.pgconn
+        self._keeps_names = keeps_state(connection)
+        if self._keeps_names:
+            # Each is written for one index: to plan a search of a page anew costs more than to fetch it, and a table
+            # that was small when the plan was made is not read from end to end.
+            connection.execute("SET plan_cache_mode = force_generic_plan")
+            connection.execute("SET enable_seqscan = off")
         self._values = Transformer(connection)
         self._names: dict[str, bytes] = {}
+        self._readers: dict[str, Any] = {}
+        self._text = ""
         self._answer: Any = None
 
     def execute(self, text: str, values: tuple[Any, ...] = ()) -> "PreparedStatements":
@@ -30,7 +44,7 @@ class PreparedStatements:
             raise OperationalError("the connection is lost")
         # Sent as texts without a type: the server takes each for what the statement needs.
         given = self._values.dump_sequence(values, [PyFormat.TEXT] * len(values))
-        name = self._names.get(text) or self._prepare(text)
+        self._text, name = text, self._names.get(text) or self._prepare(text)
         if name:
             self._answer = _good(self._libpq.exec_prepared(name, given, None, Format.BINARY))
         else:
@@ -39,12 +53,20 @@ class PreparedStatements:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Every row of the last statement."""
-        self._values.set_pgresult(self._answer, set_loaders=True, format=Format.BINARY)
-        return self._values.load_rows(0, self._answer.ntuples, tuple)
+        # A prepared statement always gives the same columns: how each is read is looked up at its first answer.
+        reader = self._readers.get(self._text)
+        if reader is None:
+            reader = self._values
+            if self._text in self._names:
+                reader = self._readers[self._text] = Transformer(self._connection)
+            reader.set_pgresult(self._answer, set_loaders=True, format=Format.BINARY)
+        else:
+            reader.set_pgresult(self._answer, set_loaders=False)
+        return reader.load_rows(0, self._answer.ntuples, tuple)
 
     def _prepare(self, text: str) -> bytes:
         # Searches come in more shapes than the server should remember: the first ones are the usual ones.
-        if len(self._names) >= _MOST:
+        if not self._keeps_names or len(self._names) >= _MOST:
             return b""
         name = f"hot_{len(self._names)}".encode()
         _good(self._libpq.prepare(name, _numbered(text)))

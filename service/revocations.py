@@ -11,7 +11,7 @@ A line: `{"id", "at" (microseconds), "table", "key", "values"}`, values as they 
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum as PythonEnum
 from pathlib import Path
@@ -41,21 +41,27 @@ WATCHED: dict[str, tuple[str, ...]] = {
     ),
     "account": ("credentials_version", "status"),
     "client": (
-        "status", "version", "credentials_version", "secret_hash", "previous_secret_hash", "previous_secret_expires_at",
-        "jwks", "jwks_uri",
+        "status", "version", "credentials_version", "secret_hash", "secret_expires_at", "previous_secret_hash",
+        "previous_secret_expires_at", "jwks", "jwks_uri", "scopes", "redirect_uris", "launch_uris",
+        "post_logout_redirect_uris", "may_introspect", "require_pushed_authorization_requests",
+        "dpop_bound_access_tokens",
     ),
     "developer_organization": ("disabled_at",),
     "developer": ("ended_at", "role"),
     "billing_authorization": ("ended_at", "version", "functions"),
-    "provider_staff": ("status", "functions", "deactivated_at", "lapsed_at"),
+    "provider_staff": ("status", "functions", "is_delegate", "deactivated_at", "lapsed_at"),
     "access_entry": ("ended_at",),
     "plan_staff": ("ended_at", "roles"),
 }  # fmt: skip
 """Columns that say what somebody may still do: a change of one is journalled, with all of them as they are then."""
 NO_PASSWORD = "!"
 """In the place of a hash: fits no password. Its owner sets a new one by e-mail."""
-_SHORT_LIVED = ("login_session", "access_token", "system_token")
-"""Ended as a whole by a replay: what was signed out or spent since the backup would live again among them."""
+ENDED_AS_A_WHOLE: Mapping[str, str] = {
+    "login_session": "ended_at", "access_token": "ended_at", "system_token": "ended_at",
+    "authorization_code": "spent_at", "email_code": "voided_at", "portal_invitation": "voided_at",
+    "developer_invitation": "withdrawn_at", "mailed_pin": "voided_at",
+}  # fmt: skip
+"""Tables whose open rows a replay ends: what was signed out, spent or withdrawn since would live again among them."""
 _JOURNAL, _NOTED = "latchstring.journal", "latchstring.noted"
 _LINES, _COMMITTED = "latchstring.lines", "latchstring.committed"
 _TAIL = 200
@@ -144,12 +150,12 @@ class Journal:
 
 def keep_journal(sessions: sessionmaker[Session], journal: Journal) -> None:
     """Journal what sessions of this factory take away."""
-    sessions.configure(info={_JOURNAL: journal})
+    sessions.configure(info=told(journal))
 
 
-def journal_session(session: Session, journal: Journal) -> None:
-    """The same for one session that no factory made."""
-    session.info[_JOURNAL] = journal
+def told(journal: Journal) -> dict[str, Any]:
+    """The same for sessions that no factory makes: what their `info` holds."""
+    return {_JOURNAL: journal}
 
 
 def note(session: Session, table: str, key: str) -> None:
@@ -190,7 +196,8 @@ def write_late(sessions: sessionmaker[Session], settings: Settings) -> None:
 def replay(session: Session, journal: Journal) -> int:
     """Do again, in the caller's transaction, every line that the database does not know; how many.
 
-    Access tokens and login sessions end as a whole, and who changed their password since sets a new one.
+    Access tokens, login sessions, codes, PINs and invitations end as a whole, and who changed their password since sets
+    a new one.
     """
     lines = {line["id"]: line for line in journal.lines()}
     again = sorted((lines[one] for one in missing(session, list(lines))), key=lambda line: int(line["at"]))
@@ -198,9 +205,9 @@ def replay(session: Session, journal: Journal) -> int:
         _do_again(session, line)
         text = orjson.dumps(line).decode()
         session.add(Revocation(id=line["id"], at=from_microseconds(line["at"]), line=text, written=True))
-    for name in _SHORT_LIVED if again else ():
+    for name, column in ENDED_AS_A_WHOLE.items() if again else ():
         table = Base.metadata.tables[name]
-        session.execute(update(table).where(table.c.ended_at.is_(None)).values(ended_at=now()))
+        session.execute(update(table).where(table.c[column].is_(None)).values({column: now()}))
     session.flush()
     return len(again)
 

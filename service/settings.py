@@ -12,15 +12,12 @@ from urllib.parse import urlsplit
 from click import ClickException
 
 from service import sqlite_file
+from service.connections import USUAL, PoolLimits
 from service.plan_file import Plan
 
 _LEAST_AUDIT_YEARS = 6
 _LEAST_DIFFERENT_BYTES = 16
 """32 random bytes hold some 30 different ones; fewer than 16 come from a pattern that somebody typed."""
-_NUMBERS_OF_LOAD = (
-    "requests_waiting", "app_requests_per_minute", "app_tokens_per_minute", "account_pages_per_minute",
-    "address_pages_per_minute", "directory_requests_per_minute",
-)  # fmt: skip
 _TERMS_NEEDED = frozenset({"provider_portal", "delegate"})
 
 
@@ -89,8 +86,13 @@ class Settings:
     """`TRUSTED_PROXIES`: how many reverse proxies in front set X-Forwarded-* (0: those headers are ignored)."""
     refuse_common_passwords: bool = True
     """`REFUSE_COMMON_PASSWORDS`: yes or no; refuses common, leaked and own-name passwords besides the plan's rule."""
-    pool_size: int = 10
-    """`POOL_SIZE`: database connections a process keeps at most."""
+    pool: PoolLimits = USUAL
+    """`POOL_SIZE` (10): database connections a process keeps; `POOL_OVERFLOW` (0): more at need; `POOL_SECONDS` (10):
+    how long a request waits for one before it is told that we are busy."""
+    database_read_url: str = field(default="", repr=False)
+    """`DATABASE_READ_URL`: a streaming replica of DATABASE_URL that answers reads of FHIR data; none if not given."""
+    database_read_lag: float = 30
+    """`DATABASE_READ_LAG`: seconds by which it may be behind; data that is older is read from DATABASE_URL."""
     lookup_norm_per_hour: int = 50
     """`LOOKUP_NORM_PER_HOUR`: look-ups of members by one login of the provider portal above which staff are told."""
     lookup_limit_per_hour: int = 200
@@ -114,6 +116,8 @@ class Settings:
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
     revocation_journal: Path | None = None
     """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
+    export_folder: Path | None = None
+    """`EXPORT_FOLDER`: folder of the files of exports, which all hosts share; `VAR/exports` when not given."""
     metrics_token: str = field(default="", repr=False)
     """`METRICS_TOKEN` (32 characters or more), or `METRICS_TOKEN_FILE`: opens `/metrics`, not there without."""
     requests_at_once: int = 4
@@ -157,6 +161,11 @@ class Settings:
     def journal_folder(self) -> Path:
         """Where revocations are kept outside the database."""
         return self.revocation_journal or self.var / "revocations"
+
+    @property
+    def exports(self) -> Path:
+        """Where the worker puts the files of exports, and the web servers read them."""
+        return self.export_folder or self.var / "exports"
 
     @property
     def https(self) -> bool:
@@ -210,7 +219,9 @@ class Settings:
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
-            pool_size=int(environment.get("POOL_SIZE", "10")),
+            pool=_pool(environment),
+            database_read_url=environment.get("DATABASE_READ_URL", ""),
+            database_read_lag=_seconds(environment, "DATABASE_READ_LAG", 30, 3600),
             programs_register=_programs_register(environment),
             registration_token=environment.get("REGISTRATION_TOKEN", ""),
             provider_access=_is_yes(environment, "PROVIDER_ACCESS"),
@@ -222,15 +233,18 @@ class Settings:
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
             password_peppers=_peppers(environment),
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
+            export_folder=_path(environment, "EXPORT_FOLDER"),
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
-            requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4),
-            requests_waiting=_number(environment, "REQUESTS_WAITING", 8),
-            processes=_number(environment, "PROCESSES", len(os.sched_getaffinity(0))),
-            app_requests_per_minute=_number(environment, "APP_REQUESTS_PER_MINUTE", 6_000),
-            app_tokens_per_minute=_number(environment, "APP_TOKENS_PER_MINUTE", 1_200),
-            account_pages_per_minute=_number(environment, "ACCOUNT_PAGES_PER_MINUTE", 600),
-            address_pages_per_minute=_number(environment, "ADDRESS_PAGES_PER_MINUTE", 3_000),
-            directory_requests_per_minute=_number(environment, "DIRECTORY_REQUESTS_PER_MINUTE", 2_400),
+            requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4, 1, 1_000),
+            requests_waiting=_number(environment, "REQUESTS_WAITING", 8, 0, 10_000),
+            processes=_number(environment, "PROCESSES", len(os.sched_getaffinity(0)), 1, 10_000),
+            app_requests_per_minute=_number(environment, "APP_REQUESTS_PER_MINUTE", 6_000, 0, 1_000_000),
+            app_tokens_per_minute=_number(environment, "APP_TOKENS_PER_MINUTE", 1_200, 0, 1_000_000),
+            account_pages_per_minute=_number(environment, "ACCOUNT_PAGES_PER_MINUTE", 600, 0, 1_000_000),
+            address_pages_per_minute=_number(environment, "ADDRESS_PAGES_PER_MINUTE", 3_000, 0, 1_000_000),
+            directory_requests_per_minute=_number(
+                environment, "DIRECTORY_REQUESTS_PER_MINUTE", 2_400, 0, 1_000_000_000
+            ),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
@@ -260,10 +274,8 @@ class Settings:
             yield f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years"
         if self.metrics_token and not (len(self.metrics_token) >= 32 and self.metrics_token.isascii()):
             yield "METRICS_TOKEN must have 32 ASCII characters or more"
-        if self.requests_at_once < 1 or self.processes < 1:
-            yield "REQUESTS_AT_ONCE and PROCESSES must be 1 or more"
-        if any(getattr(self, name) < 0 for name in _NUMBERS_OF_LOAD):
-            yield "REQUESTS_WAITING and the limits that end in PER_MINUTE must not be negative; 0 means none"
+        if self.database_read_url and not _are_postgresql(self.database_url, self.database_read_url):
+            yield "DATABASE_READ_URL needs PostgreSQL, there and in DATABASE_URL: a streaming replica of it"
         yield from self._faults_of_mail()
 
     def _faults_of_mail(self) -> Iterator[str]:
@@ -307,11 +319,34 @@ def _is_yes(environment: Mapping[str, str], name: str) -> bool:
     return given == "yes"
 
 
-def _number(environment: Mapping[str, str], name: str, usual: int) -> int:
+def _are_postgresql(*urls: str) -> bool:
+    return all(url.startswith(("postgresql:", "postgresql+psycopg:")) for url in urls)
+
+
+def _pool(environment: Mapping[str, str]) -> PoolLimits:
+    # A request of the API may hold two: one that is kept for reading, and one for what is written besides.
+    return PoolLimits(
+        size=_number(environment, "POOL_SIZE", 10, 2, 1_000),
+        overflow=_number(environment, "POOL_OVERFLOW", 0, 0, 1_000),
+        seconds=_seconds(environment, "POOL_SECONDS", 10, 60),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    given = environment.get(name, str(usual))
+    if not (given.isascii() and given.isdigit() and least <= int(given) <= most):
+        raise UnsafeSetting(f"{name} must be a whole number from {least} to {most}")
+    return int(given)
+
+
+def _seconds(environment: Mapping[str, str], name: str, usual: float, most: float) -> float:
     try:
-        return int(environment.get(name) or usual)
+        given = float(environment.get(name, usual))
     except ValueError:
-        raise UnsafeSetting(f"{name} must be a whole number") from None
+        given = -1
+    if not 0 < given <= most:
+        raise UnsafeSetting(f"{name} must be a number of seconds, more than 0 and at most {most:g}")
+    return given
 
 
 def _path(environment: Mapping[str, str], name: str) -> Path | None:

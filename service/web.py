@@ -1,6 +1,5 @@
 """What every page and endpoint shares: one transaction a request, the browser's id, CSRF, forms, errors, headers."""
 
-import hmac
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 import psycopg
 import structlog
-from flask import Flask, Response, current_app, g, has_request_context, render_template, request
+from flask import Flask, Request, Response, current_app, g, has_request_context, render_template, request
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -19,20 +18,22 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
-from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
-from service.db import ReadingSessions, digest, make_engine, make_sessions, new_id
+from service.db import digest, make_engine, make_sessions, new_id
 from service.group_commit import NotWritten
+from service.plan_editions import EditedPlan
+from service.plan_file import Plan
 from service.rates import Limits, Policy, limits_of
+from service.reading import ReadingSessions
+from service.replica import Replica
 from service.revocations import Journal, NotJournalled
 from service.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Fields that are never kept as text: a password may hold any character, and a wrong one has one answer (case 100).
-_HASHED = frozenset({"password", "confirmation"})
 _BODY_LIMIT = 64 * 1024
 _POLICY = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
@@ -59,6 +60,7 @@ class Latchstring:
     reading: ReadingSessions
     journal: Journal
     limits: Limits
+    edited_plan: EditedPlan
     error_renderers: dict[str, Callable[[HTTPException], Response]] = field(default_factory=dict)
 
 
@@ -127,15 +129,42 @@ def settings() -> Settings:
     return latchstring().settings
 
 
+def plan() -> Plan:
+    """The plan as its people have it say now: phone lines, lines of business, terms, privacy policy, reviewed texts.
+
+    `settings().plan` is the plan of the file, for what stands there alone: name, time zone, numbers.
+    """
+    if "plan" not in g:
+        edited = latchstring().edited_plan
+        try:
+            g.plan = edited.current(db_session(), count=g.get("plan_edition_count"))
+        except UNAVAILABLE:
+            # The page that tells of the fault must not fail on the same fault.
+            return edited.last_known
+    found: Plan = g.plan
+    return found
+
+
 def latchstring() -> Latchstring:
     """What the running application holds: settings, engine, session factory."""
-    return held_by(current_app)
+    return held_by(current_app._get_current_object())  # type: ignore[attr-defined]
 
 
 def held_by(app: Flask) -> Latchstring:
     """What an application holds, outside of requests too."""
     held: Latchstring = app.extensions["latchstring"]
     return held
+
+
+def request_itself() -> Request:
+    """The request at hand, for what every call of an API asks: each look through Flask's proxies costs half a µs."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
+def notes() -> Any:
+    """What Flask keeps of this request under the name of `g`, likewise."""
+    return g._get_current_object()
 
 
 def db_session() -> Session:
@@ -164,10 +193,10 @@ def drop_transaction() -> None:
 
 def reading_session() -> Session:
     """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
-    session: Session | None = g.get("db_session")
+    kept = notes()
+    session: Session | None = kept.get("db_session")
     if session is None:
-        session = g.db_session = latchstring().reading.open()
-        revocations.journal_session(session, latchstring().journal)
+        session = kept.db_session = latchstring().reading.open()
     return session
 
 
@@ -191,10 +220,11 @@ def rotate_browser_token() -> str:
 
 def request_id() -> str:
     """The id of this request: the reference number people read and the key to find its log lines."""
-    if "request_id" not in g:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
-    found: str = g.request_id
+    kept = notes()
+    found: str | None = kept.get("request_id")
+    if found is None:
+        given = request_itself().environ.get("HTTP_X_REQUEST_ID", "")
+        found = kept.request_id = given if REQUEST_ID.fullmatch(given) else new_id()
     return found
 
 
@@ -255,21 +285,22 @@ def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPExcepti
 
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
     """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
-    engine = engine or make_engine(settings.database_url, pool_size=settings.pool_size)
+    engine = engine or make_engine(settings.database_url, settings.pool)
     sessions, journal = make_sessions(engine), Journal(settings.journal_folder)
     revocations.keep_journal(sessions, journal)
+    reading = ReadingSessions(engine, _replica(settings), told=revocations.told(journal))
     app.extensions["latchstring"] = Latchstring(
-        settings, engine, sessions, ReadingSessions(engine), journal, limits_of(settings)
-    )  # fmt: skip
+        settings, engine, sessions, reading, journal, limits_of(settings), EditedPlan(settings.plan)
+    )
     app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=_BODY_LIMIT,
         MAX_FORM_MEMORY_SIZE=_BODY_LIMIT,
         MAX_FORM_PARTS=1_000,
         WTF_CSRF_TIME_LIMIT=None,
-        # Referrers are not sent by some browsers; the Origin header is compared instead, see _refuse_foreign_origin.
+        # Referrers are not sent by some browsers; the Origin header is compared instead, see service.request_guards.
         WTF_CSRF_SSL_STRICT=False,
-        # Asked for by _refuse_forged_forms, after the origin.
+        # Asked for by service.request_guards, after the origin.
         WTF_CSRF_CHECK_DEFAULT=False,
         TESTING=settings.testing,
         PROPAGATE_EXCEPTIONS=False,
@@ -280,15 +311,17 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     elif settings.https:
         log.warning("no_proxy_is_trusted", setting="TRUSTED_PROXIES", meaning="https has to end in this very process")
     app.session_interface = BrowserCookies()
-    app.before_request(_refuse_compressed_body)
-    app.before_request(_refuse_before_replay)
-    app.before_request(_refuse_null_character)
-    app.before_request(_refuse_forged_forms)
     csrf.init_app(app)
     app.after_request(_set_headers)
     app.teardown_appcontext(_close)
     _answer_errors(app)
     audit.learn_circumstances(_circumstances)
+
+
+def _replica(settings: Settings) -> Replica | None:
+    if not settings.database_read_url:
+        return None
+    return Replica(make_engine(settings.database_read_url, settings.pool), settings.database_read_lag)
 
 
 def _browser() -> BrowserSession:
@@ -299,7 +332,7 @@ def _browser() -> BrowserSession:
 
 
 def _finish(*, commit: bool) -> None:
-    session: Session | None = g.pop("db_session", None)
+    session: Session | None = notes().pop("db_session", None)
     if session is None:
         return
     try:
@@ -315,49 +348,6 @@ def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("db_session", None)
     if session is not None:
         session.close()
-
-
-def _refuse_compressed_body() -> None:
-    """Refuse a body that says it is compressed: some kilobytes may unpack to gigabytes, and nobody here unpacks any."""
-    if "HTTP_CONTENT_ENCODING" in request_ctx.request.environ:
-        raise UnsupportedMediaType("Send the body as it is, without Content-Encoding.")
-
-
-def _refuse_before_replay() -> ResponseReturnValue | None:
-    """Refuse everything while the database is older than the journal: what was revoked since would live in it."""
-    if request.endpoint in ALWAYS_THERE or not latchstring().journal.must_replay(latchstring().sessions):
-        return None
-    return unavailable()
-
-
-def _refuse_null_character() -> None:
-    """Refuse a path or query with a null character: PostgreSQL keeps none in texts, a look-up would fail."""
-    given = request_ctx.request
-    if "\0" in given.path or b"%00" in given.query_string:
-        raise BadRequest
-
-
-def _refuse_null_character_in_form() -> None:
-    """Refuse it in the fields of a page's form too, after the form was read for its token; files are left alone."""
-    fields = request.form.items(multi=True) if request.mimetype == "application/x-www-form-urlencoded" else ()
-    if any("\0" in name or ("\0" in value and name not in _HASHED) for name, value in fields):
-        raise BadRequest
-
-
-def _refuse_foreign_origin() -> None:
-    """Refuse a form posted from another site, or from an opaque origin, before anything reads it (OA-14)."""
-    origin = request.headers.get("Origin")
-    if origin is not None and not hmac.compare_digest(origin.encode(), settings().base_url.encode()):
-        raise FormExpired
-
-
-def _refuse_forged_forms() -> None:
-    given = request_ctx.request
-    if given.method in {"GET", "HEAD", "OPTIONS"} or given.endpoint is None or csrf._is_exempt():
-        return
-    _refuse_foreign_origin()
-    csrf.protect()
-    _refuse_null_character_in_form()
 
 
 def _set_headers(response: Response) -> Response:
@@ -377,7 +367,7 @@ def _common_headers() -> Iterator[tuple[str, str]]:
     yield "X-Frame-Options", "DENY"
     yield "Referrer-Policy", "same-origin"
     yield "Content-Security-Policy", _content_security_policy()
-    if request.endpoint != "static":
+    if request_itself().endpoint != "static":
         yield "Cache-Control", "no-store"
     if (left := g.get("rate")) is not None:
         yield from left.headers()
@@ -386,7 +376,7 @@ def _common_headers() -> Iterator[tuple[str, str]]:
 
 
 def _content_security_policy() -> str:
-    form_action = g.get("form_action")
+    form_action = notes().get("form_action")
     return f"{_POLICY} {form_action}" if form_action else _POLICY
 
 
@@ -471,4 +461,4 @@ def _renderer() -> Callable[[HTTPException], Response] | None:
 def _circumstances() -> audit.Circumstances:
     if not has_request_context():
         return audit.Circumstances()
-    return audit.Circumstances(request_ctx.request.remote_addr, request_id(), g.get("login_session_id"))
+    return audit.Circumstances(request_itself().remote_addr, request_id(), notes().get("login_session_id"))

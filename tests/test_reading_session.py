@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from service import audit, prepared, single_use
 from service.clock import now
-from service.db import ReadingSession, ReadingSessions, Row, driver_cursor
+from service.db import Row, driver_cursor
 from service.group_commit import NotWritten
 from service.plan.models import Member
 from service.prepared import PreparedStatements
+from service.reading import ReadingSession, ReadingSessions
 from tests.factories import make_member
 
 EVENTS = "SELECT count(*) FROM audit_event"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import brotli
 import zstandard
 from flask import Response
-from flask.globals import request_ctx
 from isal import igzip
 from werkzeug.datastructures import Accept, Headers
 from werkzeug.exceptions import HTTPException
@@ -17,6 +16,7 @@ from werkzeug.http import http_date, parse_accept_header
 from fhir.outcomes import FhirProblem, Issue, outcome_bytes
 from fhir.storage.results import Resource
 from oauth.tokens.token_problems import MissingToken, TokenProblem
+from service import web
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -70,7 +70,7 @@ def of_body(body: bytes, content_type: str, headers: Headings = (), *, status: i
     """A body, packed lightly where the client takes it and it is worth it."""
     sent = [("Vary", "Accept-Encoding"), *headers]
     encoding = (
-        _encoding_for(request_ctx.request.environ.get("HTTP_ACCEPT_ENCODING", "")) if len(body) >= _SMALLEST else ""
+        _encoding_for(web.request_itself().environ.get("HTTP_ACCEPT_ENCODING", "")) if len(body) >= _SMALLEST else ""
     )
     if encoding:
         body = _packed(body, encoding)
@@ -95,7 +95,7 @@ def of_token_problem(problem: TokenProblem) -> Response:
     if problem.status == 401 and not isinstance(problem, MissingToken):
         issue = Issue.EXPIRED
     body = outcome_bytes(issue, problem.sentence)
-    challenge = problem.challenge(request_ctx.request.environ.get("HTTP_AUTHORIZATION", ""))
+    challenge = problem.challenge(web.request_itself().environ.get("HTTP_AUTHORIZATION", ""))
     return _whole(body, problem.status, FHIR_JSON, [("WWW-Authenticate", challenge)])
 
 
@@ -160,8 +160,7 @@ def _packed(body: bytes, encoding: str) -> bytes:
 
 
 def _is_known(etag: str, last_updated: int) -> bool:
-    # The object itself: each look through Flask's proxy costs.
-    given = request_ctx.request
+    given = web.request_itself()
     environ = given.environ
     if "HTTP_IF_NONE_MATCH" in environ:
         return given.if_none_match.contains_weak(etag[3:-1]) or environ["HTTP_IF_NONE_MATCH"].strip() == "*"

@@ -1,4 +1,4 @@
-"""Files of exports on disk: a folder for each export below `VAR`, readable by this installation's user alone."""
+"""Files of exports on disk: a folder for each export, readable by this installation's user alone."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from service.settings import Settings
 
 def folder_of(settings: Settings, export_id: str) -> Path:
     """Where the files of an export are; the id is one of ours."""
-    return settings.var / "exports" / export_id
+    return settings.exports / export_id
 
 
 def path_of(settings: Settings, file: BulkFile) -> Path:

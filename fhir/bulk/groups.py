@@ -9,12 +9,25 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, AccessBasis
 from fhir.bulk.models import GroupKind, MemberGroup, MemberGroupEntry, ProviderAccessOptOut
 from fhir.compartment import ID
+from fhir.merges.tables import MemberMerge
 from fhir.outcomes import Forbidden, NotFound
 from fhir.storage import granting
 from fhir.storage.projections import instant_text
@@ -92,26 +105,30 @@ def members_after(
 ) -> list[tuple[str, int]]:
     """The next members in order of their Patients' ids, up to `until`: id and instant of joining.
 
-    Who opted out is not among them, nor who joined later than `joined_by`.
+    Who opted out is not among them, nor who joined later than `joined_by`. A listed record that became part of another
+    stands for that one, whose member joined no earlier than they became one.
     """
     entry = MemberGroupEntry
     columns: _Rows = select(entry.patient_id, entry.added_at)
-    wanted = columns.where(entry.group_id == group.id, entry.patient_id > after)
+    wanted = columns.where(*_own(group), entry.patient_id > after)
     if until:
         wanted = wanted.where(entry.patient_id <= until)
     if joined_by is not None:
         wanted = wanted.where(entry.added_at <= joined_by)
-    wanted = _without_opted_out(group.kind, wanted)
-    return [
-        (patient_id, microseconds(added))
-        for patient_id, added in session.execute(wanted.order_by(entry.patient_id).limit(limit))
-    ]
+    rows = session.execute(wanted.order_by(entry.patient_id).limit(limit))
+    found: dict[str, int] = {patient_id: microseconds(added) for patient_id, added in rows}
+    latest = microseconds(joined_by) if joined_by is not None else None
+    for patient_id, joined in _by_merges(session, group).items():
+        within = patient_id > after and (not until or patient_id <= until)
+        if within and (latest is None or joined <= latest):
+            found[patient_id] = min(joined, found.get(patient_id, joined))
+    return sorted(found.items())[:limit]
 
 
 def load(session: Session, group_id: str, name: str, kind: GroupKind, member_numbers: Iterable[str]) -> Loaded:
     """Make the list what `member_numbers` says: new ones join now, others keep since when, those left out go.
 
-    Raises BadGroup.
+    Each number's own record is listed, so that merges and what undoes them count at the next look. Raises BadGroup.
     """
     if not ID.fullmatch(group_id):
         raise BadGroup(f"{group_id} is not a FHIR id: letters, digits, - and . up to 64")
@@ -134,7 +151,7 @@ def load(session: Session, group_id: str, name: str, kind: GroupKind, member_num
         )  # fmt: skip
     session.add_all(MemberGroupEntry(group_id=group_id, patient_id=one) for one in sorted(wanted - held))
     session.flush()
-    return Loaded(len(wanted), tuple(unknown))
+    return Loaded(_count(session, group), tuple(unknown))
 
 
 def opt_out(session: Session, member_number: str, *, out: bool) -> None:
@@ -152,22 +169,21 @@ def opt_out(session: Session, member_number: str, *, out: bool) -> None:
             session.add(ProviderAccessOptOut(patient_id=patient_id))
         elif not out and held is not None:
             session.delete(held)
-            _join_anew(session, patient_id)
+            _join_anew(session, named)
     session.flush()
 
 
-def _join_anew(session: Session, patient_id: str) -> None:
+def _join_anew(session: Session, member: Member) -> None:
     # What changed while they were left out was told to nobody: to readers of changes they are new.
-    entries = update(MemberGroupEntry).where(MemberGroupEntry.patient_id == patient_id)
-    session.execute(entries.values(added_at=now()))
+    parts = select(Member.patient_id).where(Member.id.in_(roster.parts(session, roster.surviving(session, member))))
+    entries = update(MemberGroupEntry).where(MemberGroupEntry.patient_id.in_(parts))
+    session.execute(entries.values(added_at=now()), execution_options={"synchronize_session": False})
 
 
 def list_all(session: Session) -> list[tuple[MemberGroup, int]]:
     """Every list with the number of its members, by id."""
-    counted = select(MemberGroupEntry.group_id, func.count()).group_by(MemberGroupEntry.group_id)
-    numbers: dict[str, int] = {row[0]: row[1] for row in session.execute(counted)}
-    groups = session.scalars(select(MemberGroup).order_by(MemberGroup.id).limit(1_000))
-    return [(group, numbers.get(group.id, 0)) for group in groups]
+    groups = session.scalars(select(MemberGroup).order_by(MemberGroup.id).limit(1_000)).all()
+    return [(group, _count(session, group)) for group in groups]
 
 
 def _require(access: Access, letter: str) -> None:
@@ -180,11 +196,48 @@ def _is_there(settings: Settings, kind: GroupKind) -> bool:
     return kind is not GroupKind.ATTRIBUTION or settings.provider_access
 
 
-def _without_opted_out(kind: GroupKind, wanted: _Rows) -> _Rows:
-    if kind is not GroupKind.ATTRIBUTION:
-        return wanted
-    gone = select(ProviderAccessOptOut.patient_id)
-    return wanted.where(MemberGroupEntry.patient_id.not_in(gone))
+def _own(group: MemberGroup) -> tuple[ColumnElement[bool], ...]:
+    """What entries are of the list and stand for themselves."""
+    entry, merge = MemberGroupEntry, MemberMerge
+    merged = exists().where(merge.merged_patient_id == entry.patient_id, merge.undone_at.is_(None))
+    own = (entry.group_id == group.id, ~merged)
+    if group.kind is not GroupKind.ATTRIBUTION:
+        return own
+    return *own, entry.patient_id.not_in(select(ProviderAccessOptOut.patient_id))
+
+
+def _by_merges(session: Session, group: MemberGroup) -> dict[str, int]:
+    """The records that listed ones have become part of, and the instant since which one of them was here so."""
+    entry, merge = MemberGroupEntry, MemberMerge
+    first = select(
+        entry.patient_id.label("listed"), merge.surviving_patient_id.label("survivor"),
+        _later(entry.added_at, merge.merged_at).label("joined"),
+    ).join(merge, and_(merge.merged_patient_id == entry.patient_id, merge.undone_at.is_(None)))  # fmt: skip
+    chain = first.where(entry.group_id == group.id).cte("stands_for", recursive=True)
+    further = select(chain.c.listed, merge.surviving_patient_id, _later(chain.c.joined, merge.merged_at)).join(
+        merge, and_(merge.merged_patient_id == chain.c.survivor, merge.undone_at.is_(None))
+    )
+    chain = chain.union_all(further)
+    last = ~exists().where(merge.merged_patient_id == chain.c.survivor, merge.undone_at.is_(None))
+    wanted = select(chain.c.survivor, func.min(chain.c.joined)).where(last).group_by(chain.c.survivor)
+    if group.kind is GroupKind.ATTRIBUTION:
+        gone = select(ProviderAccessOptOut.patient_id)
+        wanted = wanted.where(chain.c.survivor.not_in(gone), chain.c.listed.not_in(gone))
+    return {row[0]: row[1] for row in session.execute(wanted)}
+
+
+def _later(one: Any, other: Any) -> ColumnElement[int]:
+    one, other = type_coerce(one, BigInteger), type_coerce(other, BigInteger)
+    return case((one > other, one), else_=other)
+
+
+def _count(session: Session, group: MemberGroup) -> int:
+    """How many members a list stands for."""
+    entry = MemberGroupEntry
+    own = session.scalar(select(func.count()).select_from(entry).where(*_own(group))) or 0
+    moved = _by_merges(session, group)
+    listed = select(func.count()).select_from(entry).where(*_own(group), entry.patient_id.in_(moved))
+    return own + len(moved) - (session.scalar(listed) or 0 if moved else 0)
 
 
 def _patients(session: Session, member_numbers: Iterable[str]) -> tuple[set[str], list[str]]:
@@ -193,14 +246,12 @@ def _patients(session: Session, member_numbers: Iterable[str]) -> tuple[set[str]
     for start in range(0, len(numbers), 500):
         some = numbers[start : start + 500]
         rows = session.scalars(select(Member).where(func.upper(Member.member_number).in_(some)))
-        found |= {one.member_number.upper(): roster.surviving(session, one).patient_id for one in rows}
+        found |= {one.member_number.upper(): one.patient_id for one in rows}
     return set(found.values()), [number for number in numbers if number not in found]
 
 
 def _resource(session: Session, group: MemberGroup) -> Resource:
-    entry = MemberGroupEntry
-    counted = select(func.count()).select_from(entry).where(entry.group_id == group.id)
-    quantity = session.scalar(_without_opted_out(group.kind, counted)) or 0
+    quantity = _count(session, group)
     changed = microseconds(group.changed_at)
     told: dict[str, Any] = {
         "resourceType": TYPE,

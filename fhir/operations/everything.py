@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from fhir import store
 from fhir.calls import Call, Given
-from fhir.compartment import PATIENT_ELEMENT, SHARED_TYPES
+from fhir.compartment import RECORD_TYPES, SHARED_TYPES
 from fhir.outcomes import BadValue, NotSupported
 from fhir.search.conditions import Condition, Term, Test
 from fhir.search.dates import BadDate, Prefix, Span, span
@@ -110,7 +110,7 @@ def _reached(call: Call, asked: Asked) -> Iterator[str]:
     refused = sorted(one for one in asked.types if not call.access.permits(one, "s"))
     if refused:
         raise InsufficientScope(granting.needed(call.access, refused[0], "s"))
-    for resource_type in sorted(PATIENT_ELEMENT):
+    for resource_type in sorted(RECORD_TYPES):
         if (not asked.types or resource_type in asked.types) and call.access.permits(resource_type, "s"):
             yield resource_type
 
@@ -150,7 +150,7 @@ def _of_care(resource_type: str, asked: Asked) -> Iterator[Condition]:
 
 def _types(values: Sequence[str]) -> frozenset[str]:
     named = frozenset(one for value in values for one in value.split(",") if one)
-    unknown = sorted(named - PATIENT_ELEMENT.keys() - SHARED_TYPES)
+    unknown = sorted(named - RECORD_TYPES - SHARED_TYPES)
     if unknown:
         raise BadValue(f"_type names a type that is not served: {shown(unknown[0])}.", expression="_type")
     return named

@@ -91,6 +91,8 @@ _BY_HULL = frozenset({Prefix.GT, Prefix.LT, Prefix.GE, Prefix.LE})
 def all_of(clauses: Iterable[Clause]) -> Clause:
     """Every one of the clauses."""
     parts = [clause for clause in clauses if clause.text]
+    if len(parts) == 1:
+        return parts[0]
     return Clause(" AND ".join([part.text for part in parts]), sum([part.values for part in parts], ()))
 
 

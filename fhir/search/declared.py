@@ -74,6 +74,15 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("date", _D, Column.DATE1, "recordedDate", "clinical-date"),
         ("identifier", _T, Column.IDENTIFIER, "identifier", "clinical-identifier"),
     ),
+    "AuditEvent": (
+        ("date", _D, Column.DATE1, "recorded", R4),
+        ("type", _T, Column.TOKENS, "type", R4),
+        ("subtype", _T, Column.TOKENS, "subtype", R4),
+        ("action", _C, Column.TOKENS, "action", R4),
+        ("outcome", _C, Column.TOKENS, "outcome", R4),
+        ("altid", _C, Column.TOKENS, "agent.altId", R4),
+        ("entity-type", _T, Column.TOKENS, "entity.type", R4),
+    ),
     "CarePlan": (
         ("status", _C, Column.STATUS, "status", US_CORE),
         ("category", _T, Column.CATEGORY, "category", US_CORE),
@@ -349,6 +358,7 @@ PRIMARY_DATES: Mapping[str, str] = {"Coverage": "period"}
 """Types that R4 gives no date parameter: the element by which they are put in order of time."""
 
 PATIENT_DEFINITIONS: Mapping[str, str] = {
+    "AuditEvent": R4 + "AuditEvent-patient",
     "Consent": R4 + "clinical-patient",
     "ExplanationOfBenefit": CARIN + "explanationofbenefit-patient",
     "Media": R4 + "Media-patient",

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fhir.outcomes import NotSupported
 from fhir.search.conditions import Chained, Condition, Term, Test
 from fhir.search.dates import Prefix, Span
 from fhir.search.declared import DATES, Column
-from fhir.search.index import NO_DATE, IndexRow
+from fhir.search.index import NO_DATE, IndexRow, index
 from fhir.search.ordering import Key, Place, Sort
 from fhir.search.query import Search
 
@@ -36,13 +37,13 @@ class Candidate:
     version: int
     last_updated: int
     body: bytes
-    index: IndexRow
+    indexed: IndexRow
 
 
 _PLAIN: Mapping[str, Callable[[Candidate], int | str]] = {
     "id": lambda one: one.id,
     "last_updated": lambda one: one.last_updated,
-    "sort_date": lambda one: one.index.sort_date,
+    "sort_date": lambda one: one.indexed.sort_date,
 }
 
 
@@ -67,14 +68,25 @@ def _value(candidate: Candidate, key: Key) -> int | str:
         return _PLAIN[key.column](candidate)
     column = Column(key.column)
     if column in DATES:
-        span = candidate.index.dates.get(column)
+        span = candidate.indexed.dates.get(column)
         return span.start if span else NO_DATE
-    return next(iter(candidate.index.words.get(column, ())), "")
+    return next(iter(candidate.indexed.words.get(column, ())), "")
+
+
+def fits(resource: Mapping[str, Any], asked: Condition) -> bool:
+    """Whether what there is of a resource meets a condition on a column of words."""
+    words = index(resource).words.get(asked.column, ())
+    return any(_worded(words, term) for term in asked.terms) != asked.negated
+
+
+def not_chained(asked: Chained) -> NotSupported:
+    """The refusal of a chained condition."""
+    return NotSupported(f"{asked.name} is not searched by what it refers to.", expression=asked.name)
 
 
 def _meets(candidate: Candidate, asked: Condition | Chained) -> bool:
     if isinstance(asked, Chained):
-        raise NotSupported(f"{asked.name} is not searched by what it refers to.", expression=asked.name)
+        raise not_chained(asked)
     return any(_fits(candidate, asked.column, term) for term in asked.terms) != asked.negated
 
 
@@ -85,9 +97,9 @@ def _fits(candidate: Candidate, column: Column, term: Term) -> bool:
     if column is Column.LAST_UPDATED:
         return _dated(Span(candidate.last_updated, candidate.last_updated + _MILLISECOND), term)
     if column in DATES:
-        span = candidate.index.dates.get(column)
+        span = candidate.indexed.dates.get(column)
         return term.test is Test.ABSENT if span is None else _dated(span, term)
-    return _worded(candidate.index.words.get(column, ()), term)
+    return _worded(candidate.indexed.words.get(column, ()), term)
 
 
 def _dated(span: Span, term: Term) -> bool:

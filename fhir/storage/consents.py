@@ -16,9 +16,12 @@ from consent import grants
 from consent.models import Grant, RepresentativeLink, SensitiveClass
 from consent.policy import Access, effective_scopes, excluded_labels
 from consent.scopes import Restriction, ScopeSet
+from fhir.search import matching
 from fhir.search.index import index
 from fhir.search.matching import Candidate
+from fhir.search.query import Search
 from fhir.storage.projections import instant_text
+from fhir.storage.results import Cursor, Page, Resource
 from oauth.apps import clients
 from oauth.apps.clients import ClientView
 from service.clock import now
@@ -39,7 +42,32 @@ _SENSITIVITY = {
 """Codes of v3-ActCode for the classes that are off until they are ticked."""
 
 
-def visible(session: Session, access: Access, resource_id: str | None = None) -> list[Candidate]:
+def find(session: Session, access: Access, resource_id: str) -> Resource | None:
+    """The Consent of that id, where this access reaches it."""
+    return next(map(_resource, _visible(session, access, resource_id)), None)
+
+
+def search(session: Session, access: Access, asked: Search, start: Cursor | None) -> Page:
+    """One page of matches in the order asked for."""
+    found = matching.matching(_visible(session, access), asked)
+    if asked.counts_only:
+        return Page((), total=len(found))
+    ids = [one.id for one in found]
+    # A page link names the last match; one that ended up elsewhere meanwhile starts the list anew.
+    first = ids.index(start.id) + 1 if start and start.id in ids else 0
+    kept, more = found[first : first + asked.count], len(found) > first + asked.count
+    return Page(
+        matches=tuple(map(_resource, kept)),
+        total=len(found),
+        following=Cursor(matching.place(kept[-1], asked.sort), kept[-1].id) if more and kept else None,
+    )
+
+
+def _resource(one: Candidate) -> Resource:
+    return Resource(one.type, one.id, one.version, one.last_updated, one.body)
+
+
+def _visible(session: Session, access: Access, resource_id: str | None = None) -> list[Candidate]:
     """The Consents that this access reaches, the newest first; with a `resource_id` that one at most."""
     if access.grant_id is None or access.client_id is None:
         return []

@@ -14,7 +14,7 @@ from fhir.models import undelimited
 from fhir.search import clauses, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.ordering import Place, Sort
-from service.db import driver_cursor
+from service.db import copy_cursor, database_of
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
 _READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
@@ -26,6 +26,7 @@ _TALLY = "SELECT {leg}, type, count(*), max(sort_date) FROM resource WHERE {wher
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
 _SWEEP = "SELECT {columns} FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
 _VERSIONS = "SELECT version, last_updated FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
+_DIALECTS = {dialect.value: dialect for dialect in Dialect}
 _CURRENT, _REPLACED = "resource", "resource_version"
 
 
@@ -46,7 +47,7 @@ class Row(NamedTuple):
 
 def dialect_of(session: Session) -> Dialect:
     """Which of the two databases the session speaks to."""
-    return Dialect(session.get_bind().dialect.name)
+    return _DIALECTS[database_of(session)]
 
 
 def read(session: Session, resource_type: str, resource_id: str, visible: Clause) -> Row | None:
@@ -165,7 +166,7 @@ def _text_of_read(dialect: Dialect, table: str, visible: str) -> str:
 
 
 def _fetch(session: Session, text: str, values: tuple[Any, ...]) -> list[Any]:
-    found: list[Any] = driver_cursor(session).execute(text, values).fetchall()
+    found: list[Any] = copy_cursor(session).execute(text, values).fetchall()
     return found
 
 

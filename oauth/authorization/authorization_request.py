@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from consent.policy import effective_scopes
 from consent.scopes import ScopeSet
+from oauth import audience
 from oauth.apps import clients, redirects
 from oauth.authorization import launching
 from oauth.errors import (
@@ -125,8 +126,7 @@ def _checked(
         raise because(Check.RESPONSE_TYPE, UnsupportedResponseType())
     if given.get("response_mode", "query") != "query":
         raise because(Check.RESPONSE_MODE, InvalidRequest())
-    if given.get("aud") not in {settings.fhir_base, f"{settings.fhir_base}/"}:
-        raise because(Check.AUD, InvalidRequest())
+    audience.require_ours(given, settings)
     scopes, launch = _scopes(client, given.get("scope", ""), given.get("launch"))
     return AuthorizationRequest(
         client=client,

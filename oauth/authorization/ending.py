@@ -11,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy.orm import Session
 
-from consent import grants
+from consent import subjects
 from oauth import keys
 from oauth.apps import clients, redirects
 from oauth.models import Client, ClientStatus
@@ -36,7 +36,7 @@ def find(session: Session, given: dict[str, str], settings: Settings) -> Ending 
     if claims is None or given.get("client_id", claims["aud"]) != claims["aud"]:
         return None
     client = clients.find(session, claims["aud"])
-    account_id = grants.account_of_subject(session, claims["sub"])
+    account_id = subjects.account_of(session, claims["sub"])
     wanted = given.get("post_logout_redirect_uri")
     if client is None or account_id is None or not _may_return(client, wanted):
         return None

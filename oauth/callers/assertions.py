@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jws import CompactSignature, JWSRegistry
@@ -134,8 +134,14 @@ def _proof(claims: dict[str, Any], client_id: str, credentials_version: int, set
 
 
 def _is_for_us(audience: object, settings: Settings) -> bool:
-    """Whether the audience is the token endpoint (SMART), or the issuer as newer drafts ask: one text, no list."""
-    return isinstance(audience, str) and audience in {settings.base_url + url_for("oauth.token"), settings.base_url}
+    """Whether the audience is the token endpoint (SMART), or the issuer as newer drafts ask: one text, no list.
+
+    Where a request is sent ahead, that endpoint's own address is right too (RFC 9126 §2).
+    """
+    ours = {settings.base_url + url_for("oauth.token"), settings.base_url}
+    if request.endpoint == "oauth.par":
+        ours.add(settings.base_url + url_for("oauth.par"))
+    return isinstance(audience, str) and audience in ours
 
 
 def _is_of_now(claims: dict[str, Any], at: float) -> bool:

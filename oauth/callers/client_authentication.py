@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
@@ -50,23 +50,29 @@ class Caller:
     """What is still to be used up; None where the app shows no assertion."""
 
 
-def authenticate(session: Session, request: OAuthRequest, methods: Collection[str]) -> CallerFacts:
+Look = Callable[[Session, str, str, int], CallerFacts | None]
+"""How an app is looked up by its id: with what `find_caller` is given, and perhaps something else beside it."""
+
+
+def authenticate(
+    session: Session, request: OAuthRequest, methods: Collection[str], look: Look = find_caller
+) -> CallerFacts:
     """The app that sent this request by one of `methods`. Raises InvalidRequest for two at once, else InvalidClient.
 
     Wrong secrets are counted for each app and network, so that guessing ends and no stranger locks the app out:
     its own right secret, from elsewhere, keeps working.
     """
-    caller = examine(session, request, methods)
+    caller = examine(session, request, methods, look)
     spend(session, caller)
     return caller.facts
 
 
-def examine(session: Session, request: OAuthRequest, methods: Collection[str]) -> Caller:
+def examine(session: Session, request: OAuthRequest, methods: Collection[str], look: Look = find_caller) -> Caller:
     """The same, but for its assertion, which is left to `spend`: with what is written for it, or alone."""
     presented = _name_by_token(session, request, read(request))
     claimed(presented.client_id)
     at = microseconds(now())
-    client, proof = _look(session, presented, at)
+    client, proof = _look(session, presented, at, look)
     fits = _fits(client, presented, proof, at)
     if client is None or not fits:
         raise _refusal(session, client, presented)
@@ -170,7 +176,7 @@ def _form_decode(raw: bytes) -> str:
     return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
 
 
-def _look(session: Session, presented: Presented, at: int) -> tuple[CallerFacts | None, Proof | None]:
+def _look(session: Session, presented: Presented, at: int, look: Look) -> tuple[CallerFacts | None, Proof | None]:
     """Who is meant, and the proof of an assertion."""
     proof, here = None, _counter_here(presented.client_id)
     if not clients.is_possible(presented.client_id):
@@ -179,7 +185,7 @@ def _look(session: Session, presented: Presented, at: int) -> tuple[CallerFacts 
         client, proof = _prove(session, presented, presented.assertion, here, at)
         if is_in_autocommit(session):
             return client, proof
-    return find_caller(session, presented.client_id, here, at), proof
+    return look(session, presented.client_id, here, at), proof
 
 
 def _prove(

@@ -6,7 +6,7 @@ from authlib.oidc.core import OpenIDToken
 from authlib.oidc.core.util import create_half_hash
 from joserfc import jwt
 
-from consent import grants
+from consent import subjects
 from oauth import keys
 from oauth.exchanges.standing import Recipient, Standing
 from oauth.requests import OAuthRequest
@@ -43,7 +43,7 @@ class SignedIdToken(OpenIDToken):  # type: ignore[misc]  # Authlib ships no type
 
 def subject(found: Standing) -> str:
     """The `sub`: one per account and member, never a number that anybody else knows."""
-    return grants.subject_for(web.db_session(), found.account.id, found.grant.member_id)
+    return subjects.find_or_make(web.db_session(), found.account.id, found.grant.member_id)
 
 
 def fhir_user(found: Standing, fhir_base: str) -> str:

@@ -14,10 +14,12 @@ from oauth.callers import client_authentication
 from oauth.errors import InvalidRequest
 from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
+from oauth.statements import CallerFacts, TokenFacts, ToldFacts, find_caller, find_caller_and_token
 from oauth.tokens import system_tokens, token_rows
 from oauth.tokens.token_problems import InsufficientScope, InvalidToken
 from oauth.tokens.token_rows import ToldRow
 from oauth.tokens.userinfo import fhir_user, new_subject
+from service.db import digest
 from service.settings import Settings
 
 _METHODS = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY)
@@ -42,14 +44,15 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     Anything that is not a live access token, or not the caller's to ask about, is `{"active": false}` alone.
     Refresh tokens are inactive here for everybody: only the token endpoint judges them.
     """
-    caller = _caller(session, request)
-    raw = request.form.get("token")
+    raw = request.form.get("token", "")
+    beside = _BesideCaller(raw)
+    caller = _caller(session, request, beside)
     if not raw:
         raise InvalidRequest()
     if system_tokens.is_one(raw):
         return _tell_of_system(session, caller, raw)
     try:
-        found = token_rows.check_to_tell(session, raw)
+        found = beside.require() if beside.was_looked_for else token_rows.check_to_tell(session, raw)
     except InvalidToken:
         return {"active": False}
     if not caller.may_ask_about(found.row.facts.client_id):
@@ -61,10 +64,31 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     return described
 
 
-def _caller(session: Session, request: OAuthRequest) -> Caller:
+class _BesideCaller:
+    """The token that is asked about, found by the very statement that finds an app with a secret."""
+
+    def __init__(self, raw: str) -> None:
+        self._raw = raw
+        self._found: tuple[TokenFacts, ToldFacts] | None = None
+        self.was_looked_for = False
+
+    def look(self, session: Session, client_id: str, counter: str, at: int) -> CallerFacts | None:
+        """Both, where the token may be an access token of a person's grant."""
+        if not self._raw or system_tokens.is_one(self._raw):
+            return find_caller(session, client_id, counter, at)
+        self.was_looked_for = True
+        caller, self._found = find_caller_and_token(session, client_id, counter, at, digest(self._raw))
+        return caller
+
+    def require(self) -> ToldRow:
+        """The live token that was found; raises InvalidToken."""
+        return token_rows.require_to_tell(self._found)
+
+
+def _caller(session: Session, request: OAuthRequest, beside: _BesideCaller) -> Caller:
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        client = client_authentication.authenticate(session, request, _METHODS)
+        client = client_authentication.authenticate(session, request, _METHODS, beside.look)
         return Caller(client.id, client.may_introspect)
     if "client_secret" in request.form or "client_assertion" in request.form:
         raise InvalidRequest()

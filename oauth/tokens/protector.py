@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from flask.globals import request_ctx
 from sqlalchemy.orm import Session
 
 from consent.policy import Access, access_for_backend, access_for_grant
@@ -47,8 +46,7 @@ def access_for_request(session: Session) -> Access:
 
 def presented() -> Presented:
     """The token of the current request, from the Authorization header and nowhere else (RFC 9700 §4.3.2)."""
-    # The object itself: each look through Flask's proxy costs.
-    given = request_ctx.request
+    given = web.request_itself()
     if given.query_string and "access_token" in given.args:
         raise TokenInQuery
     header: str = given.environ.get("HTTP_AUTHORIZATION", "")
@@ -68,7 +66,7 @@ def require_possession(session: Session, given: Presented, row: TokenRow) -> Non
         return
     if row.dpop_jkt is None or not given.with_proof:
         raise BoundToken
-    request = request_ctx.request
+    request = web.request_itself()
     proof, uri = request.environ.get("HTTP_DPOP", ""), web.settings().base_url + request.path
     try:
         key = dpop.prove(session, proof, method=request.method, uri=uri, access_token=given.raw)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
+import orjson
 from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,7 @@ from oauth.models import (
 )
 from oauth.statements import (
     TokenFacts,
+    ToldFacts,
     add_access_token,
     add_refresh_token,
     end_tokens,
@@ -31,7 +33,7 @@ from oauth.statements import (
 from oauth.tokens.token_problems import InvalidToken
 from service import revocations
 from service.accounts.models import AccountStatus
-from service.clock import now
+from service.clock import now, now_in_microseconds
 from service.db import digest, from_microseconds, microseconds
 
 ACCESS_LIFE = timedelta(hours=1)
@@ -84,12 +86,19 @@ class ToldRow:
 
 def check_to_tell(session: Session, raw_access_token: str) -> ToldRow:
     """The live token and what is told of it; raises InvalidToken."""
-    found, told = find_token_to_tell(session, digest(raw_access_token))
-    return ToldRow(_require_standing(found), told.subject, bool(told.need_patient_banner))
+    return require_to_tell(find_token_to_tell(session, digest(raw_access_token)))
+
+
+def require_to_tell(found: tuple[TokenFacts, ToldFacts] | None) -> ToldRow:
+    """The same of what a statement found just now; raises InvalidToken."""
+    if found is None:
+        raise InvalidToken
+    facts, told = found
+    return ToldRow(_require_standing(facts), told.subject, bool(told.need_patient_banner))
 
 
 def _require_standing(found: TokenFacts | None) -> TokenRow:
-    at = microseconds(now())
+    at = now_in_microseconds()
     if found is None or not stands(found, at):
         raise InvalidToken
     return _row(found, found.link_narrows_at is not None and found.link_narrows_at <= at)
@@ -108,7 +117,7 @@ def _row(found: TokenFacts, narrowed: bool) -> TokenRow:
             token_scopes=found.scope,
             grant_scopes=found.grant_scopes,
             client_scopes=found.client_scopes,
-            sensitive_classes=frozenset(found.sensitive_classes),
+            sensitive_classes=frozenset(orjson.loads(found.sensitive_classes)),
             link_id=found.link_id,
             link_scope=LinkScope(found.link_scope).narrowed if narrowed and found.link_scope else found.link_scope,
             related_person_id=found.related_person_id,

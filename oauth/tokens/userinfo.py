@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from consent import grants
+from consent import subjects
 from consent.policy import Access, access_for_grant
 from oauth.tokens import protector, token_rows
 from oauth.tokens.token_problems import InsufficientScope
@@ -29,7 +29,7 @@ def claims_for_request(session: Session, settings: Settings) -> dict[str, str]:
 def new_subject(session: Session, access: Access) -> str:
     """The `sub` of the person behind an Access, made now at the latest."""
     assert access.account_id is not None and access.member_id is not None, "an app's token has both"
-    return grants.subject_for(session, access.account_id, access.member_id)
+    return subjects.find_or_make(session, access.account_id, access.member_id)
 
 
 def fhir_user(access: Access, fhir_base: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, literal, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from consent import grants
+from consent import subjects
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, RepresentativeLink
 from consent.scopes import parse
 from oauth.webhooks import outbox
@@ -107,5 +107,5 @@ def _ids(session: Session, row: Row[Any]) -> dict[str, str]:
     """The ids that the app has of the grant."""
     ids = {"patient": row.patient_id}
     if "openid" in parse(row.scopes):
-        ids["sub"] = grants.subject_for(session, row.account_id, row.member_id)
+        ids["sub"] = subjects.find_or_make(session, row.account_id, row.member_id)
     return ids

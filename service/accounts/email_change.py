@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service import audit, mail
 from service.accounts import email_codes, notices, notifications, opening, second_factors, sessions
 from service.accounts.email_codes import Flow, Recipient
-from service.accounts.models import Account, AccountStatus, CodePurpose, EmailChange
+from service.accounts.models import Account, AccountStatus, CodePurpose, CodeReason, EmailChange
 from service.accounts.notice_model import NoticeKind
 from service.accounts.sessions import Login
 from service.accounts.usernames import email_key
@@ -148,7 +148,7 @@ def undo(session: Session, token: str) -> Account:
         raise UndoOver
     _set(session, account, change.old_email)
     second_factors.remove_since(session, account, change.changed_at)
-    account.code_due_at = now()
+    sessions.require_code(account, CodeReason.ADDRESS_UNDONE)
     sessions.end_all_at_once(session, account)
     notices.keep(session, account, NoticeKind.EMAIL_CHANGE_UNDONE)
     for address in (change.old_email, change.new_email):

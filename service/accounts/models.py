@@ -34,6 +34,14 @@ class CodePurpose(StrEnum):
     NEW_EMAIL = "new_email"
 
 
+class CodeReason(StrEnum):
+    """Why the next sign-in asks for an e-mailed code where there is no second factor."""
+
+    SHARING = "sharing"
+    FACTORS_RESET = "factors_reset"
+    ADDRESS_UNDONE = "address_undone"
+
+
 class Account(Base):
     """One person's login. What it may reach (member, representative, provider staff) hangs on it elsewhere."""
 
@@ -56,6 +64,7 @@ class Account(Base):
     member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), unique=True, default=None)
     # Set where the next sign-in shows the factor or an e-mailed code, because something looked odd (security.md 140).
     code_due_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
+    code_due_for: Mapped[CodeReason | None] = mapped_column(words(CodeReason), default=None)
     last_signed_in_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     # Topics of notices (service.accounts.notices.Topic) of which the owner wants no mail; they are kept all the same.

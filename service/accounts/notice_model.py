@@ -38,6 +38,8 @@ class NoticeKind(StrEnum):
     APP_PAUSED = "app_paused"
     APP_RESUMED = "app_resumed"
     APP_NARROWED = "app_narrowed"
+    APP_PAUSE_LIFTED = "app_pause_lifted"
+    """The plan took a member's pause back for them; their representative decides now."""
     APP_ENDED = "app_ended"
     APP_ENDS_SOON = "app_ends_soon"
     APP_OVER = "app_over"

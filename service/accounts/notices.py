@@ -38,7 +38,9 @@ class Topic(StrEnum):
 
 ALWAYS_MAILED = frozenset({Topic.ACCOUNT, Topic.PEOPLE})
 """Who can sign in and who acts for whom: whoever gets in by force must not be able to silence it first."""
-_STOPPED_FOR_SAFETY = frozenset({NoticeKind.APP_DISCONNECTED, NoticeKind.APP_STOPPED, NoticeKind.APP_CLOSED})
+_MAILED_ALL_THE_SAME = frozenset({
+    NoticeKind.APP_DISCONNECTED, NoticeKind.APP_STOPPED, NoticeKind.APP_CLOSED, NoticeKind.APP_PAUSE_LIFTED,
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def delete_old(session: Session) -> int:
 
 
 def _wants_mail(account: Account, kind: NoticeKind) -> bool:
-    return kind in _STOPPED_FOR_SAFETY or topic_of(kind) in mailed_topics(account)
+    return kind in _MAILED_ALL_THE_SAME or topic_of(kind) in mailed_topics(account)
 
 
 def _was_mailed(session: Session, account: Account) -> bool:

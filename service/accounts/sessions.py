@@ -20,9 +20,9 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from service import audit
+from service import audit, plan_editions
 from service.accounts import devices, notices, page_rates, second_factors
-from service.accounts.models import Account, AccountStatus, LoginSession, Passkey, Totp
+from service.accounts.models import Account, AccountStatus, CodeReason, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
 from service.clock import now
 from service.db import Statement, microseconds
@@ -134,7 +134,7 @@ def complete(session: Session, login: Login, *, factor: bool, person_checked: bo
     if person_checked:
         login.session.authenticated_at = now()
     login.session.factor_at = now() if factor else login.session.factor_at
-    login.session.code_due_at = login.account.code_due_at = None
+    login.session.code_due_at = login.account.code_due_at = login.account.code_due_for = None
     login.session.token_hash = rotate_browser_token()
     whole = Login(login.account, login.session, factor or login.has_factor)
     if was_half:
@@ -144,6 +144,11 @@ def complete(session: Session, login: Login, *, factor: bool, person_checked: bo
     session.flush()
     _remember(session, whole)
     audit.record(session, "accounts:login_session:complete", account_id=login.account.id)
+
+
+def require_code(account: Account, why: CodeReason) -> None:
+    """Let the next sign-in ask for the second factor, or where there is none for a code by e-mail."""
+    account.code_due_at, account.code_due_for = now(), why
 
 
 def sign_in_address(following: str) -> str:
@@ -302,7 +307,7 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 def _find_login(session: Session) -> Login | None:
     statement = (
-        select(LoginSession, Account, or_(_APP, _PASSKEY), notices.unread_of(Account.id))
+        select(LoginSession, Account, or_(_APP, _PASSKEY), notices.unread_of(Account.id), plan_editions.how_many())
         .join(Account, Account.id == LoginSession.account_id)
         .options(joinedload(Account.member))
         .where(
@@ -315,7 +320,7 @@ def _find_login(session: Session) -> Login | None:
     found = session.execute(statement).one_or_none()
     if found is None:
         return None
-    row, account, has_factor, unread = found
+    row, account, has_factor, unread, g.plan_edition_count = found
     if now() - row.last_seen_at >= _UNWRITTEN:
         row.last_seen_at = now()
         session.flush()

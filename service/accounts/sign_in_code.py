@@ -1,6 +1,8 @@
-"""An e-mailed code asked for after the password, for accounts without a second factor whose use looked odd.
+"""An e-mailed code asked for after the password, for accounts without a second factor.
 
-The person goes on with what they were doing; only their next sign-in asks (security.md 140).
+After signs that several people share the login: its person goes on with what they were doing, and only their next
+sign-in asks (security.md 140). And where factors were taken away, or the address was put back: the password alone may
+be known to somebody else.
 """
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -13,7 +15,7 @@ from service.accounts.models import Account, CodePurpose
 from service.accounts.next_page import local_path
 from service.accounts.schemas import OnlyCode
 from service.accounts.sessions import Login, SignedOut, Step, half_login
-from service.accounts.wording import CODE_REFUSED
+from service.accounts.wording import CODE_REFUSED, masked
 from service.web import browser_id, db_session, load_form, settings
 
 blueprint = Blueprint("sign_in_code", __name__)
@@ -71,5 +73,9 @@ def _following() -> str | None:
 
 def _page(login: Login, errors: object) -> str:
     return render_template(
-        "accounts/sign_in_code.html", email=login.account.email, errors=errors, following=_following()
+        "accounts/sign_in_code.html",
+        email=masked(login.account.email),
+        why=login.account.code_due_for,
+        errors=errors,
+        following=_following(),
     )

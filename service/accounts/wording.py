@@ -62,6 +62,12 @@ USERNAMES: dict[type[usernames.UnusableUsername], LazyString] = {
 }
 
 
+def masked(address: str) -> str:
+    """An e-mail address that its owner knows again, and nobody else learns: the first letter and the domain."""
+    name, _at, domain = address.rpartition("@")
+    return f"{name[:1]}•••@{domain}"
+
+
 class FormTooLong(PageError):
     """What was sent is longer than any honest form: refused before anything reads it."""
 

@@ -29,11 +29,15 @@ _SLACK = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for; what is None is not asked. `tag` is the beginning of a tag."""
+    """What is looked for; what is None is not asked. `tag` is the beginning of a tag.
+
+    `member_ids` are a member's record and those that became part of it (`roster.parts`), their own first: what was
+    done while records were apart is told of too.
+    """
 
     since: datetime
     until: datetime
-    member_id: str | None = None
+    member_ids: Sequence[str] | None = None
     account_id: str | None = None
     client_id: str | None = None
     grant_id: str | None = None
@@ -73,10 +77,12 @@ def export(session: Session, wanted: Wanted, *, operator: str, as_csv: bool = Fa
 
 def _search(session: Session, wanted: Wanted, before_id: int | None) -> list[AuditEvent]:
     low, high = _first_id(session, wanted.since - _SLACK), _first_id(session, wanted.until + _SLACK)
-    equal = ("member_id", "account_id", "client_id", "grant_id", "request_id", "outcome")
+    equal = ("account_id", "client_id", "grant_id", "request_id", "outcome")
     conditions = [
         getattr(AuditEvent, name) == getattr(wanted, name) for name in equal if getattr(wanted, name) is not None
     ]
+    if wanted.member_ids is not None:
+        conditions.append(AuditEvent.member_id.in_(wanted.member_ids))
     if wanted.tag is not None:
         conditions.append(AuditEvent.tag.startswith(wanted.tag, autoescape=True))
     if before_id is not None:
@@ -122,9 +128,12 @@ def _tell(
     session: Session, deed: str, wanted: Wanted, count: int | None, *, account_id: str | None = None,
     operator: str | None = None,
 ) -> None:  # fmt: skip
-    asked = {name: str(getattr(wanted, name)) for name in wanted.named}
+    asked = {name: str(getattr(wanted, name)) for name in wanted.named if name != "member_ids"}
+    if wanted.member_ids is not None:
+        asked["member_ids"] = ", ".join(wanted.member_ids)
     audit.record(
-        session, f"audit:event:{deed}", account_id=account_id, member_id=wanted.member_id, count=count,
+        session, f"audit:event:{deed}", account_id=account_id, count=count,
+        member_id=wanted.member_ids[0] if wanted.member_ids else None,
         detail={"asked": asked} | ({"operator": operator} if operator else {}),
     )  # fmt: skip
 

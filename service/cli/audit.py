@@ -5,7 +5,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 from flask.cli import AppGroup
@@ -17,10 +17,26 @@ from service.audit_chain.reading import Wanted
 from service.audit_chain.restoring import NothingToAccept
 from service.audit_chain.verifier import ChainBroken, Verdict
 from service.clock import now
+from service.days import read_day
 from service.web import latchstring, settings
 
 group = AppGroup("audit")
-_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class _Day(click.DateTime):
+    """A day on which there can be events, as the console asks for it."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        day: datetime = super().convert(value, param, ctx)
+        if read_day(f"{day:%Y-%m-%d}") is None:
+            self.fail("give a day from 2000-01-01 to 2999-12-31.", param, ctx)
+        return day
+
+
+_DAY = _Day()
 
 
 @group.command("verify")

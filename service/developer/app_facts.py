@@ -11,7 +11,7 @@ from service.accounts.sessions import require_recent_password
 from service.developer.app_pages import app_page
 from service.developer.developer_schemas import Answer, Description
 from service.developer.gate import current_developer, own_app, require_developer
-from service.web import db_session, load_form, settings
+from service.web import db_session, load_form, plan
 
 blueprint = Blueprint("developer_facts", __name__, url_prefix="/developers/apps/<client_id>")
 _OTHER_VERSION = _("The privacy policy has changed since the page was made. Please read it and answer again.")
@@ -42,7 +42,7 @@ def attest(client_id: str) -> ResponseReturnValue:
     """Yes or no to the plan's privacy policy in its present version."""
     app = own_app(client_id)
     form, errors = load_form(Answer())
-    if not errors and form["version"] != settings().plan.privacy_policy_version:
+    if not errors and form["version"] != plan().privacy_policy_version:
         errors = {"agrees": [_OTHER_VERSION]}
     if errors:
         return app_page(app, errors, "attest"), 400

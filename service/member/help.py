@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from service.member.consent.consent_words import EDUCATION_VERSION
+from consent.legal_texts import VERSIONS, LegalText
 
 blueprint = Blueprint("help", __name__)
 
@@ -17,4 +17,4 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/help/your-data")
 def education() -> ResponseReturnValue:
     """What to look for in an app, who must follow which privacy rules, and where to complain."""
-    return render_template("member/education.html", version=EDUCATION_VERSION)
+    return render_template("member/education.html", version=VERSIONS[LegalText.EDUCATION])

@@ -54,7 +54,7 @@ def select_locale() -> str:
     if not has_request_context() or _is_english_only():
         return "en"
     wanted = _wanted()
-    return wanted if reviewed_texts.may_be_shown(settings().plan, wanted) else "en"
+    return wanted if reviewed_texts.may_be_shown(wanted) else "en"
 
 
 def withheld() -> str | None:
@@ -62,7 +62,7 @@ def withheld() -> str | None:
     if _is_english_only():
         return None
     wanted = _wanted()
-    return None if reviewed_texts.may_be_shown(settings().plan, wanted) else wanted
+    return None if reviewed_texts.may_be_shown(wanted) else wanted
 
 
 def _wanted() -> str:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from babel import Locale
 from flask import Blueprint
 from flask_babel import LazyString, force_locale, get_locale, gettext
+from flask_babel import lazy_gettext as _
 
 from oauth.authorization.flows import PendingView
 from service import days
@@ -14,9 +16,15 @@ from service.member.browsers import name_of
 from service.member.consent.waiting import find_waiting
 from service.member.language import current_language, languages, withheld
 from service.plan.providers.numbers import last_four
-from service.web import allow_form_redirect, request_id, settings
+from service.plan_file import OpenDays, PhoneLine
+from service.web import allow_form_redirect, plan, request_id, settings
 
 _LONGEST_NAME = 64
+_DAYS = {
+    OpenDays.EVERY_DAY: _("Every day"),
+    OpenDays.WEEKDAYS: _("Monday to Friday"),
+    OpenDays.MONDAY_TO_SATURDAY: _("Monday to Saturday"),
+}
 blueprint = Blueprint("layout", __name__)
 blueprint.add_app_template_filter(name_of, "browser_name")
 blueprint.add_app_template_filter(last_four, "last_four")
@@ -39,7 +47,7 @@ def _frame() -> dict[str, Any]:
         # Who signs in by a form may go straight through to the app: browsers hold form-action against the whole way.
         allow_form_redirect(waiting.form_action)
     return {
-        "plan": settings().plan,
+        "plan": plan(),
         "language": current_language(),
         "languages": languages(),
         "current_viewer": current_viewer,
@@ -109,6 +117,28 @@ def last_day(over_at: datetime) -> str:
 def date_in_words(on: date) -> str:
     """A day that has no time, such as a payment's, in words."""
     return days.in_words(on, get_locale() or "en")
+
+
+@blueprint.app_template_filter("hours")
+def hours(line: PhoneLine) -> str:
+    """When somebody answers a phone line, in words; empty where the plan does not say."""
+    if line.days is None:
+        return ""
+    if line.opens is None or line.closes is None:
+        return str(_DAYS[line.days])
+    language = get_locale() or "en"
+    told: str = gettext(
+        "%(days)s, %(opens)s to %(closes)s, %(zone)s", days=_DAYS[line.days],
+        opens=days.time_in_words(line.opens, language), closes=days.time_in_words(line.closes, language),
+        zone=days.zone_in_words(settings().plan.timezone, language),
+    )  # fmt: skip
+    return told
+
+
+@blueprint.app_template_filter("language_name")
+def language_name(code: str) -> str:
+    """A language by its code, as the page's language calls it."""
+    return str((get_locale() or Locale("en")).languages.get(code, code))
 
 
 @blueprint.app_template_filter("moment")

@@ -15,7 +15,7 @@ from service.accounts.sessions import current_login, require_login
 from service.plan.logins import portal_staff
 from service.plan.models import PortalFunction, ProviderStaff, StaffStatus
 from service.plan.registering import terms
-from service.web import NotFoundPage, PageError, db_session, settings
+from service.web import NotFoundPage, PageError, db_session, plan
 
 P = ParamSpec("P")
 Page = Callable[P, ResponseReturnValue]
@@ -111,7 +111,7 @@ def _ask_for_factor() -> ResponseReturnValue | None:
 
 def _ask_for_terms() -> ResponseReturnValue | None:
     """The way to the terms for a login that has not accepted them in today's words; None for all others."""
-    if not terms.outstanding(db_session(), current_staff(), settings().plan.terms):
+    if not terms.outstanding(db_session(), current_staff(), plan().terms):
         return None
     return redirect(url_for("provider_terms.index", next=here()), 303)
 

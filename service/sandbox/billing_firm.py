@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from consent import authorization_answers, authorization_requests
 from consent.authorization_answers import Limits
 from consent.authorization_requests import FUNCTIONS, Mailing, Wanted
-from consent.models import AuthorizationRequest
+from consent.billing_models import AuthorizationRequest
 from consent.named_contacts import NamedContact, contacts_on_file
 from service import mail
 from service.clock import now

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent.policy import plan_system
 from fhir.loading import ingest
 from oauth.apps import clients
+from service.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.members import roster
 from service.plan.models import Member
@@ -78,10 +79,12 @@ def create(settings: Settings, *, members: int, seed: int, console: Console) -> 
 
 def is_complete(settings: Settings) -> bool:
     """Whether the plan was made to its end: apps and accounts come last, in one transaction."""
-    engine = make_engine(settings.database_url, pool_size=1)
+    engine = make_engine(settings.database_url, PoolLimits(1))
     try:
         with make_sessions(engine)() as session:
-            clients.get(session, sample_apps.DEMO_ID)
+            # All of them: a plan made by an older version lacks the newest.
+            for app in sample_apps.SAMPLE_APPS:
+                clients.get(session, app.client_id)
             programs = all(backend_apps.is_registered(session, app) for app in backend_apps.BACKEND_APPS)
             return programs and portal.is_complete(session) and app_developers.is_complete(session)
     except clients.NoSuchClient:

@@ -40,12 +40,13 @@ def install(app: Flask) -> None:
 
 
 def _disturb() -> Response | None:
-    at_token_endpoint = request.endpoint == "oauth.token"
-    if not at_token_endpoint and not request.path.startswith(_API_PATH):
+    given = web.request_itself()
+    at_token_endpoint = given.endpoint == "oauth.token"
+    if not at_token_endpoint and not given.path.startswith(_API_PATH):
         return None
     apps: KnownApps = current_app.extensions[_EXTENSION]
     known = apps.ids()
-    if request.method == "OPTIONS" or not known:
+    if given.method == "OPTIONS" or not known:
         return None
     client_id = _caller() if at_token_endpoint else _bearer()
     if client_id not in known:

@@ -11,6 +11,7 @@ from oauth.apps import clients
 from oauth.apps.clients import AuthMethod, ClientView
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
+from service.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
 from service.sandbox import (
@@ -33,7 +34,7 @@ _WITHOUT_ACCOUNT = 5
 
 def write_for(settings: Settings) -> Path:
     """Write the hand-out of the database of `settings`, for the address it has now."""
-    engine = make_engine(settings.database_url, pool_size=1)
+    engine = make_engine(settings.database_url, PoolLimits(1))
     try:
         with make_sessions(engine).begin() as session:
             follow_address(session, settings)

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.models import BillingAuthorization
+from consent.billing_models import BillingAuthorization
 from oauth.apps import developers
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account

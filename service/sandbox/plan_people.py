@@ -32,7 +32,7 @@ from service.settings import Settings
 
 _ROLES = {
     RUTH: (StaffRole.PROVIDER_SERVICES,),
-    FELIX: (StaffRole.PROVIDER_SERVICES,),
+    FELIX: (StaffRole.PROVIDER_SERVICES, StaffRole.ADMINISTRATOR),
     OLIVIA: (StaffRole.PRIVACY_OFFICER, StaffRole.ADMINISTRATOR, StaffRole.APP_REVIEWER),
     NORA: (StaffRole.MEMBER_SERVICES,),
     DAVID: (StaffRole.MEMBER_SERVICES,),

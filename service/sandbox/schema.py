@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from service.connections import PoolLimits
 from service.db import make_engine
 from service.settings import Settings
 
@@ -25,7 +26,7 @@ def bring_up_to_date(settings: Settings) -> bool:
 
 def current_revision(settings: Settings) -> str | None:
     """The revision the database stands at; None before the first."""
-    engine = make_engine(settings.database_url, pool_size=1)
+    engine = make_engine(settings.database_url, PoolLimits(1))
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()

@@ -81,7 +81,7 @@ def _wanted(form: dict[str, Any]) -> tuple[Wanted, dict[str, list[str]]]:
     end = form["until"] + timedelta(days=1)
     wanted = Wanted(
         datetime.combine(form["since"], time(), zone), datetime.combine(end, time(), zone),
-        member_id=member.id if member else None, account_id=account.id if account else None,
+        member_ids=roster.parts(session, member) if member else None, account_id=account.id if account else None,
         client_id=form["client_id"] or None, tag=form["tag"] or None, outcome=form["outcome"],
         request_id=form["request_id"] or None,
     )  # fmt: skip

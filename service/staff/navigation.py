@@ -109,6 +109,8 @@ QUEUES = (
     ),
     Place("staff_developer_organizations.index", _("Developer organizations")),
     Place("staff_protected.index", _("Protected records")),
+    Place("staff_colleagues.index", _("Colleagues and their roles")),
+    Place("staff_plan_texts.index", _("Plan texts, phone lines, lines of business")),
     Place("staff_audit.index", _("Audit")),
 )  # fmt: skip
 

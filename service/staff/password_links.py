@@ -10,7 +10,7 @@ from service.accounts.models import Account
 from service.accounts.password_links import LinkRefused
 from service.plan.logins import login_search
 from service.plan.models import ProviderStaff, StaffRole, SupportLook
-from service.plan.staff import plan_staff
+from service.plan.staff import plan_staff, support_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.support_looks import LookOver
 from service.staff.gate import current_staff, require_role
@@ -27,6 +27,7 @@ blueprint = Blueprint("staff_password_links", __name__, url_prefix="/staff/passw
 def of_member(look_id: UUID) -> ResponseReturnValue:
     """Ask before the mail goes to a member; only who looks at that member now gets here."""
     look, _account = get_member(look_id)
+    support_looks.record(db_session(), look, "view", count=0)
     back = url_for("staff_member_view.show", look_id=look.id)
     return render_template("staff/password_link.html", name=look.member.full_name, back=back, asks_reason=False)
 

@@ -71,6 +71,12 @@ class FactorReset(Reason):
     identity = Words(300)
 
 
+class PauseLift(Reason):
+    """How it is known that the member cannot use the account, and why the pause is to be lifted."""
+
+    evidence = Words(300)
+
+
 class Question(Schema):
     """What a developer is asked."""
 

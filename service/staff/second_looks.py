@@ -11,17 +11,18 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import representative_reviews
+from consent import pause_lifts, representative_reviews
 from oauth.apps import approval
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
-from service.plan.staff import factor_resets, plan_staff, second_looks
+from service.plan.staff import factor_resets, plan_changes, plan_staff, second_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, SecondLookRefused
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, load_form, plan, settings
 
 blueprint = Blueprint("staff_second_looks", __name__, url_prefix="/staff/second-looks")
 
@@ -44,6 +45,10 @@ def _link(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     representative_reviews.carry_out(session, act, by=by, timezone=settings().plan.timezone)
 
 
+def _publish(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
+    plan_changes.carry_out(session, act, by=by, plan=plan())
+
+
 def _refuse(session: Session, act: PendingAct, *, by: PlanStaff, reason: str) -> None:
     second_looks.refuse(session, act, by_account_id=by.account_id, reason=reason)
 
@@ -64,8 +69,25 @@ ACTS = {
         _("Remove a portal login's lost second factor"), frozenset({StaffRole.PROVIDER_SERVICES}),
         factor_resets.carry_out, _refuse,
     ),
+    ActKind.DEVELOPER_FACTOR_RESET: Act(
+        _("Remove a developer's lost second factor"), frozenset({StaffRole.APP_REVIEWER}), factor_resets.carry_out,
+        _refuse,
+    ),
+    ActKind.STAFF_FACTOR_RESET: Act(
+        _("Remove a colleague's lost second factor"),
+        frozenset({StaffRole.ADMINISTRATOR, StaffRole.PRIVACY_OFFICER}), factor_resets.carry_out, _refuse,
+    ),
+    ActKind.PAUSE_LIFT: Act(
+        _("Lift a member's pause of an app"), frozenset({StaffRole.MEMBER_SERVICES}), pause_lifts.carry_out, _refuse
+    ),
+    ActKind.PLAN_EDITION: Act(
+        _("Change what the plan says to everybody"),
+        frozenset({StaffRole.ADMINISTRATOR, StaffRole.PRIVACY_OFFICER}), _publish, _refuse,
+    ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip
+_ABOUT_MEMBERS = frozenset({ActKind.REPRESENTATIVE_LINK, ActKind.MEMBER_FACTOR_RESET})
+"""Acts whose changes name a member."""
 _ROLES = frozenset[StaffRole]().union(*(act.roles for act in ACTS.values()))
 
 
@@ -126,6 +148,8 @@ def _page(about: str, errors: dict[str, list[str]]) -> str:
         "over": [act for act in second_looks.list_over(session) if _may_see(act)],
         "name_of": lambda account_id: plan_staff.name_of(session, account_id),
     }
+    shown = (*values["waiting"], *values["over"])
+    names_listed.record("second_look", (act.id for act in shown if act.kind in _ABOUT_MEMBERS))
     return render_template(
         "staff/second_looks.html", acts=ACTS, about=about, errors=errors, typed=request.form,
         me=current_staff().account_id, done=request.args.get("done", ""), waits=second_looks.waits, **values,

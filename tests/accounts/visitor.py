@@ -101,7 +101,7 @@ def letters(session: Session, settings: Settings, to: str) -> list[str]:
     with Session(session.get_bind()) as own:
         rows = own.scalars(select(OutboxMail).where(OutboxMail.recipient == to).order_by(OutboxMail.id)).all()
     sent = [row for row in rows if row.context and (row.expires_at is None or row.expires_at > row.created_at)]
-    return [_read(compose(row, settings)) for row in sent]
+    return [_read(compose(row, settings, settings.plan)) for row in sent]
 
 
 def _read(letter: EmailMessage) -> str:

@@ -98,6 +98,13 @@ def test_case_011_aud_is_our_fhir_base_and_nothing_else(desk: Desk) -> None:
         assert refused_to_the_app(desk, desk.authorize(browser, app, aud=aud), "invalid_request"), aud
     for aud in (base, f"{base}/"):
         assert "/sign-in" in desk.authorize(browser, app, aud=aud).location
+        assert "/sign-in" in desk.authorize(browser, app, aud=None, resource=aud).location
+        assert "/sign-in" in desk.authorize(browser, app, resource=aud).location
+    for other in ("https://evil.example/fhir/r4", f"{base}/Patient", desk.settings.base_url):
+        for aud in (None, base, other):
+            answer = desk.authorize(browser, app, aud=aud, resource=other)
+            assert refused_to_the_app(desk, answer, "invalid_target"), (aud, other)
+        assert refused_to_the_app(desk, desk.authorize(browser, app, aud=other, resource=base), "invalid_request")
 
 
 def test_case_013_request_objects_are_refused_and_never_fetched(desk: Desk) -> None:

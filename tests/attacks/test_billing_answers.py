@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_answers, authorization_requests
 from consent.authorization_answers import Limits, RequestOver
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from consent.named_contacts import NamedContact
 from service.audit import AuditEvent
 from service.db import make_sessions

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_requests
 from consent.authorization_requests import NoSuchClient
-from consent.models import AuthorizationRequest, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus
 from consent.named_contacts import ContactIsAsker, ContactIsColleague, ContactRefused, NamedContact
 from service.plan.models import StaffRole
 from service.settings import Settings

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from consent.models import AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationStatus, BillingAuthorization
 from service.db import Base, digest
 from service.plan.models import OrganizationKind, PortalFunction
 from service.settings import Settings

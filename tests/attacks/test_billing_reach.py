@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_answers, billing_authorizations, policy
 from consent.authorization_answers import Limits
-from consent.models import BillingAuthorization
+from consent.billing_models import BillingAuthorization
 from service.plan.models import GroupStatus, OrganizationKind, PortalFunction, StaffRole
 from service.settings import Settings
 from tests.accounts.visitor import Visitor

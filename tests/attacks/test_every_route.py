@@ -275,7 +275,8 @@ def _made(url: str, var: str) -> Iterator[World]:
         )
     every = [one for who in ("own", "linked", "other") for one in records.record_of(f"patient-{who}")]
     assert ingest.load_resources(engine, [*records.shared(), *every], access=plan_system("tests")).rejected == 0
-    token = desk.connect(desk.register(), scope="openid fhirUser launch/patient patient/*.rs")["access_token"]
+    scope = "openid fhirUser launch/patient patient/*.rs patient/AuditEvent.rs"
+    token = desk.connect(desk.register(scopes=scope), scope=scope)["access_token"]
     made = World(app, token, {who: f"patient-{who}" for who in ("own", "linked", "other", "absent")})
     made.ids["malformed"] = MALFORMED
     plan = exporter(app, desk)

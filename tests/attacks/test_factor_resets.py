@@ -14,7 +14,7 @@ from service.plan.models import PendingAct, StaffRole
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.attacks.looks import look_at, rows, services
-from tests.factories import make_account, make_member, make_portal_staff, make_totp
+from tests.factories import make_account, make_developer, make_member, make_plan_staff, make_portal_staff, make_totp
 from tests.staff.console import Clerk, make_clerk
 
 SAID = {"identity": "called back on the number on file", "reason": "lost the phone in a river"}
@@ -69,6 +69,9 @@ def test_case_145_a_members_lost_factors_go_on_the_word_of_two(
     assert browser.get("/settings").location == "/sign-in?next=/settings"
     # The password alone does not let in: a code goes to the address that the account has.
     assert browser.sign_in(owner).location.startswith("/sign-in/code")
+    page = browser.get("/sign-in/code").text
+    assert "because we were told that you lost them" in page and "several people sharing" not in page
+    assert f"{owner.email[0]}•••@" in page and owner.email not in page, "whoever knows the password learns no address"
     told = letters(session, settings, owner.email)
     assert any("two people" in letter for letter in told)
 
@@ -102,6 +105,40 @@ def test_case_145_nobody_resets_their_own_and_there_must_be_something_to_reset(
         clerk.browser.get(path)
         assert clerk.browser.post(path, **SAID).status_code == 409
     assert session.scalar(select(PendingAct.id)) is None
+
+
+def test_case_145_a_developers_and_a_colleagues_lost_factors_go_the_same_way(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    developer = make_developer(session)
+    colleague = make_plan_staff(session, StaffRole.APP_REVIEWER)
+    _lose(session, settings, developer.account)
+    _lose(session, settings, colleague.account)
+    officer = make_clerk(app, session, StaffRole.PRIVACY_OFFICER)
+    reviewers = [make_clerk(app, session, StaffRole.APP_REVIEWER) for _each in range(2)]
+    administrator = make_clerk(app, session, StaffRole.ADMINISTRATOR)
+    ways = (
+        (f"developer/{developer.account_id}", reviewers[0], reviewers[1], developer.account),
+        (f"colleague/{colleague.id}", administrator, officer, colleague.account),
+    )
+    assert f"/staff/factor-resets/colleague/{colleague.id}" in administrator.browser.get("/staff/colleagues/").text
+    for way, asker, other, owner in ways:
+        path = f"/staff/factor-resets/{way}"
+        stranger = officer if asker is reviewers[0] else reviewers[0]
+        assert stranger.browser.get(path).status_code == 404
+        asker.browser.get(path)
+        assert asker.browser.post(path, **SAID).location == "/staff/second-looks/?done=asked"
+        act = session.scalars(select(PendingAct).where(PendingAct.subject_id == owner.id)).one()
+        session.commit()
+        assert (_approve(asker, act), _approve(stranger, act)) == (409, 404)
+        assert second_factors.has_factor(session, owner.id)
+        session.commit()
+        assert _approve(other, act) == 303
+        assert not second_factors.has_factor(session, owner.id)
+        session.commit()
+    browser = Visitor(app)
+    assert browser.sign_in(colleague.account).location.startswith("/sign-in/code")
+    assert browser.get("/staff/").status_code == 303, "no console without the code"
 
 
 @pytest.mark.parametrize("role", [StaffRole.APP_REVIEWER, StaffRole.MEMBER_SERVICES])

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_answers
 from consent.authorization_answers import Limits
-from consent.models import AuthorizationStatus
+from consent.billing_models import AuthorizationStatus
 from consent.named_contacts import NamedContact
 from service.app import create_app
 from service.clock import now
@@ -102,10 +102,13 @@ def test_case_143_each_role_opens_its_own_pages_and_no_other(app: Flask, session
     make_plan_staff(session, StaffRole.PRIVACY_OFFICER)
     record_guards.protect(session, member, by=asker, reason="z")
     look = support_looks.begin(session, asker, member, reasons, login_session_id="another")
+    developer = make_developer(session)
     by_page = {
         "staff_not_listed": {"request_id": not_listed(session).id}, "staff_hand_overs": {"request_id": wish.id},
         "staff_break_glass": {"look_id": look.id},
-        "staff_developer_organizations": {"organization_id": make_developer(session).organization_id},
+        "staff_developer_organizations": {"organization_id": developer.organization_id},
+        "staff_factor_resets": {"developer_id": developer.account_id, "colleague_id": asker.id},
+        "staff_plan_texts": {"text": "consent", "language": "es", "document": "delegate"},
     }  # fmt: skip
     clerks = {role: make_clerk(app, session, role).browser for role in ROLES}
     stranger, outsider = Visitor(app), make_account(session)

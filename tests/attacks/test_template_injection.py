@@ -80,7 +80,7 @@ def test_case_153_mails_are_literal(settings: Settings) -> None:
             recipient="ann@example.org", template=name, language=language, message_id="1", created_at=now(),
             context={one: mail.seal(settings.secret_key, _ALL) if one in sealed else _ALL for one in needed},
         )  # fmt: skip
-        text = mail.compose(letter, settings).get_content()
+        text = mail.compose(letter, settings, settings.plan).get_content()
         assert not re.search(r"\b49\b", text), template
         assert _ALL in text or not _printed(source, needed), template
 

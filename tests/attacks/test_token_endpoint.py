@@ -208,6 +208,16 @@ def test_case_031_no_other_grant_types(desk: Desk) -> None:
     assert is_refused(desk.token({"client_id": app.id}), "invalid_request")
 
 
+def test_a_resource_that_is_not_ours_spends_nothing(desk: Desk) -> None:
+    app, base = desk.register(), desk.settings.fhir_base
+    code = desk.agree(app)
+    for other in ("https://other.example/fhir", f"{base}/Patient", "x"):
+        assert is_refused(desk.exchange(code, resource=other), "invalid_target"), other
+    body = desk.exchange(code, resource=base).get_json()
+    assert is_refused(desk.refresh(app, body["refresh_token"], resource="https://other.example"), "invalid_target")
+    assert desk.refresh(app, body["refresh_token"], resource=f"{base}/").status_code == 200
+
+
 def test_case_032_huge_and_broken_bodies_cost_nothing(desk: Desk) -> None:
     code, browser = desk.agree(desk.register()), desk.app.test_client()
     form = query_of(code.form(code=None))

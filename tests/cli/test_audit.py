@@ -78,3 +78,25 @@ def test_a_key_that_did_not_change_is_not_rotated(app: Flask, chain: Chain) -> N
     chain.checkpoint()
     refused = app.test_cli_runner().invoke(args=["audit", "rotate-key"])
     assert refused.exit_code == 1 and "nothing to do" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [
+        (("--since", "0001-01-01"), "from 2000-01-01 to 2999-12-31"),
+        (("--until", "9999-12-31"), "from 2000-01-01 to 2999-12-31"),
+        (("--since", "1999-12-31"), "from 2000-01-01 to 2999-12-31"),
+        (("--since", "yesterday"), "does not match the format"),
+        (("--since", "2026-01-02", "--until", "2026-01-02"), "--since must be before --until"),
+    ],
+)
+def test_days_that_no_event_has_are_refused_in_a_sentence(app: Flask, named: tuple[str, ...], sentence: str) -> None:
+    done = app.test_cli_runner().invoke(args=["audit", "export", *named])
+    assert done.exit_code in {1, 2} and sentence in done.stderr and isinstance(done.exception, SystemExit)
+
+
+def test_the_widest_period_holds_everything(app: Flask, chain: Chain, tmp_path: Path) -> None:
+    target = tmp_path / "all.ndjson"
+    days = ("--since", "2000-01-01", "--until", "2999-12-31")
+    done = app.test_cli_runner().invoke(args=["audit", "export", *days, "--output", str(target)])
+    assert done.exit_code == 0 and len(target.read_text().splitlines()) == 3 + 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from service.conformance import certificates, runner
+from service import clock
+from service.conformance import certificates, own_server, runner
 from service.conformance.report import Verdict
 from service.conformance.sandbox_file import Account, SandboxFile
 from service.conformance.sections import REQUIREMENTS
@@ -73,3 +74,15 @@ def test_a_certificate_of_another_authority_is_no_answer(tmp_path: Path) -> None
     other = certificates.make(tmp_path / "other")
     with tls_server(tmp_path, ssl.TLSVersion.TLSv1_2) as trial, pytest.raises(runner.Unreachable, match="SSLError"):
         runner.run(Trial(Wire(other.authority), trial.file), REQUIREMENTS)
+
+
+@pytest.mark.slow
+def test_a_moved_clock_of_the_sandbox_at_hand_does_not_reach_the_run_s_own(tmp_path: Path) -> None:
+    (tmp_path / "clock").write_text("172800", "ascii")
+    clock.obey(tmp_path / "clock")
+    try:
+        with own_server.running(1) as own:
+            told = orjson.loads(own.sandbox_file.read_bytes())
+            assert Wire(own.ca_file).get(f"{told['base_url']}/sign-in").status == 200
+    finally:
+        clock.obey(None)

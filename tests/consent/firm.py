@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from consent import authorization_answers, authorization_requests
 from consent.authorization_answers import Limits
 from consent.authorization_requests import Mailing, Wanted
-from consent.models import AuthorizationRequest, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, BillingAuthorization
 from consent.named_contacts import NamedContact
 from service.plan.models import (
     OrganizationKind,

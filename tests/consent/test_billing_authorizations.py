@@ -12,7 +12,7 @@ from consent.authorization_answers import Limits, NothingAllowed
 from consent.authorization_requests import AlreadyAsked, NoSuchClient, NotAFirm, TooManyRequests
 from consent.billing_authorizations import AuthorizationOver, NothingLeft, UnknownAuthorization
 from consent.billing_clients import ClientState
-from consent.models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus
 from consent.named_contacts import NamedContact
 from service import audit, jobs, mail
 from service.accounts.models import Account

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import billing_authorizations
-from consent.models import AuthorizationSide
+from consent.billing_models import AuthorizationSide
 from consent.named_contacts import NamedContact
 from service.plan.models import MessageThread, OrganizationKind, ProviderStaff, StaffStatus
 from service.settings import Settings

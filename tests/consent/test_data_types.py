@@ -8,7 +8,7 @@ from consent import data_types
 from consent.data_types import DATA_TYPES, EVERY_TYPE
 from consent.models import SensitiveClass
 from consent.policy import CLAIMS_TYPES
-from consent.scopes import parse
+from consent.scopes import BY_NAME, parse
 
 
 def keys(scopes: str) -> list[str]:
@@ -35,7 +35,8 @@ def test_writing_alone_is_no_data_type() -> None:
 
 
 def test_a_wildcard_shows_every_data_type() -> None:
-    assert keys("patient/*.read") == [kind.key for kind in DATA_TYPES]
+    assert keys("patient/*.read") == [kind.key for kind in DATA_TYPES if kind.key != "looks"]
+    assert keys("patient/*.read patient/AuditEvent.rs") == [kind.key for kind in DATA_TYPES]
 
 
 def test_a_wildcard_stays_one_when_everything_is_ticked() -> None:
@@ -51,8 +52,16 @@ def test_an_unticked_type_narrows_a_wildcard_to_the_others() -> None:
 
     assert "openid" in left
     assert not left.permits("Observation", "r")
-    assert all(left.permits(name, "s") for name in EVERY_TYPE - {"Observation", "Specimen"})
-    assert "*" not in left.types
+    assert all(left.permits(name, "s") for name in EVERY_TYPE - BY_NAME - {"Observation", "Specimen"})
+    assert "*" not in left.types and not left.permits("AuditEvent", "r")
+
+
+def test_a_type_that_no_wildcard_speaks_of_is_ticked_by_itself() -> None:
+    scopes = parse("patient/*.rs patient/AuditEvent.rs")
+
+    assert str(data_types.ticked(scopes, keys("patient/*.rs"))) == "patient/*.rs"
+    assert str(data_types.ticked(scopes, ["looks", "coverage"])) == "patient/Coverage.rs patient/AuditEvent.rs"
+    assert data_types.ticked(scopes, keys(str(scopes))) == scopes
 
 
 def test_an_unticked_type_takes_its_narrow_scopes_away_too() -> None:

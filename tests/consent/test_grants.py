@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from consent import decisions, grants
+from consent import decisions, grants, subjects
 from consent.models import Answer, Duration, EndedBy, Grant, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import parse
@@ -126,7 +126,7 @@ def test_one_subject_for_one_account_and_member_even_at_one_moment(engine: Engin
     def ask(_number: int) -> str:
         barrier.wait()
         with sessions.begin() as own:
-            return grants.subject_for(own, account.id, member.id)
+            return subjects.find_or_make(own, account.id, member.id)
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(ask, range(4)))) == 1

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from consent import authorization_answers, authorization_requests, billing_authorizations
 from consent.authorization_answers import Limits
 from consent.authorization_requests import RequestClosed
-from consent.models import AuthorizationStatus
+from consent.billing_models import AuthorizationStatus
 from consent.named_contacts import ContactIsColleague, NamedContact, mailbox, registered_domain
 from service.settings import Settings
 from tests.accounts.visitor import letters

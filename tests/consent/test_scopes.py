@@ -101,3 +101,21 @@ def test_any_text_at_all_is_read_without_a_fault(text: str) -> None:
     scopes = parse(text)
     assert isinstance(scopes, ScopeSet)
     assert parse(str(scopes)) == scopes
+
+
+def test_a_type_for_itself_is_met_by_its_name_alone() -> None:
+    wild, named = parse("patient/*.rs"), parse("patient/AuditEvent.rs")
+
+    assert not wild.permits("AuditEvent", "r") and named.permits("AuditEvent", "r")
+    assert not wild.meet(named) and not named.meet(wild) and str(named.meet(named)) == "patient/AuditEvent.rs"
+    assert not named.within(wild) and not wild.within(named) and named.within(named)
+    assert str(wild.joined(named).without_types({"AuditEvent"})) == "patient/*.rs"
+    assert wild.restrictions("AuditEvent", "r") == ()
+
+
+@pytest.mark.parametrize("scope", list(LinkScope))
+def test_who_acts_for_somebody_has_no_type_for_itself(scope: LinkScope) -> None:
+    asked = "patient/Patient.r patient/AuditEvent.rs"
+
+    assert effective_scopes(asked, asked, asked, scope).types == {"Patient"}
+    assert effective_scopes(asked, asked, asked, None).types == {"Patient", "AuditEvent"}

@@ -1,5 +1,7 @@
 """What is prepared behind settings: attribution lists for Provider Access, and matching another payer's member."""
 
+import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +14,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
-from fhir.bulk import groups
-from fhir.bulk.models import GroupKind, MemberGroupEntry, ProviderAccessOptOut
+from fhir.bulk import groups, provider_access
+from fhir.bulk.models import GroupKind, ProviderAccessOptOut
 from fhir.loading import ingest
+from fhir.loading.preparation import prepare_resource
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.plan.models import Member
@@ -271,7 +274,53 @@ def test_the_number_of_an_old_card_opts_out_the_record_it_became_part_of(session
     session.flush()
 
     groups.opt_out(session, old.member_number, out=True)
-    groups.load(session, "care", "In care", GroupKind.ATTRIBUTION, [old.member_number])
 
     assert session.get(ProviderAccessOptOut, member.patient_id) is not None
-    assert session.scalars(select(MemberGroupEntry.patient_id)).all() == [member.patient_id]
+
+
+MONEY = {"value": 77.31, "currency": "USD"}
+OLD_MONEY = {"value": 77.31, "unit": "$", "system": "urn:iso:std:iso:4217", "code": "USD"}
+
+
+def test_no_amount_is_left_wherever_a_claim_tells_one() -> None:
+    url, days = "https://plan.example/x", {"value": 30, "unit": "d", "system": "http://unitsofmeasure.org"}
+    claim = records.claim(
+        "c", "one", text={"status": "generated", "div": "<div>You owe $77.31</div>"}, disposition="Paid 77.31",
+        extension=[
+            {"url": url, "valueMoney": MONEY}, {"url": url, "valueDecimal": 77.31},
+            {"url": url, "extension": [{"url": "a", "valueCode": "x"}, {"url": "b", "valueMoney": MONEY}]},
+            {"url": url, "valueString": "paid 77,31"}, {"url": url, "valueCode": "kept"},
+        ],
+        _created={"extension": [{"url": url, "valueMoney": MONEY}]},
+        processNote=[{"number": 1, "text": "77 dollars are yours to pay"}],
+        supportingInfo=[
+            {"sequence": 1, "category": {"text": "kept"}, "valueQuantity": days},
+            {"sequence": 2, "category": {"text": "x"}, "valueQuantity": OLD_MONEY},
+            {"sequence": 3, "category": {"text": "x"}, "valueString": "co-pay USD 77"},
+            {"sequence": 4, "category": {"text": "kept"}, "valueString": "ACCOUNT-7731"},
+        ],
+        item=[{"sequence": 1, "noteNumber": [1], "productOrService": {"text": "kept"}, "net": MONEY,
+               "adjudication": [{"amount": MONEY}], "detail": [{"sequence": 1, "unitPrice": MONEY}]}],
+        contained=[{"resourceType": "Coverage", "id": "k", "status": "active", "costToBeneficiary": [{}],
+                    "text": {"status": "generated", "div": "<div>77.31</div>"}}],
+    )  # fmt: skip
+    prepared = prepare_resource(claim)
+    left = json.loads(provider_access.without_costs(prepared.stamped(1, 0)))
+
+    assert not re.search(r"77[.,]|\b77\b|USD|currency|owe|pay(?!er|or)", json.dumps(left))
+    assert left["extension"] == [{"url": url, "valueCode": "kept"}] and "_created" not in left
+    assert [one["sequence"] for one in left["supportingInfo"]] == [1, 4]
+    assert left["item"] == [{"sequence": 1, "productOrService": {"text": "kept"}, "detail": [{"sequence": 1}]}]
+    assert left["contained"] == [{"resourceType": "Coverage", "id": "k", "status": "active"}]
+    assert (left["diagnosis"], left["created"], "profile" in left["meta"]) == (claim["diagnosis"], "2026-03-01", False)
+
+
+def test_money_goes_from_other_records_too_and_their_words_stay() -> None:
+    observation = records.observation(
+        "o", "one", extension=[{"url": "https://plan.example/price", "valueMoney": MONEY}],
+        note=[{"text": "Fasting. 6.30 mmol/L"}],
+    )  # fmt: skip
+    left = json.loads(provider_access.without_costs(prepare_resource(observation).stamped(1, 0)))
+    assert "extension" not in left and left["note"] == observation["note"] and left["valueQuantity"]["value"] == 6.3
+    plain = prepare_resource(records.observation("o", "one")).stamped(1, 0)
+    assert provider_access.without_costs(plain) is plain

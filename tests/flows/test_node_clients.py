@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sqlalchemy import select
+
+from consent import grant_changes, representatives
+from consent.models import Grant
 from consent.policy import plan_system
 from fhir import store
+from service.accounts.models import Account
 from tests.conftest import free_port, wait_until
 from tests.flows import node_client
 from tests.flows.visitor import Visitor
@@ -85,6 +90,28 @@ def test_oauth4webapi_asks_for_itself_without_a_person(live_desk: Desk) -> None:
     assert (got["scope"], got["expiresIn"]) == (scope, 300)
     assert got["resource"]["name"] == "Meridian"
     assert got["afterRevocation"] == 401
+
+
+def test_fhirclient_is_out_while_paused_and_in_again_with_the_tokens_it_kept(live_desk: Desk) -> None:
+    app = live_desk.register()
+    tokens = live_desk.connect(app)
+    deeds = {"pause.example": grant_changes.pause, "resume.example": grant_changes.resume}
+
+    def do(address: str) -> str:
+        with live_desk.session() as session:
+            account, grant = session.get_one(Account, live_desk.account.id), session.scalars(select(Grant)).one()
+            choice = representatives.right_for(session, account, live_desk.member.id)
+            assert choice is not None
+            deeds[str(urlsplit(address).hostname)](session, grant, account, choice)
+        return address
+
+    given = told(live_desk, app, tokens=tokens, tokenUri=f"{live_desk.settings.base_url}/oauth/token")
+    got = node_client.run("fhirclient_paused.mjs", given, do)
+
+    assert got["first"] == got["resumed"] == got["afterRefresh"] == live_desk.member.patient_id
+    assert got["paused"]["status"] == 401
+    assert "paused" in got["refreshPaused"]["message"], "the developer reads why"
+    assert got["refreshed"] == "refreshed"
 
 
 def test_appauth_opens_the_browser_and_listens_itself(live_desk: Desk, tmp_path: Path) -> None:

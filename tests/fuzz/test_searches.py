@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from consent.policy import own_record, plan_system
+from consent.policy import GrantFacts, access_for_grant, own_record, plan_system
 from consent.representatives import MemberChoice
+from consent.scopes import BY_NAME
 from fhir import store
 from fhir.compartment import TYPES
 from fhir.loading import ingest
 from fhir.outcomes import FhirProblem
 from fhir.search import parameters
 from fhir.search import query as searching
+from service import audit
 from service.accounts.models import Account
+from service.audit import Outcome
 from service.db import Base, make_engine
 from service.plan.models import Member
 from tests.conftest import new_schema
@@ -82,8 +85,19 @@ def _loaded(url: str) -> Iterator[Engine]:
     Base.metadata.create_all(made)
     resources = ({name: value for name, value in one.items() if value is not None} for one in everything())
     ingest.load_resources(made, resources, access=plan_system("tests"))
+    with Session(made) as session:
+        for kind, outcome in (("Observation", Outcome.SUCCESS), ("Coverage", Outcome.REFUSED)):
+            audit.record(
+                session, f"fhir:{kind}:search", outcome=outcome, member_id="m", grant_id="g", client_id="c",
+                resource_type=kind, count=1,
+            )  # fmt: skip
+        session.commit()
     yield made
     made.dispose()
+
+
+_SCOPES = " ".join(f"patient/{name}.rs" for name in ("*", *BY_NAME))
+_GIVEN_BY_NAME = GrantFacts("g", "a", "c", "m", MEMBER, _SCOPES, _SCOPES, _SCOPES, frozenset())
 
 
 @trying(VALUES // 2)
@@ -106,6 +120,9 @@ def attempt(engine: Engine, kind: str, pairs: list[tuple[str, str]], *, strict: 
     """Search, and read the page that follows; what is refused names a parameter."""
     own = MemberChoice(Member(id="m", patient_id=MEMBER), None)
     access = plan_system("tests") if everybody else own_record(Account(id="a"), own)
+    if kind in BY_NAME:
+        # Nobody but an app that was given the type by name has any.
+        access = access_for_grant(_GIVEN_BY_NAME)
     try:
         asked = searching.parse(kind, pairs, base=BASE, patient_ids=access.patient_ids, strict=strict)
     except FhirProblem as problem:

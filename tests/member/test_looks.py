@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from consent import representatives
 from service import audit
+from service.clock import now
+from service.plan.models import Member, SupportLook, SupportPurpose
 from tests.conftest import MovableClock
-from tests.factories import make_account, make_portal_staff
+from tests.factories import make_account, make_member, make_portal_staff
 from tests.member.console import connected
 from tests.member.pages import Reader, represent
 from tests.oauth.desk import Desk
@@ -64,3 +66,31 @@ def test_another_members_looks_are_not_told(desk: Desk) -> None:
         audit.record(session, "member:information:view", account_id=other.id, member_id="somebody-else", count=1)
         assert representatives.members_for(session, other) == []
     assert "Nobody has looked" in Reader(desk, desk.account).get("/who-has-looked").text
+
+
+def test_what_was_done_with_a_record_that_became_part_of_mine_is_told_too(desk: Desk) -> None:
+    with desk.session() as session:
+        former, staff = make_member(session), make_portal_staff(session)
+        for part in (former.id, desk.member.id):
+            audit.record(
+                session, "provider:member:lookup", account_id=staff.account_id, member_id=part, reason="treatment",
+                resource_type="ExplanationOfBenefit", count=1,
+            )  # fmt: skip
+        session.add(
+            SupportLook(
+                member_id=former.id, account_id=staff.account_id, login_session_id="s", reason="they called",
+                purpose=SupportPurpose.MEMBER_CALLED, begun_at=now(), expires_at=now(),
+            )
+        )  # fmt: skip
+    reader = Reader(desk, desk.account)
+    assert "2 times" not in reader.get("/who-has-looked").text
+
+    with desk.session() as session:
+        session.get_one(Member, former.id).merged_into_id = desk.member.id
+
+    page = reader.get("/who-has-looked").text
+    assert "(2 times)" in page and "You called or wrote to us" in page
+    with desk.session() as session:
+        session.get_one(Member, former.id).merged_into_id = None
+    page = reader.get("/who-has-looked").text
+    assert "(2 times)" not in page and "You called or wrote to us" not in page

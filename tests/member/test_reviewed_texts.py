@@ -9,39 +9,39 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from flask import Flask
 
+from consent import legal_texts
+from consent.legal_texts import LegalText
 from consent.models import ConsentDecision
 from service.app import create_app
-from service.member import reviewed_texts
-from service.member.reviewed_texts import Text
 from service.plan_file import Plan
 from tests.conftest import ROOT
 from tests.member.pages import Reader
 from tests.oauth.desk import Desk
 
 _NOTICE = "Esta página se muestra en inglés"
-_FILES: dict[Text, tuple[str, ...]] = {
-    Text.CONSENT: (
+_FILES: dict[LegalText, tuple[str, ...]] = {
+    LegalText.CONSENT: (
         "service/member/consent/consent_words.py", "consent/data_types.py", "oauth/apps/attestation_words.py",
         "service/templates/member/consent.html",
     ),
-    Text.RECEIPT: ("service/templates/member/decision.html", "service/member/consent/receipt_pdf.py"),
-    Text.EDUCATION: ("service/templates/member/education.html",),
-    Text.REPRESENTATION: (
+    LegalText.RECEIPT: ("service/templates/member/decision.html", "service/member/consent/receipt_pdf.py"),
+    LegalText.EDUCATION: ("service/templates/member/education.html",),
+    LegalText.REPRESENTATION: (
         "service/templates/member/representative_request_new.html",
         "service/member/representatives/representative_form.py",
         "service/member/representatives/representative_words.py",
     ),
 }  # fmt: skip
-_FINGERPRINTS: dict[Text, tuple[str, str]] = {
-    Text.CONSENT: ("2026-5", "75ad2c88e3b32e89"),
-    Text.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
-    Text.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
-    Text.REPRESENTATION: ("2026-1", "b91d17390892c34c"),
+_FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
+    LegalText.CONSENT: ("2026-6", "496f2f6d4ac7cbef"),
+    LegalText.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
+    LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
+    LegalText.REPRESENTATION: ("2026-1", "b91d17390892c34c"),
 }
 """The version of each text, and the digest of its sentences in both languages as they were reviewed."""
 
 
-def fingerprint(text: Text) -> str:
+def fingerprint(text: LegalText) -> str:
     """A digest of every sentence of a text and of its translation."""
     words = read_po(BytesIO((ROOT / "service/translations/es/LC_MESSAGES/messages.po").read_bytes()), locale="es")
     spanish = {str(message.id): str(message.string) for message in words if message.id}
@@ -58,7 +58,7 @@ def fingerprint(text: Text) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def without(app: Flask, text: Text) -> Flask:
+def without(app: Flask, text: LegalText) -> Flask:
     """The same plan, whose translation of that text was reviewed in an older version only."""
     settings = app.extensions["latchstring"].settings
     reviews = tuple(replace(one, version="1999-1") if one.text == text else one for one in settings.plan.reviews)
@@ -66,19 +66,19 @@ def without(app: Flask, text: Text) -> Flask:
     return create_app(changed, app.extensions["latchstring"].engine)
 
 
-@pytest.mark.parametrize("text", Text)
-def test_a_text_that_changed_has_another_version(text: Text) -> None:
+@pytest.mark.parametrize("text", LegalText)
+def test_a_text_that_changed_has_another_version(text: LegalText) -> None:
     """If this fails: raise the text's version, name its review in meridian.toml, and write both here."""
-    assert (reviewed_texts.VERSIONS[text], fingerprint(text)) == _FINGERPRINTS[text]
+    assert (legal_texts.VERSIONS[text], fingerprint(text)) == _FINGERPRINTS[text]
 
 
 def test_every_text_of_the_sandboxs_plan_names_its_reviewer() -> None:
     plan = Plan.read(None)
 
-    found = {text: reviewed_texts.review_of(plan, text, "es") for text in Text}
+    found = {text: legal_texts.review_of(plan, text, "es") for text in LegalText}
 
     assert all(review and review.reviewed_by and review.reviewed_on for review in found.values())
-    assert {one.text for one in plan.reviews} == set(Text)
+    assert {one.text for one in plan.reviews} == set(LegalText)
 
 
 def test_a_reviewed_text_is_shown_in_spanish_without_a_notice(app: Flask) -> None:
@@ -88,7 +88,7 @@ def test_a_reviewed_text_is_shown_in_spanish_without_a_notice(app: Flask) -> Non
 
 
 def test_an_unreviewed_text_is_shown_in_english_with_a_notice_in_spanish(app: Flask) -> None:
-    browser = without(app, Text.EDUCATION).test_client()
+    browser = without(app, LegalText.EDUCATION).test_client()
 
     page = browser.get("/help/your-data?lang=es").text
 
@@ -100,7 +100,7 @@ def test_an_unreviewed_text_is_shown_in_english_with_a_notice_in_spanish(app: Fl
 
 def test_consent_in_unreviewed_words_is_asked_and_kept_in_english(app: Flask, desk: Desk) -> None:
     other = Desk.__new__(Desk)
-    other.__dict__ |= desk.__dict__ | {"app": without(app, Text.CONSENT)}
+    other.__dict__ |= desk.__dict__ | {"app": without(app, LegalText.CONSENT)}
     rosa = Reader(other, desk.account)
     rosa.get("/?lang=es")
     app_of_hers = other.register()

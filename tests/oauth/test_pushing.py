@@ -13,6 +13,7 @@ from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
 from tests.member.pages import Reader
 from tests.oauth.desk import App, Code, Desk, answer_of, new_verifier
+from tests.oauth.keyed import register_keyed
 
 
 def push(desk: Desk, app: App, verifier: str = "", **changed: str | None) -> TestResponse:
@@ -81,6 +82,22 @@ def test_what_the_authorization_endpoint_would_refuse_is_refused_at_once(desk: D
         "/oauth/par", data=f"client_id={app.id}&client_id={app.id}", content_type="application/x-www-form-urlencoded"
     )
     assert is_refused(doubled, "invalid_request")
+
+
+def test_the_address_of_this_endpoint_is_a_right_audience_here_alone(desk: Desk) -> None:
+    program = register_keyed(desk)
+    here = desk.settings.base_url + "/oauth/par"
+    form = desk.parameters(program.app)
+    for audience in (here, desk.settings.base_url, desk.settings.base_url + "/oauth/token"):
+        answer = desk.app.test_client().post("/oauth/par", data=form | program.proof(aud=audience))
+        assert answer.status_code == 201, (audience, answer.text)
+    for audience in (f"{here}/", [here], desk.settings.base_url + "/oauth/revoke"):
+        answer = desk.app.test_client().post("/oauth/par", data=form | program.proof(aud=audience))
+        assert is_refused(answer, "invalid_client", 401), audience
+    assert program.knock(aud=here).status_code == 401
+    spent = program.proof(aud=here)
+    assert desk.app.test_client().post("/oauth/par", data=form | spent).status_code == 201
+    assert is_refused(desk.app.test_client().post("/oauth/par", data=form | spent), "invalid_client", 401)
 
 
 def test_only_the_app_itself_pushes(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import policy
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from service.clock import now
 from service.plan.logins import reach
 from service.plan.models import IdKind, OrganizationKind, PortalFunction, ProviderIdentifier

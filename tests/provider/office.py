@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from consent.policy import plan_system
 from fhir.loading import ingest
 from service.audit import AuditEvent

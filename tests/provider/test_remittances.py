@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.clock import now

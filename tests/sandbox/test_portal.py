@@ -13,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from consent.models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus, BillingAuthorization
 from service.accounts import second_factors
 from service.accounts.authentication import find_by_username
 from service.accounts.second_factors import Shown

@@ -31,7 +31,7 @@ def test_a_search_shows_what_fits_and_leaves_its_own_event(app: Flask, session: 
     assert "another&#39;s" not in page.text and "refused" not in page.text.split("<h2>Found")[1]
     told = session.scalars(select(AuditEvent).where(AuditEvent.tag == "audit:event:search")).one()
     assert (told.account_id, told.member_id, told.count) == (officer.account.id, member.id, 1)
-    assert told.detail is not None and set(told.detail["asked"]) == {"since", "until", "member_id", "outcome", "tag"}
+    assert told.detail is not None and set(told.detail["asked"]) == {"since", "until", "member_ids", "outcome", "tag"}
 
 
 def test_older_ones_follow_page_by_page(app: Flask, session: Session) -> None:
@@ -76,3 +76,22 @@ def test_days_and_places_beyond_all_events_are_refused(app: Flask, session: Sess
         DAYS | {"before": "9" * 30}, DAYS | {"before": "-" + "9" * 30},
     ):  # fmt: skip
         assert officer.browser.post("/staff/audit/", **form, tag="test:").status_code == 400, form
+
+
+def test_a_member_is_found_with_what_was_done_before_records_became_one(app: Flask, session: Session) -> None:
+    survivor = make_member(session)
+    former = make_member(session)
+    first = make_member(session)
+    for one in (survivor, former, first):
+        audit.record(session, "fhir:Patient:read", member_id=one.id, reason=f"about-{one.member_number}")
+    first.merged_into_id, former.merged_into_id = former.id, survivor.id
+    session.commit()
+    officer = make_clerk(app, session, StaffRole.PRIVACY_OFFICER)
+    officer.browser.get("/staff/audit/")
+
+    for number in (survivor.member_number, first.member_number):
+        page = officer.browser.post("/staff/audit/", **DAYS, member_number=number)
+        assert all(f"about-{one.member_number}" in page.text for one in (survivor, former, first))
+    told = session.scalars(select(AuditEvent).where(AuditEvent.tag == "audit:event:search")).all()
+    assert {one.member_id for one in told} == {survivor.id}
+    assert all(one.detail and first.id in one.detail["asked"]["member_ids"] for one in told)

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from consent import authorization_answers
 from consent.authorization_answers import Limits
-from consent.models import AuthorizationSide, AuthorizationStatus
+from consent.billing_models import AuthorizationSide, AuthorizationStatus
 from consent.named_contacts import NamedContact
 from service.plan.models import StaffRole
 from service.settings import Settings

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.models import AuthorizationRequest, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus
 from service.audit import AuditEvent
 from service.clock import now
 from service.plan.models import (

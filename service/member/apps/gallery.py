@@ -11,7 +11,7 @@ from service.accounts.sessions import require_login
 from service.member.acting import find_person, get_actor, get_person, require_choice
 from service.member.apps import gallery_apps
 from service.member.schemas import AppReported, GallerySearch
-from service.web import NotFoundPage, PageError, allow_form_redirect, db_session, load_form, settings
+from service.web import NotFoundPage, PageError, allow_form_redirect, db_session, load_form, plan
 
 blueprint = Blueprint("gallery", __name__)
 
@@ -103,6 +103,6 @@ def _get(client_id: str) -> ClientView:
 
 def _report_page(app: ClientView, errors: dict[str, list[str]]) -> str:
     return render_template(
-        "member/gallery_report.html", app=app, errors=errors, typed=request.form, plan=settings().plan,
+        "member/gallery_report.html", app=app, errors=errors, typed=request.form, plan=plan(),
         reasons=[(each.value, app_words.REPORT_REASONS[each]) for each in app_words.PEOPLES_REASONS],
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """The words of the consent screen as one value: shown, digested into the form, and kept with the answer.
 
 Whatever a person reads before deciding stands in here, in the language they read it in, so that a receipt can be made
-again years later with the very words. A change of any sentence needs a new TEXT_VERSION.
+again years later with the very words. A change of any sentence needs a new version in
+`consent.legal_texts`.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from consent import data_types
+from consent.legal_texts import VERSIONS, LegalText
 from consent.link_words import BASES
 from consent.models import Duration
 from consent.representatives import MemberChoice
@@ -21,9 +23,6 @@ from oauth.apps.attestation_words import attestation
 from oauth.apps.clients import ClientView
 from service.accounts.models import Account
 from service.plan_file import Plan
-
-TEXT_VERSION = "2026-5"
-EDUCATION_VERSION = "2026-1"
 
 DURATIONS: dict[Duration, LazyString] = {
     Duration.ONCE: _("This time only (about one hour)"),
@@ -111,8 +110,8 @@ def compose(
     """The words for this app, these scopes (after policy), this member and this person, in the page's language."""
     groups = groups_of(scopes)
     return Words(
-        text_version=TEXT_VERSION,
-        education_version=EDUCATION_VERSION,
+        text_version=VERSIONS[LegalText.CONSENT],
+        education_version=VERSIONS[LegalText.EDUCATION],
         language=language,
         title=gettext("Share information with %(app)s?", app=client.name),
         app=client.name,

@@ -142,6 +142,14 @@ SAID: dict[NoticeKind, Said] = {
         _("%(app)s sees less"), _("%(who)s made this app see less, or for a shorter time."),
         _("You made this app see less, or for a shorter time."), None, *_CONSOLE,
     ),
+    NoticeKind.APP_PAUSE_LIFTED: Said(
+        _("The plan lifted the pause of %(app)s"),
+        _(
+            "The app is still shut. %(who)s, who had connected it, may let it in again. "
+            "Two people at the plan decided it, because they were told that the member cannot use the account. "
+            "If that is wrong, please call us."
+        ), None, None, *_CONSOLE,
+    ),
     NoticeKind.APP_ENDED: Said(
         _("The access of %(app)s has ended"),
         _("%(who)s ended it. What the app has received already stays with it."),

@@ -19,7 +19,7 @@ from service.accounts.wording import CODE_REFUSED, FormTooLong
 from service.member.registering import member_proofs as registering
 from service.member.registering.member_proofs import MemberProof, NotMatched, Origin, OutOfScope
 from service.member.registering.registration_schemas import MemberDetails, RepresentativeDetails
-from service.web import browser_id, db_session, load_form, settings
+from service.web import browser_id, db_session, load_form, plan, settings
 
 blueprint = Blueprint("registration", __name__)
 
@@ -34,7 +34,7 @@ def start() -> ResponseReturnValue:
         return _first_page("member", errors, form), 400
     proof = MemberProof(form["member_id"], form["last_name"], form["birth_date"], form["zip_code"])
     try:
-        registering.begin_as_member(db_session(), proof, _origin(), out_of_scope=settings().plan.out_of_scope_lines)
+        registering.begin_as_member(db_session(), proof, _origin(), out_of_scope=plan().out_of_scope_lines)
     except NotMatched:
         return render_template("registration/not_matched.html", following=_following()), 400
     except OutOfScope:

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from consent import evidence, link_words, representative_requests, representatives
+from consent.birthdays import majority
 from consent.models import Basis
 from consent.representative_requests import NotAskedBack, Person, Right, TooManyRequests, UnknownRequest, Whom
 from consent.request_models import RefusalReason, RepresentativeRequest, RepresentativeRequestEvent, RequestStep
@@ -27,7 +28,7 @@ from service.plan.mailbox import attachments
 from service.plan.mailbox.attachments import CheckedFile, TooManyFiles
 from service.plan.mailbox.office_files import UnusableFile
 from service.plan.models import Member
-from service.web import NotFoundPage, PageError, db_session, load_form, settings
+from service.web import NotFoundPage, PageError, db_session, load_form, plan, settings
 
 blueprint = Blueprint("representative_requests", __name__)
 accept_files(
@@ -69,7 +70,7 @@ class TooManyOpen(PageError):
 @blueprint.get("/representative-request-form.pdf")
 def blank_form() -> ResponseReturnValue:
     """The form on paper, for everybody."""
-    return _pdf(representative_form.blank(settings().plan, current_language().code))
+    return _pdf(representative_form.blank(plan(), current_language().code))
 
 
 @blueprint.get("/people/requests/new")
@@ -147,7 +148,7 @@ def file(request_id: UUID, evidence_id: UUID) -> ResponseReturnValue:
 @require_login
 def filled_form(request_id: UUID) -> ResponseReturnValue:
     """The form with what was typed, to sign on paper."""
-    return _pdf(representative_form.filled(_get(request_id), settings().plan, current_language().code))
+    return _pdf(representative_form.filled(_get(request_id), plan(), current_language().code))
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -178,11 +179,11 @@ def _problems(form: dict[str, Any], files: list[CheckedFile], *, for_oneself: bo
     if basis is not Basis.PERMISSION and not files:
         return {"files": [_PROOF]}
     if for_oneself:
-        minor = representatives.majority(_own_record().birth_date, zone) > now()
+        minor = majority(_own_record().birth_date, zone) > now()
         return {"basis": [_NOT_OF_AGE]} if minor else {}
     if form["birth_date"] is None and _known_birth_date(get_person().account) is None:
         return {"birth_date": [N_("Please fill this in.")]}
-    if basis is Basis.PARENT and representatives.majority(form["member_birth_date"], zone) <= now():
+    if basis is Basis.PARENT and majority(form["member_birth_date"], zone) <= now():
         return {"basis": [_GROWN_UP]}
     own = _own_record().member_number if get_person().account.member_id else ""
     return {"member_number": [_OWN_NUMBER]} if form["member_number"].upper() == own else {}

@@ -12,7 +12,8 @@ import structlog
 from sqlalchemy import BigInteger, ColumnElement, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, sessionmaker
 
-from service.accounts.models import KnownDevice, LoginSession
+from service.accounts.models import CodeReason, KnownDevice, LoginSession
+from service.accounts.sessions import require_code
 from service.clock import now
 from service.plan.logins import delegates, portal_mail, portal_staff
 from service.plan.logins.delegates import UnknownLogin
@@ -162,7 +163,7 @@ def _flag(session: Session, account_id: str, kind: SharingKind, count: int) -> i
         )
     ).one()
     session.add(SharingSign(account_id=account_id, kind=kind, count=count, seen_at=now()))
-    staff.account.code_due_at = now()
+    require_code(staff.account, CodeReason.SHARING)
     session.flush()
     others = [one for one in portal_staff.delegates_of(session, staff.organization_id) if one.id != staff.id]
     portal_mail.sharing_sign(session, staff, others)

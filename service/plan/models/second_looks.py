@@ -20,6 +20,10 @@ class ActKind(StrEnum):
     REPRESENTATIVE_LINK = "representative_link"
     MEMBER_FACTOR_RESET = "member_factor_reset"
     LOGIN_FACTOR_RESET = "login_factor_reset"
+    DEVELOPER_FACTOR_RESET = "developer_factor_reset"
+    STAFF_FACTOR_RESET = "staff_factor_reset"
+    PLAN_EDITION = "plan_edition"
+    PAUSE_LIFT = "pause_lift"
 
 
 class PendingAct(SpentOnce, Base):

@@ -1,6 +1,7 @@
 """The documents that people of the portal accept: versioned texts of the plan's file, asked again when they change."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -10,12 +11,28 @@ from service import audit
 from service.plan.models import ProviderStaff, StaffStatus, TermsAcceptance
 from service.plan_file import TermsText
 
+_HEADING = "## "
+
 
 class Document(StrEnum):
     """What is accepted: everybody's terms of use, and those of delegates."""
 
     PROVIDER_PORTAL = "provider_portal"
     DELEGATE = "delegate"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A heading or a paragraph of a document."""
+
+    is_heading: bool
+    text: str
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The headings (`## `) and paragraphs of a text, apart at empty lines."""
+    parts = [" ".join(part.split()) for part in text.split("\n\n")]
+    return [Block(part.startswith(_HEADING), part.removeprefix(_HEADING)) for part in parts if part]
 
 
 def asked_of(staff: ProviderStaff, texts: Iterable[TermsText]) -> list[TermsText]:

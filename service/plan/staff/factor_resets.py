@@ -8,8 +8,7 @@ people nor whoever persuaded them gets in by the reset alone.
 from sqlalchemy.orm import Session
 
 from service.accounts import second_factors, sessions
-from service.accounts.models import Account
-from service.clock import now
+from service.accounts.models import Account, CodeReason
 from service.plan.models import ActKind, PendingAct, PlanStaff
 from service.plan.staff import second_looks
 from service.plan.staff.plan_staff import NotOneself
@@ -47,7 +46,7 @@ def carry_out(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
         raise NothingToReset
     second_looks.approve(session, act, by_account_id=by.account_id)
     second_factors.remove_all(session, account, by_account_id=by.account_id, reason=act.reason)
-    account.code_due_at = now()
+    sessions.require_code(account, CodeReason.FACTORS_RESET)
     sessions.end_all_at_once(session, account)
 
 

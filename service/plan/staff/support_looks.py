@@ -18,6 +18,7 @@ from service.accounts.notice_model import NoticeKind
 from service.accounts.notices import About
 from service.audit import Outcome
 from service.clock import now
+from service.plan.members import roster
 from service.plan.models import Guard, Member, PlanStaff, StaffRole, SupportLook, SupportPurpose
 from service.plan.staff import plan_staff, record_guards
 from service.single_use import spend
@@ -132,8 +133,9 @@ def record(
 
 
 def of_member(session: Session, member: Member) -> list[SupportLook]:
-    """Every look that showed this member's page, the latest first."""
-    statement = select(SupportLook).where(SupportLook.member_id == member.id).order_by(SupportLook.begun_at.desc())
+    """Every look that showed this member's page, or one that became part of theirs, the latest first."""
+    theirs = SupportLook.member_id.in_(roster.parts(session, member))
+    statement = select(SupportLook).where(theirs).order_by(SupportLook.begun_at.desc())
     return [look for look in session.scalars(statement.limit(_MOST)) if look.guard is not Guard.OWN]
 
 

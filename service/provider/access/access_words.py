@@ -10,7 +10,7 @@ from consent.authorization_requests import (
     TooManyRequests,
 )
 from consent.billing_clients import ClientState
-from consent.models import AuthorizationSide
+from consent.billing_models import AuthorizationSide
 from consent.named_contacts import ContactIsAsker, ContactIsColleague
 from service.plan.models import PortalFunction
 from service.plan.registering.payment_proof import ProofRefused, TooManyTries

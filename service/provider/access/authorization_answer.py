@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _
 
 from consent import authorization_answers
 from consent.authorization_answers import ClientLeft, Limits, NothingAllowed, RequestOver, UnknownLink
-from consent.models import AuthorizationRequest, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus
 from service.accounts.sessions import current_login
 from service.plan.models import PortalFunction
 from service.plan.providers.group_addresses import shown_addresses

@@ -18,7 +18,7 @@ from consent.authorization_requests import (
     Wanted,
 )
 from consent.billing_authorizations import AuthorizationOver, UnknownAuthorization
-from consent.models import AuthorizationRequest, AuthorizationSide
+from consent.billing_models import AuthorizationRequest, AuthorizationSide
 from consent.named_contacts import ContactRefused, NamedContact
 from service.plan.models import PortalFunction, ProviderGroup
 from service.plan.providers.group_addresses import shown_addresses

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import billing_authorizations
-from consent.models import BillingAuthorization
+from consent.billing_models import BillingAuthorization
 from service.plan.logins import reach
 from service.plan.logins.entry_words import SOURCES
 from service.plan.models import (

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from consent import authorization_requests, billing_authorizations
 from consent.billing_authorizations import AuthorizationOver, NothingLeft, UnknownAuthorization
-from consent.models import AuthorizationSide, BillingAuthorization
+from consent.billing_models import AuthorizationSide, BillingAuthorization
 from service.plan.models import PortalFunction
 from service.provider.access import access_words
 from service.provider.access.access_schemas import Ending, Terms

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from service.plan.models import StaffRole, SupportLook
 from service.plan.staff import plan_staff, support_looks
 from service.plan.staff.support_looks import OwnLook, ReviewedAlready
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.members.look_words import GUARDS, PURPOSES
 from service.staff.refusals import NothingChanged
@@ -21,8 +22,10 @@ blueprint = Blueprint("staff_break_glass", __name__, url_prefix="/staff/break-gl
 def index() -> ResponseReturnValue:
     """What waits for a review, and what was reviewed lately."""
     session = db_session()
+    waiting, over = support_looks.to_review(session), support_looks.reviewed(session)
+    names_listed.record("break_glass", (look.member_id for look in (*waiting, *over)))
     return render_template(
-        "staff/break_glass.html", waiting=support_looks.to_review(session), over=support_looks.reviewed(session),
+        "staff/break_glass.html", waiting=waiting, over=over,
         purposes=PURPOSES, guards=GUARDS, me=current_staff().account_id, done="done" in request.args,
         name_of=lambda account_id: plan_staff.name_of(session, account_id),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 
 from consent.link_words import BASES, LINK_SCOPES
+from consent.pause_lifts import is_held
 from service.accounts.sessions import current_login
 from service.clock import now
 from service.plan.models import StaffRole, SupportLook
@@ -34,7 +35,7 @@ def show(look_id: UUID) -> ResponseReturnValue:
     support_looks.record(db_session(), look, "view", count=seen.count)
     page = make_response(render_template(
         "staff/member_view.html", look=look, member=look.member, seen=seen, purposes=PURPOSES, bases=BASES,
-        scopes=LINK_SCOPES, sent="sent" in request.args,
+        scopes=LINK_SCOPES, held=is_held, sent="sent" in request.args,
     ))  # fmt: skip
     # The page leaves the screen when the look is over; a header, since pages hold no scripts.
     seconds = int((look.expires_at - now()).total_seconds()) + 1

@@ -9,6 +9,7 @@ from service.plan.members import roster
 from service.plan.models import ProtectedRecord, StaffRole
 from service.plan.staff import plan_staff, record_guards
 from service.plan.staff.record_guards import ProtectedAlready
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.schemas import Protection, Reason
 from service.web import NotFoundPage, db_session, load_form
@@ -62,8 +63,10 @@ def lift(patient_id: str) -> ResponseReturnValue:
 
 def _page(errors: dict[str, list[str]], about: str = "") -> str:
     session = db_session()
+    records = record_guards.list_protected(session)
+    names_listed.record("protected_record", (one.member_id for one in records))
     return render_template(
-        "staff/protected_records.html", records=record_guards.list_protected(session), errors=errors, about=about,
+        "staff/protected_records.html", records=records, errors=errors, about=about,
         typed=request.form, done=request.args.get("done", ""),
         name_of=lambda account_id: plan_staff.name_of(session, account_id),
     )  # fmt: skip

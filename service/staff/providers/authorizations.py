@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from consent import authorization_requests, billing_authorizations, named_contacts, neutrality
 from consent.authorization_requests import Mailing, RequestClosed, TooManyRequests, UnknownRequest
 from consent.billing_authorizations import AuthorizationOver, UnknownAuthorization
-from consent.models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus
 from consent.named_contacts import ContactIsClerk, ContactRefused
 from service.accounts.schemas import require_storable
 from service.plan.models import StaffRole

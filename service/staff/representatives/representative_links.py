@@ -18,12 +18,13 @@ from service.plan.logins.lookups import TooManyLookups
 from service.plan.members import roster
 from service.plan.models import Guard, Member, StaffRole
 from service.plan.staff import plan_staff, record_guards
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import LookupsExhausted, NothingChanged, told
 from service.staff.representatives import representative_letters
 from service.staff.representatives.representative_schemas import Limit, MemberNumber
 from service.staff.schemas import Reason
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, load_form, plan, settings
 
 blueprint = Blueprint("staff_representative_links", __name__, url_prefix="/staff/representative-links")
 _OVER = "This link is over or shut out already. Nothing was changed now."
@@ -125,7 +126,7 @@ def letter(representative_id: UUID) -> ResponseReturnValue:
         )
     except UnknownRepresentative:
         raise NotFoundPage from None
-    made = representative_letters.make(found, settings().plan, settings().base_url)
+    made = representative_letters.make(found, plan(), settings().base_url)
     headers = {"Content-Disposition": 'attachment; filename="personal-representative-id.pdf"'}
     return Response(made, mimetype="application/pdf", headers=headers)
 
@@ -214,6 +215,7 @@ def _page(errors: dict[str, list[str]], member: Member | None = None) -> str:
         "to_review": safety_blocks.list_to_review(session) if _OFFICER in roles else [],
         "waiting": representative_ids.list_waiting(session) if _ROLE in roles else [],
     }
+    names_listed.record("safety_block", (link.member_id for link in values["to_review"]))
     return render_template(
         "staff/representative_links.html", member=member, own=own, errors=errors, typed=request.form,
         may_change=_ROLE in roles, is_officer=_OFFICER in roles, is_over=representatives.is_over,

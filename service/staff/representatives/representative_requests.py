@@ -23,6 +23,7 @@ from service.plan.models import StaffRole
 from service.plan.staff import plan_staff
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import SecondLookRefused
+from service.staff import names_listed
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.representatives import representative_words
@@ -52,10 +53,12 @@ class ScanTooLarge(PageError):
 def index() -> ResponseReturnValue:
     """What waits for the plan, for an answer, and what was decided lately."""
     session = db_session()
+    waiting = representative_reviews.list_in(session, RequestState.WAITING)
+    asked = representative_reviews.list_in(session, RequestState.ASKED_BACK)
+    decided = representative_reviews.list_decided(session)
+    names_listed.record("representative_request", (one.member_id for one in (*waiting, *asked, *decided)))
     return render_template(
-        "staff/representatives.html", waiting=representative_reviews.list_in(session, RequestState.WAITING),
-        asked=representative_reviews.list_in(session, RequestState.ASKED_BACK),
-        decided=representative_reviews.list_decided(session), bases=link_words.BASES,
+        "staff/representatives.html", waiting=waiting, asked=asked, decided=decided, bases=link_words.BASES,
         find_act=lambda one: representative_reviews.find_act(session, one),
     )  # fmt: skip
 

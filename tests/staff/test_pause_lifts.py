@@ -1,0 +1,113 @@
+"""A member's pause that the plan lifts for them: by two people, letting nobody in, told to the member."""
+
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent.models import EndedBy, Grant, GrantStatus
+from service.accounts.models import Account
+from service.accounts.notice_model import Notice, NoticeKind
+from service.plan.models import PendingAct, StaffRole
+from tests.attacks.looks import look_at, rows
+from tests.factories import make_account
+from tests.member.console import Connected, connected
+from tests.member.pages import Reader, represent
+from tests.oauth.desk import Desk
+from tests.staff.console import Clerk, make_clerk
+
+SAID = {"evidence": "letter of the court of March 3", "reason": "the daughter called"}
+
+
+@dataclass
+class Held:
+    """An app that Dana connected for the desk's member, and that the member has paused."""
+
+    hers: Connected
+    dana: Account
+    asker: Clerk
+    other: Clerk
+    place: str
+
+    @property
+    def path(self) -> str:
+        """Where the lift is asked for."""
+        return f"{self.place.replace('/staff/members/looks/', '/staff/pause-lifts/')}/{self.hers.grant.id}"
+
+    def ask(self, **changed: str) -> int:
+        """Ask for it; the answer's status."""
+        self.asker.browser.get(self.path)
+        return self.asker.browser.post(self.path, **SAID | changed).status_code
+
+    def agree(self, clerk: Clerk, session: Session) -> int:
+        """Say yes; the answer's status."""
+        act = session.scalars(select(PendingAct)).one()
+        session.commit()
+        clerk.browser.get("/staff/second-looks/")
+        return clerk.browser.post(f"/staff/second-looks/{act.id}/approve").status_code
+
+
+@pytest.fixture
+def held(app: Flask, session: Session, desk: Desk) -> Held:
+    """The app, and two people of member services."""
+    with desk.session() as own:
+        dana = make_account(own, given_name="Dana", family_name="Reyes")
+    represent(desk, dana, desk.member)
+    hers = connected(desk, Reader(desk, dana))
+    hers.press("pause", Reader(desk, desk.account))
+    asker, other = (make_clerk(app, session, StaffRole.MEMBER_SERVICES) for _each in range(2))
+    return Held(hers, dana, asker, other, look_at(asker, desk.member))
+
+
+def test_a_members_pause_is_lifted_by_two_and_the_representative_decides(
+    held: Held, session: Session, desk: Desk
+) -> None:
+    assert held.path in held.asker.browser.get(held.place).text
+    assert held.ask(evidence=" ") == 400
+    assert (held.ask(), held.agree(held.asker, session)) == (303, 409)
+    assert held.hers.grant.paused_by is EndedBy.MEMBER, "one person alone changes nothing"
+    page = held.other.browser.get("/staff/second-looks/").text
+    assert "Dana Reyes" in page and SAID["evidence"] in page
+
+    assert held.agree(held.other, session) == 303
+
+    assert (held.hers.grant.status, held.hers.grant.paused_by) == (GrantStatus.PAUSED, EndedBy.REPRESENTATIVE)
+    assert not held.hers.works, "the plan lets nobody in"
+    assert held.hers.press("resume").status_code == 303 and held.hers.works
+    [row] = rows(session, "consent:grant:lift_pause")
+    assert (row.account_id, row.member_id, row.reason) == (held.other.account.id, desk.member.id, SAID["reason"])
+    told = session.scalars(select(Notice).where(Notice.kind == NoticeKind.APP_PAUSE_LIFTED)).all()
+    assert {one.account_id for one in told} == {desk.account.id, held.dana.id}
+    session.commit()
+    assert "may let it in again" in Reader(desk, desk.account).get("/messages").text
+
+
+def test_a_pause_that_outlived_its_grant_is_lifted_too(held: Held, session: Session) -> None:
+    held.hers.press("revoke")
+    assert held.path in held.asker.browser.get(held.place).text
+
+    assert (held.ask(), held.agree(held.other, session)) == (303, 303)
+
+    assert session.scalars(select(Grant.paused_by)).one() is None
+    session.commit()
+    assert held.asker.browser.get(held.path).status_code == 404, "nothing is held any more"
+
+
+def test_what_the_member_took_back_meanwhile_is_not_lifted(held: Held, session: Session, desk: Desk) -> None:
+    assert held.ask() == 303
+    held.hers.press("resume", Reader(desk, desk.account))
+
+    assert held.agree(held.other, session) == 409
+    assert held.hers.works
+
+
+def test_no_colleague_lifts_a_pause_for_themselves(
+    held: Held, app: Flask, session: Session, desk: Desk
+) -> None:  # fmt: skip
+    own = make_clerk(app, session, StaffRole.APP_REVIEWER)
+    assert own.browser.get(held.path).status_code == 404
+    assert held.other.browser.get(held.path).status_code == 404, "only who looks at the member"
+    assert held.ask() == 303
+    assert held.ask() == 409, "it waits already"
