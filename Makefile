@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults hosts conformance lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser album bench faults drill hosts conformance lock migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -62,6 +62,9 @@ bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 
 faults: $(DEV_STAMP)  ## kill servers at random and ask what is left: docs/reliability.md (ARGS=--cycles 1000)
 	@$(BIN)/python -m tests.faults.run $(ARGS)
+
+drill: $(DEV_STAMP)  ## lose a PostgreSQL server and restore it: docs/reliability.md (ARGS=--megabytes 4096)
+	@$(BIN)/python -m tests.faults.drill $(ARGS)
 
 hosts: $(DEV_STAMP)  ## two hosts, PgBouncer, a replica and nginx on this machine: docs/reliability.md
 	@$(BIN)/python -m tests.hosts.run $(ARGS)

@@ -99,9 +99,7 @@ def reindex() -> None:
 
 
 @group.command("partition")
-@click.option(
-    "--parts", type=click.IntRange(2, 1024), default=64, show_default=True, help="For 10 million members: 64."
-)
+@click.option("--parts", type=click.IntRange(2, 1024), default=64, show_default=True)
 def partition(parts: int) -> None:
     """Cut the tables of records by member (PostgreSQL). The servers and the worker are stopped meanwhile."""
     engine = latchstring().engine
