@@ -1,5 +1,5 @@
-"""`make drill`: a PostgreSQL server with its WAL archived is lost with all it had; its base backup and the archive bring
-it back, and the journal brings back what was ended after the last file of WAL that reached the archive.
+"""`make drill`: a PostgreSQL server with its WAL archived is lost with all it had; its base backup and the archive
+bring it back, and the journal brings back what was ended after the last file of WAL that reached the archive.
 
 Prints how much was lost, how long it took, and what a GB of it would take. Ends with 1 where a revoked app is let in.
 """
@@ -65,8 +65,8 @@ def main() -> int:
     size = told.megabytes / 1024
     print("| promise | figure | measured | |\n|---|---|---|---|")
     for promise, figure, measured, is_kept in (
-        ("revoked grants alive after a restore", "0", f"{told.revoked_alive}; {told.came_back_by_journal} of them by the"
-         " journal", not told.revoked_alive),
+        ("revoked grants alive after a restore", "0", f"{told.revoked_alive}; {told.came_back_by_journal} ended by the"
+         " journal alone", not told.revoked_alive),
         ("served before the replay", "never", "yes" if told.was_served_before_replay else "no",
          not told.was_served_before_replay),
         ("RPO, WAL archived", "archive_timeout", f"{told.lost:.1f} s at archive_timeout {given.archive_timeout} s",
