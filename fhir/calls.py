@@ -12,7 +12,7 @@ from fhir.outcomes import BadRequest, UnsupportedBody
 from fhir.search.query import TRANSPORT
 from fhir.storage.results import Cursor
 from oauth.tokens.protector import access_for_request
-from service import web
+from service import tracing, web
 
 _FORM = "application/x-www-form-urlencoded"
 Given = Sequence[tuple[str, str]]
@@ -32,7 +32,8 @@ def begin(resource_type: str, interaction: str, resource_id: str = "") -> Call:
     """The call of the current request; raises a TokenProblem. An entry of a batch has the Access of its batch."""
     session = web.reading_session()
     asked = disclosures.Asked(resource_type, interaction, resource_id)
-    access: Access = g.get("fhir_batch") or access_for_request(session)
+    with tracing.step("token"):
+        access: Access = g.get("fhir_batch") or access_for_request(session)
     call = Call(session, access, asked)
     g.fhir_call = call
     return call

@@ -19,6 +19,8 @@ from typing import ParamSpec, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from service import tracing
+
 SHORTEST, LONGEST = 8, 64
 SPECIALS = "!@#$%"
 GROUPS_NEEDED = 3
@@ -147,6 +149,11 @@ def make_hash(password: str) -> str:
 
 def verify_hash(stored: str | None, password: str) -> bool:
     """Whether `password` fits `stored`; without a stored hash the same work is done and the answer is False."""
+    with tracing.step("password"):
+        return _fits(stored, password)
+
+
+def _fits(stored: str | None, password: str) -> bool:
     try:
         text = normalise(password)
     except UnusablePassword:
