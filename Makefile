@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults hosts load soak races post conformance lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser album bench faults drill hosts load soak races post conformance lock migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -62,6 +62,9 @@ bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 
 faults: $(DEV_STAMP)  ## kill servers at random and ask what is left: docs/reliability.md (ARGS=--cycles 1000)
 	@$(BIN)/python -m tests.faults.run $(ARGS)
+
+drill: $(DEV_STAMP)  ## lose a PostgreSQL server and restore it: docs/reliability.md (ARGS=--megabytes 4096)
+	@$(BIN)/python -m tests.faults.drill $(ARGS)
 
 load: $(DEV_STAMP)  ## three times what the server can do, on both databases (ARGS=--short: some 60 s)
 	@$(BIN)/python -m bench.overload $(ARGS)

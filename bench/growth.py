@@ -66,7 +66,7 @@ class Grown:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A filled database, and members in it with a page of claims, each with one claim's id."""
 
     engine: Engine
@@ -89,6 +89,15 @@ def measure(database: Database, folder: Path, *, members: int, rows: tuple[int, 
         disk, _ = (_load(engine, folder, claims, others) for engine in engines)
         small, large = (_grow(engine, wanted) for engine, wanted in zip(engines, rows, strict=True))
         return _measured(small, large, disk, tries)
+
+
+def filled(engines: Sequence[Engine], folder: Path, *, members: int, rows: int) -> list[Place]:
+    """Several databases with the same `rows` resources each."""
+    claims, _ = fhir_loading.write(folder / "growth-claims.ndjson", members, _SEED, only=_TYPE)
+    others, _ = fhir_loading.write(folder / "growth-others.ndjson", members, _SEED, without=_TYPE)
+    for engine in engines:
+        _load(engine, folder, claims, others)
+    return [_grow(engine, rows) for engine in engines]
 
 
 def _load(engine: Engine, folder: Path, claims: Path, others: Path) -> Disk:
@@ -115,7 +124,7 @@ def _size(engine: Engine) -> int:
         return int(connection.exec_driver_sql("SELECT pg_total_relation_size('resource')").scalar_one())
 
 
-def _grow(engine: Engine, rows: int) -> _Place:
+def _grow(engine: Engine, rows: int) -> Place:
     base = "SELECT {columns} FROM resource WHERE patient_id <> ''".format(columns=", ".join(_COLUMNS))
     _run(engine, f"CREATE TABLE grown_from AS {base}")
     with engine.connect() as connection:
@@ -136,7 +145,7 @@ def _grow(engine: Engine, rows: int) -> _Place:
         connection.exec_driver_sql("ANALYZE resource")
     marks = ["", *(f"-{number}" for number in range(1, copies + 1))]
     everyone = [(patient_id + mark, claim + mark) for mark in marks for patient_id, claim in members]
-    return _Place(engine, ReadingSessions(engine), count + copies * each, everyone)
+    return Place(engine, ReadingSessions(engine), count + copies * each, everyone)
 
 
 def _repeat(changed: dict[str, str], mark: str, where: str = "") -> str:
@@ -150,22 +159,22 @@ def _run(engine: Engine, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-def _measured(small: _Place, large: _Place, disk: Disk, tries: int) -> Grown:
+def _measured(small: Place, large: Place, disk: Disk, tries: int) -> Grown:
     chance = random.Random(_SEED)
     searches: dict[int, list[float]] = {small.rows: [], large.rows: []}
     reads: dict[int, list[float]] = {small.rows: [], large.rows: []}
     for _ in range(tries):
         for place in (small, large):
             patient_id, claim = chance.choice(place.members)
-            searches[place.rows].append(_took(place, _search_of(patient_id)))
+            searches[place.rows].append(took(place, search_of(patient_id)))
             patient_id, claim = chance.choice(place.members)
-            reads[place.rows].append(_took(place, _read_of(patient_id, claim)))
-    first, deep = _search_of(_RICH), _search_of(_RICH, _cursor_behind(large, DEEP))
-    pages = [(_took(large, first), _took(large, deep)) for _ in range(tries)]
+            reads[place.rows].append(took(place, read_of(patient_id, claim)))
+    first, deep = search_of(_RICH), search_of(_RICH, _cursor_behind(large, DEEP))
+    pages = [(took(large, first), took(large, deep)) for _ in range(tries)]
     patient_id, claim = large.members[-1]
     shown = {
-        f"search of {PAGE}": _search_of(patient_id), f"page behind row {DEEP}": deep,
-        "read by id": _read_of(patient_id, claim),
+        f"search of {PAGE}": search_of(patient_id), f"page behind row {DEEP}": deep,
+        "read by id": read_of(patient_id, claim),
     }  # fmt: skip
     return Grown(
         rows=(small.rows, large.rows),
@@ -181,7 +190,8 @@ def _measured(small: _Place, large: _Place, disk: Disk, tries: int) -> Grown:
 _Deed = Callable[[ReadingSession], object]
 
 
-def _took(place: _Place, deed: _Deed) -> float:
+def took(place: Place, deed: _Deed) -> float:
+    """Microseconds."""
     began = time.perf_counter()
     session = place.sessions.open()
     deed(session)
@@ -199,7 +209,8 @@ def _asked(access: Access) -> Search:
     return searching.parse(_TYPE, given, base="http://127.0.0.1", patient_ids=access.patient_ids, strict=True)
 
 
-def _search_of(patient_id: str, start: Cursor | None = None) -> _Deed:
+def search_of(patient_id: str, start: Cursor | None = None) -> _Deed:
+    """A page of one member's claims."""
     access = _access(patient_id)
     asked = _asked(access)
 
@@ -210,12 +221,13 @@ def _search_of(patient_id: str, start: Cursor | None = None) -> _Deed:
     return search
 
 
-def _read_of(patient_id: str, claim: str) -> _Deed:
+def read_of(patient_id: str, claim: str) -> _Deed:
+    """One claim by its id."""
     access = _access(patient_id)
     return lambda session: store.read(session, access, _TYPE, claim)
 
 
-def _cursor_behind(place: _Place, rows: int) -> Cursor | None:
+def _cursor_behind(place: Place, rows: int) -> Cursor | None:
     access = _access(_RICH)
     asked = _asked(access)
     session, start = place.sessions.open(), None
@@ -225,7 +237,7 @@ def _cursor_behind(place: _Place, rows: int) -> Cursor | None:
     return start
 
 
-def _plans(place: _Place, deed: _Deed) -> list[str]:
+def _plans(place: Place, deed: _Deed) -> list[str]:
     session = place.sessions.open()
     try:
         return explained(session, lambda: deed(session))

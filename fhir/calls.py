@@ -12,7 +12,7 @@ from fhir.outcomes import BadRequest, TooManyRequests, UnsupportedBody
 from fhir.search.query import TRANSPORT
 from fhir.storage.results import Cursor
 from oauth.tokens.protector import access_for_request
-from service import web
+from service import tracing, web
 
 _FORM = "application/x-www-form-urlencoded"
 Given = Sequence[tuple[str, str]]
@@ -32,7 +32,8 @@ def begin(resource_type: str, interaction: str, resource_id: str = "") -> Call:
     """The call of the current request; raises a TokenProblem. An entry of a batch has the Access of its batch."""
     session, kept = web.reading_session(), web.notes()
     asked = disclosures.Asked(resource_type, interaction, resource_id)
-    access: Access = kept.get("fhir_batch") or access_for_request(session)
+    with tracing.step("token"):
+        access: Access = kept.get("fhir_batch") or access_for_request(session)
     if seconds := web.seconds_to_wait(web.latchstring().limits.app, access.client_id or ""):
         raise TooManyRequests("Too many requests. Wait as long as Retry-After says.", seconds)
     call = Call(session, access, asked)

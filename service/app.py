@@ -15,7 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi, overload, probes, request_guards, revocations
+from service import cli, clock, jobs, logs, mail, openapi, overload, probes, request_guards, revocations, tracing
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -109,7 +109,7 @@ from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
 from service.staff.texts import plan_texts as staff_plan_texts
-from service.web import LatchstringFlask, prepare
+from service.web import LatchstringFlask, prepare, request_id
 
 BLUEPRINTS = (
     # what every page stands in
@@ -293,4 +293,5 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     for install in INSTALLERS:
         install(app)
     cli.install(app, JOBS)
+    tracing.install(app, settings, request_id)
     return app

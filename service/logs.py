@@ -19,10 +19,12 @@ from typing import Any
 
 import structlog
 
+from service import tracing
+
 FIELDS = frozenset({
     "client", "count", "endpoint", "event", "export", "fields", "folder", "hash", "job", "kind", "known_account",
     "lasting", "level", "library", "limits", "login", "mail", "meaning", "mend", "norm", "position", "problem",
-    "reason", "request_id", "setting", "sums", "template", "timestamp", "trace", "where",
+    "reason", "request_id", "setting", "sums", "template", "timestamp", "trace", "trace_id", "where",
 })  # fmt: skip
 """What may be written: ids, numbers, names of ours. Whoever adds one makes sure that nobody can put words into it."""
 WITHHELD = "[withheld]"
@@ -37,6 +39,7 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _where_it_happened,
+            _in_which_trace,
             _withhold,
             structlog.processors.JSONRenderer(),
         ],
@@ -85,6 +88,13 @@ def _where_it_happened(_logger: object, _name: str, event: MutableMapping[str, A
         event["trace"] = [
             f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
         ]
+    return event
+
+
+def _in_which_trace(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    traced = tracing.trace_id()
+    if traced:
+        event["trace_id"] = traced
     return event
 
 

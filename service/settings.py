@@ -116,6 +116,12 @@ class Settings:
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
     revocation_journal: Path | None = None
     """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
+    otlp_endpoint: str = ""
+    """`OTLP_ENDPOINT`: where traces go, like https://collector.example.org/v1/traces; nothing is traced without."""
+    trace_share: float = 1.0
+    """`TRACE_SHARE`: how many of the requests are traced, from 0 to 1."""
+    trust_traceparent: bool = False
+    """`TRUST_TRACEPARENT`: yes or no; go on with a trace that the caller names, where a proxy of ours sets it."""
     export_folder: Path | None = None
     """`EXPORT_FOLDER`: folder of the files of exports, which all hosts share; `VAR/exports` when not given."""
     metrics_token: str = field(default="", repr=False)
@@ -233,6 +239,9 @@ class Settings:
             lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
             password_peppers=_peppers(environment),
             revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
+            otlp_endpoint=environment.get("OTLP_ENDPOINT", ""),
+            trace_share=_share(environment, "TRACE_SHARE"),
+            trust_traceparent=_is_yes(environment, "TRUST_TRACEPARENT"),
             export_folder=_path(environment, "EXPORT_FOLDER"),
             metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
             requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4, 1, 1_000),
@@ -276,6 +285,8 @@ class Settings:
             yield "METRICS_TOKEN must have 32 ASCII characters or more"
         if self.database_read_url and not _are_postgresql(self.database_url, self.database_read_url):
             yield "DATABASE_READ_URL needs PostgreSQL, there and in DATABASE_URL: a streaming replica of it"
+        if self.otlp_endpoint and not _is_closed_to_others(self.otlp_endpoint):
+            yield "OTLP_ENDPOINT must be https, or http on this machine"
         yield from self._faults_of_mail()
 
     def _faults_of_mail(self) -> Iterator[str]:
@@ -349,6 +360,16 @@ def _seconds(environment: Mapping[str, str], name: str, usual: float, most: floa
     return given
 
 
+def _share(environment: Mapping[str, str], name: str) -> float:
+    try:
+        given = float(environment.get(name, "1"))
+    except ValueError:
+        given = -1
+    if not 0 <= given <= 1:
+        raise UnsafeSetting(f"{name} must be a number from 0 to 1")
+    return given
+
+
 def _path(environment: Mapping[str, str], name: str) -> Path | None:
     return Path(environment[name]).resolve() if environment.get(name) else None
 
@@ -390,6 +411,11 @@ def _key(name: str, given: str) -> bytes:
         return bytes.fromhex(given)
     except ValueError:
         raise UnsafeSetting(f"{name} must be hexadecimal; make one with `openssl rand -hex 32`") from None
+
+
+def _is_closed_to_others(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
 
 
 def _is_this_machine(host: str) -> bool:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from service import audit, revocations
+from service import audit, revocations, tracing
 from service.browser_cookie import BrowserCookies, BrowserSession
 from service.db import digest, make_engine, make_sessions, new_id
 from service.group_commit import NotWritten
@@ -228,6 +228,12 @@ def request_id() -> str:
     return found
 
 
+def reference() -> str:
+    """What people read out to us: the id of this request, and of its trace where there is one."""
+    traced = tracing.trace_id()
+    return f"{request_id()} / {traced}" if traced else request_id()
+
+
 def allow_form_redirect(origin: str) -> None:
     """Let the forms of this page end in a redirect to `origin` (CSP form-action covers redirects too)."""
     g.form_action = origin
@@ -391,7 +397,7 @@ def _answer_errors(app: Flask) -> None:
 
 def _page(error: PageError) -> Response:
     try:
-        body = render_template("errors/page.html", error=error, reference=request_id())
+        body = render_template("errors/page.html", error=error, reference=reference())
     except UNAVAILABLE as unavailable:
         # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
         if error.plain:
@@ -408,7 +414,7 @@ def _page(error: PageError) -> Response:
 def _plain(fault: Exception, status: int) -> Response:
     """An error whose page fails too. Whatever left here the web server would write down, with the exception's text."""
     log.error("unexpected_fault", problem=type(fault).__name__, exc_info=fault, request_id=request_id())
-    sentence = f"Something is not right. Please try again. Reference number: {request_id()}\n"
+    sentence = f"Something is not right. Please try again. Reference number: {reference()}\n"
     return Response(sentence, status, content_type="text/plain; charset=utf-8")
 
 

@@ -13,7 +13,7 @@ from consent.policy import Access, AccessBasis
 from fhir.compartment import literal
 from fhir.search.parameters import PATIENT_NAMES
 from fhir.storage.results import Resource
-from service import audit
+from service import audit, tracing
 from service.audit import Outcome
 
 _MOST_NAMES = 40
@@ -98,11 +98,12 @@ def _write(
     session: Session, access: Access, asked: Asked, detail: dict[str, Any], *, count: int | None = None,
     outcome: Outcome = Outcome.SUCCESS,
 ) -> None:  # fmt: skip
-    audit.record(
-        session, f"fhir:{asked.resource_type}:{asked.interaction}", outcome=outcome, account_id=access.account_id,
-        member_id=access.member_id, link_id=access.link_id, client_id=access.client_id, grant_id=access.grant_id,
-        resource_type=asked.resource_type, count=count, detail=detail, reason=access.reason,
-    )  # fmt: skip
+    with tracing.step("audit"):
+        audit.record(
+            session, f"fhir:{asked.resource_type}:{asked.interaction}", outcome=outcome, account_id=access.account_id,
+            member_id=access.member_id, link_id=access.link_id, client_id=access.client_id, grant_id=access.grant_id,
+            resource_type=asked.resource_type, count=count, detail=detail, reason=access.reason,
+        )  # fmt: skip
 
 
 def _groups_of(access: Access, sent: Iterable[Resource]) -> list[str]:

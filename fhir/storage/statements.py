@@ -14,6 +14,7 @@ from fhir.models import undelimited
 from fhir.search import clauses, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.ordering import Place, Sort
+from service import tracing
 from service.db import copy_cursor, database_of
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
@@ -166,7 +167,8 @@ def _text_of_read(dialect: Dialect, table: str, visible: str) -> str:
 
 
 def _fetch(session: Session, text: str, values: tuple[Any, ...]) -> list[Any]:
-    found: list[Any] = copy_cursor(session).execute(text, values).fetchall()
+    with tracing.step("records"):
+        found: list[Any] = copy_cursor(session).execute(text, values).fetchall()
     return found
 
 

@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from service import tracing
 from service.admission import step_aside
 
 SHORTEST, LONGEST = 8, 64
@@ -153,6 +154,11 @@ def make_hash(password: str) -> str:
 
 def verify_hash(stored: str | None, password: str) -> bool:
     """Whether `password` fits `stored`; without a stored hash the same work is done and the answer is False."""
+    with tracing.step("password"):
+        return _fits(stored, password)
+
+
+def _fits(stored: str | None, password: str) -> bool:
     try:
         text = normalise(password)
     except UnusablePassword:

@@ -23,7 +23,7 @@ from fhir.description import search_page
 from fhir.loading import definitions as defined
 from fhir.loading import freshness, ingest, labels, reading, relabelling, withdrawing
 from fhir.loading.summary import LoadSummary
-from fhir.storage import reindexing
+from fhir.storage import partitions, reindexing
 from service.cli.completing import complete_roster
 from service.web import latchstring, settings
 
@@ -96,6 +96,21 @@ def reindex() -> None:
         click.echo(f"{resource_type}/{resource_id} holds a member's record, which everybody would see.", err=True)
     if withdrawn:
         click.echo(f"{len(withdrawn)} deleted with their versions. Load them again without what is of members.")
+
+
+@group.command("partition")
+@click.option("--parts", type=click.IntRange(2, 1024), default=64, show_default=True)
+def partition(parts: int) -> None:
+    """Cut the tables of records by member (PostgreSQL). The servers and the worker are stopped meanwhile."""
+    engine = latchstring().engine
+    if engine.dialect.name != "postgresql":
+        raise click.ClickException("Only PostgreSQL cuts tables; SQLite needs no parts.")
+    try:
+        with engine.begin() as connection:
+            partitions.cut(connection, parts)
+    except partitions.AlreadyCut:
+        raise click.ClickException("The tables are cut already.") from None
+    click.echo(f"{' and '.join(table.name for table in partitions.TABLES)} have {parts} parts each.")
 
 
 @group.command("search-parameters")

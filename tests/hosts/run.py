@@ -108,15 +108,16 @@ def _environment(var: Path, proxy: Proxy, to_primary: Bouncer, to_replica: Bounc
         "MODE": "sandbox", "VAR": str(var), "BASE_URL": proxy.url, "SECRET_KEY": "5c" * 16 + "a7" * 16,
         "DATABASE_URL": to_primary.url, "DATABASE_READ_URL": to_replica.url, "TRUSTED_PROXIES": "1",
         # One folder for both hosts, as on a disk that they share; each has a file of its own in it.
-        "REVOCATION_JOURNAL": str(var.parent / "journal"), "EXPORT_FOLDER": str(var.parent / "exports"), "SMTP_PORT": str(free_port()),
+        "REVOCATION_JOURNAL": str(var.parent / "journal"), "EXPORT_FOLDER": str(var.parent / "exports"),
+        "SMTP_PORT": str(free_port()),
     }  # fmt: skip
 
 
 def _server(port: int) -> list[str]:
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1", "--port",
-        str(port), "--workers", "2", "--blocking-threads", "64", "--log-level", "error", "--workers-kill-timeout", "3",
-        "wsgi:app",
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1",
+        "--port", str(port), "--workers", "2", "--blocking-threads", "64", "--log-level", "error",
+        "--workers-kill-timeout", "3", "wsgi:app",
     ]  # fmt: skip
 
 
@@ -137,8 +138,8 @@ def _self_test(place: Place, rows: Rows) -> None:
     done = subprocess.run(
         [*_FLASK, "conformance", "run", "--sandbox-file", str(place.handout), "--json", str(report),
          "--ca-file", str(place.proxy.certificates.authority)],
-        cwd=ROOT, env=os.environ | {"MODE": "sandbox", "VAR": str(place.handout.parent)}, capture_output=True, text=True,
-        check=False,
+        cwd=ROOT, env=os.environ | {"MODE": "sandbox", "VAR": str(place.handout.parent)}, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         print(done.stdout + done.stderr, file=sys.stderr)
