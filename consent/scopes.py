@@ -89,6 +89,10 @@ class ScopeSet:
     words: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return " ".join((*self.words, *map(str, self.resources)))
 
     def __bool__(self) -> bool:
@@ -108,8 +112,16 @@ class ScopeSet:
 
     def restrictions(self, resource_type: str, letter: str) -> tuple[Restriction, ...]:
         """The alternatives of which a resource must match one; `((),)` is everything, `()` is nothing."""
-        found = tuple(scope.restriction for scope in self.resources if scope.covers(resource_type, letter))
-        return ((),) if () in found else found
+        key = resource_type, letter
+        if key not in self._restrictions:
+            found = tuple([scope.restriction for scope in self.resources if scope.covers(resource_type, letter)])
+            self._restrictions[key] = ((),) if () in found else found
+        return self._restrictions[key]
+
+    @cached_property
+    def _restrictions(self) -> dict[tuple[str, str], tuple[Restriction, ...]]:
+        # Filled as it is asked for: types and letters are few, and a set of scopes never changes.
+        return {}
 
     def meet(self, other: "ScopeSet") -> "ScopeSet":
         """What both allow: words in both, and every non-empty meeting of resource scopes."""

@@ -4,6 +4,7 @@ A window opens at the first attempt and is not moved by later ones. An attempt i
 parallel burst cannot pass the limit; a database that does not answer raises, so the limit fails closed.
 """
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any, cast
 
@@ -66,6 +67,7 @@ def delete_over(session: Session, *, limit: int = 500) -> int:
     return cast(CursorResult[Any], result).rowcount
 
 
+@lru_cache(maxsize=4096)
 def network_of(ip: str | None) -> str:
     """The network one subscriber holds: the address for IPv4, its /64 for IPv6."""
     if not ip:
