@@ -24,12 +24,14 @@ from fhir.search.history_asked import HistoryAsked
 from fhir.search.index import NO_DATE
 from fhir.search.query import Search, Total
 from fhir.storage import granting, projections, rendered, statements, writing
-from fhir.storage.bodies import resources_of
-from fhir.storage.results import Cursor, Page, Resource, Stored, Sweep, Tallies, Tally, Versions
+from fhir.storage.bodies import resources_of, texts_of
+from fhir.storage.results import Cursor, Page, Resource, Stored, Sweep, Swept, Tallies, Tally, Versions
 from fhir.storage.statements import Row
 from oauth.tokens.token_problems import InsufficientScope
 
 MOST_CHAINED = 1_000
+SWEEP_BYTES = 16 * 1024 * 1024
+"""Bodies as stored that a sweep holds at once, but for the last one."""
 
 
 class TooManyChained(BadRequest):
@@ -138,16 +140,17 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
 
 def sweep(
     session: Session, access: Access, asked: Sweep, after: str, limit: int, *, deleted: bool = False
-) -> tuple[Resource, ...]:  # fmt: skip
-    """The next resources after the id `after`, or the deleted ones; raises InsufficientScope.
+) -> Swept:  # fmt: skip
+    """The next resources after the id `after`, or the deleted ones: at most `limit`, and some megabytes of them.
 
-    Both reading and searching must be granted, as for a search whose matches are then read.
+    Raises InsufficientScope. Both reading and searching must be granted, as for a search whose matches are then read.
     """
     dialect = statements.dialect_of(session)
     of_type = Clause(f"type = {dialect.mark} AND id > {dialect.mark}", (asked.resource_type, after))
     where = [of_type, clauses.visible(dialect, access, asked.resource_type)]
     where += [granting.require(session, access, asked.resource_type, letter) for letter in "sr"]
-    if asked.patients is not None and asked.resource_type not in SHARED_TYPES:
+    of_some = asked.patients is not None and asked.resource_type not in SHARED_TYPES
+    if asked.patients is not None and of_some:
         where.append(clauses.any_equal(dialect, "patient_id", sorted(asked.patients)))
     if asked.since is not None:
         where.append(Clause(f"last_updated > {dialect.mark}", (asked.since,)))
@@ -155,7 +158,11 @@ def sweep(
         where.append(Clause(f"last_updated <= {dialect.mark}", (asked.until,)))
     if asked.alternatives and not deleted:
         where.append(clauses.any_of([_fits(dialect, one) for one in asked.alternatives]))
-    return resources_of(session, statements.sweep(session, clauses.all_of(where), limit, deleted=deleted))
+    whole = clauses.all_of(where)
+    rows = statements.sweep(session, whole, limit, SWEEP_BYTES, deleted=deleted, of_some=of_some)
+    size = sum([len(row[2]) for row in rows])
+    more = len(rows) == limit or size >= SWEEP_BYTES
+    return Swept(tuple([row[0] for row in rows]), iter(()) if deleted else texts_of(session, rows), more)
 
 
 def _fits(dialect: Dialect, conditions: tuple[Condition, ...]) -> Clause:

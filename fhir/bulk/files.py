@@ -2,12 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fhir.bulk.models import BulkFile
 from fhir.outcomes import NotFound
 from service.settings import Settings
+
+_BLOCK = 1024 * 1024
 
 
 def folder_of(settings: Settings, export_id: str) -> Path:
@@ -23,19 +25,32 @@ def path_of(settings: Settings, file: BulkFile) -> Path:
 def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> Path:
     """Write lines behind what counts of the file, and count them; where. `sync` it before the count is committed.
 
-    What a worker that died left there is overwritten.
+    What a worker that died left there is overwritten. Some megabytes of lines are held at once.
     """
     path = path_of(settings, file)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    written = list(lines)
-    content = b"".join(line + b"\n" for line in written)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as opened:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0) as opened:
         opened.seek(file.size)
         opened.truncate()
-        opened.write(content)
-    file.size += len(content)
-    file.count += len(written)
+        for block in _blocks(lines):
+            content = b"\n".join(block) + b"\n"
+            opened.write(content)
+            file.size += len(content)
+            file.count += len(block)
     return path
+
+
+def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= _BLOCK:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def sync(path: Path) -> None:

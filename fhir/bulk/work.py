@@ -6,7 +6,7 @@ looked up for each transaction, a fraction of a second long, so that a suspensio
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from fhir.bulk.standing import LIFE
 from fhir.compartment import PATIENT_ELEMENT
 from fhir.outcomes import Issue, NotFound, outcome_bytes
 from fhir.storage import writing
-from fhir.storage.results import Resource, Sweep
+from fhir.storage.results import Sweep, Swept
 from oauth.tokens import system_tokens
 from oauth.tokens.token_problems import InvalidToken
 from service import audit
@@ -42,7 +42,8 @@ TRANSACTION_SECONDS = 0.5
 """How long pages are gathered in one transaction: each costs two waits for the disk, and most pages are small."""
 PAGE = 1_000
 SLICE = 100
-"""Members of a list that are exported together."""
+"""Members of a list whose records of one type are exported together, until it is known how many each has."""
+MOST_MEMBERS = 2_000
 FILE_LINES = 50_000
 FILE_BYTES = 8 * 1024 * 1024
 """A file that has so many lines or bytes is followed by another, so that each is sent whole."""
@@ -55,7 +56,8 @@ class Place(msgspec.Struct):
     """How far an export is: its phase, the type at hand, the members at hand, the id done last.
 
     Members are taken in slices, in order of their ids: those after `members_after` up to `members_until`, which stays
-    as long as the slice is at hand; first what changed, then the `whole` records of those who are new.
+    as long as the slice is at hand; first what changed, then the `whole` records of those who are new. A slice is of
+    `members` at most, as many as fill a page: those of one page are put in order anew for each page of it.
     """
 
     deleted: bool = False
@@ -65,6 +67,8 @@ class Place(msgspec.Struct):
     whole: bool = False
     after: str = ""
     lacking: list[str] = []
+    members: int = SLICE
+    found: int = 0
 
 
 class TooMuch(Exception):
@@ -175,24 +179,30 @@ class _Work:
         since = self._asked.since if self._group else None
         joined = frozenset(one for one, added in members if since is not None and added > since)
         some = joined if place.whole else frozenset(one for one, _added in members) - joined
-        found = self._sweep(access, Sweep(resource_type, patients=some)) if some else ()
-        self._keep(resource_type, found)
-        if len(found) == PAGE:
-            place.after = found[-1].id
+        found = self._sweep(access, Sweep(resource_type, patients=some)) if some else None
+        if found is not None:
+            self._keep(resource_type, found)
+            place.found += len(found.ids)
+        if found is not None and found.more:
+            place.after = found.ids[-1]
         elif joined and not place.whole and not place.deleted:
             place.whole, place.after = True, ""
         else:
             place.members_after, place.members_until, place.after, place.whole = members[-1][0], "", "", False
+            wanted = PAGE * len(members) // max(place.found, 1)
+            # Neither by one member with hundreds nor by a few with none should the next slice be judged alone.
+            place.members = max(1, min(wanted, 4 * place.members, MOST_MEMBERS))
+            place.found = 0
 
     def _write(self, access: Access, asked: Sweep, resource_type: str) -> None:
         found = self._sweep(access, asked)
         self._keep(resource_type, found)
-        if len(found) == PAGE:
-            self._place.after = found[-1].id
+        if found.more:
+            self._place.after = found.ids[-1]
         else:
             self._next_type()
 
-    def _sweep(self, access: Access, asked: Sweep) -> tuple[Resource, ...]:
+    def _sweep(self, access: Access, asked: Sweep) -> Swept:
         assert self._export.began_at is not None
         if self._group is not None and self._group.kind is GroupKind.ATTRIBUTION:
             access = policy.for_attribution(access)
@@ -212,21 +222,20 @@ class _Work:
             deleted=self._place.deleted,
         )
 
-    def _keep(self, resource_type: str, found: Sequence[Resource]) -> None:
-        if not found:
+    def _keep(self, resource_type: str, found: Swept) -> None:
+        if not found.ids:
             return
         kind = FileKind.DELETED if self._place.deleted else FileKind.OUTPUT
         file = self._file(kind, "Bundle" if self._place.deleted else resource_type)
-        self._written.add(files.append(self._settings, file, self._lines(found)))
-        self._export.written += len(found)
+        self._written.add(files.append(self._settings, file, self._lines(resource_type, found)))
+        self._export.written += len(found.ids)
 
-    def _lines(self, found: Sequence[Resource]) -> Iterator[bytes]:
+    def _lines(self, resource_type: str, found: Swept) -> Iterable[bytes]:
         if self._place.deleted:
-            yield _deletions(found)
-        elif self._group is not None and self._group.kind is GroupKind.ATTRIBUTION:
-            yield from (provider_access.without_costs(one.body) for one in found)
-        else:
-            yield from (one.body for one in found)
+            return [_deletions(resource_type, found.ids)]
+        if self._group is not None and self._group.kind is GroupKind.ATTRIBUTION:
+            return map(provider_access.without_costs, found.bodies)
+        return found.bodies
 
     def _file(self, kind: FileKind, resource_type: str) -> BulkFile:
         """The file to write on: the newest of its kind and type, or another where that is full."""
@@ -260,14 +269,16 @@ class _Work:
         until = self._place.members_until
         if self._group is not None:
             began = self._export.began_at
-            return groups.members_after(self._session, self._group, after, SLICE, until=until, joined_by=began)
+            return groups.members_after(
+                self._session, self._group, after, self._place.members, until=until, joined_by=began
+            )
         named = [(one, 0) for one in self._asked.patients if one > after and (not until or one <= until)]
-        return named[:SLICE]
+        return named[: self._place.members]
 
     def _next_type(self) -> None:
         self._place.type_at += 1
         self._place.members_after = self._place.members_until = self._place.after = ""
-        self._place.whole = False
+        self._place.whole, self._place.members, self._place.found = False, SLICE, 0
 
     def _next_phase(self, access: Access) -> None:
         if self._asked.since is not None and not self._place.deleted:
@@ -295,8 +306,8 @@ class _Work:
             self._written.add(files.append(self._settings, self._file(FileKind.ERROR, "OperationOutcome"), lines))
 
 
-def _deletions(found: Sequence[Resource]) -> bytes:
-    entries: list[dict[str, Any]] = [{"request": {"method": "DELETE", "url": f"{one.type}/{one.id}"}} for one in found]
+def _deletions(resource_type: str, ids: Sequence[str]) -> bytes:
+    entries: list[dict[str, Any]] = [{"request": {"method": "DELETE", "url": f"{resource_type}/{one}"}} for one in ids]
     return orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
 

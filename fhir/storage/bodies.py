@@ -5,7 +5,9 @@ it keeps for as long as the engine lives.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from weakref import WeakKeyDictionary
 
 import zstandard
@@ -34,11 +36,15 @@ class Bodies:
 
     def unpack(self, session: Session, dictionary_id: int, body: bytes) -> bytes:
         """The JSON of a stored body."""
+        return self.unpacker(session, dictionary_id).decompress(body)
+
+    def unpacker(self, session: Session, dictionary_id: int) -> zstandard.ZstdDecompressor:
+        """What unpacks the bodies of one dictionary, for the thread at hand."""
         unpacker = self._unpackers.get(dictionary_id)
         if unpacker is None:
             unpacker = zstandard.ZstdDecompressor(dict_data=_load(session, dictionary_id))
             self._unpackers[dictionary_id] = unpacker
-        return unpacker.decompress(body)
+        return unpacker
 
     def pack(self, session: Session, resource_type: str, bodies: Sequence[bytes]) -> tuple[int, list[bytes]]:
         """The bodies (of one type) packed, and the id of the dictionary used. Trains one when it is time."""
@@ -88,6 +94,14 @@ def resources_of(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
         )
         for row in rows
     ])  # fmt: skip
+
+
+def texts_of(session: Session, packed: Iterable[tuple[str, int, bytes]]) -> Iterator[bytes]:
+    """The JSON of stored bodies, each with its id and dictionary, one after the other: never more than one is held."""
+    for number, some in groupby(packed, itemgetter(1)):
+        unpack = bodies_of(session).unpacker(session, number).decompress
+        for _id, _number, body in some:
+            yield unpack(body)
 
 
 def _train(session: Session, resource_type: str, bodies: Sequence[bytes]) -> int:

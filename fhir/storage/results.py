@@ -1,5 +1,6 @@
 """What the store gives and takes: resources, pages of them and where the next starts, versions, sweeps, tallies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,6 +68,18 @@ class Sweep:
     since: int | None = None
     until: int | None = None
     alternatives: tuple[tuple[Condition, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Some resources of one type in order of ids; `bodies` are unpacked as they are taken, once, and `more` may follow.
+
+    Deleted ones have no bodies.
+    """
+
+    ids: tuple[str, ...]
+    bodies: Iterator[bytes]
+    more: bool
 
 
 class Tally(NamedTuple):

@@ -25,7 +25,14 @@ _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _TALLY = "SELECT {leg}, type, count(*), max(sort_date) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
-_SWEEP = "SELECT {columns} FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
+_SWEEP = "SELECT id, dictionary_id, body FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
+# Sent whole, so that what stands before each is added up where it lies; SQLite hands out row by row.
+_SWEEP_CUT = (
+    "SELECT id, dictionary_id, body FROM (SELECT id, dictionary_id, body, sum(length(body)) OVER "
+    "(ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - length(body) AS before FROM {table} "
+    "ORDER BY id LIMIT {mark}) AS page WHERE before < {mark} ORDER BY id"
+)
+_SWEPT = "(SELECT id, dictionary_id, body FROM resource WHERE {where} AND {deleted}{apart}) AS swept"
 _VERSIONS = "SELECT version, last_updated FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
 _DIALECTS = {dialect.value: dialect for dialect in Dialect}
 _CURRENT, _REPLACED = "resource", "resource_version"
@@ -103,13 +110,27 @@ def search(
     return [_with_refs(dialect, row) if with_refs else Row(*row) for row in rows]
 
 
-def sweep(session: Session, where: Clause, limit: int, *, deleted: bool) -> list[Row]:
-    """The first `limit` rows of one type that match, by id; those that are deleted, or those that are not."""
-    mark = dialect_of(session).mark
-    text = _SWEEP.format(
-        columns=_COLUMNS, where=where.text, deleted="deleted" if deleted else "NOT deleted", mark=mark
-    )  # fmt: skip
-    return [Row(*row) for row in _fetch(session, text, (*where.values, limit))]
+def sweep(
+    session: Session, where: Clause, limit: int, most_bytes: int, *, deleted: bool, of_some: bool
+) -> list[tuple[str, int, bytes]]:  # fmt: skip
+    """Id, dictionary and stored body of the first rows of one type that match, by id: the deleted ones, or the others.
+
+    At most `limit`, and no more behind `most_bytes` of bodies. `of_some`: those of a few patients are found by patient
+    and put in order then; a planner that hopes to meet enough of them soon would read all there are by id.
+    """
+    dialect = dialect_of(session)
+    given = {"where": where.text, "deleted": "deleted" if deleted else "NOT deleted"}
+    if dialect is Dialect.POSTGRESQL:
+        table = _SWEPT.format(**given, apart=" OFFSET 0" if of_some else "")
+        return _fetch(session, _SWEEP_CUT.format(table=table, mark=dialect.mark), (*where.values, limit, most_bytes))
+    found: list[tuple[str, int, bytes]] = []
+    size = 0
+    for row in _run(session, _SWEEP.format(**given, mark=dialect.mark), (*where.values, limit)):
+        found.append(row)
+        size += len(row[2])
+        if size >= most_bytes:
+            break
+    return found
 
 
 def ids(session: Session, where: Clause, limit: int) -> list[str]:
@@ -168,8 +189,12 @@ def _text_of_read(dialect: Dialect, table: str, visible: str) -> str:
 
 def _fetch(session: Session, text: str, values: tuple[Any, ...]) -> list[Any]:
     with tracing.step("records"):
-        found: list[Any] = copy_cursor(session).execute(text, values).fetchall()
+        found: list[Any] = _run(session, text, values).fetchall()
     return found
+
+
+def _run(session: Session, text: str, values: tuple[Any, ...]) -> Any:
+    return copy_cursor(session).execute(text, values)
 
 
 def _with_refs(dialect: Dialect, row: Sequence[Any]) -> Row:

@@ -1,13 +1,14 @@
 """`flask sandbox`: a plan of invented people, made and served."""
 
 import os
+from pathlib import Path
 
 import click
 from flask.cli import AppGroup
 from rich.console import Console
 
-from service.sandbox import codes, create, mail_catcher, prepare, serve
-from service.web import settings
+from service.sandbox import codes, create, data_members, mail_catcher, prepare, serve
+from service.web import latchstring, settings
 
 group = AppGroup("sandbox")
 
@@ -21,6 +22,18 @@ def create_plan(members: int, seed: int) -> None:
         create.create(settings(), members=members, seed=seed, console=Console())
     except create.CannotCreate as refused:
         raise click.ClickException(str(refused)) from None
+
+
+@group.command("add-members")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def add_members(folder: Path) -> None:
+    """Let the members of FOLDER's members.csv sign in; their records are loaded before (flask fhir load FOLDER)."""
+    try:
+        create.require_sandbox(settings())
+        found = data_members.add(latchstring().sessions, settings(), folder)
+    except (create.CannotCreate, data_members.NoRoster) as refused:
+        raise click.ClickException(str(refused)) from None
+    click.echo(f"{len(found)} can sign in: {', '.join(found)}.")
 
 
 @group.command("prepare")

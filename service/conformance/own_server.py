@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
@@ -34,6 +34,12 @@ class OwnServer:
 
     sandbox_file: Path
     ca_file: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def load(self, data: Path) -> None:
+        """Load a folder of FHIR files with members.csv, whose members can sign in from now on. Raises NoServer."""
+        _run("fhir", "load", str(data.resolve()), environment=self.environment)
+        _run("sandbox", "add-members", str(data.resolve()), environment=self.environment)
 
 
 @contextmanager
@@ -51,7 +57,7 @@ def running(members: int) -> Iterator[OwnServer]:
         worker = subprocess.Popen((*_FLASK, "worker", "run"), cwd=_ROOT, env=environment)  # noqa: S603 (ours)
         try:
             _wait_for(Wire(made.authority), f"{environment['BASE_URL']}/sign-in", process)
-            yield OwnServer(place / "sandbox.json", made.authority)
+            yield OwnServer(place / "sandbox.json", made.authority, environment)
         finally:
             for one in (process, worker):
                 one.send_signal(signal.SIGTERM)
@@ -80,7 +86,7 @@ def _run(*arguments: str, environment: Mapping[str, str]) -> None:
         (*_FLASK, *arguments), cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL
     )
     if done.returncode:
-        raise NoServer("The sandbox for the run could not be made; the lines above say why.")
+        raise NoServer("What the run needs could not be made; the lines above say why.")
 
 
 def _wait_for(wire: Wire, url: str, process: subprocess.Popen[bytes]) -> None:

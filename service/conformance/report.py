@@ -1,8 +1,8 @@
 """What a run found: one outcome a requirement, as text for people and as JSON for programs."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -74,6 +74,26 @@ class Report:
         """The report for people: a line a requirement, then the sums."""
         said = ", ".join(f"{number} {verdict.value}" for verdict, number in self.sums.items())
         return "\n".join((*_lines(self.outcomes), "", f"{said} ({self.seconds:.0f} s, {self.fhir_base})"))
+
+
+def together(reports: Mapping[str, Report]) -> Report:
+    """Several runs at one server as one, by whom each was: a requirement fails where it failed for anybody."""
+    first = next(iter(reports.values()))
+    by_key: dict[str, list[tuple[str, Outcome]]] = {}
+    for name, report in reports.items():
+        for outcome in report.outcomes:
+            by_key.setdefault(outcome.key, []).append((name, outcome))
+    seconds = sum(report.seconds for report in reports.values())
+    return replace(first, seconds=seconds, outcomes=tuple(map(_worst, by_key.values())))
+
+
+def _worst(outcomes: Sequence[tuple[str, Outcome]]) -> Outcome:
+    order = (Verdict.FAIL, Verdict.PASS, Verdict.NOT_OFFERED)
+    worst = min((outcome for _name, outcome in outcomes), key=lambda one: order.index(one.verdict))
+    if worst.verdict is not Verdict.FAIL:
+        return worst
+    names = [name for name, outcome in outcomes if outcome.verdict is Verdict.FAIL]
+    return replace(worst, found=f"{worst.found} ({', '.join(names)})")
 
 
 def failures_first(outcomes: Iterable[Outcome]) -> list[Outcome]:

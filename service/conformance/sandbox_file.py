@@ -56,6 +56,8 @@ class SandboxFile:
     clients: tuple[Registered, ...]
     group_ids: tuple[str, ...] = ()
     """Lists of members that a program of the plan may export."""
+    data_usernames: tuple[str, ...] = ()
+    """Accounts of members whose records are of another origin than the sandbox's own."""
 
     def app(self, method: str) -> Registered:
         """The first app that people send home to itself and that authenticates so; raises NotOffered."""
@@ -100,6 +102,7 @@ def read(path: Path, username: str | None = None) -> SandboxFile:
             other_patient_id=_other_patient(raw, account.patient_id),
             clients=tuple(_client(one, raw.get("demo_app")) for one in raw["clients"]),
             group_ids=tuple(str(one["id"]) for one in raw.get("groups", ())),
+            data_usernames=tuple(str(one) for one in raw.get("data_accounts", ())),
         )
     except (OSError, ValueError) as unread:
         raise UnusableFile(f"{path} cannot be read: {type(unread).__name__}") from None

@@ -16,7 +16,7 @@ from fhir.bulk import files, groups, standing, work
 from fhir.bulk.models import BulkExport, BulkFile, GroupKind
 from fhir.loading import ingest
 from fhir.storage import statements
-from fhir.storage.results import Sweep
+from fhir.storage.results import Sweep, Swept
 from service.audit import AuditEvent
 from service.db import driver_cursor, make_sessions
 from service.plan.models import Member
@@ -272,6 +272,33 @@ def test_files_are_split_and_a_bad_disk_is_told(plan: Exporter, monkeypatch: pyt
     assert plan.ask().status_code == 202, "and another may be asked for"
 
 
+def test_pages_end_by_their_bytes_too_and_slices_by_what_members_have(
+    plan: Exporter, loaded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = plan.lines(plan.manifest("Patient/$export"))
+    held: list[int] = []
+    sweep = store.sweep
+    monkeypatch.setattr(store, "sweep", lambda *given, **more: _noted(held, sweep(*given, **more)))
+    monkeypatch.setattr(store, "SWEEP_BYTES", 1)
+    monkeypatch.setattr(files, "_BLOCK", 1)
+    assert plan.lines(plan.manifest("Patient/$export")) == whole and set(held) == {0, 1}
+
+    held.clear()
+    monkeypatch.setattr(store, "SWEEP_BYTES", 1_000_000)
+    monkeypatch.setattr(work, "PAGE", 3)
+    monkeypatch.setattr(work, "SLICE", 1)
+    some = {"name": "patient", "valueReference": {"reference": f"Patient/{loaded}"}}
+    other = {"name": "patient", "valueReference": {"reference": f"Patient/{OTHER}"}}
+    asked = {"json": {"resourceType": "Parameters", "parameter": [some, other]}}
+    of_two = plan.lines(plan.manifest("Patient/$export", **asked))
+    assert keys(of_two) == keys(whole) and len(of_two) == len(whole) and max(held) == 3
+
+
+def _noted(held: list[int], found: Swept) -> Swept:
+    held.append(len(found.ids))
+    return found
+
+
 def test_a_group_is_exported_for_who_is_in_it(
     plan: Exporter, session: Session, engine: Engine, loaded: str, clock: MovableClock
 ) -> None:
@@ -309,12 +336,14 @@ def test_a_sweep_goes_by_an_index_however_large_the_table(
     assert ingest.load_resources(engine, some, access=system).rejected == 0
     session.execute(text("ANALYZE"))
     asked: list[tuple[str, tuple[Any, ...]]] = []
-    monkeypatch.setattr(statements, "_fetch", lambda _session, text, values: asked.append((text, values)) or [])
+    nothing = driver_cursor(session).execute("SELECT 1 WHERE 1 = 0")
+    monkeypatch.setattr(statements, "_run", lambda _session, text, values: asked.append((text, values)) or nothing)
     claims = "ExplanationOfBenefit"
     store.sweep(session, system, Sweep(claims, until=2**60), "c-3", 100)
     store.sweep(session, system, Sweep(claims, patients=frozenset({"p-1", "p-2"}), since=1), "", 100)
     everybody, some_members = (_explained(session, *one) for one in asked)
 
+    assert "ix_resource_patient_type_date" in some_members, some_members
     for plan in (everybody, some_members):
         assert "SCAN resource" not in plan and "Seq Scan" not in plan, plan
     assert "Sort" not in everybody and "TEMP B-TREE" not in everybody, "in order of ids as it comes"

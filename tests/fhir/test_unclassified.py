@@ -105,8 +105,8 @@ def test_providers_get_none_of_it_in_bulk(
     access = for_attribution(system)
     for resource_type, resource_id in vague:
         asked = Sweep(resource_type, patients=frozenset({loaded}))
-        assert resource_id not in {one.id for one in store.sweep(session, access, asked, "", 100)}
-        assert resource_id in {one.id for one in store.sweep(session, system, asked, "", 100)}
+        assert resource_id not in store.sweep(session, access, asked, "", 100).ids
+        assert resource_id in store.sweep(session, system, asked, "", 100).ids
 
 
 def test_a_form_is_classified_by_the_loinc_codes_it_is_made_of() -> None:

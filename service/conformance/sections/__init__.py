@@ -42,3 +42,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     *bulk.REQUIREMENTS,
     *revocation.REQUIREMENTS,
 )
+
+OF_RECORDS = ("searching", "following", "replays", "granular")
+"""Sections about how a member's records are found: another member's are another test."""
+OF_EVERYBODY = ("bulk",)
+"""Sections about all members at once."""

@@ -85,7 +85,8 @@ def _search_only(trial: Trial) -> None:
     _require_v2(trial)
     launch = _connect(trial, "patient/Coverage.s")
     found = trial.search(f"Coverage?patient={_patient(trial)}", launch.access_token)
-    expect(found, "a search with .s", "no Coverage")
+    if not found:
+        raise NotOffered("the member has no Coverage to search for")
     status = trial.read(f"Coverage/{found[0]['id']}", launch.access_token).status
     expect_status(status, {401, 403, 404}, "a read with .s")
 
