@@ -15,7 +15,20 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import cli, clock, jobs, logs, mail, openapi, overload, probes, request_guards, revocations, tracing
+from service import (
+    cli,
+    clock,
+    confirmations,
+    jobs,
+    logs,
+    mail,
+    openapi,
+    overload,
+    probes,
+    request_guards,
+    revocations,
+    tracing,
+)
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -225,6 +238,7 @@ BLUEPRINTS = (
 """Every page and endpoint."""
 
 INSTALLERS = (
+    confirmations.install,
     language.install,
     sign_in.install,
     page_rates.install,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel import negotiate_locale
 from flask import Blueprint, Flask, Response, has_request_context, request, url_for
@@ -140,15 +140,28 @@ def _negotiated(tags: list[str]) -> str | None:
     return negotiate_locale(tags, list(LANGUAGES), sep="_") if tags else None
 
 
+def readable_path() -> str:
+    """Where the page at hand can be asked for again: what a form posted is asked for anew, or the page that held it."""
+    return _with_query(*_readable())
+
+
 def _same_page(code: str) -> str:
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
-    return f"{_readable_path(kept)}?{urlencode([*kept, ('lang', code)])}"
+    path, kept = _readable()
+    return _with_query(path, [*((name, value) for name, value in kept if name != "lang"), ("lang", code)])
 
 
-def _readable_path(kept: list[tuple[str, str]]) -> str:
-    """Where the page at hand can be asked for again; what a form posted is asked for anew."""
+def _readable() -> tuple[str, list[tuple[str, str]]]:
+    kept = list(request.args.items(multi=True))
     if request.method == "POST" and request.blueprint == "consent":
-        kept.append(("request", given("request") or ""))
-        return url_for("consent.show")
+        return url_for("consent.show"), [*kept, ("request", given("request") or "")]
     methods = request.url_rule.methods if request.url_rule else None
-    return request.path if methods is None or "GET" in methods else url_for("home.index")
+    if methods is None or "GET" in methods:
+        return request.path, kept
+    held = urlsplit(request.referrer or "")
+    if f"{held.scheme}://{held.netloc}" != settings().base_url:
+        return url_for("home.index"), []
+    return held.path, parse_qsl(held.query)
+
+
+def _with_query(path: str, kept: list[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(kept)}" if kept else path

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from babel import Locale
-from flask import Blueprint
+from flask import Blueprint, request
 from flask_babel import LazyString, force_locale, get_locale, gettext
 from flask_babel import lazy_gettext as _
 
@@ -14,7 +14,7 @@ from service import days
 from service.member import acting, audience
 from service.member.browsers import name_of
 from service.member.consent.waiting import find_waiting
-from service.member.language import current_language, languages, withheld
+from service.member.language import current_language, languages, readable_path, withheld
 from service.plan.providers.numbers import last_four
 from service.plan_file import OpenDays, PhoneLine
 from service.web import allow_form_redirect, plan, request_id, settings
@@ -52,6 +52,7 @@ def _frame() -> dict[str, Any]:
         "languages": languages(),
         "current_viewer": current_viewer,
         "withheld_translation": _withheld_translation,
+        "page_of_form": _page_of_form,
         "page_frame": audience.frame,
         "page_place": audience.place,
         "reference_number": request_id,
@@ -70,6 +71,11 @@ def _withheld_translation() -> tuple[str, str] | None:
             "This page is shown in English: your rights depend on its words, and nobody has checked its translation "
             "yet. Call us, and somebody explains it in your language."
         )
+
+
+def _page_of_form() -> str | None:
+    """Where the page that this one answers can be asked for; None for a page that answers no form."""
+    return readable_path() if request.method == "POST" else None
 
 
 def _login_hint(waiting: PendingView | None) -> str:

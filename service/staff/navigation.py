@@ -115,9 +115,18 @@ QUEUES = (
 )  # fmt: skip
 
 
+_UNDER = {
+    "staff_member_view": "staff_members",
+    "staff_pause_lifts": "staff_members",
+    "staff_app_standing": "staff_app_reviews",
+    "staff_representative_links": "staff_representatives",
+}
+"""Pages to which a tab's own pages lead; all others are reached from the home page."""
+
+
 def tabs(staff: PlanStaff) -> list[Link]:
     """The tabs this person may open."""
-    return _links(TABS, staff)
+    return _links(TABS, staff, _tab_here())
 
 
 def queues(staff: PlanStaff) -> list[Link]:
@@ -130,12 +139,24 @@ def reports(staff: PlanStaff) -> list[Link]:
     return _links(REPORTS, staff)
 
 
-def _links(places: Sequence[Place], staff: PlanStaff) -> list[Link]:
-    session, here = db_session(), request.blueprint
+def _tab_here() -> str | None:
+    """The blueprint of the tab under which the page at hand stands."""
+    here = request.blueprint
+    if here in {_blueprint(place) for place in TABS}:
+        return here
+    return "staff_reports" if here in {_blueprint(place) for place in REPORTS} else _UNDER.get(here or "", "staff_home")
+
+
+def _blueprint(place: Place) -> str:
+    return place.endpoint.partition(".")[0]
+
+
+def _links(places: Sequence[Place], staff: PlanStaff, here: str | None = None) -> list[Link]:
+    session = db_session()
     return [
         Link(
             place.endpoint, place.label, place.count(session, staff) if place.count else None,
-            here == place.endpoint.split(".")[0],
+            here == _blueprint(place),
         )
         for place in places
         if _opens(place.endpoint, staff)

@@ -35,7 +35,7 @@ NAMES = {
     LegalText.EDUCATION: _("Your data and apps: what to know"),
     LegalText.REPRESENTATION: _("Request to act for a member"),
 }
-_NEW_ROWS = 2
+_TRANSLATED = mail.LANGUAGES[1:]
 _OF_LINE = {
     "line_of_business": _("Line of business"), "number": _("Number"), "days": _("Days"), "opens": _("Opens"),
     "closes": _("Closes"), "language": _("Language spoken"),
@@ -48,11 +48,10 @@ Errors = dict[str, list[str]]
 def index() -> ResponseReturnValue:
     """Every text with its version and review, the phone lines and the lines of business."""
     session = db_session()
-    texts = [(text, VERSIONS[text], language, review_of(plan(), text, language)) for text in LegalText
-             for language in mail.LANGUAGES]  # fmt: skip
+    texts = [(text, VERSIONS[text], {one: review_of(plan(), text, one) for one in _TRANSLATED}) for text in LegalText]
     published = {one.document: plan_changes.history(session, Subject.TERMS, one.document) for one in plan().terms}
-    marks = {f"{text}/{language}": plan_changes.history(session, Subject.REVIEW, f"{text}/{language}")
-             for text, _version, language, _review in texts}  # fmt: skip
+    names = [f"{text}/{language}" for text in LegalText for language in _TRANSLATED]
+    marks = {name: plan_changes.history(session, Subject.REVIEW, name) for name in names}
     return render_template(
         "staff/plan_texts.html", texts=texts, names=NAMES, published=published, marks=marks, name_of=_name_of,
         policy=plan_changes.history(session, Subject.PRIVACY_POLICY),
@@ -64,7 +63,7 @@ def index() -> ResponseReturnValue:
 @require_role(*ROLES)
 def review(text: str, language: str) -> ResponseReturnValue:
     """Mark a translation as reviewed by a qualified translator, or as not."""
-    if text not in set(LegalText) or language not in mail.LANGUAGES[1:]:
+    if text not in set(LegalText) or language not in _TRANSLATED:
         raise NotFoundPage
     legal = LegalText(text)
     version, found = VERSIONS[legal], review_of(plan(), legal, language)
@@ -199,7 +198,7 @@ def _business_page(rows: list[dict[str, str]], typed: Any, errors: Errors) -> st
 
 
 def _with_new(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [*rows, *({} for _row in range(_NEW_ROWS))]
+    return [*rows, {}]
 
 
 def _labels(rows: list[dict[str, str]], names: dict[str, LazyString]) -> dict[str, str]:

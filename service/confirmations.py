@@ -1,0 +1,66 @@
+"""What a page says after a form was sent (`?done=…`) is said once, in the browser that sent it.
+
+Whoever goes back, reloads, or follows such an address from elsewhere gets the page without it: what it says may no
+longer be so, or never was. The redirect after the form leaves a cookie that names the address it leads to; the page
+takes it.
+"""
+
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, Response, redirect, request
+from flask.typing import ResponseReturnValue
+
+from service.db import digest
+from service.web import latchstring, settings
+
+WORDS = frozenset({"done", "saved", "sent", "closed"})
+"""The parameters in which pages are told what was done."""
+_COOKIE = "said"
+_SECONDS = 300
+
+
+def install(app: Flask) -> None:
+    """Let confirmations of every page be said once."""
+    app.before_request(_leave_out)
+    app.after_request(_keep_in_step)
+
+
+def _leave_out() -> ResponseReturnValue | None:
+    if not _confirms(request.query_string.decode("ascii", "replace")) or request.method != "GET" or _is_for_programs():
+        return None
+    if _is_said_here():
+        return None
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name not in WORDS]
+    return redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path, 302)
+
+
+def _keep_in_step(response: Response) -> Response:
+    if request.method == "POST" and response.status_code == 303:
+        to = urlsplit(response.headers.get("Location", ""))
+        if not to.netloc and _confirms(to.query):
+            response.set_cookie(
+                _COOKIE, _mark(to.path, to.query), max_age=_SECONDS, path="/", httponly=True, secure=settings().https,
+                samesite="Lax",
+            )  # fmt: skip
+    elif response.status_code == 200 and request.method == "GET" and _is_said_here():
+        response.delete_cookie(_COOKIE, path="/", httponly=True, secure=settings().https, samesite="Lax")
+    return response
+
+
+def _is_said_here() -> bool:
+    """Whether the form before has led to this very address."""
+    said = request.cookies.get(_COOKIE)
+    return said is not None and said == _mark(request.path, request.query_string.decode("ascii", "replace"))
+
+
+def _confirms(query: str) -> bool:
+    return "=" in query and any(part.partition("=")[0] in WORDS for part in query.split("&"))
+
+
+def _is_for_programs() -> bool:
+    """Whether programs ask here, whose parameters mean something else."""
+    return request.path.startswith(tuple(latchstring().error_renderers))
+
+
+def _mark(path: str, query: str) -> str:
+    return digest(f"{path}?{query}")[:32]
