@@ -208,7 +208,7 @@ def _cost_of_roads(place: Place, rows: Rows, tries: int) -> None:
     urls = (place.primary.url, place.settings.database_url, place.replica.url)
     for name, times in zip(("a read", "a search"), roads.measure(place.settings, urls, 5 * tries), strict=True):
         # Nothing is promised of these: they are for docs/scaling.md.
-        rows.add(f"{name}, in one process", roads.told(times), well=False, otherwise="–")
+        rows.add(f"{name}, in one process", roads.told(times), well=False, otherwise="-")
 
 
 def _token(port: int, form: Mapping[str, str]) -> dict[str, Any]:
