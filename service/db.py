@@ -92,6 +92,8 @@ def make_engine(url: str | URL, limits: PoolLimits = USUAL) -> Engine:
         return _sqlite_engine(parsed, limits)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
+    # What the URL says itself counts. Without limits a server that vanished is waited for by the quarter of an hour.
+    parsed = parsed.update_query_dict({name: told for name, told in _PATIENCE.items() if name not in parsed.query})
     engine = create_engine(
         parsed, pool_size=limits.size, max_overflow=limits.overflow, pool_timeout=limits.seconds, hide_parameters=True
     )
@@ -99,6 +101,13 @@ def make_engine(url: str | URL, limits: PoolLimits = USUAL) -> Engine:
     event.listen(engine, "checkout", require_alive)
     event.listen(engine, "reset", _end_left_open)
     return engine
+
+
+_PATIENCE = {
+    "connect_timeout": "5", "tcp_user_timeout": "8000", "keepalives_idle": "5", "keepalives_interval": "2",
+    "keepalives_count": "2",
+}  # fmt: skip
+"""Parameters of libpq: how long a connection may take to be made (s), and a server to be silent (ms and s)."""
 
 
 def make_sessions(engine: Engine) -> sessionmaker[Session]:

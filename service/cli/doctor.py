@@ -112,11 +112,33 @@ def _database(settings: Settings) -> Findings:
         yield _bad(f"{shown} does not answer ({why}): start it, or mend DATABASE_URL.")
         return
     yield _good(f"{shown} answers.")
-    if path := sqlite_file.named_by(settings.database_url):
+    path = sqlite_file.named_by(settings.database_url)
+    if path:
         yield from (_bad(f"DATABASE_URL {fault}") for fault in sqlite_file.faults(path))
         yield from _wholeness()
-    elif _is_elsewhere(url.host) and url.query.get("sslmode") not in {"verify-full", "verify-ca"}:
+    else:
+        yield from _replica(settings)
+    if path is None and _is_elsewhere(url.host) and url.query.get("sslmode") not in {"verify-full", "verify-ca"}:
         yield _doubtful("DATABASE_URL goes over the network: add ?sslmode=verify-full and sslrootcert.")
+
+
+def _replica(settings: Settings) -> Findings:
+    replica = latchstring().reading.replica
+    if replica is None:
+        return
+    shown = make_url(settings.database_read_url).render_as_string(hide_password=True)
+    try:
+        with replica.engine.connect() as connection:
+            follows = connection.scalar(text("SELECT pg_is_in_recovery()"))
+            behind = connection.scalar(text("SELECT extract(epoch FROM now() - pg_last_xact_replay_timestamp())"))
+    except DBAPIError as problem:
+        why = str(problem.orig).partition("\n")[0]
+        yield _bad(f"{shown} (DATABASE_READ_URL) does not answer ({why}); DATABASE_URL answers in its place.")
+        return
+    if not follows:
+        yield _bad(f"{shown} (DATABASE_READ_URL) follows nobody: it is no streaming replica, and is not used.")
+    else:
+        yield _good(f"{shown} follows; its newest transaction is {float(behind or 0):.0f} s old.")
 
 
 def _is_elsewhere(host: str | None) -> bool:

@@ -260,3 +260,15 @@ def test_a_server_that_follows_nobody_is_no_replica(pair: tuple[Cluster, Cluster
     engine.dispose()
     made.replica.engine.dispose()
     clock.obey(None)
+
+
+def test_doctor_looks_at_the_replica(plan: Plan) -> None:
+    runner = plan.desk.app.test_cli_runner()
+    assert "(DATABASE_READ_URL)" not in runner.invoke(args=["doctor"]).output
+    assert " follows; its newest transaction is " in runner.invoke(args=["doctor"]).output
+
+    plan.replica.engine.dispose()
+    plan.copy.stop()
+    told = runner.invoke(args=["doctor"])
+    plan.copy.start()
+    assert told.exit_code == 1 and "DATABASE_URL answers in its place" in told.output

@@ -29,6 +29,7 @@ from service.settings import Settings
 from tests import clusters
 from tests.clusters import Bouncer, Cluster
 from tests.conftest import ROOT, answers, free_port, wait_until
+from tests.hosts import roads
 from tests.oauth.desk import Desk
 from tests.proxies import Proxy
 
@@ -76,6 +77,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as place:
         _self_test(place, rows)
         _ends_across_hosts(place, rows, given.rounds)
+        _cost_of_roads(place, rows, given.rounds)
     rows.print()
     return int(any(verdict == "fail" for _promise, _seen, verdict in rows.lines))
 
@@ -200,6 +202,13 @@ def _ends_across_hosts(place: Place, rows: Rows, rounds: int) -> None:
     rows.add("revoking takes 50 ms at most (p99)",
              f"{statistics.median(times) * 1000:.0f} ms (median), {slowest * 1000:.0f} ms (p99)",
              well=slowest <= 0.05, otherwise="slow")  # fmt: skip
+
+
+def _cost_of_roads(place: Place, rows: Rows, tries: int) -> None:
+    urls = (place.primary.url, place.settings.database_url, place.replica.url)
+    for name, times in zip(("a read", "a search"), roads.measure(place.settings, urls, 5 * tries), strict=True):
+        # Nothing is promised of these: they are for docs/scaling.md.
+        rows.add(f"{name}, in one process", roads.told(times), well=False, otherwise="-")
 
 
 def _token(port: int, form: Mapping[str, str]) -> dict[str, Any]:
