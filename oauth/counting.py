@@ -66,7 +66,7 @@ def _told(response: Response) -> str:
 
 
 def _refused_machine(response: Response) -> str:
-    if response.status_code not in {400, 503}:
+    if response.status_code != 400:
         return ""
     error = (response.get_json(silent=True) or {}).get("error", "")
     place = "authorize" if request.endpoint == "oauth.par" else "token"
