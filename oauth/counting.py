@@ -11,6 +11,7 @@ import psycopg
 import structlog
 from flask import Flask, Response, g, request
 from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
 
 from oauth.apps import clients, refusals
 from oauth.trials.checks import Check
@@ -50,13 +51,20 @@ def _refusal(response: Response) -> tuple[str, str] | None:
     if check in _NOT_HERE:
         return None
     if request.endpoint == "oauth.authorize":
-        client_id = request.values.get("client_id", "")
         reason = f"authorize:{_told(response) or check}" if check else ""
     else:
-        client_id = g.get("claimed_client", request.form.get("client_id", ""))
         reason = _refused_machine(response)
+    client_id = (g.get("claimed_client") or _named()) if reason else ""
     # Whoever knows the id of an app may be counted under it; nothing is counted for what is no app.
-    return (client_id, reason[:_LONGEST]) if reason and clients.is_possible(client_id) else None
+    return (client_id, reason[:_LONGEST]) if clients.is_possible(client_id) else None
+
+
+def _named() -> str:
+    """The app that the request says it is; none where its body cannot be read."""
+    try:
+        return request.values.get("client_id", "")
+    except HTTPException:
+        return ""
 
 
 def _told(response: Response) -> str:
