@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from consent.models import Grant
+from oauth.apps import refusals
 from oauth.apps.models import DeveloperInvitation, PendingDeveloper
 from oauth.models import (
     AccessToken,
@@ -95,5 +96,6 @@ SWEEPS: tuple[Callable[[Session], int], ...] = (
     _delete_refresh_tokens,
     outbox.delete_old,
     trace.delete_old,
+    refusals.delete_old,
 )
 """The sweeps for `service.jobs.janitor`."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from consent.representatives import members_for
-from oauth import keys
+from oauth import counting, keys
 from oauth.apps import admission, logos, redirects
 from oauth.authorization import authorization_request, ending, flows, pushing
 from oauth.authorization.authorization_request import Refusal
@@ -47,6 +47,7 @@ def install(app: Flask) -> None:
     """Answer HTTP errors of the endpoints for machines in JSON."""
     for path in _MACHINE_PATHS:
         web.render_errors_under(app, path, _http_error)
+    counting.install(app)
     tracing.install(app)
 
 

@@ -326,3 +326,14 @@ class FunnelDay(Base):
     denied: Mapped[int] = mapped_column(Integer)
     exchanged: Mapped[int] = mapped_column(Integer)
     read: Mapped[int] = mapped_column(Integer)
+
+
+class RefusalDay(Base):
+    """How often an app was refused on a day (since 1970, of UTC) for one reason (`oauth.apps.refusals`)."""
+
+    __tablename__ = "refusal_day"
+
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    day: Mapped[int] = mapped_column(Integer, primary_key=True, index=True)
+    reason: Mapped[str] = mapped_column(String(60), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer)

@@ -1,4 +1,6 @@
-"""How much an app was used, day by day, from the audit stream: counts of the app's own requests, and of no person.
+"""How much an app was used, day by day: counts of the app's own requests, and of no person.
+
+From the audit stream, and from the counts of what was refused without an audit row (`oauth.apps.refusals`).
 
 A day is one of UTC. Two ways lead to an app's rows, both by an index that its reads do not pay for: under its grants,
 and, where a row has no grant, by the app's own id.
@@ -13,6 +15,7 @@ from sqlalchemy import BigInteger, Row, Select, distinct, func, select, type_coe
 from sqlalchemy.orm import Session
 
 from consent.models import Grant
+from oauth.apps import refusals
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 
@@ -65,6 +68,10 @@ def of_app(session: Session, client_id: str) -> Usage:
     for row in session.execute(_counts(client_id, since)):
         if day := days.get(_EPOCH + timedelta(days=row.day)):
             _add(usage, day, row)
+    for number_of_day, reason, number in refusals.since(session, client_id, (usage.days[-1].day - _EPOCH).days):
+        if day := days.get(_EPOCH + timedelta(days=number_of_day)):
+            usage.refusals[reason] += number
+            day.refused += number
     for row in session.execute(_people(client_id, since)):
         if day := days.get(_EPOCH + timedelta(days=row.day)):
             day.people = row.people if row.people >= FEWEST_TOLD else None

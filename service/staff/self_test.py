@@ -1,12 +1,13 @@
 """Conformance self-test: what the field's public suites check, when this system was last checked, and a button."""
 
+from collections import Counter
 from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.conformance.report import Outcome, failures_first, read_outcomes
+from service.conformance.report import Outcome, Verdict, failures_first, read_outcomes
 from service.plan.models import SelfTestRun, StaffRole
 from service.plan.staff import self_tests
 from service.staff.gate import current_staff, require_role
@@ -19,11 +20,15 @@ _ROLES = (StaffRole.ADMINISTRATOR, StaffRole.APP_REVIEWER)
 
 @dataclass(frozen=True)
 class Result:
-    """A run's outcomes of one section, or of all; `sections` are those there are, with the words to show."""
+    """A run's outcomes of one section, of all, or at first those that failed, with every section's sums of verdicts.
+
+    `sections` are those there are, with the words to show.
+    """
 
     outcomes: list[Outcome]
     sections: list[tuple[str, str]]
     section: str
+    counts: dict[str, Counter[str]]
 
 
 @blueprint.get("")
@@ -59,7 +64,18 @@ def _get(run_id: UUID) -> SelfTestRun:
 
 def _result(run: SelfTestRun) -> Result:
     every = read_outcomes((run.report or {})["outcomes"])
-    section = request.args.get("section", "")
+    sections = [(name, name.replace("_", " ")) for name in dict.fromkeys(outcome.section for outcome in every)]
+    section = request.args.get("section")
+    if section is None:
+        # A thousand lines are many screens of a phone: those of a section are one step away.
+        failed = [outcome for outcome in every if outcome.verdict is Verdict.FAIL]
+        return Result(failed, sections, "", _counts(every))
     shown = [outcome for outcome in every if section in ("", outcome.section)]
-    sections = dict.fromkeys(outcome.section for outcome in every)
-    return Result(failures_first(shown), [(name, name.replace("_", " ")) for name in sections], section)
+    return Result(failures_first(shown), sections, section, {})
+
+
+def _counts(outcomes: list[Outcome]) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.section, Counter())[outcome.verdict.value] += 1
+    return found

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, select, text
 
-from oauth.apps import clients, usage
+from oauth.apps import clients, refusals, usage
 from oauth.apps.models import Developer
 from oauth.apps.usage import Usage
 from service import audit
@@ -114,3 +114,56 @@ def test_another_developer_finds_nothing(ada: Newcomer) -> None:
         other = make_developer(session)
     eve = Newcomer(ada.app).enter(other)
     assert eve.get(f"/developers/apps/{app.id}/usage").status_code == 404
+
+
+def test_what_was_refused_without_an_audit_row_is_counted_by_the_word_that_the_app_was_told(
+    ada: Newcomer, clock: MovableClock
+) -> None:
+    desk, app, other, browser = (
+        Desk(ada.app),
+        registered(ada),
+        registered(ada, name="Other Beacon"),
+        ada.app.test_client(),
+    )
+    code = desk.agree(app)
+    for _ in range(2):
+        assert desk.exchange(code, code_verifier=new_verifier()).status_code == 400
+    assert desk.exchange(code, grant_type="password").status_code == 400
+    assert desk.exchange(code, resource="https://other.example").status_code == 400
+    tokens = desk.exchange(code).get_json()
+    desk.refresh(app, tokens["refresh_token"], scope="user/*.rs")
+    desk.authorize(browser, app, aud="https://other.example")
+    desk.authorize(browser, app, code_challenge="x")
+    desk.authorize(browser, app, redirect_uri="https://other.example")
+    desk.authorize(browser, app, state=None)
+    browser.post("/oauth/par", data=desk.parameters(app, scope="nothing"))
+    # Told by the audit, and so not counted twice; and nobody's.
+    desk.exchange(code)
+    desk.token(code.form(client_secret="guessed"))
+    desk.authorize(browser, app, client_id="nobody")
+    desk.token(code.form(client_id="nobody"))
+
+    found = usage_of(ada, app)
+    assert found.refusals == {
+        "token:invalid_grant": 2, "token:unsupported_grant_type": 1, "token:invalid_target": 1,
+        "token:invalid_scope": 1, "authorize:invalid_request": 2, "authorize:redirect": 1, "authorize:state": 1,
+        "authorize:invalid_scope": 1, "token_family:code_replayed": 1, "client:authenticate": 1,
+    }  # fmt: skip
+    assert found.days[0].refused == sum(found.refusals.values())
+    page = ada.get(f"/developers/apps/{app.id}/usage").text
+    assert "the code_verifier or redirect_uri did not fit" in page and "token:" not in page
+    assert not usage_of(ada, other).refusals
+
+    clock.advance(36 * 86_400)
+    assert not usage_of(ada, app).refusals
+    with Committing(ada.app) as session:
+        assert refusals.delete_old(session) == 8 and refusals.delete_old(session) == 0
+
+
+def test_a_refusal_that_cannot_be_counted_is_answered_all_the_same(ada: Newcomer) -> None:
+    desk, app = Desk(ada.app), registered(ada)
+    code = desk.agree(app)
+    with Committing(ada.app) as session:
+        session.execute(text("ALTER TABLE refusal_day RENAME TO elsewhere"))
+    assert desk.exchange(code, code_verifier=new_verifier()).get_json()["error"] == "invalid_grant"
+    assert desk.exchange(code).status_code == 200

@@ -1,0 +1,81 @@
+"""Counts what the authorization and token endpoints refused an app, after the request, in a session of its own.
+
+The request's own transaction may have been rolled back. A count can be lost (a database that is busy); the request
+cannot.
+"""
+
+import sqlite3
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import structlog
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from oauth.apps import clients, refusals
+from oauth.trials.checks import Check
+from service import web
+
+_MACHINES = frozenset({"oauth.token", "oauth.par"})
+_NOT_HERE = frozenset(
+    {Check.CREDENTIAL, Check.METHOD, Check.CODE_SPENT, Check.REFRESH_SPENT, Check.CLIENT, Check.FAULT}
+)
+"""What the audit tells of, what is no app's, and what its developers ordered."""
+_LONGEST = 60
+# The statement is kept by hand, and so meets the drivers' own errors.
+_FAULTS = (DBAPIError, sqlite3.Error, psycopg.Error, *web.UNAVAILABLE)
+log = structlog.get_logger("oauth.counting")
+
+
+def install(app: Flask) -> None:
+    """Count after the requests of these endpoints."""
+    app.after_request(_count)
+
+
+def _count(response: Response) -> Response:
+    found = _refusal(response) if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize" else None
+    if found is not None:
+        try:
+            web.drop_transaction()
+            with web.latchstring().sessions.begin() as session:
+                refusals.count(session, *found)
+        except _FAULTS as problem:
+            log.warning("refusal_not_counted", problem=type(problem).__name__)
+    return response
+
+
+def _refusal(response: Response) -> tuple[str, str] | None:
+    """The app, and the word for its refusal; None where nothing was refused, or the audit tells of it."""
+    check = g.get("failed_check")
+    if check in _NOT_HERE:
+        return None
+    if request.endpoint == "oauth.authorize":
+        reason = f"authorize:{_told(response) or check}" if check else ""
+    else:
+        reason = _refused_machine(response)
+    client_id = (g.get("claimed_client") or _named()) if reason else ""
+    # Whoever knows the id of an app may be counted under it; nothing is counted for what is no app.
+    return (client_id, reason[:_LONGEST]) if clients.is_possible(client_id) else None
+
+
+def _named() -> str:
+    """The app that the request says it is; none where its body cannot be read."""
+    try:
+        return request.values.get("client_id", "")
+    except HTTPException:
+        return ""
+
+
+def _told(response: Response) -> str:
+    """The error that the authorization endpoint told the app, or would have, had the person not to be asked first."""
+    address = response.location or g.get("held_back", "")
+    return parse_qs(urlsplit(address).query).get("error", [""])[0]
+
+
+def _refused_machine(response: Response) -> str:
+    if response.status_code != 400:
+        return ""
+    error = (response.get_json(silent=True) or {}).get("error", "")
+    place = "authorize" if request.endpoint == "oauth.par" else "token"
+    return f"{place}:{error}" if error else ""
