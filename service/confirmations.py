@@ -17,6 +17,8 @@ WORDS = frozenset({"done", "saved", "sent", "closed"})
 """The parameters in which pages are told what was done."""
 _COOKIE = "said"
 _SECONDS = 300
+_MOST = 4
+"""Of several windows that sent a form at once, so many are told."""
 
 
 def install(app: Flask) -> None:
@@ -38,19 +40,30 @@ def _keep_in_step(response: Response) -> Response:
     if request.method == "POST" and response.status_code == 303:
         to = urlsplit(response.headers.get("Location", ""))
         if not to.netloc and _confirms(to.query):
-            response.set_cookie(
-                _COOKIE, _mark(to.path, to.query), max_age=_SECONDS, path="/", httponly=True, secure=settings().https,
-                samesite="Lax",
-            )  # fmt: skip
+            _remember(response, [_mark(to.path, to.query), *_marks()][:_MOST])
     elif response.status_code == 200 and request.method == "GET" and _is_said_here():
-        response.delete_cookie(_COOKIE, path="/", httponly=True, secure=settings().https, samesite="Lax")
+        _remember(response, [mark for mark in _marks() if mark != _here()])
     return response
 
 
+def _remember(response: Response, marks: list[str]) -> None:
+    response.set_cookie(
+        _COOKIE, ".".join(marks), max_age=_SECONDS if marks else 0, path="/", httponly=True, secure=settings().https,
+        samesite="Lax",
+    )  # fmt: skip
+
+
 def _is_said_here() -> bool:
-    """Whether the form before has led to this very address."""
-    said = request.cookies.get(_COOKIE)
-    return said is not None and said == _mark(request.path, request.query_string.decode("ascii", "replace"))
+    """Whether a form has led to this very address, and it was not looked at since."""
+    return _COOKIE in request.cookies and _here() in _marks()
+
+
+def _marks() -> list[str]:
+    return [mark for mark in request.cookies.get(_COOKIE, "").split(".") if mark][:_MOST]
+
+
+def _here() -> str:
+    return _mark(request.path, request.query_string.decode("ascii", "replace"))
 
 
 def _confirms(query: str) -> bool:
@@ -63,4 +76,4 @@ def _is_for_programs() -> bool:
 
 
 def _mark(path: str, query: str) -> str:
-    return digest(f"{path}?{query}")[:32]
+    return digest(f"{path}?{query}")[:16]
