@@ -28,7 +28,7 @@ def install(app: Flask) -> None:
 
 
 def _leave_out() -> ResponseReturnValue | None:
-    if not _confirms(request.query_string.decode("ascii", "replace")) or request.method != "GET" or _is_for_programs():
+    if request.method != "GET" or not _confirms(request.environ["QUERY_STRING"]) or _is_for_programs():
         return None
     if _is_said_here():
         return None
@@ -55,7 +55,8 @@ def _remember(response: Response, marks: list[str]) -> None:
 
 def _is_said_here() -> bool:
     """Whether a form has led to this very address, and it was not looked at since."""
-    return _COOKIE in request.cookies and _here() in _marks()
+    # Asked at every answer of the API too, which is spared the reading of cookies.
+    return f"{_COOKIE}=" in request.environ.get("HTTP_COOKIE", "") and _here() in _marks()
 
 
 def _marks() -> list[str]:
@@ -67,7 +68,7 @@ def _here() -> str:
 
 
 def _confirms(query: str) -> bool:
-    return "=" in query and any(part.partition("=")[0] in WORDS for part in query.split("&"))
+    return any(word in query for word in WORDS) and any(part.partition("=")[0] in WORDS for part in query.split("&"))
 
 
 def _is_for_programs() -> bool:
