@@ -17,6 +17,8 @@ WORDS = frozenset({"done", "saved", "sent", "closed"})
 """The parameters in which pages are told what was done."""
 _COOKIE = "said"
 _SECONDS = 300
+_MOST = 4
+"""Of several windows that sent a form at once, so many are told."""
 
 
 def install(app: Flask) -> None:
@@ -26,7 +28,7 @@ def install(app: Flask) -> None:
 
 
 def _leave_out() -> ResponseReturnValue | None:
-    if not _confirms(request.query_string.decode("ascii", "replace")) or request.method != "GET" or _is_for_programs():
+    if request.method != "GET" or not _confirms(request.environ["QUERY_STRING"]) or _is_for_programs():
         return None
     if _is_said_here():
         return None
@@ -38,23 +40,35 @@ def _keep_in_step(response: Response) -> Response:
     if request.method == "POST" and response.status_code == 303:
         to = urlsplit(response.headers.get("Location", ""))
         if not to.netloc and _confirms(to.query):
-            response.set_cookie(
-                _COOKIE, _mark(to.path, to.query), max_age=_SECONDS, path="/", httponly=True, secure=settings().https,
-                samesite="Lax",
-            )  # fmt: skip
+            _remember(response, [_mark(to.path, to.query), *_marks()][:_MOST])
     elif response.status_code == 200 and request.method == "GET" and _is_said_here():
-        response.delete_cookie(_COOKIE, path="/", httponly=True, secure=settings().https, samesite="Lax")
+        _remember(response, [mark for mark in _marks() if mark != _here()])
     return response
 
 
+def _remember(response: Response, marks: list[str]) -> None:
+    response.set_cookie(
+        _COOKIE, ".".join(marks), max_age=_SECONDS if marks else 0, path="/", httponly=True, secure=settings().https,
+        samesite="Lax",
+    )  # fmt: skip
+
+
 def _is_said_here() -> bool:
-    """Whether the form before has led to this very address."""
-    said = request.cookies.get(_COOKIE)
-    return said is not None and said == _mark(request.path, request.query_string.decode("ascii", "replace"))
+    """Whether a form has led to this very address, and it was not looked at since."""
+    # Asked at every answer of the API too, which is spared the reading of cookies.
+    return f"{_COOKIE}=" in request.environ.get("HTTP_COOKIE", "") and _here() in _marks()
+
+
+def _marks() -> list[str]:
+    return [mark for mark in request.cookies.get(_COOKIE, "").split(".") if mark][:_MOST]
+
+
+def _here() -> str:
+    return _mark(request.path, request.query_string.decode("ascii", "replace"))
 
 
 def _confirms(query: str) -> bool:
-    return "=" in query and any(part.partition("=")[0] in WORDS for part in query.split("&"))
+    return any(word in query for word in WORDS) and any(part.partition("=")[0] in WORDS for part in query.split("&"))
 
 
 def _is_for_programs() -> bool:
@@ -63,4 +77,4 @@ def _is_for_programs() -> bool:
 
 
 def _mark(path: str, query: str) -> str:
-    return digest(f"{path}?{query}")[:32]
+    return digest(f"{path}?{query}")[:16]

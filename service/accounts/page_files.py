@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from service.accounts.models import Account
-from service.accounts.sessions import current_login
+from service.accounts.sessions import current_login, find_run_out
 from service.web import db_session, end_transaction
 
 _FIELDS = 160 * 1024
@@ -34,8 +34,10 @@ def accept_files(
     def _raise_limits(endpoint: str | None, _values: dict[str, Any] | None) -> None:
         if endpoint not in names or request.method != "POST":
             return
+        # Whose session ran out over the form may send it too: what was typed is kept for after the next sign-in.
         login = current_login()
-        allowed = login is not None and meant_for(db_session(), login.account)
+        account = login.account if login else find_run_out(db_session())
+        allowed = account is not None and meant_for(db_session(), account)
         end_transaction()
         if allowed:
             request.max_content_length = most_bytes

@@ -32,6 +32,7 @@ from service.web import PageError, browser_token, db_session, rotate_browser_tok
 IDLE = timedelta(minutes=15)
 ABSOLUTE, STAFF_ABSOLUTE = timedelta(hours=12), timedelta(hours=8)
 RECENT_MINUTES = 5
+_LATELY = timedelta(hours=1)
 # A look within this time is not written down again: reading pages would otherwise write on every request.
 _UNWRITTEN = timedelta(seconds=5)
 # By hand: each sign-in asks for it, and through the ORM it costs a twentieth of the password's hash.
@@ -123,6 +124,22 @@ def half_login() -> Login | None:
     """Who gave the right password on this browser and has still to show the other half."""
     login = _any_login()
     return login if login is not None and login.missing_step else None
+
+
+def find_run_out(session: Session) -> Account | None:
+    """Whose session on this browser has run out within the last hour, and was not ended by anybody."""
+    lately = (LoginSession.ended_at.is_(None), LoginSession.last_seen_at > now() - _LATELY)
+    statement = (
+        select(Account)
+        .join(LoginSession, LoginSession.account_id == Account.id)
+        .where(
+            LoginSession.token_hash == browser_token(),
+            LoginSession.credentials_version == Account.credentials_version,
+            Account.status == AccountStatus.ACTIVE,
+            *lately,
+        )
+    )
+    return session.scalar(statement)
 
 
 def complete(session: Session, login: Login, *, factor: bool, person_checked: bool = False) -> None:

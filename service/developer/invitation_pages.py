@@ -1,5 +1,7 @@
 """The page a mailed invitation leads to: choose user name and password, or join with the account one has."""
 
+from functools import partial
+
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -7,36 +9,15 @@ from flask_babel import lazy_gettext as _
 from oauth.apps.developers import IsDeveloper
 from oauth.apps.models import DeveloperInvitation
 from service.accounts import devices, sessions
-from service.accounts.checklist import Checklist, common_rule, sentences
-from service.accounts.password_reset import WeakPassword
-from service.accounts.schemas import NewAccount
+from service.accounts.account_step import take_account
+from service.accounts.checklist import Checklist, common_rule
+from service.accounts.invited import LinkOver, NotYours
 from service.accounts.sessions import SignedOut, current_login
-from service.accounts.usernames import UnusableUsername
-from service.accounts.wording import NOT_THE_SAME, USERNAMES
 from service.developer import inviting
 from service.developer.inviting import AnothersInvitation, InvitationOver
-from service.web import PageError, db_session, load_form
+from service.web import PageError, db_session
 
 blueprint = Blueprint("developer_invitations", __name__, url_prefix="/developers/invitation")
-
-
-class LinkOver(PageError):
-    """The link does not work: unknown, used, withdrawn or too old."""
-
-    status = 410
-    title = _("This invitation does not work any more")
-    sentence = _(
-        "It may have been used already, withdrawn, or be older than 7 days. If you have taken it up, sign in. "
-        "Otherwise ask the person who invited you to send it again."
-    )
-
-
-class NotYours(PageError):
-    """Somebody is signed in under another address than the one that was invited."""
-
-    status = 403
-    title = _("This invitation is for another account")
-    sentence = _("Sign out, then open the link from the e-mail again and sign in with the account of that address.")
 
 
 class OneOrganizationOnly(PageError):
@@ -63,12 +44,7 @@ def create(secret: str) -> ResponseReturnValue:
     invitation = _get(secret)
     if inviting.find_account(db_session(), invitation) is not None:
         return redirect(url_for("developer_invitations.show", secret=secret), 303)
-    form, errors = load_form(NewAccount())
-    if not errors and form["confirmation"] != form["password"]:
-        errors = {"confirmation": [NOT_THE_SAME]}
-    if errors:
-        return _new_page(secret, invitation, errors, form), 400
-    return _open(secret, invitation, form)
+    return take_account(partial(_new_page, secret, invitation), partial(_open, invitation))
 
 
 @blueprint.post("/<secret>/join")
@@ -88,19 +64,13 @@ def join(secret: str) -> ResponseReturnValue:
     return redirect(url_for("developer_apps.index"), 303)
 
 
-def _open(secret: str, invitation: DeveloperInvitation, form: dict[str, str]) -> ResponseReturnValue:
+def _open(invitation: DeveloperInvitation, username: str, password: str) -> ResponseReturnValue:
     session = db_session()
     try:
-        opened = inviting.accept_as_new(
-            session, invitation, username=form["username"], password=form["password"], rule=common_rule()
-        )
-    except UnusableUsername as unusable:
-        return _new_page(secret, invitation, {"username": [USERNAMES[type(unusable)]]}, form), 400
-    except WeakPassword as weak:
-        return _new_page(secret, invitation, {"password": sentences(weak.verdict)}, form), 400
+        made = inviting.accept_as_new(session, invitation, username=username, password=password, rule=common_rule())
     except InvitationOver:
         raise LinkOver from None
-    sessions.start(session, opened, device_id=devices.remember(session, opened))
+    sessions.start(session, made, device_id=devices.remember(session, made))
     return redirect(url_for("developer_apps.index"), 303)
 
 

@@ -139,12 +139,12 @@ def reports(staff: PlanStaff) -> list[Link]:
     return _links(REPORTS, staff)
 
 
-def _tab_here() -> str | None:
+def _tab_here() -> str:
     """The blueprint of the tab under which the page at hand stands."""
-    here = request.blueprint
+    here = request.blueprint or ""
     if here in {_blueprint(place) for place in TABS}:
         return here
-    return "staff_reports" if here in {_blueprint(place) for place in REPORTS} else _UNDER.get(here or "", "staff_home")
+    return "staff_reports" if here in {_blueprint(place) for place in REPORTS} else _UNDER.get(here, "staff_home")
 
 
 def _blueprint(place: Place) -> str:

@@ -15,7 +15,7 @@ from consent.models import Grant
 from consent.scopes import ScopeSet, parse
 from oauth.apps import connections
 from oauth.apps.connections import Connection
-from service.accounts.sessions import current_login, require_login, require_recent_password
+from service.accounts.sessions import require_login, require_recent_password
 from service.clock import now
 from service.member import kept_form
 from service.member.acting import Actor, require_choice
@@ -52,14 +52,14 @@ def show(grant_id: UUID) -> ResponseReturnValue:
     kept = kept_form.find_kept()
     left = _all_of(connection) if kept is None else _typed(kept)
     page = _page(actor, connection, {}, left, was_kept=kept is not None)
-    return kept_form.forget(page, request.path)
+    return kept_form.forget(page)
 
 
 @blueprint.post("/apps/<uuid:grant_id>/narrow")
+@kept_form.keeping(_FIELDS, lambda grant_id: url_for("app_narrowing.show", grant_id=grant_id))
+@require_login
 def narrow(grant_id: UUID) -> ResponseReturnValue:
     """Leave what is ticked; wider tokens end with this answer. Asks for no password again, as Revoke does not."""
-    if current_login() is None:
-        return kept_form.keep(_FIELDS, url_for("app_narrowing.show", grant_id=grant_id))
     actor, grant = get_actor_and_grant(grant_id)
     connection = connections.of_grant(db_session(), actor.account, grant, settings().plan)
     if not connection.standing:

@@ -1,5 +1,7 @@
 """App Gallery: the apps that the plan has approved, found, read about, opened for the member selected, or reported."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -8,6 +10,7 @@ from oauth.apps import admission, app_reports, app_words, redirects
 from oauth.apps.clients import ClientView, NoSuchClient
 from oauth.authorization import launching
 from service.accounts.sessions import require_login
+from service.member import kept_form
 from service.member.acting import find_person, get_actor, get_person, require_choice
 from service.member.apps import gallery_apps
 from service.member.schemas import AppReported, GallerySearch
@@ -70,15 +73,17 @@ def launch(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/gallery/<client_id>/report", methods=["GET", "POST"])
+@kept_form.keeping(tuple(AppReported().fields), lambda client_id: url_for("gallery.report", client_id=client_id))
 @require_login
 def report(client_id: str) -> ResponseReturnValue:
     """Tell the plan that something is wrong with an app; its developer is not told who did."""
     app = _get(client_id)
     if request.method == "GET":
-        return _report_page(app, {})
+        kept = kept_form.find_kept()
+        return kept_form.forget(_report_page(app, {}, kept or {}, was_kept=kept is not None))
     form, errors = load_form(AppReported())
     if errors:
-        return _report_page(app, errors), 400
+        return _report_page(app, errors, request.form), 400
     try:
         app_reports.report(db_session(), app.id, account_id=get_person().account.id, **form)
     except app_reports.TooManyReports:
@@ -101,8 +106,10 @@ def _get(client_id: str) -> ClientView:
         raise NotFoundPage from None
 
 
-def _report_page(app: ClientView, errors: dict[str, list[str]]) -> str:
+def _report_page(
+    app: ClientView, errors: dict[str, list[str]], typed: Mapping[str, str], *, was_kept: bool = False
+) -> str:  # fmt: skip
     return render_template(
-        "member/gallery_report.html", app=app, errors=errors, typed=request.form, plan=plan(),
+        "member/gallery_report.html", app=app, errors=errors, typed=typed, was_kept=was_kept, plan=plan(),
         reasons=[(each.value, app_words.REPORT_REASONS[each]) for each in app_words.PEOPLES_REASONS],
     )  # fmt: skip

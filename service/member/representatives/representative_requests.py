@@ -19,6 +19,7 @@ from service.accounts.models import Account
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
 from service.accounts.sessions import require_login, require_recent_password
 from service.clock import now
+from service.member import kept_form
 from service.member.acting import get_person
 from service.member.language import current_language
 from service.member.marking import N_
@@ -76,11 +77,16 @@ def blank_form() -> ResponseReturnValue:
 @blueprint.get("/people/requests/new")
 @require_recent_password()
 def new() -> ResponseReturnValue:
-    """The form: for oneself (`for=me`), or to act for somebody else."""
-    return _form_page({}, {})
+    """The form: for oneself (`for=me`), or to act for somebody else; as it was left when the session ran out."""
+    kept = kept_form.find_kept()
+    return kept_form.forget(_form_page(kept or {}, {}, was_kept=kept is not None))
 
 
 @blueprint.post("/people/requests/new")
+@kept_form.keeping(
+    sorted({*AskedForOneself().fields, *AskedForAnother().fields} - {"declared"}),
+    lambda: f"{url_for('representative_requests.new')}?for={'me' if _asks_for_oneself() else 'another'}",
+)
 @require_recent_password(30)
 def send() -> ResponseReturnValue:
     """Send the request."""
@@ -156,8 +162,12 @@ def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     return current_app.handle_user_exception(FilesTooLarge())
 
 
+def _asks_for_oneself() -> bool:
+    return request.values.get("for") == "me"
+
+
 def _is_for_oneself() -> bool:
-    return request.values.get("for") == "me" and get_person().account.member_id is not None
+    return _asks_for_oneself() and get_person().account.member_id is not None
 
 
 def _own_record() -> Member:
@@ -220,11 +230,12 @@ def _get(request_id: UUID, *, to_change: bool = False) -> RepresentativeRequest:
         raise NotFoundPage from None
 
 
-def _form_page(typed: Any, errors: dict[str, list[str]]) -> str:
+def _form_page(typed: Any, errors: dict[str, list[str]], *, was_kept: bool = False) -> str:
     account, for_oneself = get_person().account, _is_for_oneself()
     bases = representative_words.BASES_FOR_ONESELF if for_oneself else representative_words.BASES_FOR_ANOTHER
     return render_template(
         "member/representative_request_new.html", for_oneself=for_oneself, account=account, typed=typed,
+        was_kept=was_kept,
         errors={name: errors[name] for name in sorted(errors, key=_place_of)},
         bases=[(basis.value, words) for basis, words in bases.items()],
         scopes=[(scope.value, words) for scope, words in link_words.SCOPES.items()],

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from service.accounts import devices, sessions
 from service.accounts.account_step import take_account
 from service.accounts.checklist import Checklist, common_rule
+from service.accounts.invited import LinkOver, NotYours
 from service.accounts.models import Account
 from service.accounts.sessions import SignedOut, current_login
 from service.plan.logins import invitations
@@ -18,25 +19,6 @@ from service.plan.models import PortalInvitation
 from service.web import PageError, db_session
 
 blueprint = Blueprint("provider_invitations", __name__, url_prefix="/provider/invitation")
-
-
-class LinkOver(PageError):
-    """The link does not work: unknown, used, withdrawn or too old."""
-
-    status = 410
-    title = _("This invitation does not work any more")
-    sentence = _(
-        "It may have been used already, withdrawn, or be older than 7 days. If you have taken it up, sign in. "
-        "Otherwise ask the person who invited you to send it again."
-    )
-
-
-class NotYours(PageError):
-    """Somebody is signed in under another address than the one that was invited."""
-
-    status = 403
-    title = _("This invitation is for another account")
-    sentence = _("Sign out, then open the link from the e-mail again and sign in with the account of that address.")
 
 
 class OneLoginOnly(PageError):

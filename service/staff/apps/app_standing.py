@@ -9,14 +9,14 @@ from flask.typing import ResponseReturnValue
 from oauth.apps import app_reports, reviews
 from oauth.apps.app_reports import ClosedAlready, UnknownReport
 from oauth.apps.clients import NoSuchClient
-from oauth.apps.reviews import WrongState
 from service.plan.models import StaffRole
 from service.plan.staff.plan_staff import NotOneself
 from service.staff.apps import app_review_page
+from service.staff.apps.moves import move
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
 from service.staff.schemas import Reason
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, load_form
 
 blueprint = Blueprint("staff_app_standing", __name__, url_prefix="/staff/app-reviews")
 
@@ -60,17 +60,8 @@ def close_report(client_id: str, report_id: UUID) -> ResponseReturnValue:
 
 def _move(client_id: str, step: str, take: Callable[..., None]) -> ResponseReturnValue:
     app_review_page.get(client_id)
-    form, errors = load_form(Reason())
-    if errors:
-        return app_review_page.render(client_id, step, errors), 400
-    try:
-        take(
-            db_session(), client_id, reason=form["reason"], settings=settings(),
-            by_account_id=current_staff().account_id,
-        )  # fmt: skip
-    except (WrongState, NotOneself) as refusal:
-        raise NothingChanged(refusal.sentence) from None
-    return _done(client_id, step)
+    refused = move(client_id, take, lambda errors: app_review_page.render(client_id, step, errors))
+    return refused or _done(client_id, step)
 
 
 def _done(client_id: str, what: str) -> ResponseReturnValue:

@@ -10,14 +10,13 @@ from flask_babel import lazy_gettext as _
 from consent import grants
 from oauth.apps import admission, app_words, developers, disabling, organizations
 from oauth.apps.developers import UnknownOrganization
-from oauth.apps.disabling import OwnOrganization, StandsSo
+from oauth.apps.disabling import OwnOrganization
 from oauth.apps.models import DeveloperOrganization, DeveloperRole, OrganizationStep
 from service.plan.models import StaffRole
 from service.plan.staff import plan_staff
+from service.staff.apps.moves import move
 from service.staff.gate import current_staff, require_role
-from service.staff.refusals import NothingChanged
-from service.staff.schemas import Reason
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import NotFoundPage, db_session
 
 blueprint = Blueprint("staff_developer_organizations", __name__, url_prefix="/staff/developer-organizations")
 _ROLES = {DeveloperRole.OWNER: _("Owner"), DeveloperRole.DEVELOPER: _("Developer")}
@@ -62,17 +61,8 @@ def enable(organization_id: UUID) -> ResponseReturnValue:
 
 def _move(organization_id: UUID, step: str, take: Callable[..., None]) -> ResponseReturnValue:
     organization = _get(organization_id)
-    form, errors = load_form(Reason())
-    if errors:
-        return _page(organization, errors, about=step), 400
-    try:
-        take(
-            db_session(), organization, reason=form["reason"], settings=settings(),
-            by_account_id=current_staff().account_id,
-        )  # fmt: skip
-    except (StandsSo, OwnOrganization) as refusal:
-        raise NothingChanged(refusal.sentence) from None
-    return redirect(url_for(".show", organization_id=organization.id, done=step), 303)
+    refused = move(organization, take, lambda errors: _page(organization, errors, about=step))
+    return refused or redirect(url_for(".show", organization_id=organization.id, done=step), 303)
 
 
 def _get(organization_id: UUID) -> DeveloperOrganization:

@@ -1,0 +1,30 @@
+"""What a page says after a form is said once, to whoever sent the form."""
+
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from tests.accounts.visitor import Visitor
+from tests.factories import make_account
+
+
+def test_a_confirmation_is_said_once_and_only_where_the_form_was_sent(app: Flask, session: Session) -> None:
+    account = make_account(session)
+    session.commit()
+    person, other = Visitor(app), Visitor(app)
+    person.sign_in(account)
+    other.sign_in(account)
+    person.get("/settings")
+
+    address = person.post("/settings/language", language="en").location
+
+    assert address == "/settings?saved=language"
+    assert other.get(address).location == "/settings", "an address from elsewhere says nothing"
+    assert "usa-alert--success" in person.get(address).text
+    assert person.get(address).location == "/settings", "gone back to"
+    assert other.get("/settings?saved=language&lang=en").location == "/settings?lang=en"
+
+
+def test_parameters_of_programs_are_left_alone(app: Flask) -> None:
+    answer = app.test_client().get("/fhir/r4/Patient?done=1&sent=2020")
+
+    assert answer.status_code == 401
