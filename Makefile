@@ -22,7 +22,8 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults drill hosts load soak races post conformance lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser album bench faults drill hosts load soak races post mutants sbom advisories conformance lock \
+  migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -80,6 +81,19 @@ post: $(DEV_STAMP)  ## 10,000 mails, an outage and 50 kills of the sender, on bo
 
 hosts: $(DEV_STAMP)  ## two hosts, PgBouncer, a replica and nginx on this machine: docs/reliability.md
 	@$(BIN)/python -m tests.hosts.run $(ARGS)
+
+mutants: $(DEV_STAMP)  ## make functions wrong on purpose and see whether a test fails: docs/mutation.md (ARGS=--help)
+	@[ -f var/mutation/seconds.json ] || $(BIN)/python -m tests.mutation.run --measure
+	@$(BIN)/python -m tests.mutation.run --predicates
+	@$(BIN)/python -m tests.mutation.run $(ARGS)
+
+sbom: $(DEV_STAMP)  ## what an installation is made of, in dist/sbom.cdx.json (CycloneDX), from requirements.lock
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --short-PURLs --output-reproducible \
+	  --of JSON --output-file dist/sbom.cdx.json requirements.lock
+
+advisories: $(DEV_STAMP)  ## known vulnerabilities of what the locks name; says so where no source answers
+	@$(BIN)/python .ci/advisories
 
 conformance: $(RUN_STAMP)  ## what the public suites check, on a sandbox over TLS (ARGS=--help)
 	@$(BIN)/flask conformance run $(ARGS)

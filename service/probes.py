@@ -85,7 +85,8 @@ def _not_ready() -> str | None:
     try:
         with latchstring().sessions() as session:
             there = schema.of_database(session)
-        if there != schema.newest():
+        # A newer one serves this release too: schemas grow before they shrink, so that servers follow one by one.
+        if there is None or there < schema.newest():
             return "schema"
         return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
     except UNAVAILABLE:

@@ -115,16 +115,19 @@ def walk(session: ReadingSession, start: Head, lines: Sequence[Line]) -> Iterato
 
 def reading(engine: Engine) -> ReadingSession:
     """A session for walks: each page is a statement of its own. End it afterwards."""
-    session = ReadingSessions(engine).open()
-    if session.get_bind().dialect.name == "sqlite":
-        # What somebody wrote into the file is handed out even where it is no UTF-8: its row shall be named.
-        connection: sqlite3.Connection = session.driver_cursor().connection
-        connection.text_factory = lambda told: told.decode("utf-8", "surrogateescape")
-    return session
+    return ReadingSessions(engine).open()
 
 
 def _page(session: ReadingSession, after: int) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = _SEALED.run(session, after, _PAGE).fetchall()
+    rows: list[tuple[Any, ...]]
+    try:
+        rows = _SEALED.run(session, after, _PAGE).fetchall()
+    except sqlite3.OperationalError:
+        # What somebody wrote into the file is handed out even where it is no UTF-8: its row shall be named. Only now:
+        # asked of each text, it would cost a third of the time of all pages.
+        connection: sqlite3.Connection = session.driver_cursor().connection
+        connection.text_factory = lambda told: told.decode("utf-8", "surrogateescape")
+        rows = _SEALED.run(session, after, _PAGE).fetchall()
     return rows
 
 

@@ -146,6 +146,10 @@ def test_case_146_the_access_counts_and_ends_with_the_look(session: Session) -> 
         store.read(session, access, "Patient", member.patient_id)
     assert policy.staff_support(look, other).patient_ids == frozenset()
     assert policy.staff_support(look, stranger).patient_ids == frozenset()
+    by.roles = [StaffRole.PRIVACY_OFFICER.value]
+    assert policy.staff_support(look, by).patient_ids == frozenset(), "who lost the role while looking sees no more"
+    by.roles = [StaffRole.MEMBER_SERVICES.value]
+    assert policy.staff_support(look, by).patient_ids
     support_looks.close(session, look)
     assert policy.staff_support(look, by).patient_ids == frozenset()
 

@@ -1,6 +1,8 @@
 """security.md, case 197: a package that is not the one of the lock is not installed."""
 
 import hashlib
+import json
+import os
 import re
 import subprocess
 import sys
@@ -62,3 +64,34 @@ def _install(lock: Path, target: Path) -> subprocess.CompletedProcess[str]:
          "--no-deps", "--no-index", "--find-links", str(lock.parent), "--target", str(target), "-r", str(lock)],
         capture_output=True, text=True, env={"PIP_CONFIG_FILE": "/dev/null", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
+
+
+def test_case_197_the_bill_of_materials_names_every_package_of_the_lock_with_its_hashes(tmp_path: Path) -> None:
+    made = tmp_path / "sbom.cdx.json"
+    command = [
+        sys.executable, "-m", "cyclonedx_py", "requirements", "--index-url", "https://pypi.org/simple", "--short-PURLs",
+        "--output-reproducible", "--of", "JSON", "--output-file", str(made), "requirements.lock",
+    ]  # fmt: skip
+    assert " ".join(command[3:9]) in re.sub(r"\s*\\\n\s*", " ", (ROOT / "Makefile").read_text())
+    subprocess.run(command, cwd=ROOT, check=True)
+    told = json.loads(made.read_text())
+    assert told["bomFormat"] == "CycloneDX"
+    components = {one["name"]: one for one in told["components"]}
+    locked = re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert len(locked) > 40 and set(components) == {name for name, _version in locked}
+    for name, version in locked:
+        assert components[name]["version"] == version
+        assert components[name]["externalReferences"][0]["hashes"], name
+
+
+def test_case_197_advisories_that_no_source_tells_are_said_to_be_unknown(tmp_path: Path) -> None:
+    for lock in LOCKS:
+        (tmp_path / lock).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / lock).write_text(f"lantern==1.0 --hash=sha256:{'0' * 64}\n")
+    nowhere = os.environ | {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    told = subprocess.run(
+        [sys.executable, str(ROOT / ".ci/advisories")], cwd=tmp_path, env=nowhere, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert told.returncode == 3, told.stderr
+    assert "NOT LOOKED UP  no source answered for 1: lantern" in told.stdout

@@ -2,9 +2,21 @@
 
 import pytest
 
-from consent.models import SensitiveClass
-from consent.policy import EVERY_LABEL, Access, AccessBasis, AccessForged, GrantFacts, access_for_grant, plan_system
+from consent.models import LinkScope, PersonalRepresentative, RepresentativeLink, SensitiveClass
+from consent.policy import (
+    EVERY_LABEL,
+    Access,
+    AccessBasis,
+    AccessForged,
+    GrantFacts,
+    access_for_grant,
+    own_record,
+    plan_system,
+)
+from consent.representatives import MemberChoice
 from consent.scopes import parse
+from service.accounts.models import Account
+from service.plan.models import Member
 
 
 def facts(**given: object) -> GrantFacts:
@@ -41,6 +53,18 @@ def test_the_narrowest_of_token_grant_and_app_decides() -> None:
 def test_a_representative_without_sensitive_data_passes_none_on_to_an_app() -> None:
     access = access_for_grant(facts(link_scope="without_sensitive", sensitive_classes=frozenset({"hiv"})))
     assert access.excluded_labels == EVERY_LABEL
+
+
+@pytest.mark.parametrize("scope", list(LinkScope))
+def test_very_personal_topics_are_kept_from_those_representatives_alone_whose_right_leaves_them_out(
+    scope: LinkScope,
+) -> None:
+    link = RepresentativeLink(id="l", scope=scope, representative=PersonalRepresentative(person_id=None))
+    choice = MemberChoice(Member(id="m", patient_id="p"), link)
+
+    assert own_record(Account(id="a"), choice).excluded_labels == (frozenset() if scope.sensitive else EVERY_LABEL)
+    ticked = access_for_grant(facts(link_scope=scope.value, sensitive_classes=frozenset({"hiv"})))
+    assert ticked.excluded_labels == (EVERY_LABEL - {"hiv"} if scope.sensitive else EVERY_LABEL)
 
 
 def test_the_plan_reaches_every_member_and_says_why() -> None:
