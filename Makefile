@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults hosts load soak races post conformance lock migrate sandbox clean help
+.PHONY: run test check lint types imports coverage browser album bench faults hosts load soak races post leaks conformance lock migrate sandbox clean help
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -77,6 +77,9 @@ post: $(DEV_STAMP)  ## 10,000 mails, an outage and 50 kills of the sender, on bo
 
 hosts: $(DEV_STAMP)  ## two hosts, PgBouncer, a replica and nginx on this machine: docs/reliability.md
 	@$(BIN)/python -m tests.hosts.run $(ARGS)
+
+leaks: $(DEV_STAMP)  ## canaries in logs at DEBUG, and whether timing tells who has an account
+	@$(BIN)/python -m tests.faults.leaks $(ARGS)
 
 conformance: $(RUN_STAMP)  ## what the public suites check, on a sandbox over TLS (ARGS=--help)
 	@$(BIN)/flask conformance run $(ARGS)
