@@ -1,7 +1,7 @@
 """`make leaks`: what the product says without wanting to: canaries in logs at DEBUG, and who has an account, by timing.
 
 Canaries: every route is called by every method it knows while the database works and while it fails, each
-time with 200 canaries and more in the form, the query, the headers and the cookie. Timing: sign-ins of accounts that exist
+time with 200 canaries and more in form, query, headers and cookie. Timing: sign-ins of accounts that exist
 and of some that do not, in turns; AUC is how often one of the former took longer: a half, where nobody can tell.
 """
 
