@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults drill hosts load soak races post mutants sbom advisories conformance lock \
+.PHONY: run test check lint types imports coverage browser album bench faults drill hosts load soak races post leaks mutants sbom advisories conformance lock \
   migrate sandbox clean help
 
 help:  ## what can be made
@@ -81,6 +81,9 @@ post: $(DEV_STAMP)  ## 10,000 mails, an outage and 50 kills of the sender, on bo
 
 hosts: $(DEV_STAMP)  ## two hosts, PgBouncer, a replica and nginx on this machine: docs/reliability.md
 	@$(BIN)/python -m tests.hosts.run $(ARGS)
+
+leaks: $(DEV_STAMP)  ## canaries in logs at DEBUG, and whether timing tells who has an account
+	@$(BIN)/python -m tests.faults.leaks $(ARGS)
 
 mutants: $(DEV_STAMP)  ## make functions wrong on purpose and see whether a test fails: docs/mutation.md (ARGS=--help)
 	@[ -f var/mutation/seconds.json ] || $(BIN)/python -m tests.mutation.run --measure

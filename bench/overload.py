@@ -36,7 +36,7 @@ class Form:
     seconds: float
 
 
-LONG, SHORT = Form(members=200, seconds=20), Form(members=20, seconds=3)
+LONG, SHORT = Form(members=200, seconds=20), Form(members=20, seconds=2)
 
 
 @dataclass(frozen=True)

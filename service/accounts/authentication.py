@@ -4,6 +4,7 @@ Counters (security.md cases 98, 99): per account, per address, for the whole ser
 which the others cannot exhaust. They hang on the account's id, so every spelling of its name shares one.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from service import audit
 from service.accounts import devices, notifications, passwords, throttling, usernames
 from service.accounts.models import Account, AccountStatus
+from service.accounts.passwords import HashingBusy
 
 PER_ACCOUNT, PER_ADDRESS, PER_DEVICE, EVERYBODY = 10, 10, 10, 1_000
 WINDOW = 300
@@ -66,17 +68,17 @@ def authenticate(session: Session, username: str, password: str, *, address: str
     Commits its counters before it hashes: they stand whatever follows, a burst cannot pass them, and the database is
     not held for the 35 ms of argon2. It must therefore be called before the request has changed anything else.
     """
-    passwords.require_place()
-    account = find_by_username(session, username)
-    known = account is not None and devices.find(session, account) is not None
-    limits = _limits_of(account, username, address, known=known)
-    refused = limits.refuse(session)
-    locked = _is_locked(session, limits)
-    session.commit()
-    if refused:
-        _tell_of_refusal(session, account)
-        raise TooManyTries
-    fits = passwords.verify_hash(account.password_hash if account else None, password)
+    with passwords.place_kept():
+        account = find_by_username(session, username)
+        known = account is not None and devices.find(session, account) is not None
+        limits = _limits_of(account, username, address, known=known)
+        refused = limits.refuse(session)
+        locked = _is_locked(session, limits)
+        session.commit()
+        if refused:
+            _tell_of_refusal(session, account)
+            raise TooManyTries
+        fits = passwords.verify_hash(account.password_hash if account else None, password)
     if account is None or not fits or locked or account.status is not AccountStatus.ACTIVE:
         _record(session, audit.Outcome.FAILED, account)
         raise WrongPassword
@@ -134,4 +136,6 @@ def _record(session: Session, outcome: audit.Outcome, account: Account | None) -
 
 def _keep_hash_current(account: Account, password: str) -> None:
     if passwords.is_outdated(account.password_hash):
-        account.password_hash = passwords.make_hash(password)
+        # Where too many wait, the next sign-in does it.
+        with suppress(HashingBusy):
+            account.password_hash = passwords.make_hash(password)

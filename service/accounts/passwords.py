@@ -10,11 +10,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, local
 from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
@@ -27,8 +28,8 @@ SHORTEST, LONGEST = 8, 64
 SPECIALS = "!@#$%"
 GROUPS_NEEDED = 3
 _WAIT_SECONDS = 5.0
-_MOST_WAITING = 2
-"""With the one that is made: some 100 ms of hashing, and fewer than there are connections to the database."""
+_MOST_WAITING = 6
+"""With the one that is made: some 250 ms of hashing. Fewer would turn people away at an ordinary busy hour."""
 _MOST_COMMON = 200
 _SHORTEST_NAME = 4
 _DISGUISES = str.maketrans("@4310$5!7", "aaeiossit")
@@ -42,6 +43,7 @@ _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK
 # Always the same thread: every thread that hashes keeps its 19 MiB, and drawing them anew would add a fifth to a hash.
 _hashing = ThreadPoolExecutor(1, thread_name_prefix="argon2")
 _places = BoundedSemaphore(1 + _MOST_WAITING)
+_here = local()
 
 _NAME_LENGTH = 8
 _peppers: dict[str, bytes] = {}
@@ -177,11 +179,20 @@ def _fits(stored: str | None, password: str) -> bool:
     return fits and stored is not None
 
 
-def require_place() -> None:
-    """Raise HashingBusy where a hash would find no place now: before a try is counted that nobody would judge."""
-    if not _places.acquire(blocking=False):
-        raise HashingBusy
-    _places.release()
+@contextmanager
+def place_kept() -> Iterator[None]:
+    """Keep a place for the hash that this thread makes next; raises HashingBusy.
+
+    For who counts a try before it is judged: one that finds no place must not be counted.
+    """
+    _take_place()
+    _here.kept = True
+    try:
+        yield
+    finally:
+        if _here.kept:
+            _here.kept = False
+            _places.release()
 
 
 def is_outdated(stored: str) -> bool:
@@ -204,8 +215,10 @@ def _peppered(text: str, name: str) -> str:
 
 
 def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    if not _places.acquire(blocking=False):
-        raise HashingBusy
+    if getattr(_here, "kept", False):
+        _here.kept = False
+    else:
+        _take_place()
     waiting = _hashing.submit(work, *given, **named)
     waiting.add_done_callback(lambda _: _places.release())
     try:
@@ -215,6 +228,11 @@ def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     except TimeoutError:
         waiting.cancel()
         raise HashingBusy from None
+
+
+def _take_place() -> None:
+    if not _places.acquire(blocking=False):
+        raise HashingBusy
 
 
 def _groups_in(text: str) -> Iterator[Part]:

@@ -105,8 +105,8 @@ def test_no_text_breaks_the_judge(text: str) -> None:
     assert verdict.good == (not verdict.missing)
 
 
-def test_hashes_run_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    running, most, lock = 0, 0, threading.Lock()
+def test_hashes_run_one_at_a_time_and_few_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most, lock, told = 0, 0, threading.Lock(), []
 
     class Watched:
         def verify(self, _stored: str, _text: str) -> bool:
@@ -114,19 +114,26 @@ def test_hashes_run_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
             with lock:
                 running += 1
                 most = max(most, running)
-            time.sleep(0.01)
+            time.sleep(0.05)
             with lock:
                 running -= 1
             return True
 
     stored = passwords.make_hash("Harbor-lights-42")
     monkeypatch.setattr(passwords, "_hasher", Watched())
-    threads = [threading.Thread(target=passwords.verify_hash, args=(stored, "x")) for _ in range(20)]
+
+    def verify() -> None:
+        try:
+            told.append(passwords.verify_hash(stored, "x"))
+        except passwords.HashingBusy:
+            told.append(None)
+
+    threads = [threading.Thread(target=verify) for _ in range(40)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 1
+    assert most == 1 and told.count(True) >= 7 and len(told) == 40 and None in told
 
 
 @pytest.fixture
