@@ -9,7 +9,8 @@ from fhir.bulk.models import BulkFile
 from fhir.outcomes import NotFound
 from service.settings import Settings
 
-_BLOCK = 1024 * 1024
+_BLOCK = 256 * 1024
+"""Bytes written at once: few enough to be in the cache still, and to be held in memory that was used before."""
 
 
 def folder_of(settings: Settings, export_id: str) -> Path:
@@ -25,7 +26,7 @@ def path_of(settings: Settings, file: BulkFile) -> Path:
 def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> Path:
     """Write lines behind what counts of the file, and count them; where. `sync` it before the count is committed.
 
-    What a worker that died left there is overwritten. Some megabytes of lines are held at once.
+    What a worker that died left there is overwritten. Few lines are held at once.
     """
     path = path_of(settings, file)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

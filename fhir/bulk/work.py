@@ -40,7 +40,7 @@ SLICE_SECONDS = 3.0
 """How long one turn works before it looks whether it should stop."""
 TRANSACTION_SECONDS = 0.5
 """How long pages are gathered in one transaction: each costs two waits for the disk, and most pages are small."""
-PAGE = 1_000
+PAGE = 4_000
 SLICE = 100
 """Members of a list whose records of one type are exported together, until it is known how many each has."""
 MOST_MEMBERS = 2_000

@@ -125,7 +125,8 @@ def parse(
         except _Ignored:
             draft.ignore(name)
         else:
-            draft.used.append((name, value))
+            # What was asked above the most is not what was done.
+            draft.used.append((name, str(draft.search.count) if name == "_count" else value))
     if draft.search.summary is Summary.TEXT and (draft.search.includes or draft.search.revincludes):
         raise BadValue("_summary=text cannot be mixed with _include or _revinclude.", expression="_summary")
     return replace(

@@ -12,7 +12,7 @@ from fhir import store
 from fhir.answers import paging
 from fhir.loading import ingest
 from fhir.outcomes import PageExpired
-from fhir.search.query import Search
+from fhir.search.query import MAX_COUNT, Search
 from service.db import make_sessions
 from tests.conftest import MovableClock
 from tests.fhir import records
@@ -78,3 +78,9 @@ def test_a_page_link_ends_after_an_hour(clock: MovableClock, desk: Desk, loaded:
     clock.advance(3_601)
     with pytest.raises(PageExpired):
         paging.unseal(b"k" * 32, access, "Observation", sealed)
+
+
+def test_self_tells_how_many_a_page_holds_at_most(api: Api) -> None:
+    for asked, done in (("99999999999999999999", MAX_COUNT), ("003", 3)):
+        links = {one["relation"]: one["url"] for one in bundle(api.get(f"Observation?_count={asked}"))["link"]}
+        assert links["self"].endswith(f"Observation?_count={done}")

@@ -101,9 +101,10 @@ def _include(one: Stated) -> Check:
 
 
 def _referred(record: dict[str, Any], one: Stated) -> Iterable[str]:
-    if not one.paths:
-        return list(references(record))
-    return [told for path in one.paths for value in values(record, path) for told in references(value)]
+    # All (`*`) are those that a parameter leads to; of other references an include knows nothing.
+    searched = (each for each in stated.everything() if each.resource_type == one.resource_type)
+    paths = one.paths or [path for each in searched if each.kind == "search-param" for path in each.paths]
+    return [told for path in dict.fromkeys(paths) for value in values(record, path) for told in references(value)]
 
 
 def _revinclude(one: Stated) -> Check:
