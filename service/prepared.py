@@ -22,7 +22,7 @@ class PreparedStatements:
         self._libpq: Any = connection.pgconn
         self._values = Transformer(connection)
         self._names: dict[str, bytes] = {}
-        self._readers: dict[str, Transformer] = {}
+        self._readers: dict[str, Any] = {}
         self._text = ""
         self._answer: Any = None
 
