@@ -29,14 +29,14 @@ class Duplicated(Exception):
 @lru_cache(maxsize=256)
 def _made_by_authlib(uri: str) -> dict[str, Any]:
     # It takes each address apart to see that it is https or loopback: once for each is enough.
-    return vars(OAuth2Request("", uri))
+    return dict(vars(OAuth2Request("", uri)))
 
 
 class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
     """Authlib's request over parameters that we read ourselves: the query never mixes with the body (RFC 6749 §3.2)."""
 
     def __init__(self, method: str, uri: str, parameters: dict[str, str], headers: Any = None) -> None:
-        vars(self).update(_made_by_authlib(uri))
+        self.__dict__.update(_made_by_authlib(uri))
         self.method, self.headers = method, {} if headers is None else headers
         self.payload = BasicOAuth2Payload(parameters)
         self.pending: PendingAuthorization | None = None

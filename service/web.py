@@ -117,13 +117,13 @@ def settings() -> Settings:
 
 def latchstring() -> Latchstring:
     """What the running application holds: settings, engine, session factory."""
-    held: Latchstring = current_app._get_current_object().extensions["latchstring"]
+    held: Latchstring = current_app._get_current_object().extensions["latchstring"]  # type: ignore[attr-defined]  # a proxy
     return held
 
 
 def request_itself() -> Request:
     """The request at hand, for what every call of an API asks: each look through Flask's proxies costs half a µs."""
-    found: Request = request._get_current_object()
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
     return found
 
 
