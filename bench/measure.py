@@ -77,7 +77,7 @@ def main() -> int:
 
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="at most 90 s; fails only below half a floor")
+    parser.add_argument("--short", action="store_true", help="some minutes; fails only below half a floor")
     parser.add_argument("--only", choices=("sqlite", "postgresql"), help="measure on one database alone")
     parser.add_argument(
         "--peers", action="store_true", help="beside other people's servers, installed for this run only"

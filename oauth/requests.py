@@ -29,8 +29,7 @@ class Duplicated(Exception):
 @lru_cache(maxsize=256)
 def _made_by_authlib(uri: str) -> dict[str, Any]:
     # It takes each address apart to see that it is https or loopback: once for each is enough.
-    made: dict[str, Any] = dict(OAuth2Request("", uri).__dict__)
-    return made
+    return dict(vars(OAuth2Request("", uri)))
 
 
 class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types

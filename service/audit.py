@@ -7,7 +7,8 @@ seals the rows after the fact: this module is on the way of every read and does 
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypedDict, Unpack
@@ -75,6 +76,7 @@ COLUMNS = (
 )  # fmt: skip
 """What is told of an event besides its id; the chain hashes them in this order, new ones go to the end."""
 _INSERT = Insertion("audit_event", *COLUMNS)
+_REFUSALS = (sqlite3.Error, psycopg.Error, NotWritten)
 
 
 class NotAudited(Exception):
@@ -117,12 +119,21 @@ def record(session: Session, tag: str, **facts: Unpack[Facts]) -> None:
     """Add one event to the caller's transaction; raises NotAudited."""
     try:
         write(session, row(tag, **facts))
-    except (sqlite3.Error, psycopg.Error, NotWritten) as refused:
+    except _REFUSALS as refused:
+        raise NotAudited from refused
+
+
+@contextmanager
+def written_together() -> Iterator[None]:
+    """Around what writes a `row` together with others: raises NotAudited where the database refuses them."""
+    try:
+        yield
+    except _REFUSALS as refused:
         raise NotAudited from refused
 
 
 def row(tag: str, **facts: Unpack[Facts]) -> Row:
-    """The row of an event that is written together with others (`service.db.write_if_new`)."""
+    """The row of an event that is written together with others (`service.db.write_if_new`), in `written_together`."""
     where, told, detail = _circumstances(), facts.get, facts.get("detail")
     return Row(_INSERT, (
         now_in_microseconds(), tag, facts.get("outcome", Outcome.SUCCESS).value, told("account_id"), told("member_id"),

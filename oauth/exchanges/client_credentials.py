@@ -61,7 +61,8 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
         client = self._caller.facts
         raw, token = system_tokens.make(client.id, self._scope, credentials_version=client.credentials_version)
         event = audit.row("oauth:token:issue", client_id=client.id, detail={"grant_type": self.GRANT_TYPE})
-        client_authentication.spend(web.reading_session(), self._caller, (token, event))
+        with audit.written_together():
+            client_authentication.spend(web.reading_session(), self._caller, (token, event))
         life = int(system_tokens.LIFE.total_seconds())
         answer = {"access_token": raw, "token_type": "Bearer", "expires_in": life, "scope": self._scope}
         return 200, answer, self.TOKEN_RESPONSE_HEADER

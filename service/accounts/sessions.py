@@ -19,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from service import audit, plan_editions
 from service.accounts import devices, notices, page_rates, second_factors
@@ -35,8 +36,9 @@ RECENT_MINUTES = 5
 _LATELY = timedelta(hours=1)
 # A look within this time is not written down again: reading pages would otherwise write on every request.
 _UNWRITTEN = timedelta(seconds=5)
-# By hand: each sign-in asks for it, and through the ORM it costs a twentieth of the password's hash.
+# By hand: each sign-in asks for them, and through the ORM one costs a twentieth of the password's hash.
 _END = Statement("UPDATE login_session SET ended_at = %s WHERE ended_at IS NULL AND token_hash = %s")
+_SIGNED_IN = Statement("UPDATE account SET last_signed_in_at = %s WHERE id = %s")
 _APP = exists().where(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None))
 _PASSKEY = exists().where(Passkey.account_id == Account.id)
 P = ParamSpec("P")
@@ -108,7 +110,7 @@ def start(session: Session, account: Account, *, device_id: str | None = None) -
     session.add(row)
     session.flush()
     login = Login(account, row, second_factors.has_factor(session, account.id))
-    _note_sign_in(login)
+    _note_sign_in(session, login)
     _remember(session, login)
     audit.record(session, "accounts:login_session:start", account_id=account.id)
     return row
@@ -155,7 +157,7 @@ def complete(session: Session, login: Login, *, factor: bool, person_checked: bo
     login.session.token_hash = rotate_browser_token()
     whole = Login(login.account, login.session, factor or login.has_factor)
     if was_half:
-        _note_sign_in(whole)
+        _note_sign_in(session, whole)
         # Not before: on a known device wrong passwords are counted apart, and half a login has shown no more than one.
         login.session.device_id = devices.find(session, login.account) or devices.remember(session, login.account)
     session.flush()
@@ -353,9 +355,11 @@ def _any_login() -> Login | None:
     return login
 
 
-def _note_sign_in(login: Login) -> None:
+def _note_sign_in(session: Session, login: Login) -> None:
     if login.missing_step is None:
-        login.account.last_signed_in_at = now()
+        moment = now()
+        _SIGNED_IN.run(session, microseconds(moment), login.account.id)
+        set_committed_value(login.account, "last_signed_in_at", moment)
 
 
 def _life_of(session: Session, account: Account) -> timedelta:

@@ -61,8 +61,8 @@ def _is_right(endpoint: str, path: str, status: int, answer: Any, rows: Any) -> 
 
 
 @contextmanager
-def unwritable(engine: Engine) -> Iterator[None]:
-    """No row can be added to the audit."""
+def unwritable(engine: Engine, *, code: str = "disk_full") -> Iterator[None]:
+    """No row can be added to the audit; `code` is how PostgreSQL says so."""
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text(
@@ -71,7 +71,7 @@ def unwritable(engine: Engine) -> Iterator[None]:
         else:
             connection.execute(text(
                 "CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS "
-                "$$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full', MESSAGE = 'disk full'; END $$"
+                f"$$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = 'disk full'; END $$"
             ))  # fmt: skip
             connection.execute(text(
                 "CREATE TRIGGER full_disk BEFORE INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION disk_full()"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -15,6 +15,7 @@ from oauth.models import Client, SystemToken
 from service.audit import AuditEvent
 from service.db import digest
 from service.plan.models import OrganizationKind
+from tests.attacks.test_audit_rows import unwritable
 from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
 from tests.factories import make_organization
@@ -71,6 +72,17 @@ def test_a_token_is_short_lived_hashed_and_alone(desk: Desk) -> None:
 
 
 LABORATORY = "system/Observation.rs?category=laboratory"
+
+
+def test_no_token_is_given_out_whose_event_the_audit_cannot_keep(desk: Desk, engine: Engine) -> None:
+    program = register_backend(desk)
+    for code in ("disk_full", "insufficient_privilege"):
+        with unwritable(engine, code=code):
+            answer = program.ask("system/Patient.rs")
+            assert answer.status_code == 503 and answer.headers["Retry-After"], answer.text
+    with desk.session() as session:
+        assert session.scalar(select(func.count()).select_from(SystemToken)) == 0
+    assert program.ask("system/Patient.rs").status_code == 200
 
 
 def test_scopes_are_those_of_systems_within_what_is_registered(desk: Desk) -> None:

@@ -91,13 +91,8 @@ def test_the_statement_and_its_fields_keep_the_same_order() -> None:
     columns = [column.strip() for column in statements._COLUMNS.replace("\n", " ").split(",")]
     assert len(columns) == len(TokenFacts._fields)
     for column, field in zip(columns, TokenFacts._fields, strict=True):
-        assert (
-            field.endswith(column.split(".")[1].removeprefix("link_").removesuffix(" AS TEXT)"))
-            or column == "g.version"
-        ), (
-            column,
-            field,
-        )
+        name = column.split(".")[1].removeprefix("link_").removesuffix(" AS TEXT)")
+        assert field.endswith(name) or column == "g.version", (column, field)
 
 
 def test_what_the_statement_finds_is_what_the_tables_hold(desk: Desk) -> None:
