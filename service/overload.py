@@ -7,6 +7,7 @@ that they should come again. The probes never wait.
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing, suppress
 from io import BytesIO
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -119,6 +120,7 @@ class Words:
 
     def __init__(self, app: web.LatchstringFlask, inside: "WSGIApplication") -> None:
         self._app, self._inside = app, inside
+        self._making = Lock()
         self._kept: dict[tuple[str, str, str], tuple[str, list[tuple[str, str]], bytes]] = {}
 
     def tell(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -126,7 +128,7 @@ class Words:
         place = web.renderer_prefix(self._app, environ["PATH_INFO"])
         self._count(place)
         kind = (place, "" if place else _language(environ), environ["REQUEST_METHOD"] if place else "GET")
-        status, headers, body = self._kept.get(kind) or self._make(kind)
+        status, headers, body = self._kept.get(kind) or self._made(kind)
         own = environ.get("HTTP_X_REQUEST_ID", "")
         reference = own if web.REQUEST_ID.fullmatch(own) else new_id()
         body = body.replace(_PLACEHOLDER.encode(), reference.encode())
@@ -139,6 +141,11 @@ class Words:
         if counters is not None:
             with suppress(OSError):
                 counters.count(_AREAS.get(place.split("/", 2)[1], "oauth") if place else "pages", 503, 0.0)
+
+    def _made(self, kind: tuple[str, str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
+        # A crowd comes at once: one of them makes the words, or all would be in the application together.
+        with self._making:
+            return self._kept.get(kind) or self._make(kind)
 
     def _make(self, kind: tuple[str, str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
         place, language, method = kind

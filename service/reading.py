@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from service.connections import require_alive
 from service.group_commit import Command, GroupCommit
@@ -91,7 +91,7 @@ class ReadingSession(Session):
 
 
 class ReadingSessions:
-    """Reading sessions, each with its connection, kept for the next request: as many as threads read at one time.
+    """Reading sessions, each with its connection, kept for the next request: as many as read at once, within bounds.
 
     To make one anew and to pass the pool costs more than a read's statements.
     """
@@ -104,6 +104,8 @@ class ReadingSessions:
         self.replica = replica
         self.together = GroupCommit()
         self._idle: deque[ReadingSession] = deque()
+        # What is kept here is lacking in the pool: more than half would leave nothing for those who write.
+        self._most_idle = max(1, engine.pool.size() // 2) if isinstance(engine.pool, QueuePool) else 1
         event.listen(engine, "engine_disposed", self._end_all)
 
     def open(self) -> ReadingSession:
@@ -120,8 +122,11 @@ class ReadingSessions:
                 session.end()
 
     def keep(self, session: ReadingSession) -> None:
-        """Keep a session that has been closed."""
-        self._idle.append(session)
+        """Keep a session that has been closed, or end it where enough are kept."""
+        if len(self._idle) < self._most_idle:
+            self._idle.append(session)
+        else:
+            session.end()
 
     def _end_all(self, _engine: Engine) -> None:
         while self._idle:

@@ -21,9 +21,10 @@ class KnownApps:
     def ids(self) -> frozenset[str]:
         """The apps' ids, as they were within the last second."""
         if time.monotonic() >= self._until:
+            # One request asks, those beside it go on with what was known.
+            self._until = time.monotonic() + _KNOWN_FOR
             with closing(web.latchstring().reading.open()) as session:
                 self._ids = frozenset(row[0] for row in self._statement.run(session, microseconds(now())).fetchall())
-            self._until = time.monotonic() + _KNOWN_FOR
         return self._ids
 
     def forget(self) -> None:
