@@ -11,7 +11,7 @@ from tests.browser.words import Words
 from tests.conftest import wait_until
 
 _CODE = re.compile(r"\b\d{6}\b")
-_MAIL_SECONDS = 20
+_MAIL_SECONDS = 60
 
 
 @dataclass

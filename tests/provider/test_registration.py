@@ -21,6 +21,7 @@ from service.plan.models import (
     StaffStatus,
     TermsAcceptance,
 )
+from service.plan_editions import EditedPlan
 from service.plan_file import Plan
 from tests.conftest import ROOT, MovableClock
 from tests.factories import PASSWORD, make_group
@@ -216,7 +217,8 @@ def test_empty_fields_are_told_by_name(clinic: ProviderGroup, person: Person, pa
 
 def test_what_a_plan_says_of_registration_comes_from_its_file(app: Flask, person: Person) -> None:
     held = app.extensions["latchstring"]
-    held.settings = replace(held.settings, plan=Plan.read(ROOT / "tests/plan/partners.toml"))
+    partners = Plan.read(ROOT / "tests/plan/partners.toml")
+    held.settings, held.edited_plan = replace(held.settings, plan=partners), EditedPlan(partners)
     who = person()
     for path in ("/provider", "/provider/register/provider/npi", "/provider/registration-faq"):
         page = who.get(path).text
