@@ -119,3 +119,11 @@ def test_who_acts_for_somebody_has_no_type_for_itself(scope: LinkScope) -> None:
 
     assert effective_scopes(asked, asked, asked, scope).types == {"Patient"}
     assert effective_scopes(asked, asked, asked, None).types == {"Patient", "AuditEvent"}
+
+
+def test_within_asks_for_the_context_and_every_restriction_too() -> None:
+    whole, part = parse("patient/Observation.rs"), parse(f"patient/Observation.rs?category={LAB}")
+
+    assert part.within(whole) and not whole.within(part)
+    assert not whole.within(parse("user/Observation.rs"))
+    assert parse("openid") and not parse("")
