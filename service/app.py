@@ -19,6 +19,7 @@ from service import (
     cli,
     clock,
     confirmations,
+    error_pages,
     jobs,
     logs,
     mail,
@@ -301,6 +302,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         logs.guard_crashes()
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
+    error_pages.install(app)
     request_guards.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

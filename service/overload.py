@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as PlainResponse
 from service import web
 from service.admission import Lane, working_in
 from service.db import new_id
+from service.error_pages import unavailable
 from service.metrics import EXTENSION, Counters
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Words:
 
 
 def _refuse() -> Response | None:
-    return web.unavailable(RETRY_AFTER) if request.environ.get(_REFUSE) else None
+    return unavailable(RETRY_AFTER) if request.environ.get(_REFUSE) else None
 
 
 def _language(environ: "WSGIEnvironment") -> str:

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from service import web
+from service.error_pages import unavailable
 from service.web import ALWAYS_THERE, FormExpired, csrf, latchstring, settings
 
 # Fields that are never kept as text: a password may hold any character, and a wrong one has one answer (case 100).
@@ -32,7 +33,7 @@ def _refuse_before_replay() -> ResponseReturnValue | None:
     held = latchstring()
     if web.request_itself().endpoint in ALWAYS_THERE or not held.journal.must_replay(held.sessions):
         return None
-    return web.unavailable()
+    return unavailable()
 
 
 def _refuse_null_character() -> None:

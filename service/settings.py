@@ -9,10 +9,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from click import ClickException
-
 from service import sqlite_file
 from service.connections import USUAL, PoolLimits
+from service.environment import UnsafeSetting, choice, key, number, path, seconds, secret, share, yes
 from service.plan_file import Plan
 
 _LEAST_AUDIT_YEARS = 6
@@ -42,13 +41,6 @@ class ProgramsRegister(StrEnum):
     OPEN = "open"
     TOKEN = "token"
     OFF = "off"
-
-
-class UnsafeSetting(ClickException):
-    """Settings that must not be used in this mode; each line names one and says what to set.
-
-    At the command line it is told as any wrong input, without a stack trace.
-    """
 
 
 @dataclass(frozen=True)
@@ -206,7 +198,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Settings from `environment`; raises UnsafeSetting naming what must be mended."""
-        mode = Mode(environment.get("MODE", Mode.SANDBOX))
+        mode = choice(environment, "MODE", Mode.SANDBOX)
         var = Path(environment.get("VAR", "var")).resolve()
         port = environment.get("PORT", "8000")
         settings = cls(
@@ -215,45 +207,43 @@ class Settings:
             database_url=environment.get("DATABASE_URL") or f"sqlite:///{var}/latchstring.db",
             var=var,
             secret_key=_secret_key(environment, mode, var),
-            plan=Plan.read(Path(environment["PLAN_FILE"]) if environment.get("PLAN_FILE") else None),
+            plan=Plan.read(path(environment, "PLAN_FILE")),
             smtp_host=environment.get("SMTP_HOST", "127.0.0.1"),
-            smtp_port=int(environment.get("SMTP_PORT", "8025")),
-            smtp_security=_smtp_security(environment),
+            smtp_port=number(environment, "SMTP_PORT", 8025, 1, 65_535),
+            smtp_security=choice(environment, "SMTP_SECURITY", SmtpSecurity.NONE),
             smtp_username=environment.get("SMTP_USERNAME", ""),
-            smtp_password=_from_value_or_file(environment, "SMTP_PASSWORD"),
-            smtp_ca_file=Path(environment["SMTP_CA_FILE"]) if environment.get("SMTP_CA_FILE") else None,
+            smtp_password=secret(environment, "SMTP_PASSWORD"),
+            smtp_ca_file=path(environment, "SMTP_CA_FILE"),
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
-            trusted_proxies=int(environment.get("TRUSTED_PROXIES", "0")),
+            trusted_proxies=number(environment, "TRUSTED_PROXIES", 0, 0, 10),
             refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
             pool=_pool(environment),
             database_read_url=environment.get("DATABASE_READ_URL", ""),
-            database_read_lag=_seconds(environment, "DATABASE_READ_LAG", 30, 3600),
-            programs_register=_programs_register(environment),
+            database_read_lag=seconds(environment, "DATABASE_READ_LAG", 30, 3600),
+            programs_register=choice(environment, "PROGRAMS_REGISTER", ProgramsRegister.OPEN),
             registration_token=environment.get("REGISTRATION_TOKEN", ""),
-            provider_access=_is_yes(environment, "PROVIDER_ACCESS"),
-            payer_to_payer=_is_yes(environment, "PAYER_TO_PAYER"),
-            audit_checkpoints=_path(environment, "AUDIT_CHECKPOINTS"),
-            audit_years=int(environment.get("AUDIT_YEARS", "6")),
-            audit_hold=_is_yes(environment, "AUDIT_HOLD"),
-            lookup_norm_per_hour=int(environment.get("LOOKUP_NORM_PER_HOUR", "50")),
-            lookup_limit_per_hour=int(environment.get("LOOKUP_LIMIT_PER_HOUR", "200")),
+            provider_access=yes(environment, "PROVIDER_ACCESS"),
+            payer_to_payer=yes(environment, "PAYER_TO_PAYER"),
+            audit_checkpoints=path(environment, "AUDIT_CHECKPOINTS"),
+            audit_years=number(environment, "AUDIT_YEARS", 6, 0, 1_000),
+            audit_hold=yes(environment, "AUDIT_HOLD"),
+            lookup_norm_per_hour=number(environment, "LOOKUP_NORM_PER_HOUR", 50, 0, 1_000_000),
+            lookup_limit_per_hour=number(environment, "LOOKUP_LIMIT_PER_HOUR", 200, 0, 1_000_000),
             password_peppers=_peppers(environment),
-            revocation_journal=Path(given).resolve() if (given := environment.get("REVOCATION_JOURNAL")) else None,
+            revocation_journal=path(environment, "REVOCATION_JOURNAL"),
             otlp_endpoint=environment.get("OTLP_ENDPOINT", ""),
-            trace_share=_share(environment, "TRACE_SHARE"),
-            trust_traceparent=_is_yes(environment, "TRUST_TRACEPARENT"),
-            export_folder=_path(environment, "EXPORT_FOLDER"),
-            metrics_token=_from_value_or_file(environment, "METRICS_TOKEN"),
-            requests_at_once=_number(environment, "REQUESTS_AT_ONCE", 4, 1, 1_000),
-            requests_waiting=_number(environment, "REQUESTS_WAITING", 8, 0, 10_000),
-            processes=_number(environment, "PROCESSES", len(os.sched_getaffinity(0)), 1, 10_000),
-            app_requests_per_minute=_number(environment, "APP_REQUESTS_PER_MINUTE", 6_000, 0, 1_000_000),
-            app_tokens_per_minute=_number(environment, "APP_TOKENS_PER_MINUTE", 1_200, 0, 1_000_000),
-            account_pages_per_minute=_number(environment, "ACCOUNT_PAGES_PER_MINUTE", 600, 0, 1_000_000),
-            address_pages_per_minute=_number(environment, "ADDRESS_PAGES_PER_MINUTE", 3_000, 0, 1_000_000),
-            directory_requests_per_minute=_number(
-                environment, "DIRECTORY_REQUESTS_PER_MINUTE", 2_400, 0, 1_000_000_000
-            ),
+            trace_share=share(environment, "TRACE_SHARE"),
+            trust_traceparent=yes(environment, "TRUST_TRACEPARENT"),
+            export_folder=path(environment, "EXPORT_FOLDER"),
+            metrics_token=secret(environment, "METRICS_TOKEN"),
+            requests_at_once=number(environment, "REQUESTS_AT_ONCE", 4, 1, 1_000),
+            requests_waiting=number(environment, "REQUESTS_WAITING", 8, 0, 10_000),
+            processes=number(environment, "PROCESSES", len(os.sched_getaffinity(0)), 1, 10_000),
+            app_requests_per_minute=number(environment, "APP_REQUESTS_PER_MINUTE", 6_000, 0, 1_000_000),
+            app_tokens_per_minute=number(environment, "APP_TOKENS_PER_MINUTE", 1_200, 0, 1_000_000),
+            account_pages_per_minute=number(environment, "ACCOUNT_PAGES_PER_MINUTE", 600, 0, 1_000_000),
+            address_pages_per_minute=number(environment, "ADDRESS_PAGES_PER_MINUTE", 3_000, 0, 1_000_000),
+            directory_requests_per_minute=number(environment, "DIRECTORY_REQUESTS_PER_MINUTE", 2_400, 0, 1_000_000_000),
             debug=environment.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"},
         )
         if settings.sandbox and settings.https and "MODE" not in environment:
@@ -323,13 +313,6 @@ class Settings:
             yield from (f"DATABASE_URL {fault}" for fault in sqlite_file.faults(path))
 
 
-def _is_yes(environment: Mapping[str, str], name: str) -> bool:
-    given = environment.get(name, "no").lower()
-    if given not in {"yes", "no"}:
-        raise UnsafeSetting(f"{name} must be yes or no")
-    return given == "yes"
-
-
 def _are_postgresql(*urls: str) -> bool:
     return all(url.startswith(("postgresql:", "postgresql+psycopg:")) for url in urls)
 
@@ -337,80 +320,15 @@ def _are_postgresql(*urls: str) -> bool:
 def _pool(environment: Mapping[str, str]) -> PoolLimits:
     # A request of the API may hold two: one that is kept for reading, and one for what is written besides.
     return PoolLimits(
-        size=_number(environment, "POOL_SIZE", 10, 2, 1_000),
-        overflow=_number(environment, "POOL_OVERFLOW", 0, 0, 1_000),
-        seconds=_seconds(environment, "POOL_SECONDS", 10, 60),
+        size=number(environment, "POOL_SIZE", 10, 2, 1_000),
+        overflow=number(environment, "POOL_OVERFLOW", 0, 0, 1_000),
+        seconds=seconds(environment, "POOL_SECONDS", 10, 60),
     )
 
 
-def _number(environment: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
-    given = environment.get(name, str(usual))
-    if not (given.isascii() and given.isdigit() and least <= int(given) <= most):
-        raise UnsafeSetting(f"{name} must be a whole number from {least} to {most}")
-    return int(given)
-
-
-def _seconds(environment: Mapping[str, str], name: str, usual: float, most: float) -> float:
-    try:
-        given = float(environment.get(name, usual))
-    except ValueError:
-        given = -1
-    if not 0 < given <= most:
-        raise UnsafeSetting(f"{name} must be a number of seconds, more than 0 and at most {most:g}")
-    return given
-
-
-def _share(environment: Mapping[str, str], name: str) -> float:
-    try:
-        given = float(environment.get(name, "1"))
-    except ValueError:
-        given = -1
-    if not 0 <= given <= 1:
-        raise UnsafeSetting(f"{name} must be a number from 0 to 1")
-    return given
-
-
-def _path(environment: Mapping[str, str], name: str) -> Path | None:
-    return Path(environment[name]).resolve() if environment.get(name) else None
-
-
-def _programs_register(environment: Mapping[str, str]) -> ProgramsRegister:
-    try:
-        return ProgramsRegister(environment.get("PROGRAMS_REGISTER", ProgramsRegister.OPEN).lower())
-    except ValueError:
-        raise UnsafeSetting("PROGRAMS_REGISTER must be open, token or off") from None
-
-
-def _smtp_security(environment: Mapping[str, str]) -> SmtpSecurity:
-    try:
-        return SmtpSecurity(environment.get("SMTP_SECURITY", SmtpSecurity.NONE).lower())
-    except ValueError:
-        raise UnsafeSetting("SMTP_SECURITY must be starttls, tls or none") from None
-
-
-def _from_value_or_file(environment: Mapping[str, str], name: str) -> str:
-    """A secret: the value of `name`, or what stands in the file that `name`_FILE says."""
-    given, path = environment.get(name, ""), environment.get(f"{name}_FILE")
-    if not path:
-        return given
-    if given:
-        raise UnsafeSetting(f"{name} and {name}_FILE are both set: keep one of them")
-    try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError):
-        raise UnsafeSetting(f"{name}_FILE cannot be read") from None
-
-
 def _peppers(environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    given = _from_value_or_file(environment, "PASSWORD_PEPPER")
-    return tuple(_key("PASSWORD_PEPPER", one.strip()) for one in given.split(",")) if given else ()
-
-
-def _key(name: str, given: str) -> bytes:
-    try:
-        return bytes.fromhex(given)
-    except ValueError:
-        raise UnsafeSetting(f"{name} must be hexadecimal; make one with `openssl rand -hex 32`") from None
+    given = secret(environment, "PASSWORD_PEPPER")
+    return tuple(key("PASSWORD_PEPPER", one.strip()) for one in given.split(",")) if given else ()
 
 
 def _is_closed_to_others(url: str) -> bool:
@@ -426,8 +344,8 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _secret_key(environment: Mapping[str, str], mode: Mode, var: Path) -> bytes:
-    if given := _from_value_or_file(environment, "SECRET_KEY"):
-        return _key("SECRET_KEY", given)
+    if given := secret(environment, "SECRET_KEY"):
+        return key("SECRET_KEY", given)
     if mode is Mode.PRODUCTION:
         raise UnsafeSetting("SECRET_KEY must be set in production; make one with `openssl rand -hex 32`")
     return _sandbox_key(var)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from flask import Flask
 
-from service.settings import Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Settings
 
 _NOTHING: AbstractContextManager[Any] = nullcontext()
 

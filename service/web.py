@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import structlog
-from flask import Flask, Request, Response, current_app, g, has_request_context, render_template, request
+from flask import Flask, Request, Response, current_app, g, has_request_context, request
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFProtect
 from marshmallow import EXCLUDE, Schema, ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -266,14 +266,6 @@ def seconds_to_wait(policy: Policy | None, key: str) -> int:
     return 0 if left.allowed else left.seconds
 
 
-def unavailable(retry_after: int = 5) -> Response:
-    """503 in the shape that belongs to the address; come again after so many seconds."""
-    renderer = _renderer()
-    answer = renderer(_Unavailable()) if renderer else _page(ServiceBusy())
-    answer.headers["Retry-After"] = str(retry_after)
-    return answer
-
-
 def answers_with_pages() -> bool:
     """Whether this request is for a page, not for what programs ask."""
     return not renderer_prefix(current_app, request.path)
@@ -320,7 +312,6 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     csrf.init_app(app)
     app.after_request(_set_headers)
     app.teardown_appcontext(_close)
-    _answer_errors(app)
     audit.learn_circumstances(_circumstances)
 
 
@@ -384,84 +375,6 @@ def _common_headers() -> Iterator[tuple[str, str]]:
 def _content_security_policy() -> str:
     form_action = notes().get("form_action")
     return f"{_POLICY} {form_action}" if form_action else _POLICY
-
-
-def _answer_errors(app: Flask) -> None:
-    app.register_error_handler(PageError, _page)
-    app.register_error_handler(CSRFError, lambda _error: _page(FormExpired()))
-    app.register_error_handler(HTTPException, _http_error)
-    for unavailable in UNAVAILABLE:
-        app.register_error_handler(unavailable, _busy)
-    app.register_error_handler(Exception, _unexpected)
-
-
-def _page(error: PageError) -> Response:
-    try:
-        body = render_template("errors/page.html", error=error, reference=reference())
-    except UNAVAILABLE as unavailable:
-        # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
-        if error.plain:
-            return _plain(unavailable, error.status)
-        return _busy(unavailable)
-    except Exception as fault:  # noqa: BLE001 (there is nobody above who could answer)
-        return _plain(fault, 500)
-    answer = Response(body, error.status, content_type="text/html; charset=utf-8")
-    if error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
-
-
-def _plain(fault: Exception, status: int) -> Response:
-    """An error whose page fails too. Whatever left here the web server would write down, with the exception's text."""
-    log.error("unexpected_fault", problem=type(fault).__name__, exc_info=fault, request_id=request_id())
-    sentence = f"Something is not right. Please try again. Reference number: {reference()}\n"
-    return Response(sentence, status, content_type="text/plain; charset=utf-8")
-
-
-def _http_error(error: HTTPException) -> Response:
-    if isinstance(error.response, Response):
-        return error.response
-    if renderer := _renderer():
-        return renderer(error)
-    if request_ctx.url_adapter is None:
-        # The Host header names no host: without one Flask builds no address, and every page holds some.
-        return Response(str(PageError.sentence), error.code, content_type="text/plain; charset=utf-8")
-    page = NotFoundPage() if error.code == 404 else PageError()
-    page.status = error.code or 500
-    answer = _page(page)
-    for name, value in error.get_headers(request.environ):
-        if name in {"Allow", "Retry-After", "Location"}:
-            answer.headers[name] = value
-    return answer
-
-
-def _busy(error: Exception) -> Response:
-    log.error("database_unavailable", problem=type(error.__cause__ or error).__name__, request_id=request_id())
-    return unavailable()
-
-
-class _Unavailable(HTTPException):
-    code = 503
-    description = "The service is busy. Try again in a few seconds."
-
-
-class _Broken(HTTPException):
-    code = 500
-    description = "An unexpected fault; quote the request id when you report it."
-
-
-def _unexpected(error: Exception) -> Response:
-    # service.logs writes where it happened, never what was in the variables or the exception's text.
-    log.exception("unexpected_fault", problem=type(error).__name__, request_id=request_id())
-    if renderer := _renderer():
-        return renderer(_Broken())
-    page = PageError()
-    page.status = 500
-    return _page(page)
-
-
-def _renderer() -> Callable[[HTTPException], Response] | None:
-    return latchstring().error_renderers.get(renderer_prefix(current_app, request.path))
 
 
 def _circumstances() -> audit.Circumstances:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.admission import Lane, step_aside, working_in
-from service.settings import Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Settings
 
 
 def test_who_waits_is_let_in_first_come_first_served_and_the_next_is_turned_away() -> None:

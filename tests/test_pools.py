@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from service.app import create_app
 from service.connections import PoolLimits
 from service.db import make_engine
-from service.settings import Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Settings
 
 FEW = PoolLimits(size=2, overflow=1, seconds=0.3)
 

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, event, text
 from service import jobs, mail, metrics, schema
 from service.app import create_app
 from service.db import make_sessions
+from service.environment import UnsafeSetting
 from service.metrics import Counters
-from service.settings import Settings, UnsafeSetting
+from service.settings import Settings
 from tests.cli.test_doctor import stamp
 from tests.conftest import free_port
 

@@ -8,8 +8,9 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from service.app import create_app
+from service.environment import UnsafeSetting
 from service.plan_file import SANDBOX_PLAN, Plan
-from service.settings import Mode, Settings, SmtpSecurity, UnsafeSetting
+from service.settings import Mode, Settings, SmtpSecurity
 
 KEY = bytes(range(7, 39)).hex()
 PARTNERS = Path(__file__).parent / "plan" / "partners.toml"

@@ -17,7 +17,8 @@ from consent.policy import plan_system
 from fhir.loading import ingest
 from service import spans, tracing, web
 from service.app import create_app
-from service.settings import Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Settings
 from tests.factories import PASSWORD
 from tests.fhir import records
 from tests.oauth.desk import Desk

@@ -16,9 +16,10 @@ from time import monotonic
 
 from rich.console import Console
 
+from service.environment import UnsafeSetting
 from service.sandbox import guide, handout
 from service.sandbox.supervisor import Program, Supervisor
-from service.settings import Settings, UnsafeSetting
+from service.settings import Settings
 
 _ROOT = Path(__file__).parents[2]
 _SLOW_START = 60.0

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from service import sqlite_file
-from service.settings import Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Settings
 from tests.conftest import ROOT
 
 KEY, PEPPER = secrets.token_hex(32), secrets.token_hex(32)

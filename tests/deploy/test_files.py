@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service.settings import Mode, Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Mode, Settings
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -16,7 +16,8 @@ from service.app import create_app
 from service.audit import AuditEvent
 from service.clock import now
 from service.db import digest
-from service.settings import Mode, ProgramsRegister, Settings, UnsafeSetting
+from service.environment import UnsafeSetting
+from service.settings import Mode, ProgramsRegister, Settings
 from tests.oauth.desk import Desk
 from tests.oauth.keyed import ec, rsa
 from tests.oauth.life import approve_latest
