@@ -17,6 +17,9 @@ from service.audit_chain.verifier import Verdict
 from service.db import make_sessions
 from service.settings import Settings
 
+ROWS = 40
+"""Events in a sealed chain of the tests."""
+
 
 @dataclass
 class Chain:
@@ -84,3 +87,9 @@ class Chain:
                 prev, last = last, link(last, position, row)
                 told = {"position": position, "event": row[COLUMNS.index("id")], "prev": prev, "hash": last}
                 connection.execute(insert, told)
+
+
+def cut(connection: Connection, which: str) -> None:
+    """Delete the links of which that is true, and their events."""
+    connection.execute(text(f"DELETE FROM audit_event WHERE id IN (SELECT event_id FROM audit_seal WHERE {which})"))
+    connection.execute(text(f"DELETE FROM audit_seal WHERE {which}"))

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from consent.policy import plan_system
 from fhir.bulk.models import BulkExport, Status
-from fhir.directory import rates
 from fhir.loading import ingest
 from service.audit import AuditEvent, Outcome
 from service.db import make_sessions
@@ -34,7 +33,6 @@ def test_case_166_every_route_leaves_one_row_for_each_answer_and_each_denial(wor
     sessions = make_sessions(world.app.extensions["latchstring"].engine)
     for who in WHO:
         for ask in TABLE[endpoint](world, world.ids[who]):
-            rates.forget()
             with sessions() as session:
                 last = session.scalar(select(func.max(AuditEvent.id))) or 0
             answer = world.call(ask.method, ask.path, **ask.given)

@@ -17,7 +17,6 @@ from consent import representatives
 from consent.models import Basis
 from consent.policy import plan_system
 from fhir.compartment import TYPES
-from fhir.directory import rates
 from fhir.directory.addresses import SERVED
 from fhir.interactions import EVERY_ADDRESS
 from fhir.loading import ingest
@@ -300,7 +299,6 @@ def test_a_route_tells_of_nobody_but_its_own(world: World, endpoint: str) -> Non
     for who in WHO:
         wrong: list[tuple[Any, ...]] = []
         for ask in TABLE[endpoint](world, world.ids[who]):
-            rates.forget()
             answer = world.call(ask.method, ask.path, **ask.given)
             if answer.status_code != ask.right[WHO.index(who)]:
                 wrong.append((who, ask.method, ask.path, answer.status_code))
