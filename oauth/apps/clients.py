@@ -153,6 +153,21 @@ def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = time
     return secret
 
 
+def previous_secret_until(session: Session, client_id: str) -> datetime | None:
+    """How long the secret before the present one still works; None where there is none that does."""
+    client = _row(session, client_id)
+    until = client.previous_secret_expires_at if client.previous_secret_hash else None
+    return until if until and until > now() else None
+
+
+def end_previous_secret(session: Session, client_id: str) -> None:
+    """Let the secret before the present one count no more, with every token that a program holds."""
+    client = _row(session, client_id)
+    client.previous_secret_hash = client.previous_secret_expires_at = None
+    end_system_tokens(client)
+    audit.record(session, "oauth:client:end-previous-secret", client_id=client.id)
+
+
 def set_scopes(session: Session, client_id: str, scopes: str) -> None:
     """Change what an app may ask for; tokens in use are limited from their next use on (case 54)."""
     client = _row(session, client_id)

@@ -168,6 +168,14 @@ def rotate_secret(session: Session, developer: Developer, client_id: str) -> str
     return clients.rotate_secret(session, client_id)
 
 
+def end_previous_secret(session: Session, developer: Developer, client_id: str) -> None:
+    """Let the secret before the present one count no more. Raises WrongState, NoSuchClient."""
+    client = own(session, developer, client_id)
+    if client.status is ClientStatus.RETIRED:
+        raise WrongState
+    clients.end_previous_secret(session, client_id)
+
+
 def require_stands(developer: Developer) -> None:
     """Raise OrganizationDisabled for a developer whose organisation the plan shut out."""
     if not developer.organization.stands:

@@ -68,3 +68,16 @@ def rotate_secret(client_id: str) -> ResponseReturnValue:
     except ReviewRefused as refused:
         return app_page(app, {"_schema": [refused.sentence]}, "secret"), 409
     return render_template("developer/secret.html", app=app, secret=secret, first=False)
+
+
+@blueprint.post("/secret/earlier")
+@require_developer
+@require_recent_password(30)
+def end_earlier_secret(client_id: str) -> ResponseReturnValue:
+    """End the day for which the secret before the present one still works: somebody else may know it."""
+    app = own_app(client_id)
+    try:
+        own_apps.end_previous_secret(db_session(), current_developer(), app.id)
+    except ReviewRefused as refused:
+        return app_page(app, {"_schema": [refused.sentence]}, "secret"), 409
+    return redirect(url_for("developer_apps.show", client_id=app.id, done="secret-ended"), 303)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from oauth.apps import admission, changes, developers, logos, own_apps, review_clock, reviews
+from oauth.apps import admission, changes, clients, developers, logos, own_apps, review_clock, reviews
 from oauth.apps.app_content import AppContent, differences
 from oauth.apps.app_words import CATEGORIES, DECLINE_REASONS, PLATFORMS, STATES, STEPS
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
@@ -125,6 +125,7 @@ def app_page(app: ClientView, errors: dict[str, list[str]], about: str = "") -> 
         "missing": reviews.missing_of(session, latest), "history": reviews.history(session, app.id),
         "may_edit": _may_edit(versions), "state": versions.state,
         "organization": current_developer().organization,
+        "earlier_secret_until": clients.previous_secret_until(session, app.id),
     }  # fmt: skip
     return render_template(
         "developer/app.html", app=app, errors=errors, about=about, given=request.form, labels=LABELS, states=STATES,

@@ -103,6 +103,26 @@ def test_case_041_a_secret_is_shown_once_and_rotated_with_an_overlap(ada: Newcom
         assert row.previous_secret_hash and row.previous_secret_expires_at and row.secret_hash != second
 
 
+def test_the_earlier_secret_is_told_of_and_ended_at_once(ada: Newcomer) -> None:
+    client_id = ada.registered(method="client_secret_basic")
+    page = f"/developers/apps/{client_id}"
+    assert "works until" not in ada.get(page).text
+    ada.post(f"{page}/secret")
+    assert "The secret before this one works until" in ada.get(page).text
+
+    ended = ada.post(f"{page}/secret/earlier")
+
+    assert "The earlier secret works no more." in ada.get(ended.headers["Location"]).text
+    assert "works until" not in ada.get(page).text
+    with Committing(ada.app) as session:
+        client = session.get_one(Client, client_id)
+        assert client.previous_secret_hash is None and client.secret_hash and client.credentials_version > 1
+
+
+def test_the_earlier_secret_of_another_developers_app_is_not_ended(ada: Newcomer) -> None:
+    assert ada.post("/developers/apps/somebody-elses/secret/earlier").status_code == 404
+
+
 def test_a_new_secret_asks_for_the_password_after_half_an_hour(ada: Newcomer, clock: MovableClock) -> None:
     client_id = ada.registered(method="client_secret_basic")
     for _ in range(3):
