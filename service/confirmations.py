@@ -5,7 +5,7 @@ longer be so, or never was. The redirect after the form leaves a cookie that nam
 takes it.
 """
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
@@ -68,7 +68,10 @@ def _here() -> str:
 
 
 def _confirms(query: str) -> bool:
-    return any(word in query for word in WORDS) and any(part.partition("=")[0] in WORDS for part in query.split("&"))
+    # As the pages read it: a letter of a name may be written as %61 too.
+    if "%" not in query and not any(word in query for word in WORDS):
+        return False
+    return any(unquote_plus(part.partition("=")[0]) in WORDS for part in query.split("&"))
 
 
 def _is_for_programs() -> bool:

@@ -1,5 +1,6 @@
 """What a page says after a form is said once, to whoever sent the form."""
 
+import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,18 @@ def test_a_confirmation_is_said_once_and_only_where_the_form_was_sent(app: Flask
     assert "usa-alert--success" in person.get(address).text
     assert person.get(address).location == "/settings", "gone back to"
     assert other.get("/settings?saved=language&lang=en").location == "/settings?lang=en"
+
+
+@pytest.mark.parametrize("query", ["s%61ved=language", "%73aved=language", "lang=en&save%64=language"])
+def test_a_confirmation_in_other_letters_is_left_out_too(app: Flask, session: Session, query: str) -> None:
+    account = make_account(session)
+    session.commit()
+    person = Visitor(app)
+    person.sign_in(account)
+
+    answer = person.get(f"/settings?{query}")
+
+    assert answer.status_code == 302 and "aved" not in answer.location
 
 
 def test_parameters_of_programs_are_left_alone(app: Flask) -> None:

@@ -73,6 +73,15 @@ def test_each_page_of_refusal_has_a_reference_of_its_own(app: Flask, client: Fla
     assert refused(own)
 
 
+def test_made_up_methods_make_no_further_words(app: Flask, client: FlaskClient) -> None:
+    door = door_of(app)
+    with taken(door._places):
+        for number in range(5):
+            assert refused(client.open("/fhir/r4/Patient/one", method=f"GUESS{number}")).json["issue"]
+            assert refused(client.open("/oauth/token", method=f"GUESS{number}")).json["error"]
+    assert len(door._words._kept) == 2
+
+
 def test_the_probes_are_let_in_whatever_waits(app: Flask, client: FlaskClient) -> None:
     door = door_of(app)
     with taken(door._places, door._heavy_places, door._bodies, door._long_bodies):
