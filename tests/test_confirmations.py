@@ -37,6 +37,16 @@ def test_a_confirmation_in_other_letters_is_left_out_too(app: Flask, session: Se
     assert answer.status_code == 302 and "aved" not in answer.location
 
 
+@pytest.mark.parametrize(
+    "path", ["/%09/evil.example", "/%0A/evil.example", "/x%0d%0aSet-Cookie:%20a=b", "/%5Cevil.example"]
+)
+def test_leaving_one_out_leads_nowhere_else(app: Flask, path: str) -> None:
+    answer = app.test_client().get(f"{path}?done=1")
+
+    assert (answer.status_code, answer.location.lower()) == (302, path.lower().replace(":", "%3a").replace("=", "%3d"))
+    assert app.test_client().get(answer.location).status_code == 404
+
+
 def test_parameters_of_programs_are_left_alone(app: Flask) -> None:
     answer = app.test_client().get("/fhir/r4/Patient?done=1&sent=2020")
 
