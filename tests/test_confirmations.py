@@ -51,3 +51,11 @@ def test_parameters_of_programs_are_left_alone(app: Flask) -> None:
     answer = app.test_client().get("/fhir/r4/Patient?done=1&sent=2020")
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/%09/evil.example", "/%5Cevil.example"])
+def test_the_choice_of_language_leads_nowhere_else_either(app: Flask, path: str) -> None:
+    """A browser leaves tabs out of a link and takes `\\` for `/`."""
+    page = app.test_client().get(path).text
+
+    assert f'href="{path}?lang=es"' in page
