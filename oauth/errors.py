@@ -65,6 +65,14 @@ class TooManyAttempts(Refused):
     retry_after = 300
 
 
+class Busy(Refused):
+    """The service could not answer; nothing is wrong with the request. Its status is that of the fault."""
+
+    error = "temporarily_unavailable"
+    description = "The service could not answer. Try again in a few seconds."
+    status_code = 503
+
+
 class TooManyTokens(Refused):
     """The app asked for more tokens than a minute allows."""
 
@@ -212,6 +220,6 @@ _CONSTANT: dict[str, str] = {
 
 def description_of(error: OAuth2Error) -> str:
     """The constant sentence for the developer that goes with an error code; Authlib's own may carry what was sent."""
-    if isinstance(error, AccessPaused | TooManyTokens):
+    if isinstance(error, AccessPaused | Busy | TooManyTokens):
         return error.description
     return _CONSTANT.get(str(error.error), "The request was refused.")

@@ -14,7 +14,7 @@ from oauth import counting, keys
 from oauth.apps import admission, logos, redirects
 from oauth.authorization import authorization_request, ending, flows, pushing
 from oauth.authorization.authorization_request import Refusal
-from oauth.errors import JSON, NO_STORE, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
+from oauth.errors import JSON, NO_STORE, Busy, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
 from oauth.requests import Duplicated, body_parameters, current_request, query_parameters
 from oauth.server import refusal_url, server
 from oauth.tokens import introspection
@@ -265,4 +265,4 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _as_oauth(error: HTTPException) -> OAuth2Error:
-    return InvalidRequest() if (error.code or 500) < 500 else OAuth2Error(error="temporarily_unavailable")
+    return InvalidRequest() if (error.code or 500) < 500 else Busy()

@@ -5,7 +5,7 @@ longer be so, or never was. The redirect after the form leaves a cookie that nam
 takes it.
 """
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
@@ -33,7 +33,9 @@ def _leave_out() -> ResponseReturnValue | None:
     if _is_said_here():
         return None
     kept = [(name, value) for name, value in request.args.items(multi=True) if name not in WORDS]
-    return redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path, 302)
+    # As it was sent: of a tab or a new line that the path holds in other letters a redirect would make another address.
+    path = quote(request.path)
+    return redirect(f"{path}?{urlencode(kept)}" if kept else path, 302)
 
 
 def _keep_in_step(response: Response) -> Response:
@@ -68,7 +70,10 @@ def _here() -> str:
 
 
 def _confirms(query: str) -> bool:
-    return any(word in query for word in WORDS) and any(part.partition("=")[0] in WORDS for part in query.split("&"))
+    # As the pages read it: a letter of a name may be written as %61 too.
+    if "%" not in query and not any(word in query for word in WORDS):
+        return False
+    return any(unquote_plus(part.partition("=")[0]) in WORDS for part in query.split("&"))
 
 
 def _is_for_programs() -> bool:

@@ -5,14 +5,13 @@ that they should come again. The probes never wait.
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request
+from flask import Flask
 from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Response as PlainResponse
 
 from service import web
 from service.admission import Lane, working_in
@@ -28,12 +27,12 @@ BODIES, LONG_BODIES = 16, 2
 """How many bodies may be on their way in at once: of what is read before a place is taken, and of longer ones."""
 READ_AHEAD = 64 * 1024
 RETRY_AFTER = 2
-_REFUSE = "latchstring.refuse"
 _HEAVY = "latchstring.heavy"
 _PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 _AREAS = {"fhir": "fhir", "directory": "directory", "plan": "plan"}
 """Areas of what is counted, by the first part of the path; what else has errors of its own is OAuth's."""
 _DOCUMENTS = ("pdf", "record.json")
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 IsHeavy = Callable[[str], bool]
 """Whether a request for this path, below the prefix it is registered for, is heavy."""
@@ -46,7 +45,6 @@ def heavy_under(app: Flask, prefix: str, is_heavy: IsHeavy) -> None:
 
 def install(app: web.LatchstringFlask) -> None:
     """Stand before the whole application; last of what is installed, so that nothing stands before it."""
-    app.before_request_funcs.setdefault(None, []).insert(0, _refuse)
     app.wsgi_app = Door(app, app.wsgi_app)  # type: ignore[method-assign]
 
 
@@ -62,7 +60,7 @@ class Door:
         # One place less than there are: what is light always gets through.
         self._heavy_places = Lane(max(1, at_once - 1), waiting)
         self._bodies, self._long_bodies = Lane(BODIES, 0), Lane(LONG_BODIES, LONG_BODIES)
-        self._words = Words(app, inside)
+        self._words = Words(app)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path: str = environ["PATH_INFO"]
@@ -119,8 +117,8 @@ class Door:
 class Words:
     """How those are told who come too many: as the application would, made once for each kind of answer."""
 
-    def __init__(self, app: web.LatchstringFlask, inside: "WSGIApplication") -> None:
-        self._app, self._inside = app, inside
+    def __init__(self, app: web.LatchstringFlask) -> None:
+        self._app = app
         self._making = Lock()
         self._kept: dict[tuple[str, str, str], tuple[str, list[tuple[str, str]], bytes]] = {}
 
@@ -128,7 +126,9 @@ class Words:
         """503 with Retry-After: an OperationOutcome, OAuth's JSON, or a page in the person's language."""
         place = web.renderer_prefix(self._app, environ["PATH_INFO"])
         self._count(place)
-        kind = (place, "" if place else _language(environ), environ["REQUEST_METHOD"] if place else "GET")
+        # A method may be any word, and each kind is kept: those that nobody answers are told as GET is.
+        method = environ["REQUEST_METHOD"] if place and environ["REQUEST_METHOD"] in _METHODS else "GET"
+        kind = (place, "" if place else _language(environ), method)
         status, headers, body = self._kept.get(kind) or self._made(kind)
         own = environ.get("HTTP_X_REQUEST_ID", "")
         reference = own if web.REQUEST_ID.fullmatch(own) else new_id()
@@ -150,22 +150,17 @@ class Words:
 
     def _make(self, kind: tuple[str, str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
         place, language, method = kind
-        method = method if method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} else "GET"
         headers = [("X-Request-Id", _PLACEHOLDER), ("Accept-Language", language or "en")]
         # Nothing of whoever happens to come first may be kept for the others: this request is nobody's.
-        made = EnvironBuilder(place or "/", base_url=web.held_by(self._app).settings.base_url, headers=headers)
-        made.method = method
-        environ = made.get_environ()
-        environ[_REFUSE] = True
-        with closing(PlainResponse.from_app(self._inside, environ, buffered=True)) as answer:
-            left_out = {"x-request-id", "content-length", "set-cookie"}
-            kept = [(name, value) for name, value in answer.headers if name.lower() not in left_out]
-            found = self._kept[place, language, kind[2]] = (answer.status, kept, answer.get_data())
+        base_url = web.held_by(self._app).settings.base_url
+        made = EnvironBuilder(place or "/", base_url=base_url, method=method, headers=headers)
+        # Nor does it pass what stands before a view: no span, whose trace all of them would be told, and no count.
+        with self._app.request_context(made.get_environ()):
+            answer = self._app.process_response(unavailable(RETRY_AFTER))
+        left_out = {"x-request-id", "content-length", "set-cookie"}
+        kept = [(name, value) for name, value in answer.headers if name.lower() not in left_out]
+        found = self._kept[kind] = (answer.status, kept, answer.get_data())
         return found
-
-
-def _refuse() -> Response | None:
-    return unavailable(RETRY_AFTER) if request.environ.get(_REFUSE) else None
 
 
 def _language(environ: "WSGIEnvironment") -> str:

@@ -31,6 +31,8 @@ class PreparedStatements:
             # that was small when the plan was made is not read from end to end.
             connection.execute("SET plan_cache_mode = force_generic_plan")
             connection.execute("SET enable_seqscan = off")
+            # What has to be read so after all (a table of one row) looks dear then, and would be compiled each time.
+            connection.execute("SET jit = off")
         self._values = Transformer(connection)
         self._names: dict[str, bytes] = {}
         self._readers: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """What a page says after a form is said once, to whoever sent the form."""
 
+import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -24,7 +25,37 @@ def test_a_confirmation_is_said_once_and_only_where_the_form_was_sent(app: Flask
     assert other.get("/settings?saved=language&lang=en").location == "/settings?lang=en"
 
 
+@pytest.mark.parametrize("query", ["s%61ved=language", "%73aved=language", "lang=en&save%64=language"])
+def test_a_confirmation_in_other_letters_is_left_out_too(app: Flask, session: Session, query: str) -> None:
+    account = make_account(session)
+    session.commit()
+    person = Visitor(app)
+    person.sign_in(account)
+
+    answer = person.get(f"/settings?{query}")
+
+    assert answer.status_code == 302 and "aved" not in answer.location
+
+
+@pytest.mark.parametrize(
+    "path", ["/%09/evil.example", "/%0A/evil.example", "/x%0d%0aSet-Cookie:%20a=b", "/%5Cevil.example"]
+)
+def test_leaving_one_out_leads_nowhere_else(app: Flask, path: str) -> None:
+    answer = app.test_client().get(f"{path}?done=1")
+
+    assert (answer.status_code, answer.location.lower()) == (302, path.lower().replace(":", "%3a").replace("=", "%3d"))
+    assert app.test_client().get(answer.location).status_code == 404
+
+
 def test_parameters_of_programs_are_left_alone(app: Flask) -> None:
     answer = app.test_client().get("/fhir/r4/Patient?done=1&sent=2020")
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/%09/evil.example", "/%5Cevil.example"])
+def test_the_choice_of_language_leads_nowhere_else_either(app: Flask, path: str) -> None:
+    """A browser leaves tabs out of a link and takes `\\` for `/`."""
+    page = app.test_client().get(path).text
+
+    assert f'href="{path}?lang=es"' in page

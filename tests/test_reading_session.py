@@ -20,6 +20,7 @@ from service.group_commit import NotWritten
 from service.plan.models import Member
 from service.prepared import PreparedStatements
 from service.reading import ReadingSession, ReadingSessions
+from service.replica import _OF_PRIMARY
 from tests.factories import make_member
 
 EVENTS = "SELECT count(*) FROM audit_event"
@@ -208,3 +209,10 @@ def test_a_pooled_connection_that_the_server_ended_is_replaced(engine: Engine) -
     for _ in range(3):
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT 1")) == 1
+
+
+@of_a_server
+def test_a_statement_without_an_index_is_not_compiled_each_time(reading: ReadingSession) -> None:
+    """Where a table has to be read whole, its plan looks dear enough for a compiler: 26 ms instead of 0.02."""
+    told = reading.driver_cursor().execute(f"EXPLAIN (ANALYZE) {_OF_PRIMARY}").fetchall()
+    assert "Seq Scan on visibility_epoch" in str(told) and "JIT" not in str(told)

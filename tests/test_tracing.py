@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from consent.policy import plan_system
 from fhir.loading import ingest
-from service import spans, tracing, web
+from service import overload, spans, tracing, web
+from service.admission import Lane
 from service.app import create_app
 from service.environment import UnsafeSetting
 from service.settings import Settings
@@ -105,6 +106,19 @@ def test_a_fault_names_its_trace_on_its_page_and_in_the_log(app: Flask, capfd: p
     [span] = traced.spans
     assert not span.events and span.status.description is None
     assert "c4n4ry" not in span.to_json()
+
+
+def test_who_is_told_that_we_are_busy_gets_nobody_elses_trace(app: Flask) -> None:
+    """A refusal is made once and kept: the trace of the first one must not stand in all of them."""
+    traced = Traced(app, trusts_callers=False)
+    door = app.wsgi_app
+    assert isinstance(door, overload.Door)
+    door._places = Lane(0, 0)
+
+    page = app.test_client().get("/help")
+
+    assert page.status_code == 503 and not traced.spans
+    assert f"<code>{page.headers['X-Request-Id']}</code>" in page.text
 
 
 def test_nothing_is_traced_unless_asked(app: Flask) -> None:

@@ -21,6 +21,7 @@ from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, NotSupported,
 from fhir.search import query as searching
 from oauth.tokens.token_problems import TokenProblem
 from service import overload, web
+from service.accounts import throttling
 
 PREFIX = "/directory/fhir/r4"
 blueprint = Blueprint("directory", __name__, url_prefix=PREFIX)
@@ -101,7 +102,8 @@ def _answering(address: Address, deed: Deed) -> Deed:
 
 
 def _require_offered(address: Address, named: dict[str, str]) -> None:
-    if seconds := web.seconds_to_wait(web.latchstring().limits.directory, request_ctx.request.remote_addr or ""):
+    network = throttling.network_of(request_ctx.request.remote_addr)
+    if seconds := web.seconds_to_wait(web.latchstring().limits.directory, network):
         raise TooManyRequests("Too many requests. Wait as long as Retry-After says.", seconds)
     if named.get("resource_type", SERVED[0]) not in SERVED:
         raise NotFound("No such resource type.")

@@ -13,7 +13,7 @@ from fhir.loading.preparation import parse
 from fhir.loading.survey import survey
 from fhir.models import StoredResource, StoredVersion, delimited
 from fhir.search.clauses import Dialect
-from fhir.storage import granting
+from fhir.storage import granting, writing
 from fhir.storage.bodies import bodies_of
 from fhir.storage.statements import dialect_of
 from service import audit
@@ -67,6 +67,8 @@ def _relabel_type(
     last: tuple[str, int] = ("", 0)
     while True:
         with sessions.begin() as session:
+            # Read behind the lock: a Medication that came in between would lose the label it gave its prescriptions.
+            writing.lock(session)
             old = select(table).where(
                 table.type == resource_type, table.labelled_by != labels.VERSION,
                 # The first comparison is implied by the second; it lets the key start at the right place.

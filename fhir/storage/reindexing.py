@@ -1,7 +1,7 @@
 """Index columns worked out anew from the bodies, after a change of what is declared.
 
 Batch by batch, each its own transaction, so that the service goes on answering; safe to run again, and to run while
-others load: a row that was replaced meanwhile is indexed already, and is left alone.
+others load, in turns with them.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from consent.policy import Access
 from fhir.models import StoredResource
 from fhir.search.declared import ARRAYS, DATES, Column
 from fhir.search.index import IndexRow, index
-from fhir.storage import granting
+from fhir.storage import granting, writing
 from fhir.storage.bodies import bodies_of
 from service import audit
 from service.db import make_sessions
@@ -48,6 +48,8 @@ def reindex(
         done.total = session.scalar(select(func.count()).where(StoredResource.deleted.is_(False))) or 0
     while True:
         with sessions.begin() as session:
+            # All who change what is seen draw one epoch (decision 94): without the lock two could block each other.
+            writing.lock(session)
             rows = _rows_after(session, last)
             done.changed += _update(session, [found for row in rows if (found := _difference(session, row))])
         if not rows:

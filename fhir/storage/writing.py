@@ -228,7 +228,8 @@ def _keep_to_indexes(session: Session) -> None:
     A table that a load has only begun to fill has no statistics: it was read from end to end for each batch.
     """
     if dialect_of(session) is Dialect.POSTGRESQL:
-        session.execute(text("SET LOCAL enable_seqscan = off"))
+        # Without the compiler, which takes whatever is read so after all for dear.
+        session.execute(text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)"))
 
 
 def _place(session: Session, batch: Sequence[Prepared]) -> tuple[list[Prepared], list[Prepared]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from babel import negotiate_locale
 from flask import Blueprint, Flask, Response, has_request_context, request, url_for
@@ -156,7 +156,7 @@ def _readable() -> tuple[str, list[tuple[str, str]]]:
         return url_for("consent.show"), [*kept, ("request", given("request") or "")]
     methods = request.url_rule.methods if request.url_rule else None
     if methods is None or "GET" in methods:
-        return request.path, kept
+        return quote(request.path), kept
     held = urlsplit(request.referrer or "")
     if f"{held.scheme}://{held.netloc}" != settings().base_url:
         return url_for("home.index"), []

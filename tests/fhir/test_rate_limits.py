@@ -27,3 +27,14 @@ def test_an_app_is_told_what_it_has_left_and_waits_when_there_is_nothing(api: Ap
     other = desk.connect(desk.register())["access_token"]
     assert replace(narrow, token=other).get(f"Patient/{api.patient_id}").status_code == 200, "another app's own"
     assert narrow.client.get("/fhir/r4/Patient/x").status_code == 401, "who has no token has no limit to use up"
+
+
+def test_another_address_of_the_same_network_has_no_limit_of_its_own(desk: Desk) -> None:
+    client = create_app(replace(desk.settings, directory_requests_per_minute=2, processes=1)).test_client()
+
+    def asked(address: str) -> int:
+        place = "/directory/fhir/r4/Organization/none"
+        return client.get(place, environ_base={"REMOTE_ADDR": address}).status_code
+
+    assert [asked(f"2001:db8:0:1::{number}") for number in range(1, 4)] == [404, 404, 429]
+    assert asked("2001:db8:0:2::1") == 404, "another network's own"

@@ -1,6 +1,9 @@
 """Labels by versioned tables: a new version relabels by one command, prescriptions follow their Medications."""
 
-from sqlalchemy import Engine, select, update
+from threading import Thread
+
+import pytest
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
 from consent.policy import Access
@@ -8,8 +11,10 @@ from fhir import store
 from fhir.loading import ingest, labels, relabelling
 from fhir.loading.preparation import prepare_resource
 from fhir.models import StoredResource, StoredVersion
+from fhir.storage import reindexing
 from service.audit import AuditEvent
 from service.db import make_sessions
+from tests.conftest import wait_until
 from tests.fhir import records
 
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -81,6 +86,42 @@ def test_a_prescription_follows_a_medication_that_a_program_writes(engine: Engin
     with make_sessions(engine)() as session:
         assert _stored(session, "m0")[0] == ("substance_use",)
         assert _stored(session, "m1")[0] == ()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("upkeep", ["relabel", "reindex"])
+def test_upkeep_waits_for_who_writes_and_takes_no_new_label_away(engine: Engine, system: Access, upkeep: str) -> None:
+    """It reads first and writes then: in between a prescription may have followed its Medication."""
+    medication = {"resourceType": "Medication", "id": "b", "code": records.concept(_RXNORM, "197361")}
+    order = {
+        "resourceType": "MedicationRequest", "id": "m", "subject": records.to("Patient/p"), "status": "active",
+        "intent": "order", "medicationReference": records.to("Medication/b"),
+    }  # fmt: skip
+    ingest.load_resources(engine, [medication, order], access=system)
+    sessions = make_sessions(engine)
+    with sessions.begin() as session:
+        old = update(StoredResource).where(StoredResource.id == "m")
+        session.execute(old.values(labelled_by="1999-01", code=["old"]))
+
+    def work() -> None:
+        if upkeep == "relabel":
+            relabelling.relabel(sessions, access=system, progress=lambda _: None)
+        else:
+            reindexing.reindex(engine, access=system)
+
+    waiting = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    worker = Thread(target=work)
+    with sessions.begin() as session:
+        store.put(session, system, medication | {"code": records.concept(_RXNORM, "1010600")})
+        worker.start()
+        wait_until(lambda: bool(session.scalar(waiting)), 10, "it waits for nobody")
+    worker.join(10)
+
+    with sessions() as session:
+        assert _stored(session, "m")[0] == ("substance_use",)
 
 
 def test_what_the_source_labelled_itself_stays_labelled() -> None:
