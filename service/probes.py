@@ -2,7 +2,9 @@
 
 import hmac
 from collections.abc import Iterator
+from threading import Lock
 from time import perf_counter
+from typing import cast
 
 import structlog
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
@@ -22,12 +24,14 @@ _AREAS = {
     "discovery": "oauth", "brands": "oauth",
 }  # fmt: skip
 """Blueprints by area; every other one has pages for people."""
+_READINESS = "latchstring.readiness"
 _UNCOUNTED = frozenset({"probes", "static"})
 log = structlog.get_logger("service.probes")
 
 
 def install(app: Flask) -> None:
-    """Count answers, where somebody may ask for the counters."""
+    """Look whether this process is ready when asked, and count answers where somebody may ask for the counters."""
+    app.extensions[_READINESS] = Readiness()
     held = app.extensions["latchstring"].settings
     if not held.metrics_token:
         return
@@ -61,7 +65,8 @@ def live() -> Response:
 @blueprint.get("/health/ready")
 def ready() -> tuple[Response, int, dict[str, str]]:
     """200 where requests may be sent here; 503 with the reason in a word where they had better not."""
-    reason = _not_ready()
+    readiness: Readiness = current_app.extensions[_READINESS]
+    reason = readiness.reason()
     if reason is None:
         return jsonify(status="ready"), 200, {}
     log.warning("not_ready", reason=reason)
@@ -79,6 +84,27 @@ def metrics() -> Response:
     counters: Counters = current_app.extensions[EXTENSION]
     text = "\n".join((*counters.lines(), *_waiting())) + "\n"
     return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+class Readiness:
+    """What keeps this process from being ready. One request asks the database, those beside it hear its last answer.
+
+    The probes pass the door of a full house: a crowd of them must not take the connections of those inside.
+    """
+
+    def __init__(self) -> None:
+        self._asking, self._known, self._last = Lock(), False, cast(str | None, None)
+
+    def reason(self) -> str | None:
+        """The reason in a word; None where requests may come."""
+        # Before the first answer there is nothing to hear: all wait for it.
+        if not self._asking.acquire(blocking=not self._known):
+            return self._last
+        try:
+            self._last, self._known = _not_ready(), True
+            return self._last
+        finally:
+            self._asking.release()
 
 
 def _not_ready() -> str | None:

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -16,7 +19,7 @@ from service.environment import UnsafeSetting
 from service.metrics import Counters
 from service.settings import Settings
 from tests.cli.test_doctor import stamp
-from tests.conftest import free_port
+from tests.conftest import free_port, wait_until
 
 TOKEN = "a-token-of-some-length-0123456789"
 
@@ -63,6 +66,25 @@ def test_ready_when_the_database_has_the_newest_schema(app: Flask, stamped: Engi
     answer = app.test_client().get("/health/ready")
     assert (answer.status_code, answer.json) == (503, {"status": "not ready", "reason": "schema"})
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_a_crowd_of_probes_takes_one_connection(app: Flask, stamped: Engine) -> None:
+    app.test_client().get("/health/ready")
+    asked, went_on = [], Event()
+
+    def slow(connection: Any, *_: Any) -> None:
+        asked.append(connection)
+        went_on.wait(10)
+
+    event.listen(stamped, "checkout", slow)
+    with ThreadPoolExecutor(20) as pool:
+        first = pool.submit(app.test_client().get, "/health/ready")
+        wait_until(lambda: bool(asked), 10, "nobody asks")
+        others = list(pool.map(lambda _: app.test_client().get("/health/ready").status_code, range(19)))
+        went_on.set()
+        assert first.result().status_code == 200
+    event.remove(stamped, "checkout", slow)
+    assert others == [200] * 19 and len(asked) <= 2
 
 
 def test_not_ready_without_a_schema_or_a_database(app: Flask, settings: Settings) -> None:
