@@ -5,7 +5,7 @@ longer be so, or never was. The redirect after the form leaves a cookie that nam
 takes it.
 """
 
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
@@ -33,7 +33,9 @@ def _leave_out() -> ResponseReturnValue | None:
     if _is_said_here():
         return None
     kept = [(name, value) for name, value in request.args.items(multi=True) if name not in WORDS]
-    return redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path, 302)
+    # As it was asked for, encoded: a path such as `/%09/other.example` would lead browsers to another site.
+    path = quote(request.path)
+    return redirect(f"{path}?{urlencode(kept)}" if kept else path, 302)
 
 
 def _keep_in_step(response: Response) -> Response:

@@ -1,5 +1,8 @@
 """What a page says after a form is said once, to whoever sent the form."""
 
+import re
+
+import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -28,3 +31,23 @@ def test_parameters_of_programs_are_left_alone(app: Flask) -> None:
     answer = app.test_client().get("/fhir/r4/Patient?done=1&sent=2020")
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/%09/other.example", "/%5Cother.example", "/%0D%0Aother.example", "/%C3%A9"])
+def test_no_address_leads_to_another_site_by_what_browsers_leave_out(app: Flask, path: str) -> None:
+    browser = app.test_client()
+
+    assert browser.get(f"{path}?done=1").location == path
+    page = browser.get(path)
+
+    assert page.status_code == 404
+    assert re.findall('href="([^"]*)[?]lang=es"', page.text) == [path]
+
+
+def test_the_page_that_held_a_form_is_of_this_site(app: Flask) -> None:
+    sent_from = {"Referer": "http://localhost//other.example/%09?a=1", "Origin": "null"}
+
+    page = app.test_client().post("/sign-out", headers=sent_from).text
+
+    assert 'data-page="/other.example/%09?a=1"' in page
+    assert "//other.example" not in page

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from babel import negotiate_locale
 from flask import Blueprint, Flask, Response, has_request_context, request, url_for
@@ -160,8 +160,10 @@ def _readable() -> tuple[str, list[tuple[str, str]]]:
     held = urlsplit(request.referrer or "")
     if f"{held.scheme}://{held.netloc}" != settings().base_url:
         return url_for("home.index"), []
-    return held.path, parse_qsl(held.query)
+    return f"/{unquote(held.path).lstrip('/')}", parse_qsl(held.query)
 
 
 def _with_query(path: str, kept: list[tuple[str, str]]) -> str:
+    # Encoded: what browsers leave out or read as another character could make an address of another site of it.
+    path = quote(path)
     return f"{path}?{urlencode(kept)}" if kept else path
