@@ -233,3 +233,8 @@ def test_what_was_published_is_never_changed_and_not_asked_for_twice(app: Flask,
         session.flush()
     edited = app.extensions["latchstring"].edited_plan
     assert edited.last_known.tty == "711", "for a page about a database that does not answer"
+
+
+@pytest.mark.parametrize("url", ["https://[", "http://plan.example", "https://", "https://plan.example/\n", "nowhere"])
+def test_an_address_that_leads_nowhere_is_refused(two: Two, url: str) -> None:
+    assert two.ask("privacy-policy", version="2027-1", url=url, reason="A new policy.") == 400

@@ -80,8 +80,12 @@ class Policy(Reason):
 
     @validates_schema(skip_on_field_errors=True)
     def _require_address(self, form: dict[str, Any], **_: Any) -> None:
-        parts = urlsplit(form["url"])
-        if parts.scheme != "https" or not parts.hostname or not form["url"].isascii():
+        try:
+            parts = urlsplit(form["url"])
+        except ValueError:
+            parts = urlsplit("")
+        is_plain = all("\x20" < letter < "\x7f" for letter in form["url"])
+        if parts.scheme != "https" or not parts.hostname or not is_plain:
             raise ValidationError("Please enter an address that begins with https://.", "url")
 
 
