@@ -51,3 +51,10 @@ def test_the_page_that_held_a_form_is_of_this_site(app: Flask) -> None:
 
     assert 'data-page="/other.example/%09?a=1"' in page
     assert "//other.example" not in page
+
+
+@pytest.mark.parametrize("path", ["/sign-out", "/settings/language"])
+def test_a_browser_that_comes_from_no_address_is_answered(app: Flask, path: str) -> None:
+    page = app.test_client().post(path, headers={"Referer": "https://["})
+
+    assert page.status_code == 403 and 'data-page="/"' in page.text

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from babel import negotiate_locale
 from flask import Blueprint, Flask, Response, has_request_context, request, url_for
@@ -11,6 +11,7 @@ from flask_babel import Babel, get_locale
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.accounts.next_page import came_from
 from service.accounts.sessions import current_login
 from service.member import audience, reviewed_texts
 from service.member.consent.waiting import find_waiting, given
@@ -157,7 +158,7 @@ def _readable() -> tuple[str, list[tuple[str, str]]]:
     methods = request.url_rule.methods if request.url_rule else None
     if methods is None or "GET" in methods:
         return request.path, kept
-    held = urlsplit(request.referrer or "")
+    held = came_from()
     if f"{held.scheme}://{held.netloc}" != settings().base_url:
         return url_for("home.index"), []
     return f"/{unquote(held.path).lstrip('/')}", parse_qsl(held.query)
