@@ -24,6 +24,14 @@ class NothingHeld(SecondLookRefused):
     sentence = "The member holds nobody from this app any more, so there is nothing to lift."
 
 
+class PausedAnew(SecondLookRefused):
+    """The member paused it after it was said that they cannot use their account."""
+
+    sentence = (
+        "The member has paused this app again since you were asked, so the account is in use. Nothing was changed."
+    )
+
+
 def get_held(session: Session, member: Member, grant_id: str) -> Grant:
     """A grant of a representative that this member's pause holds; raises NothingHeld."""
     found = session.get(Grant, grant_id)
@@ -54,10 +62,12 @@ def ask(
 
 
 def carry_out(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
-    """The second person's yes. Raises NothingHeld, NotOneself, SecondLookRefused."""
+    """The second person's yes. Raises NothingHeld, PausedAnew, NotOneself, SecondLookRefused."""
     grant = session.get_one(Grant, act.subject_id, with_for_update={"of": Grant}, populate_existing=True)
     if not is_held(grant):
         raise NothingHeld
+    if grant.paused_at is not None and grant.paused_at > act.asked_at:
+        raise PausedAnew
     _require_other(session, grant, by)
     second_looks.approve(session, act, by_account_id=by.account_id)
     _lift(session, grant, by_account_id=by.account_id, reason=act.reason)

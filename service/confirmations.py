@@ -33,7 +33,7 @@ def _leave_out() -> ResponseReturnValue | None:
     if _is_said_here():
         return None
     kept = [(name, value) for name, value in request.args.items(multi=True) if name not in WORDS]
-    # As it was sent: of a tab or a new line that the path holds in other letters a redirect would make another address.
+    # As it was asked for, encoded: a path such as `/%09/other.example` would lead browsers to another site.
     path = quote(request.path)
     return redirect(f"{path}?{urlencode(kept)}" if kept else path, 302)
 

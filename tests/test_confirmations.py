@@ -1,5 +1,7 @@
 """What a page says after a form is said once, to whoever sent the form."""
 
+import re
+
 import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -53,9 +55,28 @@ def test_parameters_of_programs_are_left_alone(app: Flask) -> None:
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/%09/evil.example", "/%5Cevil.example"])
-def test_the_choice_of_language_leads_nowhere_else_either(app: Flask, path: str) -> None:
-    """A browser leaves tabs out of a link and takes `\\` for `/`."""
-    page = app.test_client().get(path).text
+@pytest.mark.parametrize("path", ["/%09/other.example", "/%5Cother.example", "/%0D%0Aother.example", "/%C3%A9"])
+def test_no_address_leads_to_another_site_by_what_browsers_leave_out(app: Flask, path: str) -> None:
+    browser = app.test_client()
 
-    assert f'href="{path}?lang=es"' in page
+    assert browser.get(f"{path}?done=1").location == path
+    page = browser.get(path)
+
+    assert page.status_code == 404
+    assert re.findall('href="([^"]*)[?]lang=es"', page.text) == [path]
+
+
+def test_the_page_that_held_a_form_is_of_this_site(app: Flask) -> None:
+    sent_from = {"Referer": "http://localhost//other.example/%09?a=1", "Origin": "null"}
+
+    page = app.test_client().post("/sign-out", headers=sent_from).text
+
+    assert 'data-page="/other.example/%09?a=1"' in page
+    assert "//other.example" not in page
+
+
+@pytest.mark.parametrize("path", ["/sign-out", "/settings/language"])
+def test_a_browser_that_comes_from_no_address_is_answered(app: Flask, path: str) -> None:
+    page = app.test_client().post(path, headers={"Referer": "https://["})
+
+    assert page.status_code == 403 and 'data-page="/"' in page.text

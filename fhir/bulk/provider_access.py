@@ -12,7 +12,9 @@ _MONEY = frozenset({
 _TOLD = frozenset({"disposition", "noteNumber", "processNote", "text"})
 _CURRENCIES = "urn:iso:std:iso:4217"
 _AMOUNT = re.compile(r"[$€£¢]|\b(?:USD|dollars?|cents?|dólares?)\b|\d[.,]\d\d(?!\d)", re.IGNORECASE)
+_UNIT = re.compile(r"(?:US)?[$€£¢]|USD|dollars?|cents?|dólares?", re.IGNORECASE)
 _FREE = ("valueString", "valueMarkdown")
+_NUMBERS = frozenset({"valueDecimal", "valueInteger", "valuePositiveInt", "valueUnsignedInt"})
 _HINTS = (b'"currency"', _CURRENCIES.encode())
 
 
@@ -61,11 +63,16 @@ def _tells_amount(name: str, node: Any, *, billed: bool) -> bool:
         return False
     if any(_is_money(value) for value in node.values()):
         return True
-    if billed and ("valueDecimal" in node or any(_AMOUNT.search(str(node.get(one, ""))) for one in _FREE)):
+    if billed and (not _NUMBERS.isdisjoint(node) or any(_AMOUNT.search(str(node.get(one, ""))) for one in _FREE)):
         return True
     return any(_tells_amount("extension", one, billed=billed) for one in node.get("extension", ()))
 
 
 def _is_money(value: Any) -> bool:
     """Whether it is a Money, or a quantity of a currency, as earlier editions of FHIR told money."""
-    return isinstance(value, dict) and ("currency" in value or value.get("system") == _CURRENCIES)
+    if not isinstance(value, dict):
+        return False
+    if "currency" in value or value.get("system") == _CURRENCIES:
+        return True
+    # A quantity may leave its system out.
+    return "value" in value and any(_UNIT.fullmatch(str(value.get(one, ""))) for one in ("unit", "code"))

@@ -1,6 +1,6 @@
 """Where a person goes after sign-in: a path of ours, never another site."""
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import request
 
@@ -23,4 +23,12 @@ def local_path(wanted: str | None) -> str | None:
 def here() -> str:
     """The page being asked for, as a local path to come back to; a form comes back to the page it stood on."""
     asked = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else None
-    return local_path(asked or urlsplit(request.referrer or "/").path) or "/"
+    return local_path(asked or came_from().path) or "/"
+
+
+def came_from() -> SplitResult:
+    """The address that the browser names as the one it came from; an empty one where it names none, or no address."""
+    try:
+        return urlsplit(request.referrer or "")
+    except ValueError:
+        return urlsplit("")

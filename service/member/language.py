@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from babel import negotiate_locale
 from flask import Blueprint, Flask, Response, has_request_context, request, url_for
@@ -11,6 +11,7 @@ from flask_babel import Babel, get_locale
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.accounts.next_page import came_from
 from service.accounts.sessions import current_login
 from service.member import audience, reviewed_texts
 from service.member.consent.waiting import find_waiting, given
@@ -156,12 +157,14 @@ def _readable() -> tuple[str, list[tuple[str, str]]]:
         return url_for("consent.show"), [*kept, ("request", given("request") or "")]
     methods = request.url_rule.methods if request.url_rule else None
     if methods is None or "GET" in methods:
-        return quote(request.path), kept
-    held = urlsplit(request.referrer or "")
+        return request.path, kept
+    held = came_from()
     if f"{held.scheme}://{held.netloc}" != settings().base_url:
         return url_for("home.index"), []
-    return held.path, parse_qsl(held.query)
+    return f"/{unquote(held.path).lstrip('/')}", parse_qsl(held.query)
 
 
 def _with_query(path: str, kept: list[tuple[str, str]]) -> str:
+    # Encoded: what browsers leave out or read as another character could make an address of another site of it.
+    path = quote(path)
     return f"{path}?{urlencode(kept)}" if kept else path

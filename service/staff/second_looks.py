@@ -86,7 +86,7 @@ ACTS = {
     ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip
-_ABOUT_MEMBERS = frozenset({ActKind.REPRESENTATIVE_LINK, ActKind.MEMBER_FACTOR_RESET})
+_ABOUT_MEMBERS = frozenset({ActKind.REPRESENTATIVE_LINK, ActKind.MEMBER_FACTOR_RESET, ActKind.PAUSE_LIFT})
 """Acts whose changes name a member."""
 _ROLES = frozenset[StaffRole]().union(*(act.roles for act in ACTS.values()))
 

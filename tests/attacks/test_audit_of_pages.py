@@ -7,6 +7,7 @@ name stands on the page there is a row, whatever `NOBODYS` says.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,26 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from consent import representatives
-from consent.models import Basis, RepresentativeLink
+from consent.models import (
+    Answer,
+    Basis,
+    ConsentDecision,
+    Duration,
+    EndedBy,
+    Grant,
+    GrantStatus,
+    RepresentativeLink,
+)
 from consent.request_models import RepresentativeEvidence
 from service.audit import AuditEvent
+from service.clock import now
 from service.plan.models import Member, PlanStaff, Remittance, StaffRole
 from service.plan.remittances import remittance_files
 from service.plan.staff import record_guards
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
 from tests.attacks.looks import SECOND, WHY, look_at
-from tests.factories import make_account, make_member, make_representative
+from tests.factories import make_account, make_client, make_member, make_representative
 from tests.plan.era import CLAIM, Interchange, transaction
 from tests.plan.mailbox import file_of, write
 from tests.provider.office import Office, billed
@@ -120,6 +131,7 @@ TABLE: Mapping[str, tuple[Ask, ...]] = {
     "staff_factor_resets.of_member": (
         Ask("services", "/staff/factor-resets/member/{look_id}", "staff:member:view"),
     ),
+    "staff_pause_lifts.ask": (Ask("services", "/staff/pause-lifts/{look_id}/{held}", "staff:member:view"),),
     "staff_representatives.index": (
         Ask("services", "/staff/representatives/", "staff:representative_request:list"),
     ),
@@ -191,6 +203,8 @@ NOBODYS: Mapping[str, str] = {
     "staff_disclosures.index": _FORM, "staff_disclosures.record": _TURNED_BACK,
     "staff_reports": "numbers of the whole plan", "staff_data_freshness": "numbers of the whole plan",
     "staff_audit.index": _FORM, "staff_self_test": "the plan's own server",
+    "staff_factor_resets.of_developer": _OFFICES, "staff_factor_resets.of_colleague": _OFFICES,
+    "staff_colleagues": "the plan's own people", "staff_plan_texts": _FORM,
 }  # fmt: skip
 """By endpoint, or by blueprint: why there is nobody's data."""
 
@@ -233,6 +247,7 @@ def world(app: Flask, session: Session, settings: Settings, tmp_path: Path) -> W
     ids = {
         "remittance": session.scalars(select(Remittance.id)).one(), "thread": thread.id, "file": file.id, "look": look,
         "look_id": look.rpartition("/")[2], "request": request.id, "evidence": evidence,
+        "held": _held(session, settings, member),
     }  # fmt: skip
     people = {
         "office": clinic, "mailing office": mailing.browser, "services": services.browser, "officer": officer.browser,
@@ -241,6 +256,32 @@ def world(app: Flask, session: Session, settings: Settings, tmp_path: Path) -> W
     session.expunge_all()
     session.commit()
     return World(member, people, ids)
+
+
+def _held(session: Session, settings: Settings, member: Member) -> str:
+    """The id of a representative's grant that the member has paused."""
+    given = make_representative(session, make_account(session))
+    link = representatives.link(
+        session, given, session.get_one(Member, member.id), basis=Basis.PERMISSION, timezone=settings.plan.timezone
+    )
+    whose = {
+        "account_id": given.account_id, "member_id": member.id, "link_id": link.id,
+        "client_id": make_client(session, settings), "duration": Duration.THREE_MONTHS, "offline": False,
+        "sensitive_classes": [],
+    }  # fmt: skip
+    decision = ConsentDecision(
+        at=now(), answer=Answer.ALLOW, client_version=1, asked_scopes="", granted_scopes="", language="en",
+        text_version="1", words={}, **whose,
+    )  # fmt: skip
+    session.add(decision)
+    session.flush()
+    grant = Grant(
+        decision_id=decision.id, link_version=link.version, scopes="", status=GrantStatus.PAUSED, created_at=now(),
+        expires_at=now() + timedelta(days=90), paused_at=now(), paused_by=EndedBy.MEMBER, **whose,
+    )  # fmt: skip
+    session.add(grant)
+    session.commit()
+    return grant.id
 
 
 def _rules(app: Flask) -> Iterator[Rule]:

@@ -107,6 +107,28 @@ def test_case_145_nobody_resets_their_own_and_there_must_be_something_to_reset(
     assert session.scalar(select(PendingAct.id)) is None
 
 
+def test_case_145_a_colleagues_factor_is_not_reached_by_what_else_they_are(
+    app: Flask, session: Session, settings: Settings
+) -> None:
+    administrator, login = make_plan_staff(session, StaffRole.ADMINISTRATOR), make_portal_staff(session)
+    _lose(session, settings, administrator.account)
+    _lose(session, settings, login.account)
+    own = make_portal_staff(session, account=administrator.account)
+    session.commit()
+    asker, other = (make_clerk(app, session, StaffRole.PROVIDER_SERVICES) for _each in range(2))
+    asker.browser.get(f"/staff/factor-resets/login/{own.id}")
+
+    refused = asker.browser.post(f"/staff/factor-resets/login/{own.id}", **SAID)
+
+    assert refused.status_code == 409 and "ask an administrator" in refused.text
+    asker.browser.get(f"/staff/factor-resets/login/{login.id}")
+    assert asker.browser.post(f"/staff/factor-resets/login/{login.id}", **SAID).status_code == 303
+    make_plan_staff(session, StaffRole.MEMBER_SERVICES, account=login.account)
+    session.commit()
+    assert _approve(other, _act(session)) == 409, "appointed meanwhile"
+    assert second_factors.has_factor(session, login.account_id)
+
+
 def test_case_145_a_developers_and_a_colleagues_lost_factors_go_the_same_way(
     app: Flask, session: Session, settings: Settings
 ) -> None:

@@ -181,6 +181,21 @@ def test_one_is_read_with_its_only_version(desk: Desk) -> None:
         assert app.api.get(f"AuditEvent/{nothing}").status_code == 404, nothing
 
 
+def test_parts_of_them_are_read(desk: Desk) -> None:
+    looked_from_an_office(desk, "payment")
+    app = ledger(desk)
+    told(app)
+    always = {"resourceType", "id", "meta", "type", "recorded", "agent", "source"}
+    for query, more in (
+        ("_elements=outcome", {"outcome"}), ("_summary=text", set()),
+        ("_summary=data", {"action", "outcome", "entity", "purposeOfEvent"}),
+        ("_summary=true", {"action", "outcome", "purposeOfEvent"}),
+    ):  # fmt: skip
+        part = entries(app.api.get(f"AuditEvent?{query}&type={ACCESS}"))[0]
+        assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
+        assert part.keys() == always | more, query
+
+
 def test_no_wildcard_reaches_them_whoever_allowed_it(desk: Desk) -> None:
     wild = connected(desk)
     assert wild.scope == {"*"}

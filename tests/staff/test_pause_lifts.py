@@ -103,6 +103,29 @@ def test_what_the_member_took_back_meanwhile_is_not_lifted(held: Held, session: 
     assert held.hers.works
 
 
+def test_a_pause_after_the_asking_is_not_lifted_by_it(held: Held, session: Session, desk: Desk) -> None:
+    assert held.ask() == 303
+    member = Reader(desk, desk.account)
+    held.hers.press("resume", member)
+    held.hers.press("pause", member)
+
+    assert held.agree(held.other, session) == 409
+    assert held.hers.grant.paused_by is EndedBy.MEMBER, "the member's newest word stands"
+
+
+def test_whoever_reads_the_members_name_by_it_is_on_record(held: Held, session: Session, desk: Desk) -> None:
+    before = len(rows(session, "staff:member:view"))
+    held.asker.browser.get(held.path)
+    assert len(rows(session, "staff:member:view")) == before + 1
+    assert held.ask() == 303
+
+    assert desk.member.full_name in held.other.browser.get("/staff/second-looks/").text
+
+    act = session.scalars(select(PendingAct.id)).one()
+    [row] = rows(session, "staff:second_look:list")
+    assert (row.account_id, row.detail["listed"]) == (held.other.account.id, [act])
+
+
 def test_no_colleague_lifts_a_pause_for_themselves(
     held: Held, app: Flask, session: Session, desk: Desk
 ) -> None:  # fmt: skip

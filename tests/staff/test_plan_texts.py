@@ -233,3 +233,22 @@ def test_what_was_published_is_never_changed_and_not_asked_for_twice(app: Flask,
         session.flush()
     edited = app.extensions["latchstring"].edited_plan
     assert edited.last_known.tty == "711", "for a page about a database that does not answer"
+
+
+@pytest.mark.parametrize("url", ["https://[", "http://plan.example", "https://", "https://plan.example/\n", "nowhere"])
+def test_an_address_that_leads_nowhere_is_refused(two: Two, url: str) -> None:
+    assert two.ask("privacy-policy", version="2027-1", url=url, reason="A new policy.") == 400
+
+
+def test_the_files_version_of_the_policy_does_not_come_back_with_another_address(two: Two, settings: Settings) -> None:
+    filed = settings.plan.privacy_policy_version
+    two.publish("privacy-policy", version="2027-1", url="https://plan.example/2027", reason="A new policy.")
+    other = {"url": "https://plan.example/other", "reason": "Back."}
+
+    assert two.ask("privacy-policy", version=filed, **other) == 409, "developers attested to other words by it"
+    assert two.ask("privacy-policy", version="2027-1", **other) == 303, "the same policy has moved"
+
+
+@pytest.mark.parametrize("name", ["Medicare: registers here\nMedicaid", "Medi\u202ecare"])
+def test_a_name_does_not_read_as_something_else_to_who_agrees(two: Two, name: str) -> None:
+    assert two.ask("lines-of-business", **{"name-0": name, "in_scope-0": "yes", "reason": "x"}) == 400

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.accounts import second_factors, sessions
 from service.accounts.models import Account, CodeReason
 from service.plan.models import ActKind, PendingAct, PlanStaff
-from service.plan.staff import second_looks
+from service.plan.staff import plan_staff, second_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import SecondLookRefused
 
@@ -21,11 +21,18 @@ class NothingToReset(SecondLookRefused):
     sentence = "This login has neither a passkey nor an authenticator app, so there is nothing to remove."
 
 
+class OfColleague(SecondLookRefused):
+    """The account opens the staff console too, which is not for these roles to unlock."""
+
+    sentence = "This person works for the plan too. Please ask an administrator, who does this among colleagues."
+
+
 def ask(
     session: Session, kind: ActKind, account: Account, *, by: PlanStaff, reason: str, identity: str
 ) -> PendingAct:  # fmt: skip
     """Ask a second person; `identity` says how it was checked who calls. Raises NotOneself, SecondLookRefused."""
     _require_other(by, account)
+    _require_right_kind(session, kind, account)
     if not second_factors.has_factor(session, account.id):
         raise NothingToReset
     changes = [
@@ -42,6 +49,7 @@ def carry_out(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     """The second person's yes: everything is removed, and every session ends. Raises NotOneself, SecondLookRefused."""
     account = session.get_one(Account, act.subject_id)
     _require_other(by, account)
+    _require_right_kind(session, act.kind, account)
     if not second_factors.has_factor(session, account.id):
         raise NothingToReset
     second_looks.approve(session, act, by_account_id=by.account_id)
@@ -53,3 +61,9 @@ def carry_out(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
 def _require_other(by: PlanStaff, account: Account) -> None:
     if by.account_id == account.id:
         raise NotOneself
+
+
+def _require_right_kind(session: Session, kind: ActKind, account: Account) -> None:
+    """One account may be a member's, an office's or a developer's and plan staff's: its factor guards the console."""
+    if kind is not ActKind.STAFF_FACTOR_RESET and plan_staff.stands(session, account.id):
+        raise OfColleague

@@ -73,12 +73,15 @@ def ask_lines_of_business(session: Session, plan: Plan, lines: Sequence[LineOfBu
     return _ask(session, Subject.LINES_OF_BUSINESS, "", changes, content, by)
 
 
-def ask_privacy_policy(session: Session, plan: Plan, *, version: str, url: str, by: Asker) -> PendingAct:
-    """Ask to name a new version of the privacy policy, to which developers then attest anew.
+def ask_privacy_policy(
+    session: Session, filed: Plan, plan: Plan, *, version: str, url: str, by: Asker
+) -> PendingAct:  # fmt: skip
+    """Ask to name a new version of the privacy policy, to which developers then attest anew; `filed` as for terms.
 
     Raises NothingNew, VersionTaken, SecondLookRefused.
     """
-    if version != plan.privacy_policy_version and version in _versions(session, Subject.PRIVACY_POLICY, ""):
+    earlier = {filed.privacy_policy_version} | _versions(session, Subject.PRIVACY_POLICY, "")
+    if version != plan.privacy_policy_version and version in earlier:
         raise VersionTaken
     changes = [
         _change("Version of the privacy policy", plan.privacy_policy_version, version),

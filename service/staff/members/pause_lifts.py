@@ -9,6 +9,7 @@ from consent import pause_lifts
 from consent.pause_lifts import NothingHeld
 from oauth.apps import clients
 from service.plan.models import StaffRole
+from service.plan.staff import support_looks
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import SecondLookRefused
 from service.plan.staff.support_looks import LookOver
@@ -31,6 +32,7 @@ def ask(look_id: UUID, grant_id: UUID) -> ResponseReturnValue:
         grant = pause_lifts.get_held(session, look.member, str(grant_id))
     except (LookOver, NothingHeld):
         raise NotFoundPage from None
+    support_looks.record(session, look, "view", count=1)
     app = clients.get(session, grant.client_id).name
     form, errors = load_form(PauseLift()) if request.method == "POST" else ({}, {})
     if request.method == "GET" or errors:

@@ -113,7 +113,7 @@ def privacy_policy() -> ResponseReturnValue:
     form, errors = load_form(Policy()) if request.method == "POST" else ({}, {})
     if request.method == "POST" and not errors:
         return _asked(lambda by: plan_changes.ask_privacy_policy(
-            db_session(), plan(), version=form["version"], url=form["url"], by=by
+            db_session(), settings().plan, plan(), version=form["version"], url=form["url"], by=by
         ), form["reason"])  # fmt: skip
     typed = request.form or {"version": plan().privacy_policy_version, "url": plan().privacy_policy_url}
     return render_template("staff/plan_policy.html", errors=errors, typed=typed), 400 if errors else 200

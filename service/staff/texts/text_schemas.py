@@ -19,7 +19,16 @@ LANGUAGES = ("en", "es", "ar", "fr", "ht", "ko", "ru", "tl", "vi", "zh")
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{1,22}[0-9]")
 """711 is one too: the relay service for TTY."""
 _VERSION = validate.Regexp(r"[0-9A-Za-z][0-9A-Za-z._-]{0,19}\Z", error="Please give a short version, like 2027-1.")
-_NAME = validate.Length(min=1, max=60, error="Please give a name of at most 60 characters.")
+
+
+def _name(given: str) -> None:
+    """Raise ValidationError for what is no name on one line: two lines would read as two changes to who looks at it."""
+    if not 1 <= len(given) <= 60:
+        raise ValidationError("Please give a name of at most 60 characters.")
+    if not given.isprintable():
+        raise ValidationError("Please give a name on one line, in plain letters.")
+
+
 _TIME = "Please enter a time, like 08:00 or 17:30."
 
 
@@ -32,7 +41,7 @@ def phone_number(given: str) -> None:
 class Line(Schema):
     """One phone line: times are given both or not at all, and with days."""
 
-    line_of_business = fields.String(required=True, validate=_NAME)
+    line_of_business = fields.String(required=True, validate=_name)
     number = fields.String(required=True, validate=phone_number)
     days = fields.Enum(OpenDays, by_value=True, load_default=None, allow_none=True)
     opens = fields.Time(format="%H:%M", load_default=None, allow_none=True, error_messages={"invalid": _TIME})
@@ -68,7 +77,7 @@ class PhoneLines(Reason):
 class Business(Schema):
     """One line of business."""
 
-    name = fields.String(required=True, validate=_NAME)
+    name = fields.String(required=True, validate=_name)
     in_scope = fields.Boolean(load_default=False, truthy={"yes"}, falsy={""})
 
 
@@ -80,15 +89,19 @@ class Policy(Reason):
 
     @validates_schema(skip_on_field_errors=True)
     def _require_address(self, form: dict[str, Any], **_: Any) -> None:
-        parts = urlsplit(form["url"])
-        if parts.scheme != "https" or not parts.hostname or not form["url"].isascii():
+        try:
+            parts = urlsplit(form["url"])
+        except ValueError:
+            parts = urlsplit("")
+        is_plain = all("\x20" < letter < "\x7f" for letter in form["url"])
+        if parts.scheme != "https" or not parts.hostname or not is_plain:
             raise ValidationError("Please enter an address that begins with https://.", "url")
 
 
 class NewTerms(Reason):
     """A new version of a text that people accept."""
 
-    title = fields.String(required=True, validate=_NAME)
+    title = fields.String(required=True, validate=_name)
     version = fields.String(required=True, validate=_VERSION)
     text = Words(40_000)
 
