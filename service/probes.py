@@ -111,8 +111,8 @@ def _not_ready() -> str | None:
     try:
         with latchstring().sessions() as session:
             there = schema.of_database(session)
-        # A newer one serves this release too: schemas grow before they shrink, so that servers follow one by one.
-        if there is None or there < schema.newest():
+        # A newer one may serve this release too, so that servers follow one by one.
+        if there is None or not schema.serves(there):
             return "schema"
         return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
     except UNAVAILABLE:

@@ -19,6 +19,15 @@ def newest() -> str:
     return max(path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*_*.py"))
 
 
+def serves(there: str) -> bool:
+    """Whether this code works on a database that stands at that number.
+
+    An older one lacks what it needs. A newer one has grown only, as long as the first digit is the same: what takes away
+    begins a new thousand (docs/releasing.md).
+    """
+    return there >= newest() and there[0] == newest()[0]
+
+
 def of_database(session: Session) -> str | None:
     """The number the database stands at; None where it has no schema. Raises where the database does not answer."""
     session.connection()

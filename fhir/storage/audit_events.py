@@ -87,7 +87,8 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
 def _of_member(session: Session, access: Access) -> tuple[ColumnElement[bool], ...]:
     if access.member_id is None or access.grant_id is None:
         return (false(),)
-    return lookers.looks_at(session, session.get_one(Member, access.member_id))
+    member = session.get(Member, access.member_id)
+    return lookers.looks_at(session, member) if member else (false(),)
 
 
 def _selected() -> Any:

@@ -99,7 +99,8 @@ def test_fhirclient_is_out_while_paused_and_in_again_with_the_tokens_it_kept(liv
 
     def do(address: str) -> str:
         with live_desk.session() as session:
-            account, grant = session.get_one(Account, live_desk.account.id), session.scalars(select(Grant)).one()
+            account = session.get_one(Account, live_desk.account.id)
+            grant = session.scalars(select(Grant).where(Grant.account_id == account.id)).one()
             choice = representatives.right_for(session, account, live_desk.member.id)
             assert choice is not None
             deeds[str(urlsplit(address).hostname)](session, grant, account, choice)

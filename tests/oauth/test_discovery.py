@@ -4,6 +4,7 @@ import re
 
 from consent.policy import backend_scopes
 from consent.representatives import MemberChoice
+from oauth.apps.registration import DEFAULT_SCOPES
 from oauth.authorization import launching
 from oauth.authorization.authorization_request import validate
 from oauth.tokens import dpop
@@ -82,7 +83,10 @@ def test_every_address_answers(desk: Desk) -> None:
 
 
 def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:
-    app, browser = desk.register(launch_uris=["https://app.example.org/launch"]), desk.app.test_client()
+    # No wildcard reaches what an app must name.
+    named = " ".join(f"{context}/AuditEvent.{form}" for context in ("patient", "user") for form in ("rs", "read"))
+    scopes = f"{DEFAULT_SCOPES} {named}"
+    app, browser = desk.register(launch_uris=["https://app.example.org/launch"], scopes=scopes), desk.app.test_client()
     supported = browser.get(SMART).get_json()["scopes_supported"]
     for form in ("read", "rs"):
         for context in ("patient", "user"):

@@ -11,6 +11,8 @@ from service.conformance.wire import Answer
 
 Records = dict[str, list[dict[str, Any]]]
 _MOST_REFERENCES = 2_000
+_APART = frozenset({"Patient", "AuditEvent"})
+"""The one that is fetched first, and what is no record: who has looked, which no wildcard of a scope reaches."""
 _SEARCHED_BY = {"PractitionerRole": ("practitioner", "Practitioner")}
 """Types to which nothing need refer: the parameter that finds those of a type that is referred to."""
 
@@ -65,7 +67,7 @@ def _gather(trial: Trial) -> Records:
     expect(gathered["Patient"], "the member's Patient", "none")
     rest: Mapping[str, Any] = next(iter(trial.capability_statement.get("rest", ())), {})
     for name in (one["type"] for one in rest.get("resource", ())):
-        if name != "Patient" and by_patient(trial, name):
+        if name not in _APART and by_patient(trial, name):
             gathered[name] = _own(trial, name)
     _follow(trial, gathered)
     for name, (parameter, target) in _SEARCHED_BY.items():
