@@ -22,8 +22,8 @@ def newest() -> str:
 def serves(there: str) -> bool:
     """Whether this code works on a database that stands at that number.
 
-    An older one lacks what it needs. A newer one has grown only, as long as the first digit is the same: what takes away
-    begins a new thousand (docs/releasing.md).
+    An older one lacks what it needs. A newer one has grown only, as long as the first digit is the same: what takes
+    away begins a new thousand (docs/releasing.md).
     """
     return there >= newest() and there[0] == newest()[0]
 
