@@ -26,6 +26,7 @@ _SHARES = {
 """What is asked for: apps read and search, offices look at claims, people sign in."""
 _TOO_SLOW_TO_TELL = 0.05
 _CALLERS = 16
+_FEW = 0.1
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,15 @@ class Run:
         return max(self.probes) == float("inf") or bool(lost) or self.recovery() > max(5, self.after[-1].at - 0.5)
 
     def recovery(self) -> float:
-        """Seconds after the flood at which the last answer still was a refusal, or slower than 1 s."""
-        return max((one.at + one.seconds for one in self.after if not one.right or one.seconds > 1), default=0.0)
+        """Seconds after the flood until which more than a tenth of a second's answers were refusals or took over 1 s.
+
+        Chance alone sends a dozen requests at once now and then; the refusal of one is no flood.
+        """
+        seconds: dict[int, list[bool]] = {}
+        for one in self.after:
+            seconds.setdefault(int(one.at), []).append(one.right and one.seconds <= 1)
+        flooded = [second for second, right in seconds.items() if right.count(False) > _FEW * len(right)]
+        return float(max(flooded) + 1) if flooded else 0.0
 
 
 def main() -> int:
