@@ -28,7 +28,7 @@ from service.accounts.models import Account
 from service.accounts.opening import NewPerson
 from service.accounts.passwords import make_hash
 from service.clock import now
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine, make_sessions, new_id
 from service.plan.models import (
     AccessEntry,

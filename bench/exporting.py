@@ -24,7 +24,7 @@ from fhir.compartment import PATIENT_ELEMENT, RENDERED_TYPES
 from fhir.models import StoredResource
 from fhir.storage import copying
 from oauth.tokens import system_tokens
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.settings import Settings
 

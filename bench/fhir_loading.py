@@ -16,7 +16,7 @@ from bench.databases import Database
 from consent.policy import plan_system
 from fhir.loading import ingest
 from fhir.storage import copying
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine
 from service.sandbox.plan import stream
 

@@ -25,9 +25,9 @@ from fhir.models import StoredResource
 from fhir.search import query as searching
 from fhir.search.query import Search
 from fhir.storage.results import Cursor
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
+from service.databases.reading import ReadingSession, ReadingSessions
 from service.db import make_engine
-from service.reading import ReadingSession, ReadingSessions
 from service.sandbox import schema
 from service.settings import Settings
 

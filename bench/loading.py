@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyx12.x12file import X12Reader
 
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.remittances import remittance_files
 from service.sandbox.plan import remittances, stream

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from bench import databases, growth
 from bench.databases import apart
 from fhir.storage import partitions
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from service.reading import ReadingSession
+from service.databases.reading import ReadingSession
 
 
 def explained(session: ReadingSession, deed: Callable[[], object]) -> list[str]:

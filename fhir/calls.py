@@ -12,7 +12,8 @@ from fhir.outcomes import BadRequest, TooManyRequests, UnsupportedBody
 from fhir.search.query import TRANSPORT
 from fhir.storage.results import Cursor
 from oauth.tokens.protector import access_for_request
-from service import tracing, web
+from service import web
+from service.watching import tracing
 
 _FORM = "application/x-www-form-urlencoded"
 Given = Sequence[tuple[str, str]]

@@ -22,7 +22,8 @@ from fhir.search import query as searching
 from fhir.storage.results import Cursor, Page, Resource
 from oauth import discovery
 from oauth.tokens.token_problems import TokenProblem
-from service import overload, web
+from service import web
+from service.door import overload
 
 PREFIX = "/fhir/r4"
 blueprint = Blueprint("fhir", __name__, url_prefix=PREFIX)

@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, event
 
 from service import app  # noqa: F401  (imports every blueprint and so every table)
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import Base, Instant, make_engine
 from service.settings import Settings
 

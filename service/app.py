@@ -15,21 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import (
-    cli,
-    clock,
-    confirmations,
-    error_pages,
-    jobs,
-    logs,
-    mail,
-    openapi,
-    overload,
-    probes,
-    request_guards,
-    revocations,
-    tracing,
-)
+from service import cli, clock, confirmations, jobs, mail, openapi, probes, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -54,6 +40,7 @@ from service.developer import sign_up as developer_sign_up
 from service.developer import trial_pages as developer_trial
 from service.developer import usage_pages as developer_usage
 from service.developer import webhook_pages as developer_webhooks
+from service.door import error_pages, overload, request_guards
 from service.jobs import Job
 from service.member import help, home, landing, language, layout, member_home, settings_page
 from service.member.apps import app_activity, app_narrowing, gallery
@@ -123,6 +110,7 @@ from service.staff.reports import report_pages as staff_reports
 from service.staff.representatives import representative_links as staff_representative_links
 from service.staff.representatives import representative_requests as staff_representatives
 from service.staff.texts import plan_texts as staff_plan_texts
+from service.watching import logs, tracing
 from service.web import LatchstringFlask, prepare, request_id
 
 BLUEPRINTS = (

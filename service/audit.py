@@ -19,8 +19,8 @@ from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now_in_microseconds
+from service.databases.group_commit import NotWritten
 from service.db import Base, Insertion, Instant, Row, words, write
-from service.group_commit import NotWritten
 
 
 class Outcome(StrEnum):

@@ -17,9 +17,9 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from service.connections import USUAL, PoolLimits, look_for_pooler, require_alive
-from service.group_commit import Command
-from service.reading import ReadingSession
+from service.databases.connections import USUAL, PoolLimits, look_for_pooler, require_alive
+from service.databases.group_commit import Command
+from service.databases.reading import ReadingSession
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -11,11 +11,11 @@ from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service import schema
 from service.clock import now
+from service.databases import schema
 from service.jobs import JobLease
 from service.mail import MailState, OutboxMail
-from service.metrics import EXTENSION, Counters
+from service.watching.metrics import EXTENSION, Counters
 from service.web import UNAVAILABLE, NotFoundPage, latchstring, settings
 
 blueprint = Blueprint("probes", __name__)

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from service import sqlite_file
-from service.connections import USUAL, PoolLimits
+from service.databases import sqlite_file
+from service.databases.connections import USUAL, PoolLimits
 from service.environment import UnsafeSetting, choice, key, number, path, seconds, secret, share, yes
 from service.plan_file import Plan
 

@@ -21,17 +21,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from service import audit, revocations, tracing
+from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
+from service.databases.group_commit import NotWritten
+from service.databases.reading import ReadingSessions
+from service.databases.replica import Replica
 from service.db import digest, make_engine, make_sessions, new_id
-from service.group_commit import NotWritten
 from service.plan_editions import EditedPlan
 from service.plan_file import Plan
 from service.rates import Limits, Policy, limits_of
-from service.reading import ReadingSessions
-from service.replica import Replica
 from service.revocations import Journal, NotJournalled
 from service.settings import Settings
+from service.watching import tracing
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BODY_LIMIT = 64 * 1024
@@ -296,9 +297,9 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
         MAX_FORM_MEMORY_SIZE=_BODY_LIMIT,
         MAX_FORM_PARTS=1_000,
         WTF_CSRF_TIME_LIMIT=None,
-        # Referrers are not sent by some browsers; the Origin header is compared instead, see service.request_guards.
+        # Referrers are not sent by some browsers; the Origin is compared instead, by service.door.request_guards.
         WTF_CSRF_SSL_STRICT=False,
-        # Asked for by service.request_guards, after the origin.
+        # Asked for by service.door.request_guards, after the origin.
         WTF_CSRF_CHECK_DEFAULT=False,
         TESTING=settings.testing,
         PROPAGATE_EXCEPTIONS=False,

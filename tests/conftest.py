@@ -24,10 +24,10 @@ from sqlalchemy.orm import Session
 
 from bench import UNLIMITED
 from service import clock as product_clock
-from service import logs
 from service.app import create_app
 from service.db import Base, make_engine, make_sessions
 from service.settings import Settings
+from service.watching import logs
 from tests import compiled
 
 pytest_plugins = ["tests.sandboxes"]

@@ -12,12 +12,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, text
 
-from service import jobs, mail, metrics, schema
+from service import jobs, mail
 from service.app import create_app
+from service.databases import schema
 from service.db import make_sessions
 from service.environment import UnsafeSetting
-from service.metrics import Counters
 from service.settings import Settings
+from service.watching import metrics
+from service.watching.metrics import Counters
 from tests.cli.test_doctor import stamp
 from tests.conftest import free_port, wait_until
 

@@ -13,8 +13,9 @@ from consent.policy import Access, AccessBasis
 from fhir.compartment import literal
 from fhir.search.parameters import PATIENT_NAMES
 from fhir.storage.results import Resource
-from service import audit, tracing
+from service import audit
 from service.audit import Outcome
+from service.watching import tracing
 
 _MOST_NAMES = 40
 

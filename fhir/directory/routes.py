@@ -20,8 +20,9 @@ from fhir.interactions import METHODS, Address
 from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, NotSupported, OtherPatient, TooManyRequests
 from fhir.search import query as searching
 from oauth.tokens.token_problems import TokenProblem
-from service import overload, web
+from service import web
 from service.accounts import throttling
+from service.door import overload
 
 PREFIX = "/directory/fhir/r4"
 blueprint = Blueprint("directory", __name__, url_prefix=PREFIX)

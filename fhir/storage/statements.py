@@ -14,8 +14,8 @@ from fhir.models import undelimited
 from fhir.search import clauses, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.ordering import Place, Sort
-from service import tracing
 from service.db import copy_cursor, database_of
+from service.watching import tracing
 
 _COLUMNS = "type, id, patient_id, version, last_updated, deleted, dictionary_id, body"
 _READ = "SELECT {columns} FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"

@@ -21,8 +21,8 @@ from typing import ParamSpec, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service import tracing
-from service.admission import step_aside
+from service.door.admission import step_aside
+from service.watching import tracing
 
 SHORTEST, LONGEST = 8, 64
 SPECIALS = "!@#$%"

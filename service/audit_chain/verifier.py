@@ -15,8 +15,8 @@ from service.audit_chain import stubs
 from service.audit_chain.checkpoints import CheckpointLog, Line, Untrustworthy
 from service.audit_chain.keys import AuditKey
 from service.audit_chain.links import GENESIS, SELECTED, Head, link
+from service.databases.reading import ReadingSession, ReadingSessions
 from service.db import Statement
-from service.reading import ReadingSession, ReadingSessions
 
 _PAGE = 5_000
 _SEALED = Statement(

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from service import audit, revocations, sqlite_file
+from service import audit, revocations
 from service.clock import now
+from service.databases import sqlite_file
 from service.web import latchstring, settings
 
 group = AppGroup("backup")

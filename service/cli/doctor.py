@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from oauth import keys
-from service import mail, schema, sqlite_file
+from service import mail
 from service.clock import now
+from service.databases import schema, sqlite_file
 from service.db import microseconds
 from service.jobs import JobLease
 from service.mail import MailState, OutboxMail

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent.policy import plan_system
 from fhir.loading import ingest
 from oauth.apps import clients
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.members import roster
 from service.plan.models import Member

@@ -11,7 +11,7 @@ from oauth.apps import clients
 from oauth.apps.clients import AuthMethod, ClientView
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine, make_sessions
 from service.plan.models import Member
 from service.sandbox import (

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine
 from service.settings import Settings
 

@@ -18,8 +18,8 @@ from flask import Flask
 from sqlalchemy import Engine, event
 from werkzeug.routing import Rule
 
-from service import logs
 from service.db import Base
+from service.watching import logs
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_member
 from tests.oauth.desk import Committing

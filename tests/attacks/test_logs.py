@@ -16,8 +16,8 @@ import structlog
 from flask import Flask
 from sqlalchemy import Engine, event
 
-from service import logs
 from service.settings import Settings
+from service.watching import logs
 from tests.accounts.visitor import Visitor
 from tests.conftest import ROOT
 

@@ -22,8 +22,8 @@ from fhir.models import StoredResource, VisibilityEpoch
 from service import clock
 from service.accounts.models import Account
 from service.app import create_app
+from service.databases.replica import Replica
 from service.db import Base, make_engine, make_sessions
-from service.replica import Replica
 from tests import clusters
 from tests.clusters import Cluster
 from tests.conftest import settings_on, wait_until

@@ -16,10 +16,11 @@ from consent import grants, representatives
 from consent.models import Basis, ChangeKind, EndedBy, Grant, GrantStatus, RepresentativeLink
 from oauth.models import Client, ClientStatus, FamilyEnd, TokenFamily
 from oauth.tokens import token_rows
-from service import revocations, schema
+from service import revocations
 from service.accounts import password_reset, passwords
 from service.accounts.models import Account, LoginSession
 from service.app import create_app
+from service.databases import schema
 from service.db import Base, make_engine, make_sessions
 from service.plan.models import Member
 from service.revocations import Journal, NotJournalled, Revocation

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service import sqlite_file
+from service.databases import sqlite_file
 from service.environment import UnsafeSetting
 from service.settings import Settings
 from tests.conftest import ROOT

@@ -15,8 +15,9 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from oauth import keys
-from service import jobs, mail, schema
+from service import jobs, mail
 from service.app import create_app
+from service.databases import schema
 from service.db import make_engine, make_sessions
 from service.sandbox import mail_catcher
 from service.settings import Settings

@@ -19,11 +19,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, delete
 
-from service import clock, logs
+from service import clock
 from service.accounts.models import AttemptCounter
 from service.app import create_app
 from service.db import Base, make_engine, make_sessions
 from service.settings import Settings
+from service.watching import logs
 from tests.accounts.visitor import csrf_token
 from tests.attacks.test_logs import CANARIES as NAMES
 from tests.attacks.test_logs import Failing

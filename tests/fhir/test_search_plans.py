@@ -15,8 +15,8 @@ from fhir import store
 from fhir.models import StoredResource
 from fhir.search import query as searching
 from fhir.storage.results import Cursor
+from service.databases.reading import ReadingSessions
 from service.db import Base, make_engine
-from service.reading import ReadingSessions
 from tests.conftest import new_schema
 from tests.fhir.test_search_rules import BASE, member
 

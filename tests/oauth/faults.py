@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event
 
-from service.prepared import PreparedStatements
+from service.databases.prepared import PreparedStatements
 
 
 @dataclass

@@ -20,10 +20,10 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from consent.policy import plan_system
 from fhir.loading import ingest
-from service import schema
 from service.app import create_app
 from service.audit_chain import sealer
 from service.clock import now
+from service.databases import schema
 from service.db import make_engine, make_sessions, microseconds
 from service.sandbox.schema import bring_up_to_date
 from service.settings import Settings

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from service import schema
 from service.app import create_app
 from service.audit_chain import verifier
 from service.audit_chain.checkpoints import CheckpointLog
 from service.audit_chain.keys import AuditKey
 from service.clock import now
+from service.databases import schema
 from service.db import make_engine, microseconds
 from service.sandbox.schema import bring_up_to_date
 from service.settings import Settings

@@ -9,10 +9,10 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from service.connections import require_alive
-from service.group_commit import Command, GroupCommit
-from service.prepared import PreparedStatements
-from service.replica import CopyReads, Replica
+from service.databases.connections import require_alive
+from service.databases.group_commit import Command, GroupCommit
+from service.databases.prepared import PreparedStatements
+from service.databases.replica import CopyReads, Replica
 
 
 class ReadingSession(Session):

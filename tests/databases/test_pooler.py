@@ -13,10 +13,10 @@ from consent.policy import plan_system
 from fhir.loading import ingest
 from service import clock
 from service.app import create_app
-from service.connections import PoolLimits, keeps_state
+from service.databases.connections import PoolLimits, keeps_state
+from service.databases.prepared import PreparedStatements
+from service.databases.reading import ReadingSessions
 from service.db import Base, make_engine, make_sessions
-from service.prepared import PreparedStatements
-from service.reading import ReadingSessions
 from tests import clusters
 from tests.clusters import Bouncer, Cluster
 from tests.conftest import settings_on

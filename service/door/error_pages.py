@@ -97,7 +97,7 @@ class _Broken(HTTPException):
 
 
 def _unexpected(error: Exception) -> Response:
-    # service.logs writes where it happened, never what was in the variables or the exception's text.
+    # service.watching.logs writes where it happened, never what was in the variables or the exception's text.
     log.exception("unexpected_fault", problem=type(error).__name__, request_id=request_id())
     if renderer := _renderer():
         return renderer(_Broken())

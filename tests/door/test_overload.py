@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from service import overload
 from service.accounts import passwords
 from service.accounts.models import AttemptCounter
 from service.accounts.passwords import HashingBusy
-from service.admission import Lane
 from service.app import create_app
+from service.door import overload
+from service.door.admission import Lane
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account

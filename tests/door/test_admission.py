@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.admission import Lane, step_aside, working_in
+from service.door.admission import Lane, step_aside, working_in
 from service.environment import UnsafeSetting
 from service.settings import Settings
 

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from service.app import create_app
-from service.connections import PoolLimits
+from service.databases.connections import PoolLimits
 from service.db import make_engine
 from service.environment import UnsafeSetting
 from service.settings import Settings

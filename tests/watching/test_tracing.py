@@ -15,11 +15,13 @@ from sqlalchemy import Engine
 
 from consent.policy import plan_system
 from fhir.loading import ingest
-from service import overload, spans, tracing, web
-from service.admission import Lane
+from service import web
 from service.app import create_app
+from service.door import overload
+from service.door.admission import Lane
 from service.environment import UnsafeSetting
 from service.settings import Settings
+from service.watching import spans, tracing
 from tests.factories import PASSWORD
 from tests.fhir import records
 from tests.oauth.desk import Desk

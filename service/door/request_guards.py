@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from service import web
-from service.error_pages import unavailable
+from service.door.error_pages import unavailable
 from service.web import ALWAYS_THERE, FormExpired, csrf, latchstring, settings
 
 # Fields that are never kept as text: a password may hold any character, and a wrong one has one answer (case 100).

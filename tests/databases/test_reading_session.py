@@ -13,14 +13,15 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from service import audit, prepared, single_use
+from service import audit, single_use
 from service.clock import now
+from service.databases import prepared
+from service.databases.group_commit import NotWritten
+from service.databases.prepared import PreparedStatements
+from service.databases.reading import ReadingSession, ReadingSessions
+from service.databases.replica import _OF_PRIMARY
 from service.db import Row, driver_cursor
-from service.group_commit import NotWritten
 from service.plan.models import Member
-from service.prepared import PreparedStatements
-from service.reading import ReadingSession, ReadingSessions
-from service.replica import _OF_PRIMARY
 from tests.factories import make_member
 
 EVENTS = "SELECT count(*) FROM audit_event"

@@ -21,10 +21,11 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from service import logs, mail
+from service import mail
 from service.db import make_sessions
 from service.mail import MailState, OutboxMail, ServerUnreachable, enqueue
 from service.settings import Settings, SmtpSecurity
+from service.watching import logs
 from tests.conftest import free_port
 
 PASSWORD = "canary-Door-Chain-31"

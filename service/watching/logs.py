@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from service import tracing
+from service.watching import tracing
 
 FIELDS = frozenset({
     "client", "count", "endpoint", "event", "export", "fields", "folder", "hash", "job", "kind", "known_account",
@@ -78,7 +78,7 @@ class _OfLibraries(logging.Handler):
 def _crashed(kind: type[BaseException], problem: BaseException | None, _trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt | SystemExit):
         return
-    structlog.get_logger("service.logs").error("process_crashed", problem=kind.__name__, exc_info=problem)
+    structlog.get_logger("service.watching.logs").error("process_crashed", problem=kind.__name__, exc_info=problem)
 
 
 def _where_it_happened(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from service.group_commit import GroupCommit, NotWritten
+from service.databases.group_commit import GroupCommit, NotWritten
 from tests.conftest import running_server, wait_until
 from tests.fhir.conftest import Api, connect, desk, loaded, system
 from tests.oauth.desk import Desk

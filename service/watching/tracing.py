@@ -1,6 +1,7 @@
 """Traces for OpenTelemetry, where OTLP_ENDPOINT is set: which step of a request took how long, and nothing about whom.
 
-Its packages are an extra of their own (`pip install 'latchstring[tracing]'`); what needs them is in `service.spans`.
+Its packages are an extra of their own (`pip install 'latchstring[tracing]'`); what needs them is in
+`service.watching.spans`.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def install(app: Flask, settings: Settings, request_id: Callable[[], str]) -> No
     if not settings.otlp_endpoint:
         return
     try:
-        spans = import_module("service.spans")
+        spans = import_module("service.watching.spans")
         provider = spans.sending_to(settings.otlp_endpoint, settings.trace_share)
     except ImportError:
         raise UnsafeSetting("OTLP_ENDPOINT needs further packages: pip install 'latchstring[tracing]'") from None

@@ -14,10 +14,10 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder
 
 from service import web
-from service.admission import Lane, working_in
 from service.db import new_id
-from service.error_pages import unavailable
-from service.metrics import EXTENSION, Counters
+from service.door.admission import Lane, working_in
+from service.door.error_pages import unavailable
+from service.watching.metrics import EXTENSION, Counters
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

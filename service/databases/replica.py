@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 
-from service.connections import require_alive
-from service.prepared import PreparedStatements
+from service.databases.connections import require_alive
+from service.databases.prepared import PreparedStatements
 
 # Drawn at random by each transaction that narrows: a replica of another past never has it by chance.
 _EPOCH = "SELECT coalesce((SELECT epoch FROM visibility_epoch), '')"
@@ -29,7 +29,7 @@ _REST = 5.0
 """Seconds for which a replica that did not answer is not asked again."""
 _BETWEEN = 0.25
 """Seconds between two positions of the primary that are remembered."""
-log = structlog.get_logger("service.replica")
+log = structlog.get_logger("service.databases.replica")
 
 
 class Replica:

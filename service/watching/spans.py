@@ -1,7 +1,8 @@
 """Spans of OpenTelemetry, with names of ours and the attributes of `ATTRIBUTES`: there is no way to give them others.
 
 Exceptions are not recorded, since their texts hold what was worked on. What a caller says of its own trace
-(traceparent) is believed only where TRUST_TRACEPARENT says so. Imported by `service.tracing` alone, when it is needed.
+(traceparent) is believed only where TRUST_TRACEPARENT says so. Imported by `service.watching.tracing` alone,
+when it is needed.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""How those who run it see what happens: logs, metrics, traces."""
