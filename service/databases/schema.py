@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-_VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
+_VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
 
 
 @cache
