@@ -1,24 +1,64 @@
-"""What people read of an invitation that they cannot take up, whoever invites: portal or developers."""
+"""Invitations by a mailed link, whoever invites, portal or developers: the invited person's account."""
 
-from flask_babel import lazy_gettext as _
+from typing import Protocol
 
-from service.web import PageError
+from sqlalchemy.orm import Session
 
-
-class LinkOver(PageError):
-    """The link does not work: unknown, used, withdrawn or too old."""
-
-    status = 410
-    title = _("This invitation does not work any more")
-    sentence = _(
-        "It may have been used already, withdrawn, or be older than 7 days. If you have taken it up, sign in. "
-        "Otherwise ask the person who invited you to send it again."
-    )
+from service.accounts import enrolling, notifications, opening
+from service.accounts.enrolling import Credentials
+from service.accounts.models import Account
+from service.accounts.opening import NewPerson
+from service.accounts.passwords import Rule
 
 
-class NotYours(PageError):
-    """Somebody is signed in under another address than the one that was invited."""
+class InvitationOver(Exception):
+    """Unknown, used, withdrawn, run out, or of somebody who may not invite any more: all look the same."""
 
-    status = 403
-    title = _("This invitation is for another account")
-    sentence = _("Sign out, then open the link from the e-mail again and sign in with the account of that address.")
+
+class AnothersInvitation(Exception):
+    """It was sent to another address than that of the signed-in account."""
+
+
+class Invitation(Protocol):
+    """The row of an invitation, of whichever table."""
+
+    given_name: str
+    family_name: str
+    email: str
+    email_key: str
+
+
+def find_account(session: Session, invitation: Invitation) -> Account | None:
+    """The account of the address that was invited: its owner joins with it."""
+    return opening.find_by_email(session, invitation.email)
+
+
+def require_own(invitation: Invitation, account: Account) -> None:
+    """Raise AnothersInvitation unless the account's address is the one that was invited."""
+    if account.email_key != invitation.email_key:
+        raise AnothersInvitation
+
+
+def own_names(invitation: Invitation, username: str) -> list[str]:
+    """The names that this person's password must not hold."""
+    return [username, invitation.email.partition("@")[0], invitation.given_name, invitation.family_name]
+
+
+def hash_password(session: Session, invitation: Invitation, *, username: str, password: str, rule: Rule) -> str:
+    """The hash of the password chosen. Raises WeakPassword, UnusableUsername or InvitationOver.
+
+    Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
+    """
+    own_rule = rule.also(*own_names(invitation, username))
+    made = enrolling.hash_password(session, Credentials(username, password, own_rule))
+    if find_account(session, invitation) is not None:
+        raise InvitationOver
+    return made
+
+
+def open_account(session: Session, invitation: Invitation, *, username: str, password_hash: str) -> Account:
+    """Open the person's account and welcome them; raises UnusableUsername. The invitation is spent before."""
+    person = NewPerson(invitation.given_name, invitation.family_name, invitation.email)
+    account = opening.open_account(session, person, username=username, password_hash=password_hash)
+    notifications.welcome(session, account)
+    return account

@@ -15,10 +15,9 @@ from oauth.apps import developers, own_apps
 from oauth.apps.developers import NotAnOwner, PeopleRefused
 from oauth.apps.models import Developer, DeveloperInvitation, DeveloperRole
 from service import audit, mail
-from service.accounts import enrolling, notifications, opening, throttling
-from service.accounts.enrolling import Credentials
+from service.accounts import invited, throttling
+from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
-from service.accounts.opening import NewPerson
 from service.accounts.passwords import Rule
 from service.accounts.usernames import email_key
 from service.clock import now
@@ -41,14 +40,6 @@ class TooManyInvitations(PeopleRefused):
     """The day's limit of the organisation or the address is reached."""
 
     sentence = "Many invitations were sent today. Please try again tomorrow."
-
-
-class InvitationOver(Exception):
-    """Unknown, used, withdrawn, run out, or of somebody who is no owner any more: all look the same."""
-
-
-class AnothersInvitation(Exception):
-    """It was sent to another address than that of the signed-in account."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +110,6 @@ def get_invitation(session: Session, secret: str) -> DeveloperInvitation:
     return row
 
 
-def find_account(session: Session, invitation: DeveloperInvitation) -> Account | None:
-    """The account of the address that was invited: its owner joins with it."""
-    return opening.find_by_email(session, invitation.email)
-
-
 def accept_as_new(
     session: Session, invitation: DeveloperInvitation, *, username: str, password: str, rule: Rule
 ) -> Account:
@@ -131,31 +117,20 @@ def accept_as_new(
 
     Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
     """
-    own_rule = rule.also(*own_names(invitation, username))
-    made = enrolling.hash_password(session, Credentials(username, password, own_rule))
-    if find_account(session, invitation) is not None:
-        raise InvitationOver
+    made = invited.hash_password(session, invitation, username=username, password=password, rule=rule)
     _spend(session, invitation)
-    person = NewPerson(invitation.given_name, invitation.family_name, invitation.email)
-    account = opening.open_account(session, person, username=username, password_hash=made)
-    notifications.welcome(session, account)
+    account = invited.open_account(session, invitation, username=username, password_hash=made)
     developers.join(session, account, invitation.organization, invitation.role)
     return account
 
 
 def accept_as_owner(session: Session, invitation: DeveloperInvitation, account: Account) -> Developer:
     """Join with an account that exists. Raises AnothersInvitation, IsDeveloper or InvitationOver."""
-    if account.email_key != invitation.email_key:
-        raise AnothersInvitation
+    invited.require_own(invitation, account)
     if developers.find(session, account.id) is not None:
         raise developers.IsDeveloper
     _spend(session, invitation)
     return developers.join(session, account, invitation.organization, invitation.role)
-
-
-def own_names(invitation: DeveloperInvitation, username: str) -> list[str]:
-    """The names that this person's password must not hold."""
-    return [username, invitation.email.partition("@")[0], invitation.given_name, invitation.family_name]
 
 
 def _count(session: Session, by: Developer, wanted: str) -> None:

@@ -13,12 +13,13 @@ from oauth.apps.models import Developer, DeveloperRole
 from oauth.apps.reviews import ReviewRefused
 from service import mail
 from service.accounts import second_factors
+from service.accounts.invited import InvitationOver
 from service.accounts.sessions import require_recent_password
 from service.clock import now
 from service.developer import inviting
 from service.developer.developer_schemas import Colleague, Role
 from service.developer.gate import current_developer, require_developer
-from service.developer.inviting import InvitationOver, Invitee
+from service.developer.inviting import Invitee
 from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("developer_people", __name__, url_prefix="/developers/people")

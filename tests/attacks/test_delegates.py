@@ -9,13 +9,13 @@ from flask import Flask
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from service.accounts.invited import InvitationOver
 from service.accounts.models import Totp
 from service.audit import AuditEvent
 from service.clock import now
 from service.db import make_sessions, new_id
 from service.plan.logins import delegates, invitations, portal_accounts, portal_staff, recertification
 from service.plan.logins.delegates import LastDelegate, NotADelegate, NotYetActive, OwnLogin, UnknownLogin
-from service.plan.logins.invitations import InvitationOver
 from service.plan.logins.portal_accounts import BeyondOwn
 from service.plan.logins.recertification import Terms
 from service.plan.models import (

@@ -8,10 +8,10 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
 from service.db import digest, make_sessions
 from service.plan.logins import invitations, portal_accounts
-from service.plan.logins.invitations import InvitationOver
 from service.plan.models import PortalInvitation, PortalOrganization, ProviderStaff
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters

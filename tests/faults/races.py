@@ -26,12 +26,12 @@ from consent.authorization_requests import digest_of
 from consent.models import AuthorizationRequest, AuthorizationStatus
 from service import clock, single_use
 from service.accounts import email_codes
+from service.accounts.invited import InvitationOver
 from service.accounts.models import Account, AttemptCounter, CodePurpose, EmailCode, EmailProof
 from service.app import create_app
 from service.clock import now
 from service.db import Base, make_engine, make_sessions, new_id
 from service.plan.logins import invitations, portal_accounts
-from service.plan.logins.invitations import InvitationOver
 from service.plan.models import ActKind, MailedPin, PortalInvitation, ProviderStaff, StaffStatus
 from service.plan.registering import mailed_pins
 from service.plan.registering.mailed_pins import PinRefused

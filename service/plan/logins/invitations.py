@@ -13,10 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.accounts import notifications, opening, passwords, throttling, usernames
+from service.accounts import invited, throttling
+from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
-from service.accounts.opening import NewPerson
-from service.accounts.password_reset import WeakPassword
 from service.accounts.passwords import Rule
 from service.accounts.usernames import email_key
 from service.clock import now
@@ -50,14 +49,6 @@ class SameName(Exception):
 
 class TooManyInvitations(Exception):
     """The day's limit of the organisation or the address is reached."""
-
-
-class InvitationOver(Exception):
-    """Unknown, used, withdrawn, run out, or of a delegate who is none any more: all look the same."""
-
-
-class AnothersInvitation(Exception):
-    """It was sent to another address than that of the signed-in account."""
 
 
 @dataclass(frozen=True)
@@ -150,47 +141,28 @@ def get_invitation(session: Session, secret: str) -> PortalInvitation:
     return row
 
 
-def find_account(session: Session, invitation: PortalInvitation) -> Account | None:
-    """The account of the address that was invited: its owner joins with it."""
-    return opening.find_by_email(session, invitation.email)
-
-
 def accept_as_new(
     session: Session, invitation: PortalInvitation, *, username: str, password: str, rule: Rule
-) -> ProviderStaff:
+) -> Account:
     """Open the person's account and login. Raises WeakPassword, UnusableUsername or InvitationOver.
 
-    Ends the running transaction before it hashes, so that the database is not held meanwhile; nothing was changed yet.
+    Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
     """
-    usernames.require_usable(session, username)
-    verdict = passwords.judge(password, rule.also(*own_names(invitation, username)))
-    if not verdict.good:
-        raise WeakPassword(verdict)
-    session.commit()
-    made = passwords.make_hash(password)
-    if find_account(session, invitation) is not None:
-        raise InvitationOver
+    made = invited.hash_password(session, invitation, username=username, password=password, rule=rule)
     _spend(session, invitation)
-    person = NewPerson(invitation.given_name, invitation.family_name, invitation.email)
-    account = opening.open_account(session, person, username=username, password_hash=made)
-    notifications.welcome(session, account)
-    return _open_login(session, invitation, account)
+    account = invited.open_account(session, invitation, username=username, password_hash=made)
+    _open_login(session, invitation, account)
+    return account
 
 
 def accept_as_owner(session: Session, invitation: PortalInvitation, account: Account) -> ProviderStaff:
     """Open a login for an account that exists. Raises AnothersInvitation, LoginElsewhere or InvitationOver."""
-    if account.email_key != invitation.email_key:
-        raise AnothersInvitation
+    invited.require_own(invitation, account)
     held = portal_staff.find_staff(session, account)
     if held is not None and held.status is not StaffStatus.DEACTIVATED:
         raise portal_accounts.LoginElsewhere
     _spend(session, invitation)
     return _open_login(session, invitation, account)
-
-
-def own_names(invitation: PortalInvitation, username: str) -> list[str]:
-    """The names that this person's password must not hold."""
-    return [username, invitation.email.partition("@")[0], invitation.given_name, invitation.family_name]
 
 
 def _require_delegate(session: Session, actor: ProviderStaff) -> None:

@@ -8,10 +8,11 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts.invited import InvitationOver
 from service.accounts.usernames import email_key
 from service.plan.logins import delegates, invitations, portal_accounts, portal_staff, reach, recertification, sharing
 from service.plan.logins.delegates import LastDelegate, NotADelegate, NotYetActive, OwnLogin, UnknownLogin
-from service.plan.logins.invitations import AlreadyHere, InvitationOver, Invitee, SameName, TooManyInvitations
+from service.plan.logins.invitations import AlreadyHere, Invitee, SameName, TooManyInvitations
 from service.plan.logins.portal_accounts import BeyondOwn, LoginElsewhere
 from service.plan.logins.recertification import Terms
 from service.plan.models import OrganizationKind, PortalFunction, ProviderStaff, StaffStatus
