@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -20,6 +20,8 @@ from sqlalchemy.types import TypeDecorator
 from service.databases.connections import USUAL, PoolLimits, look_for_pooler, require_alive
 from service.databases.group_commit import Command
 from service.databases.reading import ReadingSession
+from service.databases.sqlite_file import named_by
+from service.databases.write_turns import WriteTurns, turns_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -250,7 +252,7 @@ def _sqlite_engine(url: URL, limits: PoolLimits) -> Engine:
     )  # fmt: skip
     _keep_private(url)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "begin", _beginning(turns_at(named_by(url))))
     event.listen(engine, "reset", _end_left_open)
     return engine
 
@@ -272,5 +274,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _beginning(turns: WriteTurns) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        turns.begin(connection.exec_driver_sql)
+
+    return begin

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
+from service.databases.write_turns import WriteTurns
+
 Command = tuple[str, tuple[Any, ...]]
 """A statement and its values."""
 
@@ -43,7 +45,8 @@ class _Row:
 class GroupCommit:
     """What the requests of one process write together."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: WriteTurns) -> None:
+        self._turns = turns
         self._guard = Lock()
         self._waiting: list[_Row] = []
         self._led = False
@@ -82,7 +85,7 @@ class GroupCommit:
         taken: list[_Row] = []
         try:
             # While another process holds the lock, rows gather.
-            cursor.execute("BEGIN IMMEDIATE")
+            self._turns.begin(cursor.execute)
             taken = self._take()
             for row in taken:
                 row.put(cursor)

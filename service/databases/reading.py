@@ -13,6 +13,8 @@ from service.databases.connections import require_alive
 from service.databases.group_commit import Command, GroupCommit
 from service.databases.prepared import PreparedStatements
 from service.databases.replica import CopyReads, Replica
+from service.databases.sqlite_file import named_by
+from service.databases.write_turns import turns_at
 
 
 class ReadingSession(Session):
@@ -102,7 +104,7 @@ class ReadingSessions:
         """`told` is what each session starts with in its `info`."""
         self.engine, self.told = engine, dict(told or {})
         self.replica = replica
-        self.together = GroupCommit()
+        self.together = GroupCommit(turns_at(named_by(engine.url)))
         self._idle: deque[ReadingSession] = deque()
         # What is kept here is lacking in the pool: more than half would leave nothing for those who write.
         self._most_idle = max(1, engine.pool.size() // 2) if isinstance(engine.pool, QueuePool) else 1

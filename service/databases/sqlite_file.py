@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 MOUNTS = Path("/proc/self/mountinfo")
 SHARED = frozenset({
@@ -16,10 +16,10 @@ SHARED = frozenset({
     "fuse.s3fs", "fuse.rclone", "lustre", "gfs2", "ocfs2", "beegfs", "gpfs", "ncpfs",
 })  # fmt: skip
 """File systems that several hosts may hold at once."""
-_OF_THE_DATABASE = ("", "-wal", "-shm")
+_OF_THE_DATABASE = ("", "-wal", "-shm", "-turns")
 
 
-def named_by(database_url: str) -> Path | None:
+def named_by(database_url: str | URL) -> Path | None:
     """The file that a URL names; None for PostgreSQL and for a database in memory."""
     url = make_url(database_url)
     is_file = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"

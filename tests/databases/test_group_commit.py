@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from service.databases.group_commit import GroupCommit, NotWritten
+from service.databases.write_turns import WriteTurns
 from tests.conftest import running_server, wait_until
 from tests.fhir.conftest import Api, connect, desk, loaded, system
 from tests.oauth.desk import Desk
@@ -46,7 +47,7 @@ def names(cursor: sqlite3.Cursor) -> list[str]:
 
 def write_while_locked(cursor_of: Callable[[], sqlite3.Cursor], given: list[Any]) -> list[BaseException | None]:
     """Write all of them at one time while another process, so to say, holds the lock; how each ended."""
-    together, other = GroupCommit(), cursor_of()
+    together, other = GroupCommit(WriteTurns(None)), cursor_of()
     other.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor(len(given)) as pool:
         waiting = [pool.submit(together.write, cursor_of(), INSERT, (value,)) for value in given]
@@ -74,7 +75,7 @@ def test_a_row_that_fails_fails_all_that_wait_with_it_and_none_is_kept(
 
 
 def test_rows_are_written_after_a_failure(cursor_of: Callable[[], sqlite3.Cursor]) -> None:
-    together, cursor = GroupCommit(), cursor_of()
+    together, cursor = GroupCommit(WriteTurns(None)), cursor_of()
     with pytest.raises(NotWritten):
         together.write(cursor, INSERT, (None,))
     together.write(cursor, INSERT, ("kept",))
@@ -85,7 +86,7 @@ def test_of_rows_of_one_key_that_wait_one_is_new_and_brings_what_hangs_from_it(
     cursor_of: Callable[[], sqlite3.Cursor],
 ) -> None:
     cursor_of().execute("CREATE TABLE claimed (name TEXT PRIMARY KEY)")
-    together, other = GroupCommit(), cursor_of()
+    together, other = GroupCommit(WriteTurns(None)), cursor_of()
     other.execute("BEGIN IMMEDIATE")
     claim = "INSERT INTO claimed (name) VALUES (?) ON CONFLICT DO NOTHING RETURNING 1"
     with ThreadPoolExecutor(8) as pool:
@@ -105,7 +106,7 @@ def test_of_rows_of_one_key_that_wait_one_is_new_and_brings_what_hangs_from_it(
 
 
 def test_each_row_is_committed_once_when_its_write_returns(cursor_of: Callable[[], sqlite3.Cursor]) -> None:
-    together, start = GroupCommit(), Barrier(8)
+    together, start = GroupCommit(WriteTurns(None)), Barrier(8)
 
     def write_many(writer: int) -> None:
         cursor, reader = cursor_of(), cursor_of()
