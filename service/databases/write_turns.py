@@ -1,7 +1,7 @@
 """Turns at SQLite's write lock: of all who want it, one asks at a time, the others wait where the kernel wakes them.
 
-SQLite lets those who wait sleep 1, 2, 5 and up to 100 ms between their tries, and whoever comes then takes the
-lock from under them: of two processes with four writing threads each, one write in a hundred waited half a second to a second.
+SQLite lets those who wait sleep 1, 2, 5 and up to 100 ms between their tries, and whoever comes then takes the lock
+from under them: where two processes wrote with four threads each, one in a hundred waited half a second to a second.
 The turn is a courtesy, SQLite's own lock stays the rule: where no file can be locked, it is asked without a turn.
 """
 
