@@ -12,6 +12,7 @@ LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 _TYPES = st.sampled_from(["*", "Patient", "Observation", "Coverage", "ExplanationOfBenefit"])
 _LETTERS = st.sampled_from(["r", "s", "rs", "cruds", "cud", "read", "write", "*"])
 _SCOPE = st.builds(lambda c, t, s: f"{c}/{t}.{s}", st.sampled_from(["patient", "user", "system"]), _TYPES, _LETTERS)
+_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _TEXT = st.lists(_SCOPE, max_size=5).map(" ".join)
 
 
@@ -65,6 +66,16 @@ def test_a_wider_scope_beside_a_granular_one_lifts_its_restriction() -> None:
 def test_meeting_keeps_the_asked_form_and_the_narrower_content() -> None:
     met = parse("openid patient/*.read").meet(parse("openid fhirUser patient/Coverage.cruds patient/Patient.r"))
     assert str(met) == "openid patient/Coverage.read patient/Patient.r"
+
+
+def test_parts_of_a_type_that_meet_cross_wise_are_not_told_beside_the_parts_themselves() -> None:
+    parts = " ".join(f"patient/Observation.rs?category={_CATEGORY}|{one}" for one in ("laboratory", "vital-signs"))
+    assert str(parse(parts).meet(parse(parts))) == parts
+
+
+def test_a_part_asked_for_beside_the_whole_is_answered() -> None:
+    asked = f"patient/Observation.rs patient/Observation.rs?category={_CATEGORY}|laboratory"
+    assert str(parse(asked).meet(parse("patient/*.rs"))) == asked
 
 
 def test_unticking_a_type_spells_a_wildcard_out() -> None:
