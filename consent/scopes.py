@@ -153,8 +153,6 @@ class ScopeSet:
 
         `every` are the types there are.
         """
-        if set(every) <= set(allowed):
-            return self
         wild = set(every) - BY_NAME
         spelt: list[Scope] = []
         for scope in self.resources:

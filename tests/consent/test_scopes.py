@@ -78,6 +78,12 @@ def test_a_part_asked_for_beside_the_whole_is_answered() -> None:
     assert str(parse(asked).meet(parse("patient/*.rs"))) == asked
 
 
+def test_a_scope_of_which_no_letter_is_left_disappears() -> None:
+    assert str(parse("openid patient/Patient.cruds patient/Coverage.cud").limited_to_letters(frozenset("rs"))) == (
+        "openid patient/Patient.rs"
+    )
+
+
 def test_unticking_a_type_spells_a_wildcard_out() -> None:
     every = {"Coverage", "Patient", "Observation"}
     assert str(parse("patient/*.rs").limited_to_types({"Coverage", "Patient"}, every)) == (
