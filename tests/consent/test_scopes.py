@@ -84,6 +84,12 @@ def test_a_scope_of_which_no_letter_is_left_disappears() -> None:
     )
 
 
+def test_a_word_of_version_1_with_a_part_is_answered_in_letters_since_version_1_has_no_parts() -> None:
+    assert str(parse(f"patient/Observation.read?category={_CATEGORY}|laboratory")) == (
+        f"patient/Observation.rs?category={_CATEGORY}|laboratory"
+    )
+
+
 def test_unticking_a_type_spells_a_wildcard_out() -> None:
     every = {"Coverage", "Patient", "Observation"}
     assert str(parse("patient/*.rs").limited_to_types({"Coverage", "Patient"}, every)) == (
