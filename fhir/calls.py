@@ -45,8 +45,13 @@ def begin(resource_type: str, interaction: str, resource_id: str = "") -> Call:
 def record_refusal(status: int) -> None:
     """Tell the audit stream that the call of this request, if its token was good, was refused."""
     call: Call | None = g.pop("fhir_call", None)
-    if call is not None and status in {403, 404, 410, 422}:
+    if call is None:
+        return
+    if status in {403, 404, 410, 422}:
         disclosures.record_refusal(call.session, call.access, call.asked, status)
+    else:
+        # Nothing was asked for that could be disclosed: no audit row, but its developers read how often.
+        web.notes().uncounted_refusal = (call.access.client_id, f"api:{status}:{call.asked.resource_type}")
 
 
 def of_address() -> list[tuple[str, str]]:

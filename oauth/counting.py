@@ -1,4 +1,5 @@
-"""Counts what the authorization and token endpoints refused an app, after the request, in a session of its own.
+"""Counts what the authorization and token endpoints, and the API, refused an app, after the request, in a session of
+its own.
 
 The request's own transaction may have been rolled back. A count can be lost (a database that is busy); the request
 cannot.
@@ -29,12 +30,14 @@ log = structlog.get_logger("oauth.counting")
 
 
 def install(app: Flask) -> None:
-    """Count after the requests of these endpoints."""
+    """Count after the requests of these endpoints; the API's leave a note where something is to be counted."""
     app.after_request(_count)
 
 
 def _count(response: Response) -> Response:
-    found = _refusal(response) if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize" else None
+    found: tuple[str, str] | None = g.pop("uncounted_refusal", None)
+    if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize":
+        found = _refusal(response)
     if found is not None:
         try:
             web.drop_transaction()

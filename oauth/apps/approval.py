@@ -37,6 +37,7 @@ def first_look(session: Session, review: AppReview, *, by: PlanStaff, reason: st
     if review.state is not ReviewState.SUBMITTED:
         raise NotToBeApproved
     _require_fit(session, review, client, by)
+    _end_outdated(session, review, by)
     return second_looks.ask(
         session, ActKind.APP_APPROVAL, review.id, changes_of(session, review), by_account_id=by.account_id,
         reason=reason, revision=review.revision, app=client.name, client=client.id,
@@ -51,13 +52,20 @@ def second_look(session: Session, act: PendingAct, *, by: PlanStaff, settings: S
     review = session.get_one(AppReview, act.subject_id)
     client = clients.lock(session, review.client_id)
     session.refresh(review)
-    if review.state is not ReviewState.SUBMITTED or review.revision != act.content["revision"]:
-        raise NotToBeApproved
+    require_may_approve(session, act, by=by)
     _require_fit(session, review, client, by)
     second_looks.approve(session, act, by_account_id=by.account_id)
     stands_as = _put_in_place(session, client, review, settings)
     reviews.approve(session, review, stands_as, by_account_id=by.account_id)
     admission.settle(session, client, sandbox=settings.sandbox, reason="approved")
+
+
+def require_may_approve(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
+    """Raise NotOneself for whom this app is not neutral ground, NotToBeApproved for a version that has moved on."""
+    review = session.get_one(AppReview, act.subject_id)
+    reviews.require_may_review(session, review, by_account_id=by.account_id)
+    if review.state is not ReviewState.SUBMITTED or review.revision != act.content["revision"]:
+        raise NotToBeApproved
 
 
 def changes_of(session: Session, review: AppReview) -> list[dict[str, str]]:
@@ -75,8 +83,16 @@ def refuse(session: Session, act: PendingAct, *, by: PlanStaff, reason: str) -> 
 
 
 def find_waiting(session: Session, review: AppReview) -> PendingAct | None:
-    """The act that waits for a second person to approve this version."""
-    return second_looks.find_waiting(session, ActKind.APP_APPROVAL, review.id)
+    """The act that waits for a second person to approve this version as it stands now."""
+    act = second_looks.find_waiting(session, ActKind.APP_APPROVAL, review.id)
+    return act if act is not None and act.content["revision"] == review.revision else None
+
+
+def _end_outdated(session: Session, review: AppReview, by: PlanStaff) -> None:
+    """End a first yes to the version as it stood before: nobody can say the second any more."""
+    act = second_looks.find_waiting(session, ActKind.APP_APPROVAL, review.id)
+    if act is not None and act.content["revision"] != review.revision:
+        second_looks.refuse(session, act, by_account_id=by.account_id, reason=NotToBeApproved.sentence)
 
 
 def _require_fit(session: Session, review: AppReview, client: Client, by: PlanStaff) -> None:

@@ -29,11 +29,14 @@ class NoSuchClient(Exception):
 
 
 class ClientRefused(Exception):
-    """This is not accepted of an app. `reason` is a sentence for the developer."""
+    """This is not accepted of an app. `reason` is a sentence for the developer.
 
-    def __init__(self, reason: str) -> None:
+    `field` names what of the app is meant, and `value` which of several (of its addresses); empty where that is plain.
+    """
+
+    def __init__(self, reason: str, field: str = "", value: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.field, self.value = reason, field, value
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ class PendingDeveloper(SpentOnce, Base):
 class AppReview(Base):
     """One version of an app: what it says of itself (`content`), and where its review stands.
 
-    `revision` rises with every change of state, so that a second look is a look at what the first one saw.
+    `revision` rises with every change of state or content, so that a second look is a look at what the first one saw.
     """
 
     __tablename__ = "app_review"
@@ -233,6 +233,12 @@ class AppReview(Base):
     decided_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     appealed_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    @property
+    def as_seen(self) -> str:
+        """Names the version as it stands: forms carry it, so that nobody decides on or overwrites what they have not
+        read."""
+        return f"{self.id}:{self.revision}"
 
 
 class DynamicRegistration(Base):

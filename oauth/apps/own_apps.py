@@ -40,6 +40,24 @@ class OrganizationDisabled(ReviewRefused):
     sentence = "Your organization was disabled by the plan, so its apps cannot be changed. Please contact the plan."
 
 
+class ChangedMeanwhile(ReviewRefused):
+    """The form was made before somebody else, or the same person in another window, changed the app."""
+
+    sentence = (
+        "The app was changed in another window or by a colleague since this page was made. Nothing of yours is kept "
+        "yet: the form below shows what you entered. Save it again to put it in place of the other change."
+    )
+
+
+class NotToBeChanged(ReviewRefused):
+    """It waits for the plan, or is closed."""
+
+    sentence = (
+        "The app waits for the plan or is closed, so it cannot be changed now. Nothing of yours is kept yet: withdraw "
+        "it from review on its page first, in another window, and then save this again."
+    )
+
+
 class HasOwner(ReviewRefused):
     """The app is an organisation's already."""
 
@@ -66,9 +84,14 @@ def register(
 ) -> tuple[ClientView, str | None]:
     """Register an app of the developer's organisation as a draft; in the sandbox it works at once.
 
-    Its secret is returned here and never again. Raises ClientRefused, TooManyApps, OrganizationDisabled.
+    Its secret is returned here and never again. Raises ClientRefused, TooManyApps, OrganizationDisabled. An address of
+    keys is read first, three seconds at most: the running transaction ends before, as in `own_keys.replace`.
     """
     organization = developer.organization
+    if app.jwks_uri is not None:
+        require_stands(developer)
+        session.commit()
+    published = registration.require_keys(app, settings)
     # Held, so that no app slips in beside the ones that are being shut out.
     developers.lock(session, organization)
     require_stands(developer)
@@ -81,7 +104,7 @@ def register(
         state=ReviewState.DRAFT, by_account_id=developer.account_id, client_id=None, client_secret=None,
         may_introspect=False,
     )  # fmt: skip
-    return registration.register(session, own, settings=settings)
+    return registration.register(session, own, settings=settings, published=published)
 
 
 def take_over(session: Session, client_id: str, organization: DeveloperOrganization) -> None:
@@ -130,6 +153,21 @@ def propose(
     """
     client = own(session, developer, client_id)
     return changes.propose(session, client, content, settings=settings, by_account_id=developer.account_id)
+
+
+def require_unchanged(session: Session, developer: Developer, client_id: str, seen: str) -> None:
+    """Hold one's own app, and raise ChangedMeanwhile unless its latest version stands as it was `seen` (`as_seen`).
+
+    Raises NotToBeChanged, OrganizationDisabled, NoSuchClient, too.
+    """
+    own(session, developer, client_id)
+    versions = admission.versions_of(session, client_id)
+    # It may have been read before it was held.
+    session.refresh(versions.latest)
+    if not changes.may_edit(versions):
+        raise NotToBeChanged
+    if versions.latest.as_seen != seen:
+        raise ChangedMeanwhile
 
 
 def describe(

@@ -16,13 +16,15 @@ from service.settings import Settings
 
 def read(text: str) -> dict[str, Any]:
     """The key set that somebody pasted; raises ClientRefused with a sentence."""
+    if not text:
+        raise ClientRefused("Please paste the public keys of the app.", "jwks")
     try:
         jwks = json.loads(text)
         public_keys.read(jwks)
     except (ValueError, RecursionError):
-        raise ClientRefused("The key set is not JSON.") from None
+        raise ClientRefused("The key set is not JSON.", "jwks") from None
     except KeysRefused as refused:
-        raise ClientRefused(refused.reason) from None
+        raise ClientRefused(refused.reason, "jwks") from None
     return {"keys": jwks["keys"]}
 
 

@@ -27,7 +27,8 @@ MOST_APPS = 10_000
 _READ = "text/html, text/plain;q=0.9, application/pdf;q=0.8"
 # Names that nobody owns (RFC 2606): the sandbox's invented apps have them.
 _NOBODYS = (".example", ".invalid", ".test")
-_UNREAD = frozenset({"script", "style", "template", "noscript", "head"})
+# Not "head": its end may be left out, and then nothing of the page would be read. What it shows nobody is these alone.
+_UNREAD = frozenset({"script", "style", "template", "noscript", "title"})
 
 
 def run(sessions: sessionmaker[Session], settings: Settings) -> None:

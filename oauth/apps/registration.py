@@ -34,6 +34,8 @@ PROVIDER_SCOPES = "system/ExplanationOfBenefit.rs system/PaymentReconciliation.r
 """The same for a backend client, by whose it is."""
 _PAGE = re.compile(r"https://[^/?#\s]+([/?#]\S*)?|http://localhost(:[0-9]+)?([/?#]\S*)?")
 _NAME_TAKEN = "The name looks like that of an app that is registered already."
+_MOST_ADDRESSES = 20
+_ADDRESSES_COUNTED = "An app has 1 to 20 redirect addresses, and at most 20 for launches and after sign-out."
 _METHODS = {
     ClientKind.PUBLIC: {AuthMethod.NONE},
     ClientKind.CONFIDENTIAL: {AuthMethod.BASIC, AuthMethod.POST, AuthMethod.PRIVATE_KEY},
@@ -117,14 +119,16 @@ class Registration:
         return self.method in {AuthMethod.BASIC, AuthMethod.POST}
 
 
-def register(session: Session, app: Registration, *, settings: Settings | None = None) -> tuple[ClientView, str | None]:
+def register(
+    session: Session, app: Registration, *, settings: Settings | None = None, published: Published | None = None
+) -> tuple[ClientView, str | None]:
     """Register an app; its secret is returned here and never again. Raises ClientRefused with a sentence.
 
     `settings` is taken from the running application when not given. An address of keys is tried at once (three seconds
-    at most), before the session is used.
+    at most), before the session is used; `published` is what stood there, where the caller has tried already.
     """
     settings = settings or web.settings()
-    published = require_keys(app, settings)
+    published = published or require_keys(app, settings)
     _require_acceptable(session, app, settings)
     secret = (app.client_secret or secrets.token_urlsafe(32)) if app.has_secret else None
     client = _row(app, secret, now())
@@ -202,7 +206,7 @@ def write_content(session: Session, client: Client, content: AppContent, setting
             client.name_skeleton = names.skeleton(content.name)
             client.version += 1
     except IntegrityError:
-        raise ClientRefused(_NAME_TAKEN) from None
+        raise ClientRefused(_NAME_TAKEN, "name") from None
 
 
 def require_content(
@@ -213,7 +217,7 @@ def require_content(
     _require_addresses(content, kind, sandbox=settings.sandbox)
     _require_pages(content.website, content.policy_uri, content.terms_uri)
     if content.category is not None and content.category not in set(Category):
-        raise ClientRefused("Please choose a category of the list.")
+        raise ClientRefused("Please choose a category of the list.", "category")
     _require_scopes(content.scopes, kind)
 
 
@@ -245,20 +249,20 @@ def _require_acceptable(session: Session, app: Registration, settings: Settings)
 def _require_keys(jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings) -> Published | None:
     """What stands at the address of the keys, where one is given."""
     if (jwks is None) == (jwks_uri is None):
-        raise ClientRefused("Give the public keys or their address: one of the two.")
+        raise ClientRefused("Give the public keys or their address: one of the two.", "jwks")
     try:
         if jwks_uri is not None:
             return public_keys.fetch(jwks_uri, sandbox=settings.sandbox)
         public_keys.read(jwks)
         return None
     except KeysRefused as refused:
-        raise ClientRefused(refused.reason) from None
+        raise ClientRefused(refused.reason, "jwks" if jwks_uri is None else "jwks_uri") from None
 
 
 def _require_scopes(scopes: str, kind: ClientKind) -> None:
     asked = smart.parse(scopes)
     if not asked:
-        raise ClientRefused("The app names no scope that we know.")
+        raise ClientRefused("The app names no scope that we know.", "scope")
     of_system = not asked.words and all(scope.context == "system" for scope in asked.resources)
     if kind is ClientKind.BACKEND and not of_system:
         raise ClientRefused("A backend service asks for system/ scopes only.")
@@ -284,7 +288,7 @@ def _add(session: Session, client: Client) -> None:
         with session.begin_nested():
             session.add(client)
     except IntegrityError:
-        raise ClientRefused(_NAME_TAKEN) from None
+        raise ClientRefused(_NAME_TAKEN, "name") from None
 
 
 _TOLD = [told.name for told in fields(Registration) if told.name in clients.FACTS]
@@ -323,29 +327,33 @@ def _require_name(session: Session, name: str, settings: Settings, own_id: str |
     try:
         names.require_plain(name)
     except names.NameRefused as refused:
-        raise ClientRefused(refused.reason) from None
+        raise ClientRefused(refused.reason, "name") from None
     looks = names.skeleton(name)
     if names.skeleton(settings.plan.name) in looks:
-        raise ClientRefused("The name looks like the plan's own name.")
+        raise ClientRefused("The name looks like the plan's own name.", "name")
     holder = session.scalar(select(Client.id).where(Client.name_skeleton == looks))
     if holder not in {None, own_id}:
-        raise ClientRefused(_NAME_TAKEN)
+        raise ClientRefused(_NAME_TAKEN, "name")
 
 
 def _require_addresses(content: AppContent, kind: ClientKind, *, sandbox: bool) -> None:
     is_backend = kind is ClientKind.BACKEND
-    redirect_uris, launch_uris, after_sign_out = (
-        content.redirect_uris, content.launch_uris, content.post_logout_redirect_uris,
-    )  # fmt: skip
-    if is_backend and (redirect_uris or launch_uris or after_sign_out):
+    said = {name: getattr(content, name) for name in ADDRESSES}
+    if is_backend and any(said.values()):
         raise AddressRefused("A backend service sends nobody anywhere: it has no redirect addresses.")
-    if not is_backend and not (1 <= len(redirect_uris) <= 20 and len(launch_uris) <= 20 and len(after_sign_out) <= 20):
-        raise AddressRefused("An app has 1 to 20 redirect addresses, and at most 20 for launches and after sign-out.")
+    for name, uris in said.items():
+        fewest = 1 if name == "redirect_uris" and not is_backend else 0
+        if not fewest <= len(uris) <= _MOST_ADDRESSES:
+            raise AddressRefused(_ADDRESSES_COUNTED, name)
+        for uri in uris:
+            _require_address(name, uri, sandbox=sandbox)
+
+
+def _require_address(name: str, uri: str, *, sandbox: bool) -> None:
     try:
-        for uri in (*redirect_uris, *launch_uris, *after_sign_out):
-            redirects.require_registrable(uri, sandbox=sandbox)
+        redirects.require_registrable(uri, sandbox=sandbox)
     except redirects.RedirectRefused as refused:
-        raise AddressRefused(refused.reason) from None
+        raise AddressRefused(refused.reason, name, uri) from None
 
 
 def _require_pages(*addresses: str | None) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from oauth.apps import clients, reviews
-from oauth.apps.app_content import AppContent
+from oauth.apps.app_content import ADDRESSES, AppContent
 from oauth.apps.models import AppCheck, AppReview, CheckAnswer, DeclineReason, ReviewState
 from oauth.models import Attestation, Client
 from service import audit
@@ -137,7 +137,7 @@ def require_passed(session: Session, review: AppReview, client: Client) -> None:
 
 def foreign_addresses(content: AppContent, domain: str | None) -> list[str]:
     """The https addresses outside of the developer's proven domain; all of them where none is proven."""
-    hosts = {uri: urlsplit(uri).hostname or "" for uri in (*content.redirect_uris, *content.launch_uris)}
+    hosts = {uri: urlsplit(uri).hostname or "" for name in ADDRESSES for uri in getattr(content, name)}
     return [uri for uri, host in hosts.items() if uri.startswith("https://") and not _within(host, domain)]
 
 

@@ -20,6 +20,8 @@ from service.audit import AuditEvent, Outcome
 from service.clock import now
 
 DAYS = 30
+API = "api:"
+"""How a counted reason begins that is a status and a type of the API, as in `api:400:Observation`."""
 FEWEST_TOLD = 5
 """Fewer people than these in a day are not counted out."""
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -70,8 +72,12 @@ def of_app(session: Session, client_id: str) -> Usage:
             _add(usage, day, row)
     for number_of_day, reason, number in refusals.since(session, client_id, (usage.days[-1].day - _EPOCH).days):
         if day := days.get(_EPOCH + timedelta(days=number_of_day)):
-            usage.refusals[reason] += number
             day.refused += number
+            if reason.startswith(API):
+                status, resource_type = reason.removeprefix(API).split(":", 1)
+                usage.requests[resource_type, int(status)] += number
+            else:
+                usage.refusals[reason] += number
     for row in session.execute(_people(client_id, since)):
         if day := days.get(_EPOCH + timedelta(days=row.day)):
             day.people = row.people if row.people >= FEWEST_TOLD else None

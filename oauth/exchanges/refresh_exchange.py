@@ -19,7 +19,6 @@ from oauth.statements import CallerFacts
 from oauth.tokens import token_rows
 from oauth.trials.checks import Check, because, failed
 from service import audit, web
-from service.clock import now
 from service.single_use import spend
 
 
@@ -66,9 +65,7 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
             _report_reuse(presented.family)
             failed(Check.REFRESH_SPENT)
             return None
-        at = now()
-        in_time = presented.token.created_at - token_rows.CLOCK_SKEW <= at < presented.token.expires_at
-        if not in_time or presented.family.ended_at is not None:
+        if not token_rows.refreshes(presented.token, presented.family):
             failed(Check.REFRESH_OVER)
             return None
         return presented

@@ -1,4 +1,4 @@
-"""Introspection for registered resource servers, and for apps about their own access tokens (RFC 7662; SMART 2.2).
+"""Introspection for registered resource servers, and for apps about their own tokens (RFC 7662; SMART 2.2).
 
 A caller proves itself as at the token endpoint, or shows a bearer token that was given out for this (SMART-76).
 A resource server asks on each of its own requests, so this endpoint reads like the API: by hand-kept statements alone.
@@ -9,9 +9,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from consent import subjects
 from consent.policy import Access, access_for_grant
 from oauth.callers import client_authentication
-from oauth.errors import InvalidRequest
+from oauth.errors import AccessPaused, InvalidRequest
+from oauth.exchanges import standing
+from oauth.exchanges.standing import Standing
 from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
 from oauth.statements import CallerFacts, TokenFacts, ToldFacts, find_caller, find_caller_and_token
@@ -31,6 +34,8 @@ class Caller:
 
     id: str
     may_introspect: bool
+    client: CallerFacts | None = None
+    """None for who shows a bearer token."""
 
     def may_ask_about(self, client_id: str) -> bool:
         """Whether it may ask about a token of this app."""
@@ -41,8 +46,8 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     """What is told about the token; raises InvalidRequest, InvalidClient, TooManyAttempts, or a TokenProblem where the
     bearer token of the caller is over or was not given out for this.
 
-    Anything that is not a live access token, or not the caller's to ask about, is `{"active": false}` alone.
-    Refresh tokens are inactive here for everybody: only the token endpoint judges them.
+    Anything that is no live token, or not the caller's to ask about, is `{"active": false}` alone. A refresh token is
+    told to its own app alone, and never to a resource server, which would take it for an access token (OA-55).
     """
     raw = request.form.get("token", "")
     beside = _BesideCaller(raw)
@@ -54,7 +59,7 @@ def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[st
     try:
         found = beside.require() if beside.was_looked_for else token_rows.check_to_tell(session, raw)
     except InvalidToken:
-        return {"active": False}
+        return _tell_of_refresh(session, caller, raw, settings)
     if not caller.may_ask_about(found.row.facts.client_id):
         return {"active": False}
     access = access_for_grant(found.row.facts)
@@ -89,7 +94,7 @@ def _caller(session: Session, request: OAuthRequest, beside: _BesideCaller) -> C
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         client = client_authentication.authenticate(session, request, _METHODS, beside.look)
-        return Caller(client.id, client.may_introspect)
+        return Caller(client.id, client.may_introspect, client)
     if "client_secret" in request.form or "client_assertion" in request.form:
         raise InvalidRequest()
     raw = bearer.strip(" ")
@@ -119,6 +124,45 @@ def _tell_of_system(session: Session, caller: Caller, raw: str) -> dict[str, Any
         "exp": int(row.expires_at.timestamp()),
         "iat": int(row.created_at.timestamp()),
     }
+
+
+def _tell_of_refresh(session: Session, caller: Caller, raw: str, settings: Settings) -> dict[str, Any]:
+    """What the app's own refresh token would get it now; asking spends nothing, and about a spent one ends nothing."""
+    if caller.client is None or caller.may_introspect:
+        return {"active": False}
+    found = token_rows.find_refresh_token(session, raw)
+    if found is None or found[1].client_id != caller.id or not token_rows.refreshes(*found):
+        return {"active": False}
+    token, family = found
+    grant = _find_standing(session, family.grant_id, caller.client)
+    scopes = grant.scopes(family.scope) if grant else None
+    if grant is None or not scopes or not grant.may_return(session, family):
+        return {"active": False}
+    member = grant.choice.member
+    # No token_type: it is none of those that open the API.
+    described: dict[str, Any] = {
+        "active": True,
+        "scope": str(scopes),
+        "client_id": caller.id,
+        "exp": int(min(token.expires_at, grant.grant.expires_at).timestamp()),
+        "iat": int(token.created_at.timestamp()),
+        "patient": member.patient_id,
+        "need_patient_banner": family.need_patient_banner,
+    }
+    if family.dpop_jkt is not None:
+        described["cnf"] = {"jkt": family.dpop_jkt}
+    if "openid" in scopes:
+        subject = subjects.find_or_make(session, grant.account.id, member.id)
+        described |= {"iss": settings.base_url, "sub": subject}
+    return described
+
+
+def _find_standing(session: Session, grant_id: str, client: CallerFacts) -> Standing | None:
+    try:
+        return standing.find(session, grant_id, client)
+    except AccessPaused:
+        # It is kept and works again one day: what tells that is the token endpoint's own answer.
+        return None
 
 
 def _describe(found: ToldRow, access: Access, settings: Settings) -> dict[str, Any]:

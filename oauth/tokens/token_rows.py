@@ -210,6 +210,12 @@ def find_refresh_token(session: Session, raw: str) -> tuple[RefreshToken, TokenF
     return (found[0], found[1]) if found else None
 
 
+def refreshes(token: RefreshToken, family: TokenFamily) -> bool:
+    """Whether the token is unspent and in time, and its family lives; what its grant hangs from is asked apart."""
+    in_time = token.created_at - CLOCK_SKEW <= now() < token.expires_at
+    return token.spent_at is None and in_time and family.ended_at is None
+
+
 def _right_stands(found: TokenFacts, at: int) -> bool:
     """Whether the account may still act for the member: as the member, or by the link as it was when agreed."""
     if found.link_id is None:

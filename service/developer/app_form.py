@@ -8,7 +8,7 @@ from flask_babel import gettext
 
 from oauth.apps import own_keys
 from oauth.apps.app_content import AppContent
-from oauth.apps.clients import AuthMethod, ClientKind, ClientView
+from oauth.apps.clients import AuthMethod, ClientKind, ClientRefused, ClientView
 from oauth.apps.logos import Logo
 from oauth.apps.registration import Registration
 from service.accounts.page_files import received_files
@@ -18,14 +18,18 @@ from service.developer.scope_choice import Choice
 from service.web import load_form
 
 MOST_LOGO_BYTES = 1024 * 1024
+MOST_FORM_BYTES = 6 * 1024 * 1024
+"""A picture of a phone fits, so that who chose one reads so at its field, and keeps what they typed."""
 LABELS = {
-    "name": "Name of the app", "logo": "Logo", "method": "How the app proves itself", "platforms": "Platforms",
-    "redirect_uris": "Redirect addresses", "launch_uris": "Launch addresses", "scope": "Scopes",
-    "post_logout_redirect_uris": "Addresses after sign-out", "category": "Category in the App Gallery",
-    "description": "Description", "website": "Website", "policy_uri": "Privacy policy", "terms_uri": "Terms",
-    "contact": "Support contact", "jwks": "Public keys", "jwks_uri": "Address of the public keys",
-    "words": "Your words", "agrees": "Your answer", "url": "Address for messages",
+    "name": "Name of the app", "method": "How the app proves itself", "jwks": "Public keys",
+    "jwks_uri": "Address of the public keys", "redirect_uris": "Redirect addresses", "launch_uris": "Launch addresses",
+    "post_logout_redirect_uris": "Addresses after sign-out", "scope": "Scopes", "logo": "Logo",
+    "description": "Description", "platforms": "Platforms", "contact": "Support contact",
+    "category": "Category in the App Gallery", "website": "Website", "policy_uri": "Privacy policy",
+    "terms_uri": "Terms", "agrees": "Your answer", "url": "Address for messages",
 }  # fmt: skip
+"""In the order of the fields on their pages, which is that of what is told of them."""
+_LONGEST_VALUE = 200
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def registration_of(posted: Posted) -> Registration:
         policy_uri=form["policy_uri"] or None, terms_uri=form["terms_uri"] or None, contact=form["contact"] or None,
         description=form["description"], platforms=[platform.value for platform in form["platforms"]],
         logo=posted.logo, id_token_signed_response_alg=form["id_token_signed_response_alg"],
-        jwks=own_keys.read(form["jwks"]) if by_key else None,
+        jwks=own_keys.read(form["jwks"]) if by_key and (form["jwks"] or not form["jwks_uri"]) else None,
+        jwks_uri=(form["jwks_uri"] or None) if by_key else None,
     )  # fmt: skip
 
 
@@ -76,6 +81,12 @@ def content_of(posted: Posted, before: AppContent, logo_digest: str | None) -> A
         scopes=" ".join(posted.choice.scopes), scope_reasons=posted.choice.given, website=form["website"] or None,
         policy_uri=form["policy_uri"] or None, terms_uri=form["terms_uri"] or None, logo_digest=logo_digest or kept,
     )  # fmt: skip
+
+
+def errors_of(refused: ClientRefused) -> dict[str, list[str]]:
+    """What the pages tell of it, at the field that is meant; of several addresses it says which."""
+    told = f"{refused.reason} ({refused.value[:_LONGEST_VALUE]})" if refused.value else refused.reason
+    return {refused.field or "_schema": [told]}
 
 
 def shown(content: AppContent) -> dict[str, Any]:

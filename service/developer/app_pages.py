@@ -20,11 +20,11 @@ from service.developer.app_form import LABELS, Posted
 from service.developer.developer_words import ATTESTATIONS, METHODS
 from service.developer.gate import current_developer, own_app, require_developer
 from service.developer.scope_choice import Choice
-from service.web import NotFoundPage, PageError, db_session, settings
+from service.web import PageError, db_session, settings
 
 blueprint = Blueprint("developer_apps", __name__, url_prefix="/developers/apps")
 accept_files(
-    blueprint, ("register", "change"), most_bytes=app_form.MOST_LOGO_BYTES + 256 * 1024,
+    blueprint, ("register", "change"), most_bytes=app_form.MOST_FORM_BYTES,
     meant_for=lambda session, account: developers.find(session, account.id) is not None,
 )  # fmt: skip
 _USUAL = ("openid", "fhirUser", "launch/patient", "patient/*.rs")
@@ -70,7 +70,7 @@ def register() -> ResponseReturnValue:
             db_session(), current_developer(), app_form.registration_of(posted), settings=settings()
         )
     except ClientRefused as refused:
-        return _new_page({"_schema": [refused.reason]}, posted.choice, request.form), 400
+        return _new_page(app_form.errors_of(refused), posted.choice, request.form), 400
     except ReviewRefused as refused:
         status = 429 if isinstance(refused, own_apps.TooManyApps) else 403
         return _new_page({"_schema": [refused.sentence]}, posted.choice, request.form), status
@@ -90,9 +90,12 @@ def show(client_id: str) -> ResponseReturnValue:
 @require_developer
 @require_recent_password(30)
 def edit(client_id: str) -> ResponseReturnValue:
-    """The form that changes what is reviewed."""
+    """The form that changes what is reviewed; the app's page, which says why, where it may not be changed now."""
     app = own_app(client_id)
-    content = AppContent.read(admission.versions_of(db_session(), app.id).latest.content)
+    versions = admission.versions_of(db_session(), app.id)
+    if not _may_edit(versions):
+        return redirect(url_for("developer_apps.show", client_id=app.id), 303)
+    content = AppContent.read(versions.latest.content)
     return _edit_page(app, {}, app_form.choice_of(content), app_form.shown(content))
 
 
@@ -107,7 +110,7 @@ def change(client_id: str) -> ResponseReturnValue:
     try:
         _propose(app, posted)
     except ClientRefused as refused:
-        return _edit_page(app, {"_schema": [refused.reason]}, posted.choice, request.form), 400
+        return _edit_page(app, app_form.errors_of(refused), posted.choice, request.form), 400
     except ReviewRefused as refused:
         return _edit_page(app, {"_schema": [refused.sentence]}, posted.choice, request.form), 409
     return redirect(url_for("developer_apps.show", client_id=app.id, done="changed"), 303)
@@ -142,6 +145,7 @@ def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
 
 def _propose(app: ClientView, posted: Posted) -> None:
     session = db_session()
+    own_apps.require_unchanged(session, current_developer(), app.id, request.form.get("seen", ""))
     before = AppContent.read(admission.versions_of(session, app.id).latest.content)
     logo_digest = logos.keep(session, posted.logo) if posted.logo else None
     content = app_form.content_of(posted, before, logo_digest)
@@ -162,8 +166,6 @@ def _new_page(errors: object, choice: Choice, given: Any) -> str:
 
 def _edit_page(app: ClientView, errors: object, choice: Choice, given: Any) -> str:
     versions = admission.versions_of(db_session(), app.id)
-    if not _may_edit(versions):
-        raise NotFoundPage
     logo_digest = versions.latest.content["logo_digest"]
     return render_template(
         "developer/app_edit.html", app=app, versions=versions, errors=errors, given=given, logo_digest=logo_digest,

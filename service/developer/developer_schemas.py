@@ -135,6 +135,7 @@ class NewApp(Reviewed, Description):
         AuthMethod, by_value=True, required=True, error_messages={"required": _CHOOSE, "unknown": _CHOOSE}
     )
     jwks = _optional(20_000)
+    jwks_uri = _optional(2_000, _require_page)
     id_token_signed_response_alg = fields.String(load_default="RS256")
 
 

@@ -7,7 +7,7 @@ from oauth.apps import own_keys
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
 from oauth.apps.reviews import ReviewRefused
 from service.accounts.sessions import require_recent_password
-from service.developer.app_form import LABELS
+from service.developer.app_form import LABELS, errors_of
 from service.developer.developer_schemas import Keys
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import NotFoundPage, db_session, load_form, settings
@@ -38,7 +38,7 @@ def change(client_id: str) -> ResponseReturnValue:
             settings=settings(),
         )  # fmt: skip
     except ClientRefused as refused:
-        return _page(app, {"_schema": [refused.reason]}), 400
+        return _page(app, errors_of(refused)), 400
     except ReviewRefused as refused:
         return _page(app, {"_schema": [refused.sentence]}), 409
     return redirect(url_for("developer_apps.show", client_id=app.id, done="keys"), 303)

@@ -97,7 +97,10 @@ ERRORS: dict[str, LazyString] = {
 STATUSES: dict[int, LazyString] = {
     400: _("The search or the request cannot be read. The OperationOutcome says what."),
     401: _("The access token opens nothing."),
-    403: _("The token's scopes do not cover this. Ask for the scope when you authorize."),
+    403: _(
+        "The token's scopes do not cover this, or patient names somebody else than the token's member. Ask for the "
+        "scope when you authorize, and look at scope and patient of the token response."
+    ),
     404: _("There is nothing there that this token may see."),
     405: _("The API is read-only for apps."),
     429: _("Too many requests. Wait as long as Retry-After says."),

@@ -141,11 +141,23 @@ def _may_see(act: PendingAct) -> bool:
     return bool(ACTS[act.kind].roles & plan_staff.roles_of(current_staff()))
 
 
+def _kept_out(session: Session, act: PendingAct) -> str:
+    """Why this person cannot say the second yes to an app, in a sentence; empty where they can."""
+    if act.kind is not ActKind.APP_APPROVAL or act.asked_by_account_id == current_staff().account_id:
+        return ""
+    try:
+        approval.require_may_approve(session, act, by=current_staff())
+    except (NotOneself, SecondLookRefused) as refusal:
+        return refusal.sentence
+    return ""
+
+
 def _page(about: str, errors: dict[str, list[str]]) -> str:
     session = db_session()
     values: dict[str, Any] = {
         "waiting": [act for act in second_looks.list_waiting(session) if _may_see(act)],
         "over": [act for act in second_looks.list_over(session) if _may_see(act)],
+        "kept_out": lambda act: _kept_out(session, act),
         "name_of": lambda account_id: plan_staff.name_of(session, account_id),
     }
     shown = (*values["waiting"], *values["over"])

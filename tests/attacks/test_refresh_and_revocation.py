@@ -234,7 +234,8 @@ def test_case_058_only_resource_servers_and_the_owner_are_told(desk: Desk) -> No
         assert set(told["scope"].split()) == set(body["scope"].split())
         assert told["patient"] == body["patient"] and told["need_patient_banner"] is True
         assert told["iss"] == desk.settings.base_url and told["fhirUser"].endswith(f"/Patient/{body['patient']}")
-    assert introspect(desk, app, body["refresh_token"]) == {"active": False}
+    for caller in (other, resource_server):
+        assert introspect(desk, caller, body["refresh_token"]) == {"active": False}
     assert introspect(desk, app, body["id_token"]) == {"active": False}
 
 

@@ -29,6 +29,7 @@ APP = {
     "policy_uri": "https://lantern.example/privacy", "terms_uri": "https://lantern.example/terms",
 }  # fmt: skip
 _SECRET = re.compile(r'id="client-secret">([^<]+)<')
+_SEEN = re.compile(r'name="seen" value="([^"]+)"')
 _ID = re.compile(r"/developers/apps/([0-9a-f-]{36})")
 
 
@@ -79,6 +80,17 @@ class Newcomer:
         """Post with the token of My apps, which every page of developers shares."""
         self.visitor.get("/developers/apps/new")
         return self.visitor.post(path, **form)
+
+    def change(self, client_id: str, **form: Any) -> TestResponse:
+        """Open the form that changes an app, and send it."""
+        here = f"/developers/apps/{client_id}/edit"
+        return self.post(here, **form if "seen" in form else form | {"seen": self.seen(client_id)})
+
+    def seen(self, client_id: str) -> str:
+        """How the form of an app names the version that it shows."""
+        found = _SEEN.search(self.visitor.get(f"/developers/apps/{client_id}/edit").text)
+        assert found
+        return found[1]
 
     def register(self, **changed: Any) -> TestResponse:
         """Send the form that registers an app."""

@@ -11,6 +11,7 @@ from oauth.apps import clients, refusals, usage
 from oauth.apps.models import Developer
 from oauth.apps.usage import Usage
 from service import audit
+from service.audit import AuditEvent
 from service.clock import now
 from tests.conftest import MovableClock
 from tests.developer.newcomer import Newcomer
@@ -158,6 +159,25 @@ def test_what_was_refused_without_an_audit_row_is_counted_by_the_word_that_the_a
     assert not usage_of(ada, app).refusals
     with Committing(ada.app) as session:
         assert refusals.delete_old(session) == 8 and refusals.delete_old(session) == 0
+
+
+def test_what_the_api_could_not_read_is_counted_by_type_and_status(ada: Newcomer) -> None:
+    desk, app, other = Desk(ada.app), registered(ada), registered(ada, name="Other Beacon")
+    token = desk.connect(app)["access_token"]
+    assert read_by(ada, token, "Coverage?_count=many") == 400
+    assert read_by(ada, token, "Coverage?_count=many") == 400
+    assert read_by(ada, token, "ExplanationOfBenefit?service-date=yesterday") == 400
+    assert read_by(ada, "unknown", "Coverage?_count=many") == 401
+
+    found = usage_of(ada, app)
+
+    assert found.requests == {("Coverage", 400): 2, ("ExplanationOfBenefit", 400): 1} and found.refusals == {}
+    assert found.days[0].refused == 3 and found.days[0].reads == 0
+    assert usage_of(ada, other).requests == {}
+    with Committing(ada.app) as session:
+        assert not session.scalars(select(AuditEvent).where(AuditEvent.tag.startswith("fhir:"))).all()
+    page = ada.get(f"/developers/apps/{app.id}/usage").text
+    assert '<th scope="row" translate="no">Coverage</th><td class="ls-number">400</td><td class="ls-number">2' in page
 
 
 def test_a_refusal_that_cannot_be_counted_is_answered_all_the_same(ada: Newcomer) -> None:

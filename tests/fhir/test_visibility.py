@@ -11,7 +11,7 @@ from consent.policy import own_record
 from consent.representatives import MemberChoice
 from fhir import r4, store
 from service.db import make_sessions
-from tests.factories import make_account, make_representative
+from tests.factories import make_account, make_member, make_representative
 from tests.fhir import records
 from tests.fhir.conftest import OTHER, Api, bundle
 from tests.oauth.desk import Desk
@@ -76,6 +76,23 @@ def test_a_representative_is_readable_as_relatedperson(desk: Desk, loaded: str) 
     assert r4.find_problem(answer.data) is None
     assert api.get(f"Patient/{loaded}").status_code == 403
     assert api.get("RelatedPerson/somebody-else").status_code == 403
+
+
+def test_user_scopes_of_somebody_who_acts_for_two_reach_the_one_who_was_chosen(desk: Desk, loaded: str) -> None:
+    with desk.session() as session:
+        account = make_account(session)
+        representative, member = make_representative(session, account), session.merge(desk.member)
+        for each in (member, make_member(session, patient_id=OTHER)):
+            representatives.link(
+                session, representative, each, basis=Basis.POWER_OF_ATTORNEY, timezone=desk.settings.plan.timezone
+            )
+    body = desk.connect(desk.register(), scope="launch/patient user/*.rs", account=account, member=desk.member)
+    api = Api(desk.app.test_client(), loaded, body["access_token"], desk.settings.fhir_base)
+
+    assert "user/*.rs" in body["scope"].split() and body["patient"] == loaded
+    assert api.ids("Patient") == [loaded] and api.ids("Coverage") == [f"cov-{loaded}"]
+    assert api.get(f"Patient/{OTHER}").status_code == 404 and api.get(f"Coverage/cov-{OTHER}").status_code == 404
+    assert api.get(f"Coverage?patient={OTHER}").status_code == 403
 
 
 def test_sensitive_classes_stay_out_until_they_are_ticked(api: Api) -> None:

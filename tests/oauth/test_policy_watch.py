@@ -126,6 +126,19 @@ def test_other_markup_and_spaces_are_no_change(desk: Desk, policy: Policy, app_i
         assert app_reports.list_open(session, app_id) == [] and mails(session) == []
 
 
+@pytest.mark.parametrize("before", ["<!doctype html><head><meta charset=utf-8>", "<head><title>A</title><body>"])
+def test_a_head_without_its_end_hides_no_change(
+    desk: Desk, policy: Policy, app_id: str, clock: MovableClock, before: str
+) -> None:
+    policy.says = f"{before}<p>We share nothing.</p>"
+    look(desk)
+    policy.says = f"{before}<p>We sell everything.</p>"
+    clock.advance(DAY)
+    look(desk)
+    with desk.session() as session:
+        assert mails(session) == ["changed"]
+
+
 def test_a_policy_out_of_reach_is_told_after_seven_days_once(
     desk: Desk, policy: Policy, app_id: str, clock: MovableClock
 ) -> None:

@@ -32,8 +32,12 @@ def test_the_queue_tells_who_waits_longest_and_the_tab_counts(app: Flask, sessio
 
 def test_the_page_tells_what_the_developer_says_and_what_changes(app: Flask, session: Session, desk: Desk) -> None:
     life = Life.begin(desk, desk.settings, category="claims").to(ReviewState.APPROVED)
+    goodbye = "https://away.example/bye"
     with desk.session() as own:
-        life.propose(own, redirect_uris=("https://elsewhere.example/callback",), category="medicines")
+        life.propose(
+            own, redirect_uris=("https://elsewhere.example/callback",), category="medicines",
+            post_logout_redirect_uris=(goodbye,),
+        )  # fmt: skip
         life.submit(own)
     clerk = make_clerk(app, session, REVIEWER)
 
@@ -45,6 +49,8 @@ def test_the_page_tells_what_the_developer_says_and_what_changes(app: Flask, ses
     assert "<del>https://app.example.org/callback</del>" in changes
     assert "<ins>https://elsewhere.example/callback</ins>" in changes
     assert "medicines" in changes and "(not on a proven domain)" in page
+    assert f'<dd class="ls-foreign">{goodbye} <strong>(not on a proven domain)' in page, "after sign-out too"
+    assert "0 connections live now." in page
 
 
 def test_answers_are_kept_with_who_and_when_and_the_first_finder_stays(

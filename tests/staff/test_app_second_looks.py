@@ -45,7 +45,8 @@ def test_an_appeal_is_looked_at_by_somebody_who_did_not_decline(app: Flask, sess
     press(ben, life, "checks", **answered(desk, life))
     assert press(ben, life, "approve", reason="It is there indeed.") == 303
     act_id = act_of(desk, life)
-    ada.browser.get("/staff/second-looks/")
+    page = ada.browser.get("/staff/second-looks/").text
+    assert "You declined this version" in page and ">Approve</button>" not in page
     assert ada.browser.post(f"/staff/second-looks/{act_id}/approve").status_code == 409
     assert ada.browser.post(f"/staff/second-looks/{act_id}/refuse", reason="No").status_code == 409
     carl = make_clerk(app, session, REVIEWER)
@@ -110,6 +111,35 @@ def test_case_145_the_second_person_sees_the_difference_and_the_first_cannot_be_
     assert ben.browser.post(f"/staff/second-looks/{act_id}/approve").status_code == 303
     with desk.session() as own:
         assert clients.get(own, life.app.id).website == "https://changed.example"
+
+
+def test_a_first_yes_to_what_was_changed_since_holds_nobody_up(app: Flask, session: Session, desk: Desk) -> None:
+    life = waiting(desk)
+    ada, ben = make_clerk(app, session, REVIEWER), make_clerk(app, session, REVIEWER)
+    press(ada, life, "checks", **answered(desk, life))
+    assert press(ada, life, "approve", reason="As it was.") == 303
+    outdated = act_of(desk, life)
+    with desk.session() as own:
+        reviews.withdraw(own, life.latest(own), by_account_id=life.developer_id)
+        life.propose(own, website="https://changed.example")
+        life.submit(own)
+
+    page = ben.browser.get("/staff/second-looks/").text
+    assert "The app has changed since this was asked." in page and ">Approve</button>" not in page
+    assert ben.browser.post(f"/staff/second-looks/{outdated}/approve").status_code == 409
+    assert "Say the first yes" in ben.browser.get(f"/staff/app-reviews/{life.app.id}").text
+    press(ben, life, "checks", **answered(desk, life))
+    assert press(ben, life, "approve", reason="As it is.") == 303
+
+    assert act_of(desk, life) not in {None, outdated}
+    page = ada.browser.get("/staff/second-looks/").text
+    assert page.count(">Approve</button>") == 1 and "<ins>https://changed.example</ins>" in page
+    assert ada.browser.post(f"/staff/second-looks/{act_of(desk, life)}/approve").status_code == 303
+    assert state_of(desk, life) is ReviewState.APPROVED
+    assert (
+        f'(<span class="ls-foreign">{life.app.view.name}</span>): approved by'
+        in ada.browser.get("/staff/second-looks/").text
+    )
 
 
 def test_case_145_two_approvers_at_once_give_one_effect(app: Flask, session: Session, desk: Desk) -> None:

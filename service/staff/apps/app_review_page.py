@@ -59,14 +59,9 @@ def get(client_id: str) -> Shown:
 def get_version_seen(client_id: str) -> AppReview:
     """The waiting version that the form was made for; raises NothingChanged where it has moved on since."""
     waiting = get(client_id).waiting
-    if waiting is None or request.form.get("seen") != seen(waiting):
+    if waiting is None or request.form.get("seen") != waiting.as_seen:
         raise NothingChanged(reviews.WrongState.sentence)
     return waiting
-
-
-def seen(review: AppReview) -> str:
-    """Names a version as it stands: forms carry it, so that nobody decides on what they have not read."""
-    return f"{review.id}:{review.revision}"
 
 
 def render(client_id: str, about: str = "", errors: Errors | None = None) -> str:
@@ -76,7 +71,7 @@ def render(client_id: str, about: str = "", errors: Errors | None = None) -> str
     content = AppContent.read(version.content)
     return render_template(
         "staff/app_review.html", app=shown.app, versions=shown.versions, waiting=shown.waiting, version=version,
-        content=content, seen=seen(version), about=about, errors=errors or {}, typed=request.form,
+        content=content, seen=version.as_seen, about=about, errors=errors or {}, typed=request.form,
         done=request.args.get("done", ""), words=app_words, kept_out=_kept_out(session, version),
         organization=_organization(session, shown.app), clock=review_clock.read(session, version),
         changes=approval.changes_of(session, version) if shown.versions.standing and shown.waiting else [],
