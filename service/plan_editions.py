@@ -84,6 +84,23 @@ def list_all(session: Session) -> list[PlanEdition]:
     return list(session.scalars(select(PlanEdition).order_by(PlanEdition.number)))
 
 
+def overruling(filed: Plan, editions: Iterable[PlanEdition]) -> list[PlanEdition]:
+    """Of `editions`, the oldest first, those that now stand over other words of a plan file written after them.
+
+    The file is told by its time of writing: nobody keeps what it said before.
+    """
+    newest = {(one.subject, one.name): one for one in editions}.values()
+    return [one for one in newest if filed.written_at and one.at < filed.written_at and _hides_words(filed, one)]
+
+
+def _hides_words(filed: Plan, edition: PlanEdition) -> bool:
+    """Whether the file says something else in its place; a text that the file does not have hides nothing."""
+    then = _with(filed, edition.subject, edition.name, edition.content)
+    return bool(set(filed.terms) - set(then.terms) or set(filed.reviews) - set(then.reviews)) or (
+        replace(then, terms=filed.terms, reviews=filed.reviews) != filed
+    )
+
+
 def edited(filed: Plan, editions: Iterable[PlanEdition]) -> Plan:
     """The plan of the file with these editions over it, the oldest first."""
     for edition in editions:

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,8 @@ class Plan:
     canned_replies: tuple[CannedReply, ...] = ()
     reviews: tuple[TextReview, ...] = ()
     """Which translations of texts on which rights depend were reviewed (`consent.legal_texts`)."""
+    written_at: datetime | None = None
+    """When the file or one of its texts was written last; None of a plan that was not read from files."""
 
     @property
     def out_of_scope_lines(self) -> tuple[str, ...]:
@@ -197,7 +199,9 @@ class Plan:
         path = path or SANDBOX_PLAN
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         lines = tuple(PhoneLine.read(line) for line in raw.pop("phone_lines"))
+        files = [path, *(path.parent / given["file"] for given in raw.get("terms", ()))]
         return cls(
+            written_at=datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC),
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
             lines_of_business=_lines_of_business(lines, raw.pop("out_of_scope_lines", ())),

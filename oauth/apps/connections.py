@@ -130,7 +130,7 @@ def _connection(
         last_used=last_used,
         ended_at=None if stands else _ended_at(grant, link),
         ended_by="" if stands else _ended_by(viewer, grant),
-        paused_by=str(ENDED_BY[grant.paused_by]) if is_paused and grant.paused_by else "",
+        paused_by=_paused_by(viewer, grant) if is_paused else "",
     )
 
 
@@ -164,6 +164,14 @@ def _ended_by(viewer: Account | None, grant: Grant) -> str:
     if grant.ender is not None:
         return str(gettext("by %(name)s", name=grant.ender.full_name))
     return str(ENDED_BY[grant.ended_by or EndedBy.TIME])
+
+
+def _paused_by(viewer: Account | None, grant: Grant) -> str:
+    if viewer is not None and grant.paused_by is EndedBy.MEMBER and grant.member_id == viewer.member_id:
+        return str(gettext("by you"))
+    if viewer is not None and grant.paused_by is EndedBy.REPRESENTATIVE and grant.account_id == viewer.id:
+        return str(gettext("by you"))
+    return str(ENDED_BY[grant.paused_by]) if grant.paused_by else ""
 
 
 def _returning(scopes: ScopeSet, *, offline: bool) -> str:

@@ -79,6 +79,14 @@ def undo(token: str) -> ResponseReturnValue:
         email_change.undo(db_session(), token)
     except UndoOver:
         return render_template("accounts/email_undo_over.html"), 404
+    return redirect(url_for("email_change.undone", done="yes"), 303)
+
+
+@blueprint.get("/email-change/undone")
+def undone() -> ResponseReturnValue:
+    """What taking it back means, said once; afterwards the address leads home."""
+    if "done" not in request.args:
+        return redirect(url_for("home.index"), 303)
     return render_template("accounts/email_undone.html")
 
 

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import email_codes, password_reset, throttling
+from service.accounts import email_codes, password_reset, reset_claim, throttling
 from service.accounts.checklist import Checklist, common_rule, sentences
 from service.accounts.email_codes import Flow
 from service.accounts.models import Account, CodePurpose, EmailProof
@@ -26,7 +26,7 @@ def reset() -> ResponseReturnValue:
         return _start_page(errors), 400
     claim = Claim(form["username"], form["email"].strip())
     password_reset.request_code(db_session(), _flow(), claim, network=throttling.network_of(request.remote_addr))
-    return _code_page(claim, {})
+    return reset_claim.keep(make_response(redirect(url_for("passwords.back_to_code"), 303)), claim)
 
 
 @blueprint.post("/password-reset/code")
@@ -42,9 +42,10 @@ def enter_code() -> ResponseReturnValue:
 
 
 @blueprint.get("/password-reset/code")
-def back_to_start() -> ResponseReturnValue:
-    """The code's page belongs to a posted form; asked for directly, the path begins anew."""
-    return redirect(url_for("passwords.reset"), 303)
+def back_to_code() -> ResponseReturnValue:
+    """The page that takes the code; where this browser asked for none lately, the path begins anew."""
+    claim = reset_claim.find()
+    return _code_page(claim, {}) if claim else redirect(url_for("passwords.reset"), 303)
 
 
 @blueprint.route("/password-reset/new", methods=["GET", "POST"])
@@ -58,6 +59,14 @@ def choose() -> ResponseReturnValue:
     if request.method == "GET":
         return _new_page(account, {}, "")
     return _set_password(proof, account)
+
+
+@blueprint.get("/password-reset/changed")
+def changed() -> ResponseReturnValue:
+    """What the change means, said once; afterwards the address leads to the sign-in page."""
+    if "done" not in request.args:
+        return redirect(url_for("sign_in.sign_in"), 303)
+    return render_template("accounts/password_changed.html")
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -80,7 +89,7 @@ def _set_password(proof: EmailProof, account: Account) -> ResponseReturnValue:
         return _new_page(account, {"password": sentences(weak.verdict)}, password), 400
     except ProofOver:
         return _start_page({}, over=True), 401
-    return make_response(render_template("accounts/password_changed.html"))
+    return reset_claim.forget(make_response(redirect(url_for("passwords.changed", done="yes"), 303)))
 
 
 def _flow() -> Flow:

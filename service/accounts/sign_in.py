@@ -90,7 +90,11 @@ def confirm_password() -> ResponseReturnValue:
 
 def sign_in_page(errors: object) -> str:
     """The sign-in page. The name typed is not written back: the answer is the same to the byte whoever was meant."""
-    return render_template("accounts/sign_in.html", errors=errors, following=local_path(request.values.get("next")))
+    # Told to whoever is sent here only, so that the answer to a form stays the same.
+    ran_out = request.method == "GET" and sessions.find_run_out(db_session()) is not None
+    return render_template(
+        "accounts/sign_in.html", errors=errors, following=local_path(request.values.get("next")), ran_out=ran_out
+    )
 
 
 def confirm_page(login: Login, errors: object) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from oauth import keys
-from service import mail
+from service import mail, plan_editions
 from service.clock import now
 from service.databases import schema, sqlite_file
 from service.db import microseconds
@@ -56,7 +56,7 @@ Findings = Iterator[Finding]
 @click.command("doctor")
 @with_appcontext
 def command() -> None:
-    """Look this installation over: settings, database, schema, keys, mail server, clock, disk, worker.
+    """Look this installation over: settings, database, schema, keys, mail server, clock, disk, worker, plan texts.
 
     Ends with status 1 where something has to be mended; what is only doubtful does not count.
     """
@@ -276,6 +276,25 @@ def _worker(_settings: Settings) -> Findings:
         yield _bad(f"no worker is alive{since}: start `flask worker run`, or mails and notices wait.")
 
 
+def _plan_texts(settings: Settings) -> Findings:
+    plan = settings.plan
+    with _session() as session:
+        editions = plan_editions.list_all(session)
+        hidden = plan_editions.overruling(plan, editions)
+    for one in hidden:
+        what = f"{one.subject.value.replace('_', ' ')} {one.name}".strip()
+        yield _doubtful(
+            f"{what}: people read edition {one.number}, made in the console on {one.at:%Y-%m-%d %H:%M} UTC, and not "
+            f"PLAN_FILE, which was written later ({plan.written_at:%Y-%m-%d %H:%M} UTC) and says otherwise. If the "
+            "file is right, publish its words in the staff console under Plan texts; if not, write the edition's "
+            "words into the file."
+        )
+    if not editions:
+        yield _good("people read what PLAN_FILE says; nothing was changed in the console.")
+    elif not hidden:
+        yield _good("what was changed in the console hides no newer words of PLAN_FILE.")
+
+
 _MATTERS: dict[str, Callable[[Settings], Findings]] = {
     "settings": _settings,
     "database": _database,
@@ -286,4 +305,5 @@ _MATTERS: dict[str, Callable[[Settings], Findings]] = {
     "disk": _disk,
     "journal": _journal,
     "worker": _worker,
+    "plan texts": _plan_texts,
 }

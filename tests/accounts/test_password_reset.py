@@ -33,12 +33,34 @@ def test_the_whole_path(app: Flask, account: Account, session: Session, settings
     assert entered.location == "/password-reset/new"
     visitor.get("/password-reset/new")
     done = visitor.post("/password-reset/new", password=NEW, confirmation=NEW)
-    assert done.status_code == 200
-    assert "Your password was changed" in done.text
+    assert done.status_code == 303
+    assert "Your password was changed" in visitor.get(done.location).text
+    assert visitor.get("/password-reset/changed").location == "/sign-in", "said once"
+    assert visitor.get("/password-reset/code").location == "/password-reset", "the browser knows of no claim any more"
     assert elsewhere.get("/member").location == "/sign-in?next=/member"
     assert "was changed" in letters(session, settings, account.email)[-1]
     assert visitor.sign_in(account).status_code == 401
     assert visitor.sign_in(account, NEW).status_code == 303
+
+
+def test_the_page_of_the_code_is_asked_for_by_get_and_names_nobody_in_its_address(
+    visitor: Visitor, account: Account, session: Session, settings: Settings, clock: MovableClock
+) -> None:
+    visitor.get("/password-reset")
+    asked = visitor.post("/password-reset", username=account.username, email=account.email)
+    assert (asked.status_code, asked.location) == (303, "/password-reset/code")
+    kept = asked.headers["Set-Cookie"]
+    assert "HttpOnly" in kept and "Max-Age=600" in kept and account.username not in kept and account.email not in kept
+    for _ in range(2):
+        visitor.get("/password-reset/code")
+    assert len(letters(session, settings, account.email)) == 1, "looking again sends nothing"
+    assert f'value="{account.email}"' in visitor.page.text
+
+
+@pytest.mark.parametrize("forged", ["", "x", "gAAAAA" + "A" * 120, "\u00e9"])
+def test_a_claim_that_was_not_sealed_here_begins_anew(visitor: Visitor, forged: str) -> None:
+    visitor.browser.set_cookie("reset_claim", forged, path="/password-reset")
+    assert visitor.get("/password-reset/code").location == "/password-reset"
 
 
 def test_the_apps_are_pointed_out_afterwards(
@@ -46,7 +68,7 @@ def test_the_apps_are_pointed_out_afterwards(
 ) -> None:
     _to_new_password(visitor, account, session, settings)
     done = visitor.post("/password-reset/new", password=NEW, confirmation=NEW)
-    assert "/sign-in?next=/apps" in done.text
+    assert "/sign-in?next=/apps" in visitor.get(done.location).text
 
 
 def test_the_first_page_has_the_settled_words(visitor: Visitor) -> None:
@@ -80,7 +102,7 @@ def test_a_weak_password_is_refused_with_the_part_it_lacks(
     assert answer.status_code == 400
     assert "✗" in answer.text
     assert weak not in answer.text
-    assert visitor.post("/password-reset/new", password=NEW, confirmation=NEW).status_code == 200
+    assert visitor.post("/password-reset/new", password=NEW, confirmation=NEW).status_code == 303
 
 
 def test_the_list_is_ticked_by_the_server_without_saving(
@@ -92,7 +114,7 @@ def test_the_list_is_ticked_by_the_server_without_saving(
     assert checked.status_code == 200
     assert (checked.text.count("✓"), checked.text.count("✗")) == (7, 1)
     assert NEW not in checked.text
-    assert visitor.post("/password-reset/new", password=NEW, confirmation=NEW).status_code == 200
+    assert visitor.post("/password-reset/new", password=NEW, confirmation=NEW).status_code == 303
 
 
 def test_the_half_way_page_lasts_ten_minutes(

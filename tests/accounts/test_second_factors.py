@@ -127,7 +127,7 @@ def test_case_111_a_new_password_neither_removes_nor_bypasses_the_factor(
     visitor.ask_for_code(account.username, account.email)
     visitor.enter_code(account.username, account.email, newest_code(session, settings, account.email))
     visitor.get("/password-reset/new")
-    assert visitor.post("/password-reset/new", password=new, confirmation=new).status_code == 200
+    assert visitor.post("/password-reset/new", password=new, confirmation=new).status_code == 303
     assert visitor.sign_in(account, new).location == "/sign-in/factor?next=/start"
     visitor.get("/sign-in/factor")
     assert visitor.post("/sign-in/factor", code=code_of(secret)).location == "/start"

@@ -70,6 +70,28 @@ def test_signing_out_needs_a_form_of_ours(visitor: Visitor, account: Account) ->
     assert visitor.get("/member").location == "/sign-in?next=/member"
 
 
+def test_whoever_is_sent_to_sign_in_since_the_session_ran_out_is_told_why(
+    app: Flask, visitor: Visitor, account: Account, clock: MovableClock
+) -> None:
+    visitor.sign_in(account)
+    clock.advance(16 * 60)
+    page = visitor.get(str(visitor.get("/settings").location)).text
+    assert "Your session has ended" in page and account.username not in page
+    refused = visitor.post("/sign-in?next=/settings", username=account.username, password="wrong")
+    assert "Your session has ended" not in refused.text, "the answer to a form is the same to everybody"
+    assert "Your session has ended" not in Visitor(app).get("/sign-in?next=/settings").text
+    assert visitor.sign_in(account, following="/settings").location == "/settings"
+    visitor.get("/settings")
+    visitor.post("/sign-out")
+    assert "Your session has ended" not in visitor.get("/sign-in").text, "whoever signed out knows"
+
+
+def test_a_form_that_has_expired_leads_back_to_its_page(visitor: Visitor, account: Account) -> None:
+    refused = visitor.post_without_token("/sign-in", username=account.username, password=PASSWORD)
+    assert refused.status_code == 403 and "This page has expired" in refused.text
+    assert '<a href="/sign-in">Open the page with the form again</a>' in refused.text
+
+
 def test_the_app_console_asks_for_the_password_again_after_five_minutes(
     visitor: Visitor, account: Account, clock: MovableClock
 ) -> None:

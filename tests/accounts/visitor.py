@@ -74,9 +74,10 @@ class Visitor:
         return self.sign_in(account, following=following)
 
     def ask_for_code(self, username: str, email: str) -> TestResponse:
-        """Ask for a code on the password reset page."""
+        """Ask for a code on the password reset page, and come to the page that takes it."""
         self.get("/password-reset")
-        return self.post("/password-reset", username=username, email=email)
+        asked = self.post("/password-reset", username=username, email=email)
+        return self.get(asked.location) if asked.status_code == 303 else asked
 
     def enter_code(self, username: str, email: str, code: str) -> TestResponse:
         """Enter a code on the page at hand."""

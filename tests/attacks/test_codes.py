@@ -212,7 +212,7 @@ def test_case_108_the_half_way_state_opens_nothing_else_and_only_once(
     assert visitor.get("/apps").location == "/sign-in?next=/apps"
     assert Visitor(app).get("/password-reset/new").status_code == 401
     visitor.get("/password-reset/new")
-    assert visitor.post("/password-reset/new", password=NEW, confirmation=NEW).status_code == 200
+    assert visitor.post("/password-reset/new", password=NEW, confirmation=NEW).status_code == 303
     assert visitor.get("/password-reset/new").status_code == 401
     assert visitor.post("/password-reset/new", password=PASSWORD, confirmation=PASSWORD).status_code == 401
 

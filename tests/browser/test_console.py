@@ -114,6 +114,9 @@ def test_keyboard_alone_connects_and_revokes(story: Story) -> None:
     person = story.browser()
     app, keys = PlainApp(person.page, story.site, story.sandbox), person.page.keyboard
     app.launch(_SCOPE)
+    if story.language != "en":
+        _tab_to(person, f"a[hreflang={story.language}]")
+        _enter(person)
     _tab_to(person, "input[name=username]")
     keys.type("thomas")
     keys.press("Tab")

@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1_500)]
 WALKERS = {walker.name: walker for walker in walkers() if LONG or walker.of_members}
 _OTHERS = ("provider_", "staff_", "developer_")
 ELSEWHERE: dict[str, str] = {
+    "passwords.back_to_code": "test_accounts",
+    "passwords.changed": "test_accounts",
     "passwords.choose": "test_accounts",
     "registration.email": "test_accounts",
     "registration.code": "test_accounts",
@@ -51,6 +53,7 @@ ELSEWHERE: dict[str, str] = {
 REASONS: dict[str, str] = {
     "email_change.confirm": "between two codes by mail; test_email_change walks it by the pages' forms",
     "email_change.undo": "behind the secret of a mail",
+    "email_change.undone": "after that, said once",
     "passkeys.remove": "of somebody with a passkey; test_passkeys",
     "passkeys.rename": "of somebody with a passkey; test_passkeys",
     "people.of_age": "for somebody who has just turned 18, whom no sandbox has for long",
@@ -73,7 +76,7 @@ NO_PAGES = frozenset({
     "my_information.file", "probes.live", "probes.metrics", "probes.ready", "record_downloads.bundle",
     "record_downloads.pdf",
     "app_activity.download_all", "app_activity.download_one", "brands.bundle", "gallery.come_back", "landing.index",
-    "openapi.document", "passwords.back_to_start", "provider_home.go", "provider_mailbox.attachment",
+    "openapi.document", "provider_home.go", "provider_mailbox.attachment",
     "provider_profiles.change_form", "provider_profiles.index", "provider_remittances.as_835",
     "provider_remittances.as_csv", "provider_remittances.as_fhir", "provider_remittances.as_pdf",
     "receipts.download_json", "receipts.download_pdf", "representative_requests.blank_form",

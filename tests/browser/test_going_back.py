@@ -66,6 +66,41 @@ def test_back_after_every_form_sends_nothing_again_and_repeats_no_confirmation(s
     story.step("gone back after each form of a member")
 
 
+@told(360, "es")
+def test_without_scripts_back_and_forward_after_every_deed_ask_for_pages_and_send_nothing(story: Story) -> None:
+    person = story.browser(scripts=False)
+    app = PlainApp(person.page, story.site, story.sandbox)
+    person.open("/password-reset")
+    person.prefer_language()
+    person.fill(Username="thomas")
+    person.field("E-mail address").fill("thomas@example.org")
+    person.press("Send verification code")
+    person.look("code-of-password-reset")
+    _goes_back(person)
+    app.launch()
+    person.sign_in("thomas")
+    _goes_back(person)
+    person.press("Allow")
+    assert app.receive() == 200
+    for deed in ("Pause", "Resume"):
+        person.open("/apps")
+        person.press(deed)
+        person.look(f"after-{deed.lower()}")
+        _goes_back(person)
+    person.open("/apps")
+    person.page.get_by_role("link", name=re.compile(re.escape(person.words("Share less")))).first.click()
+    person.press("Save")
+    _goes_back(person)
+    for page, action in (("/settings", "/settings/language"), ("/messages", "/messages/mails")):
+        person.open(page)
+        _send(person, action)
+        _goes_back(person)
+    person.open("/apps")
+    person.press("Revoke")
+    _goes_back(person)
+    story.step("gone back after each deed of a member without scripts")
+
+
 @told(1280, "en")
 def test_back_in_the_staff_console_asks_for_no_form_again(story: Story) -> None:
     from tests.browser.codes import Codes

@@ -5,7 +5,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.config import Config
@@ -13,15 +15,19 @@ from alembic.script import ScriptDirectory
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from oauth import keys
 from service import jobs, mail
 from service.app import create_app
 from service.databases import schema
 from service.db import make_engine, make_sessions
+from service.plan_editions import PlanEdition, Subject
 from service.sandbox import mail_catcher
 from service.settings import Settings
+from service.web import held_by
 from tests.conftest import ROOT, free_port
+from tests.factories import make_account
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def test_the_newest_schema_is_what_alembic_says() -> None:
 def test_a_sound_installation_is_found_sound(sound: Flask) -> None:
     told = look_over(sound)
     assert told.exit_code == 0, told.output
-    for matter in ("database", "schema", "keys", "mail", "clock", "disk", "worker"):
+    for matter in ("database", "schema", "keys", "mail", "clock", "disk", "worker", "plan texts"):
         assert f"ok        {matter}: " in told.stdout, told.stdout
 
 
@@ -130,6 +136,54 @@ def test_a_full_disk_is_bad(sound: Flask, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(total=10**12, free=10**8))
     told = look_over(sound)
     assert told.exit_code == 1 and "make room" in told.stdout
+
+
+def publish(session: Session, subject: Subject, content: dict[str, Any], at: datetime, name: str = "") -> None:
+    by = make_account(session).id
+    session.add(PlanEdition(
+        subject=subject, name=name, content=content, reason="moved", at=at, asked_by_account_id=by,
+        agreed_by_account_id=by,
+    ))  # fmt: skip
+
+
+def test_an_edition_of_the_console_over_a_newer_plan_file_is_told(
+    sound: Flask, settings: Settings, engine: Engine
+) -> None:
+    assert "ok        plan texts: people read what PLAN_FILE says" in look_over(sound).stdout
+    written = settings.plan.written_at
+    assert written is not None
+    lines = {"lines": [{"line_of_business": "Medicare", "number": "1-555-010-9999"}], "tty": "711"}
+    with make_sessions(engine).begin() as session:
+        publish(session, Subject.PHONE_LINES, lines, written - timedelta(days=3))
+        publish(session, Subject.PHONE_LINES, lines, written + timedelta(days=3))
+    assert "what was changed in the console hides no newer words of PLAN_FILE" in look_over(sound).stdout
+
+    newer = replace(settings.plan, written_at=written + timedelta(days=4))
+    told = look_over(create_app(replace(held_by(sound).settings, plan=newer), engine))
+    assert told.exit_code == 0, "people read what two of the plan agreed to: nothing is broken"
+    made = f"{written + timedelta(days=3):%Y-%m-%d %H:%M} UTC"
+    assert f"doubtful  plan texts: phone lines: people read edition 2, made in the console on {made}" in told.stdout
+    assert f"PLAN_FILE, which was written later ({newer.written_at:%Y-%m-%d %H:%M} UTC)" in told.stdout
+    assert "publish its words in the staff console under Plan texts" in told.stdout
+
+
+def test_an_edition_that_says_what_a_newer_plan_file_says_hides_nothing(
+    sound: Flask, settings: Settings, engine: Engine
+) -> None:
+    plan = settings.plan
+    assert plan.written_at is not None and plan.terms
+    at = plan.written_at - timedelta(days=1)
+    same = {field: getattr(plan.terms[0], field) for field in ("title", "version", "text")}
+    policy = {"version": plan.privacy_policy_version, "url": plan.privacy_policy_url}
+    review = {"version": "of-long-ago", "reviewed_by": "Ana Ruiz", "reviewed_on": "2020-01-01"}
+    with make_sessions(engine).begin() as session:
+        publish(session, Subject.TERMS, same, at, plan.terms[0].document)
+        publish(session, Subject.PRIVACY_POLICY, policy, at)
+        publish(session, Subject.REVIEW, review, at, "consent/es")
+    assert "doubtful  plan texts" not in look_over(sound).stdout
+    with make_sessions(engine).begin() as session:
+        publish(session, Subject.TERMS, same | {"text": "Other words."}, at, plan.terms[0].document)
+    assert f"doubtful  plan texts: terms {plan.terms[0].document}: " in look_over(sound).stdout
 
 
 def test_a_damaged_file_is_bad(settings: Settings, sqlite_template: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_paused_app_is_shut_out_at_once_and_goes_on_with_its_tokens_when_resum
     assert refused.status_code == 400 and refused.get_json()["error"] == "temporarily_unavailable"
     assert "paused" in refused.get_json()["error_description"] and refused.headers["Retry-After"] == "3600"
     page = app.reader.get("/apps").text
-    assert "Paused apps" in page and "Paused since" in page and "by the member" in page
+    assert "Paused apps" in page and "Paused since" in page and ", by you" in page
     assert app.press("resume").location == "/apps?done=resumed"
     assert app.works and app.tokens == before
     assert app.refresh().status_code == 200 and app.works

@@ -19,6 +19,8 @@ def test_a_representative_changes_what_they_gave_and_not_what_the_member_paused(
     hers, own = connected(desk, Reader(desk, dana)), connected(desk)
     hers.press("pause")
     assert hers.grant.paused_by is EndedBy.REPRESENTATIVE
+    assert ", by you" in hers.reader.get("/apps").text
+    assert ", by a personal representative" in Reader(desk, desk.account).get("/apps").text
     assert own.app.view.name not in hers.reader.get("/apps").text
     with desk.session() as session:
         assert session.scalars(select(GrantChange)).one().link_id == link.id
@@ -39,7 +41,7 @@ def test_a_representative_changes_what_they_gave_and_not_what_the_member_paused(
         assert answer.status_code == 403 and "The member paused this app" in answer.text
     assert hers.grant.status is GrantStatus.PAUSED
     page = hers.reader.get("/apps")
-    assert "Only the member can let it in again" in page.text
+    assert "Only the member can let it in again" in page.text and ", by the member" in page.text
     assert not [form for form in forms_of(page.text) if form.action.endswith("/resume")]
     revoke = next(form for form in forms_of(page.text) if form.action.endswith("/revoke"))
     refused = hers.reader.browser.post(revoke.action.replace("revoke", "resume"), data=revoke.fields)

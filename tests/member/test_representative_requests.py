@@ -12,6 +12,7 @@ from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_member
 from tests.plan.files import PDF
+from tests.plan.test_pin_letters import words_of
 from tests.staff.console import send_files
 from tests.staff.representing import Asking
 
@@ -32,6 +33,10 @@ def test_somebody_asks_to_act_for_a_member_and_sees_where_it_stands(app: Flask, 
     assert paper.mimetype == "application/pdf" and paper.data.startswith(b"%PDF")
     blank = Visitor(app).get("/representative-request-form.pdf?lang=es")
     assert blank.status_code == 200 and b"es-US" in blank.data
+    signed, empty = words_of(paper.data), words_of(blank.data)
+    assert "[X] I hold a power of attorney for health care" in signed, "in the words of who asked and will sign"
+    assert "I have signed a power of attorney" not in signed and "As soon as we have agreed" in signed
+    assert "Tengo un poder notarial" in empty and "Firmé un poder notarial" in empty, "whoever fills it in"
 
 
 def test_what_is_missing_or_wrong_is_said_at_its_field_and_typed_text_stays(app: Flask, session: Session) -> None:

@@ -36,7 +36,7 @@ _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
     LegalText.CONSENT: ("2026-6", "496f2f6d4ac7cbef"),
     LegalText.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
     LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
-    LegalText.REPRESENTATION: ("2026-1", "b91d17390892c34c"),
+    LegalText.REPRESENTATION: ("2026-2", "7f6e06c30e61da9a"),
 }
 """The version of each text, and the digest of its sentences in both languages as they were reviewed."""
 

@@ -112,7 +112,9 @@ def test_a_provider_adds_a_tax_id_and_npi_with_a_check_in_hand(
     assert "None yet" in words(office.page.text)
     office.get("/provider/access/add")
     added = office.post("/provider/access/add", tax_id="09-3334504", number="7100001", npi="2900416761")
-    assert "reaches Cedar Walk-In" in words(added.text)
+    assert added.status_code == 303
+    shown = words(office.get(added.location).text)
+    assert "Added. Your account reaches" in shown and "Cedar Walk-In" in shown
     assert reach.groups_of_entries(session, staff.id) == [clinic], f"not {sibling.name}, which shares the Tax ID"
     proof = session.scalars(select(RegistrationProof)).one()
     assert (proof.group_id, proof.account_id, proof.by_vendor_number) == (clinic.id, staff.account_id, False)
@@ -132,7 +134,7 @@ def test_the_vendor_number_and_a_non_payment_notice_prove_too(
     office.get("/provider/access/add")
     form = {"tax_id": "093334504", "vendor_number": "v100004"}
     assert office.post("/provider/access/add", number="0000077", **form).status_code == 400
-    assert office.post("/provider/access/add", number="NP 0000077", **form).status_code == 200
+    assert office.post("/provider/access/add", number="NP 0000077", **form).status_code == 303
     office.get("/provider/access/add")
     again = office.post("/provider/access/add", number="7100001", **form)
     assert again.status_code == 400

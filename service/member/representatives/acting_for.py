@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "member/acting_for.html", account=account, links=representatives.represented_by(session, account),
         requests=representative_requests.list_of_account(session, account), words=representative_words, bases=BASES,
-        scopes=SCOPES, now=now(), stopped=request.args.get("stopped", ""),
+        scopes=SCOPES, now=now(), stopped=request.args.get("done") == "stopped",
     )  # fmt: skip
 
 
@@ -40,4 +40,4 @@ def stop(related_person_id: UUID) -> ResponseReturnValue:
         raise NotFoundPage
     representatives.end_link(session, link, by=EndedBy.REPRESENTATIVE, by_account_id=account.id)
     representative_notices.ended(session, link)
-    return redirect(url_for("acting_for.index", stopped="yes"), 303)
+    return redirect(url_for("acting_for.index", done="stopped"), 303)

@@ -25,7 +25,7 @@ _Line = tuple[str, str]
 
 def blank(plan: Plan, language: str) -> bytes:
     """The empty form, in the page's language."""
-    return _render(plan, language, _people([""] * 11), ticked=("", ""), dates=("", ""), words="")
+    return _render(plan, language, _people([""] * 11), whose=(False, True), ticked=("", ""), dates=("", ""), words="")
 
 
 def filled(asked: RepresentativeRequest, plan: Plan, language: str) -> bytes:
@@ -35,9 +35,12 @@ def filled(asked: RepresentativeRequest, plan: Plan, language: str) -> bytes:
         asked.member_family_name, asked.member_number, _day(asked.member_birth_date, language), asked.full_name,
         _day(asked.birth_date, language), asked.number, address,
     ]  # fmt: skip
-    dates = (_day(asked.valid_from, language), _day(asked.valid_until, language))
-    ticked = (asked.basis.value, asked.scope.value)
-    return _render(plan, language, _people(typed), ticked=ticked, dates=dates, words=asked.explanation)
+    dates = (
+        _day(asked.valid_from, language) or gettext("As soon as we have agreed"),
+        _day(asked.valid_until, language) or gettext("No end date"),
+    )
+    ticked, whose = (asked.basis.value, asked.scope.value), (asked.for_oneself,)
+    return _render(plan, language, _people(typed), whose=whose, ticked=ticked, dates=dates, words=asked.explanation)
 
 
 def _people(typed: Sequence[str]) -> list[tuple[str, list[_Line]]]:
@@ -50,8 +53,10 @@ def _people(typed: Sequence[str]) -> list[tuple[str, list[_Line]]]:
 
 
 def _render(
-    plan: Plan, language: str, people: Iterable[tuple[str, list[_Line]]], *, ticked: _Line, dates: _Line, words: str
-) -> bytes:
+    plan: Plan, language: str, people: Iterable[tuple[str, list[_Line]]], *, whose: Sequence[bool], ticked: _Line,
+    dates: _Line, words: str,
+) -> bytes:  # fmt: skip
+    """`whose`: in whose words the form asks why, the member's own (True) or those of whoever is to act."""
     title = gettext("Request for Access to Protected Health Information")
     paper = _Paper(title, plan.name, language)
     paper.heading(f"{plan.name}: {title}", 15)
@@ -64,7 +69,12 @@ def _render(
         paper.blanks(lines)
     basis, scope = ticked
     paper.heading(gettext("Why this person may act (tick one)"), 12)
-    paper.boxes(_bases(), basis)
+    if len(whose) > 1:
+        paper.text(gettext("The person who is to act ticks here:"))
+    paper.boxes(_bases(for_oneself=whose[0]), basis)
+    if len(whose) > 1:
+        paper.text(gettext("Or the member ticks here:"))
+        paper.boxes(_bases(for_oneself=whose[1]), basis)
     paper.heading(gettext("What this person may see (tick one)"), 12)
     paper.boxes([(key.value, str(text)) for key, text in link_words.SCOPES.items()], scope)
     paper.heading(gettext("How long"), 12)
@@ -76,13 +86,14 @@ def _render(
         "plan must check this request before anybody sees anything."
     ))  # fmt: skip
     paper.blanks([(gettext("Signature of the member, or of who asks for them"), ""), (gettext("Date"), "")])
-    paper.text(", ".join(f"{line.line_of_business} {line.number}" for line in plan.phone_lines) + f", TTY {plan.tty}")
+    numbers = ", ".join(f"{line.line_of_business} {line.number}" for line in plan.phone_lines)
+    paper.text(f"{gettext('Questions? Call member services:')} {numbers}, TTY {plan.tty}")
     return paper.finish()
 
 
-def _bases() -> list[_Line]:
-    one, another = representative_words.BASES_FOR_ONESELF, representative_words.BASES_FOR_ANOTHER
-    return [(basis.value, str(words)) for basis, words in {**another, **one}.items()]
+def _bases(*, for_oneself: bool) -> list[_Line]:
+    words = representative_words.BASES_FOR_ONESELF if for_oneself else representative_words.BASES_FOR_ANOTHER
+    return [(basis.value, str(text)) for basis, text in words.items()]
 
 
 def _day(on: date | None, language: str) -> str:
@@ -124,4 +135,4 @@ class _Paper:
 
     def _write(self, text: str, size: int, style: str = "") -> None:
         self._document.set_font("Helvetica", style, size)
-        self._document.multi_cell(0, size * 0.52, printable(text), new_x="LMARGIN", new_y="NEXT")
+        self._document.multi_cell(0, size * 0.52, printable(text), align="L", new_x="LMARGIN", new_y="NEXT")

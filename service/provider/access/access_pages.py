@@ -31,7 +31,7 @@ def index() -> ResponseReturnValue:
         )  # fmt: skip
     return render_template(
         "provider/access_entries.html", staff=staff, entries=reach.entries_of(session, staff.id),
-        groups=reach.groups_of_entries(session, staff.id), added=request.args.get("added"),
+        groups=reach.groups_of_entries(session, staff.id), done=request.args.get("done", ""),
         permissions=billing_authorizations.for_provider(session, staff), words=access_words, may_change=may_change(),
         sources=SOURCES,
     )  # fmt: skip
@@ -50,12 +50,12 @@ def add() -> ResponseReturnValue:
     if errors:
         return _add_page(errors), 400
     try:
-        _entry, group = payment_entries.add_by_payment(
+        payment_entries.add_by_payment(
             db_session(), staff, **form, network=network(), days=settings().plan.provider.proof_days
         )
     except (ProofRefused, EntryStands) as problem:
         return _refused(problem)
-    return render_template("provider/access_added.html", group=group)
+    return redirect(url_for("provider_access.index", done="added"), 303)
 
 
 def may_change() -> bool:

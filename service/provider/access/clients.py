@@ -101,7 +101,7 @@ def ask() -> ResponseReturnValue:
     except (AlreadyAsked, ContactRefused) as problem:
         field = "contact_email" if isinstance(problem, ContactRefused) else "_schema"
         return _contact_again(form, {field: [_sentence(problem)]})
-    return redirect(url_for("provider_clients.show", request_id=made.id, asked="now"), 303)
+    return redirect(url_for("provider_clients.show", request_id=made.id, done="asked"), 303)
 
 
 @blueprint.get("/<uuid:request_id>")
@@ -120,7 +120,7 @@ def resend(request_id: UUID) -> ResponseReturnValue:
         authorization_requests.resend(db_session(), found, _mailing(), by_account_id=current_staff().account_id)
     except (RequestClosed, TooManyRequests) as problem:
         return _show_page(found, {"_schema": [_sentence(problem)]}), 400
-    return redirect(url_for("provider_clients.show", request_id=found.id, asked="again"), 303)
+    return redirect(url_for("provider_clients.show", request_id=found.id, done="again"), 303)
 
 
 @blueprint.post("/<uuid:request_id>/withdraw")
@@ -249,5 +249,5 @@ def _show_page(found: AuthorizationRequest, errors: dict[str, list[str]]) -> str
     return render_template(
         "provider/client.html", client=next(one for one in history if one.request.id == found.id),
         earlier=[one for one in history if one.request.id != found.id], errors=errors, words=access_words,
-        staff=current_staff(), may_change=may_change(), asked=request.args.get("asked"),
+        staff=current_staff(), may_change=may_change(), asked=request.args.get("done"),
     )  # fmt: skip

@@ -3,39 +3,27 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext as _
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
+from service.accounts.message_forms import files_of_message, take_messages
+from service.accounts.page_files import as_download
 from service.plan.logins import portal_staff, reach
-from service.plan.mailbox import attachments, message_schemas, messages, threads
-from service.plan.mailbox.attachments import CheckedFile
+from service.plan.mailbox import message_schemas, messages, threads
 from service.plan.mailbox.messages import TooManyMessages
-from service.plan.mailbox.office_files import UnusableFile
 from service.plan.mailbox.plain_text import shown_line
 from service.plan.models import MessageThread, OrganizationKind, StaffStatus, ThreadTopic
 from service.plan.providers.numbers import shown_tax_id
 from service.provider.gate import PinFirst, current_staff, require_staff
-from service.web import NotFoundPage, PageError, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, load_form, settings
 
 blueprint = Blueprint("provider_mailbox", __name__, url_prefix="/provider/mailbox")
-accept_files(
-    blueprint, ("send", "reply"), most_bytes=attachments.MOST_FILES * attachments.MOST_BYTES + 512 * 1024,
+take_messages(
+    blueprint, ("send", "reply"),
     meant_for=lambda session, account: portal_staff.find_active(session, account) is not None,
 )  # fmt: skip
 TOPICS = (ThreadTopic.QUESTION, ThreadTopic.ADD_FACILITY)
 """What an office may begin a thread about."""
-forbid_scripts(blueprint)
-
-
-class MessageTooLong(PageError):
-    """The whole form is larger than a message with five files."""
-
-    status = 413
-    title = _("Your message was too large")
-    sentence = _("A message has up to 20,000 characters and 5 files of up to 10 MB each. Go back and send fewer files.")
 
 
 @blueprint.get("/")
@@ -64,7 +52,7 @@ def send() -> ResponseReturnValue:
     if topic is ThreadTopic.ADD_FACILITY and _is_billing_firm():
         return _compose_page(topic, {}, {})
     form, errors = load_form(message_schemas.NewThread())
-    files = _files(errors)
+    files = files_of_message(errors)
     if not errors:
         try:
             messages.open_thread(
@@ -91,7 +79,7 @@ def reply(thread_id: UUID) -> ResponseReturnValue:
     """Write again in a thread."""
     found = _get(thread_id)
     form, errors = load_form(message_schemas.Reply())
-    files = _files(errors)
+    files = files_of_message(errors)
     if not errors:
         try:
             messages.reply(db_session(), found, current_staff(), form["body"], files, plan=settings().plan)
@@ -114,11 +102,6 @@ def attachment(thread_id: UUID, attachment_id: UUID) -> ResponseReturnValue:
     return as_download(file.name, file.media_type, file.content)
 
 
-@blueprint.errorhandler(RequestEntityTooLarge)
-def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
-    return current_app.handle_user_exception(MessageTooLong())
-
-
 def _require_pin() -> None:
     if current_staff().status is not StaffStatus.ACTIVE:
         raise PinFirst
@@ -130,14 +113,6 @@ def _get(thread_id: UUID) -> MessageThread:
         return threads.get_of_login(db_session(), current_staff(), str(thread_id))
     except threads.UnknownThread:
         raise NotFoundPage from None
-
-
-def _files(errors: dict[str, list[str]]) -> list[CheckedFile]:
-    try:
-        return attachments.check_all(received_files("files", most_bytes=attachments.MOST_BYTES))
-    except UnusableFile as refusal:
-        errors.setdefault("files", []).append(f"{refusal.name}: {refusal.sentence}")
-        return []
 
 
 def _topic(given: Any) -> ThreadTopic:

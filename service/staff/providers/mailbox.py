@@ -3,16 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext as _
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
-from service.plan.mailbox import attachments, message_schemas, messages, threads
-from service.plan.mailbox.attachments import CheckedFile
+from service.accounts.message_forms import files_of_message, take_messages
+from service.accounts.page_files import as_download
+from service.plan.mailbox import message_schemas, messages, threads
 from service.plan.mailbox.messages import MAILBOX_ROLE, NotOnTheTeam, TooManyMessages
-from service.plan.mailbox.office_files import UnusableFile
 from service.plan.mailbox.plain_text import shown_line
 from service.plan.mailbox.threads import Queue
 from service.plan.models import MessageThread
@@ -20,22 +17,12 @@ from service.plan.staff import plan_staff
 from service.plan.staff.plan_staff import NotOneself
 from service.staff.gate import current_staff, require_role
 from service.staff.schemas import Answer, Assignment
-from service.web import NotFoundPage, PageError, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, load_form, settings
 
 blueprint = Blueprint("staff_mailbox", __name__, url_prefix="/staff/mailbox")
-accept_files(
-    blueprint, ("answer",), most_bytes=attachments.MOST_FILES * attachments.MOST_BYTES + 512 * 1024,
-    meant_for=lambda session, account: plan_staff.find(session, account) is not None,
+take_messages(
+    blueprint, ("answer",), meant_for=lambda session, account: plan_staff.find(session, account) is not None
 )  # fmt: skip
-forbid_scripts(blueprint)
-
-
-class MessageTooLong(PageError):
-    """The whole form is larger than a message with five files."""
-
-    status = 413
-    title = _("Your message was too large")
-    sentence = _("A message has up to 20,000 characters and 5 files of up to 10 MB each. Go back and send fewer files.")
 
 
 @blueprint.get("/")
@@ -66,7 +53,7 @@ def answer(thread_id: UUID) -> ResponseReturnValue:
     if form.get("insert"):
         return _thread_page(found, {"body": _with_canned(found, form)}, {})
     errors |= load_form(message_schemas.Reply())[1]
-    files = _files(errors)
+    files = files_of_message(errors)
     if errors:
         return _thread_page(found, request.form, errors), 400
     try:
@@ -121,11 +108,6 @@ def attachment(thread_id: UUID, attachment_id: UUID) -> ResponseReturnValue:
     return as_download(file.name, file.media_type, file.content)
 
 
-@blueprint.errorhandler(RequestEntityTooLarge)
-def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
-    return current_app.handle_user_exception(MessageTooLong())
-
-
 def _turn(thread_id: UUID, verb: Any, done: str) -> ResponseReturnValue:
     found = _get(thread_id)
     try:
@@ -144,14 +126,6 @@ def _get(thread_id: UUID) -> MessageThread:
 
 def _page() -> int:
     return min(max(request.args.get("page", 1, type=int), 1), 10_000)
-
-
-def _files(errors: dict[str, list[str]]) -> list[CheckedFile]:
-    try:
-        return attachments.check_all(received_files("files", most_bytes=attachments.MOST_BYTES))
-    except UnusableFile as refusal:
-        errors.setdefault("files", []).append(f"{refusal.name}: {refusal.sentence}")
-        return []
 
 
 def _with_canned(found: MessageThread, form: dict[str, Any]) -> str:
