@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from flask import Blueprint, Response, json, request, url_for
 
+from oauth.open_documents import open_to_any_origin
 from service import web
 from service.plan_file import Brand
 from service.settings import Settings
@@ -29,8 +30,7 @@ def bundle() -> Response:
     body = json.dumps(_bundle(web.settings()))
     response = Response(body, content_type="application/fhir+json; charset=UTF-8")
     response.headers["Cache-Control"] = "public, max-age=3600"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Expose-Headers"] = "ETag"
+    open_to_any_origin(response)
     response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32], weak=True)
     response.make_conditional(request)
     return response

@@ -12,6 +12,7 @@ from oauth import brands
 from oauth.apps.public_keys import ALGORITHMS
 from oauth.brands import BrandIdentifier
 from oauth.models import AuthMethod
+from oauth.open_documents import open_to_any_origin
 from oauth.tokens import dpop
 from oauth.tokens.system_tokens import INTROSPECT
 from service import web
@@ -187,7 +188,7 @@ def _document(content: dict[str, object]) -> Response:
     said = {name: value for name, value in content.items() if value is not None}
     response = Response(json.dumps(said), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=300"
-    response.headers["Access-Control-Allow-Origin"] = "*"
+    open_to_any_origin(response)
     response.add_etag()
     response.make_conditional(request)
     return response

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from consent.representatives import members_for
-from oauth import counting, keys
+from oauth import counting, keys, open_documents
 from oauth.apps import admission, logos, redirects
 from oauth.authorization import authorization_request, ending, flows, pushing
 from oauth.authorization.authorization_request import Refusal
@@ -37,7 +37,6 @@ _MACHINE_PATHS = (
     "/oauth/introspect",
     "/oauth/userinfo",
     "/oauth/jwks",
-    "/.well-known/",
 )
 _EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 _OPEN_TO_ANY_ORIGIN = frozenset({"oauth.par", "oauth.token", "oauth.revoke", "oauth.jwks", "oauth.userinfo"})
@@ -47,6 +46,8 @@ def install(app: Flask) -> None:
     """Answer HTTP errors of the endpoints for machines in JSON."""
     for path in _MACHINE_PATHS:
         web.render_errors_under(app, path, _http_error)
+    for path in open_documents.PATHS:
+        web.render_errors_under(app, path, _document_error)
     counting.install(app)
     tracing.install(app)
 
@@ -261,6 +262,13 @@ def _http_error(error: HTTPException) -> Response:
     for name, value in error.get_headers(request.environ):
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
+    return response
+
+
+def _document_error(error: HTTPException) -> Response:
+    """The same where any origin reads: an app in a browser shall see when to come again."""
+    response = _http_error(error)
+    open_documents.open_to_any_origin(response)
     return response
 
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -265,11 +265,14 @@ def live_server(settings: Settings, engine: Engine) -> Iterator[LiveServer]:
 class running_server:
     """Context manager: granian with two workers for `settings`; the address is known after it answers.
 
-    `base_url` is the address that people use, where something stands in front.
+    `base_url` is the address that people use, where something stands in front; `options` are further ones of granian.
     """
 
-    def __init__(self, settings: Settings, workers: int = 2, base_url: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, workers: int = 2, base_url: str | None = None, options: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.port = free_port()
+        self._options = options
         self.settings = replace(settings, base_url=base_url or f"http://127.0.0.1:{self.port}")
         self._workers = workers
 
@@ -284,7 +287,7 @@ class running_server:
             [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port),
              "--workers", str(self._workers), "--blocking-threads", "64", "--log-level", "error",
              # A worker that is told to end before it listens for that would stay for ever.
-             "--workers-kill-timeout", "3", "wsgi:app"],
+             "--workers-kill-timeout", "3", *self._options, "wsgi:app"],
             cwd=ROOT, env=environment,
         )  # fmt: skip
         try:

@@ -41,8 +41,10 @@ _ISSUES = {
     414: Issue.TOO_LONG, 415: Issue.NOT_SUPPORTED, 429: Issue.THROTTLED, 500: Issue.EXCEPTION, 503: Issue.TRANSIENT,
 }  # fmt: skip
 _SENTENCES = {
-    401: "An access token is needed.", 404: "There is nothing at this address.", 413: "The request is too long.",
-    414: "The address is too long.", 429: "Too many requests. Wait as long as Retry-After says.",
+    401: "An access token is needed.", 404: "There is nothing at this address.",
+    405: "This method is not offered at this address.", 413: "The request is too long.",
+    414: "The address is too long.", 415: "Send the body as it is, without Content-Encoding, and say its type.",
+    429: "Too many requests. Wait as long as Retry-After says.",
     500: "An unexpected fault; quote the request id when you report it.",
     503: "The service is busy. Try again in a few seconds.",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from fhir.loading.faults import Finding, Rejected
 from fhir.loading.lines import Place
 from fhir.loading.preparation import encode, prepare_resource
 from fhir.loading.reading import Piece
+from fhir.loading.rejects import require_apart
 from fhir.loading.summary import LoadSummary
 from fhir.storage import granting
 from service.db import make_sessions
@@ -50,8 +51,8 @@ def load(
 
     Goes on where an earlier load of the same files was interrupted, unless it shall begin `again`. `progress` is called
     after each batch with the summary so far; `rejects` and `warnings` are files to write, readable by the owner only.
-    `processes` examine beside this one (None: as many as are worth it). Raises NothingToLoad, NoDefinitions and
-    Forbidden.
+    `processes` examine beside this one (None: as many as are worth it). Raises NothingToLoad, IsBeingRead,
+    NoDefinitions and Forbidden.
     """
     granting.require_every_record(access, "c", "u")
     checks = checks or Checks()
@@ -59,7 +60,9 @@ def load(
         profiles.require_definitions(checks.definitions)
     lists = tuple(delete)
     named = list(paths)
-    files = reading.files_of(named) if named or not lists else []
+    files = reading.files_of(named)
+    for findings in (rejects, warnings):
+        require_apart(findings, [*files, *lists])
     sessions = _sessions(database)
     with sessions.begin() as session:
         begun = checkpoints.begin(session, source, [*files, *lists], checks, again=again)

@@ -6,6 +6,7 @@ Every problem is a Rejected with the rule that was broken, where, and what to do
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -30,7 +31,7 @@ from fhir.loading.faults import Rejected
 from fhir.loading.lines import LONGEST
 from fhir.loading.shapes import require_shape
 from fhir.loading.survey import survey
-from fhir.search.dates import BadDate
+from fhir.search.dates import BadDate, span
 from fhir.search.index import IndexRow, index
 from fhir.storage.projections import instant_text
 
@@ -39,6 +40,10 @@ _SPACE_AFTER_QUOTE = (b'" ', b'"\n', b'"\r', b'"\t')
 _FIRST = ("resourceType", "id", "meta")
 _STAMPED = frozenset({"versionId", "lastUpdated"})
 _CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f)", re.IGNORECASE)
+_DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d(?:T|$)")
+_HALF_A_PAIR = re.compile(
+    rb"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}", re.IGNORECASE
+)
 # Decimals keep the digits they came with (FHIR R4, decimal: precision matters).
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -121,11 +126,21 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise Rejected("control-character", "Remove control characters; FHIR strings have none but tab and line ends.")
     try:
         found = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        raise Rejected("json", "The line is not one JSON object.") from None
+    except RecursionError:
+        raise Rejected("json", "The resource is nested too deeply.") from None
+    except msgspec.DecodeError as problem:
+        if _HALF_A_PAIR.search(raw):
+            raise Rejected("json", "A surrogate (\\uD800 to \\uDFFF) stands without its pair.") from None
+        raise Rejected("json", f"The line is not one JSON object: {_told(problem)}.") from None
     if not isinstance(found, dict):
         raise Rejected("json", "The line is not one JSON object.")
     return found
+
+
+def _told(problem: msgspec.DecodeError) -> str:
+    """What the parser found and where; its words quote nothing of the text."""
+    words = str(problem).removeprefix("JSON is malformed: ")
+    return words.replace("Input data was truncated", "it ends in the middle")
 
 
 def encode(resource: Any) -> bytes:
@@ -207,4 +222,25 @@ def _index(resource: dict[str, Any]) -> IndexRow:
     try:
         return index(resource)
     except BadDate:
-        raise Rejected("date", "A date that is searched by is not a FHIR date.", resource["resourceType"]) from None
+        path = next(_bad_dates(resource, resource["resourceType"]), resource["resourceType"])
+        raise Rejected("date", "There is no such day or time, or it is not written as FHIR does.", path) from None
+
+
+def _bad_dates(node: dict[str, Any], path: str) -> Iterator[str]:
+    """The paths of texts that look like a date and are none."""
+    for name, value in node.items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                yield from _bad_dates(one, f"{path}.{name}")
+            elif _is_bad_date(one):
+                yield f"{path}.{name}"
+
+
+def _is_bad_date(value: Any) -> bool:
+    if not isinstance(value, str) or not _DATE_LIKE.match(value):
+        return False
+    try:
+        span(value)
+    except BadDate:
+        return True
+    return False

@@ -40,10 +40,10 @@ class Piece:
 
 
 class NothingToLoad(Exception):
-    """None of the paths holds a file we read."""
+    """A folder that was named holds no file we read."""
 
-    def __init__(self) -> None:
-        super().__init__("No file of resources there: they end in .ndjson or .json, with .gz or without.")
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"No file of resources in {folder}: they end in .ndjson or .json, with .gz or without.")
 
 
 class ChangedFile(Exception):
@@ -57,10 +57,17 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        found += [one for one in path.iterdir() if _is_ours(one)] if path.is_dir() else [path]
-    if not found:
-        raise NothingToLoad
+        ours = [one for one in path.iterdir() if _is_ours(one, path)] if path.is_dir() else [path]
+        if not ours:
+            raise NothingToLoad(path)
+        found += ours
     return sorted(dict.fromkeys(found), key=lambda path: (_rank(path.name.partition(".")[0]), path.name))
+
+
+def left_alone(paths: Iterable[Path]) -> list[Path]:
+    """What the folders among the paths hold besides: other files, folders, links that lead out of them."""
+    folders = [path for path in paths if path.is_dir()]
+    return sorted(one for folder in folders for one in folder.iterdir() if not _is_ours(one, folder))
 
 
 def pieces(path: Path, behind: Place | None = None) -> Iterator[Piece]:
@@ -92,8 +99,10 @@ def _gather(name: str, lines: Iterator[Line], before: Place, position: Callable[
     yield Piece(name, (), Place(last, seen.digest()), position(), is_last=True)
 
 
-def _is_ours(path: Path) -> bool:
-    return path.is_file() and path.name.endswith(_SUFFIXES)
+def _is_ours(path: Path, folder: Path) -> bool:
+    # Who may put a link into a folder of deliveries shall not have us read whatever it points to.
+    is_inside = path.resolve().is_relative_to(folder.resolve())
+    return is_inside and path.is_file() and path.name.endswith(_SUFFIXES)
 
 
 def _rank(resource_type: str) -> int:
@@ -109,6 +118,9 @@ def _lines(path: Path, opened: BinaryIO) -> Iterator[Line]:
     number = 0
     is_json = ".ndjson" not in path.name and ".json" in path.name
     try:
+        if path.suffix == ".gz" and not path.stat().st_size:
+            # The unpacker takes nothing at all for a file without lines; whoever packs one sends some bytes.
+            raise EOFError
         file = _unpacked(path, opened)
         for line in bundles.lines(lambda: _unpacked(path, path.open("rb")), file) if is_json else _ndjson(file):
             number = line.number

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,12 +14,26 @@ _MOST_KEPT = 16 * 1024 * 1024
 _TEXTUAL = frozenset({"json", "utf-8", "control-character", "duplicate-key", "too-long", "gzip", "reject", "bundle"})
 
 
+class IsBeingRead(Exception):
+    """What is found would be written over a file that this load reads."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is one of the files to load: name another one for what is rejected or warned of.")
+
+
+def require_apart(path: Path | None, files: Sequence[Path]) -> None:
+    """Refuse a file of findings that is among those to be read: its first line would empty it; raises IsBeingRead."""
+    if path is not None and path.resolve() in {one.resolve() for one in files}:
+        raise IsBeingRead(path)
+
+
 class FindingsFile:
     """A file of findings, made when the first one comes; what stands behind `keep` bytes of an older run is cut off."""
 
     def __init__(self, path: Path | None, keep: int) -> None:
         self.path = path
-        self.length = keep
+        # Shorter or none, where it was removed meanwhile or the first run wrote to another one.
+        self.length = min(keep, path.stat().st_size if path is not None and path.is_file() else 0)
         self._file: IO[bytes] | None = None
 
     def write(self, file: str, line: int, finding: Finding, raw: bytes, further: list[Finding] | None = None) -> None:

@@ -12,6 +12,8 @@ from flask import request
 
 from fhir import calls
 from fhir.answers import negotiation
+from fhir.loading.faults import Rejected
+from fhir.loading.preparation import require_unique_keys
 from fhir.outcomes import BadRequest, UnsupportedBody
 
 _MOST = 5_000
@@ -30,7 +32,7 @@ class Inputs:
 class UnsupportedInputs(UnsupportedBody):
     """The body is neither a form nor FHIR JSON."""
 
-    sentence = "Send a Parameters resource as application/fhir+json."
+    sentence = "Send a FHIR resource (Parameters, or a Bundle for a batch) as application/fhir+json."
 
 
 def read() -> Inputs:
@@ -68,6 +70,11 @@ def json_body() -> dict[str, Any] | None:
         raise BadRequest("The body is not valid JSON.") from None
     if not isinstance(found, dict):
         raise BadRequest("The body must be one FHIR resource.")
+    try:
+        require_unique_keys(raw, found)
+    except Rejected as problem:
+        # Whoever reads the first of two keys would see another request than we answer.
+        raise BadRequest(problem.hint) from None
     return found
 
 

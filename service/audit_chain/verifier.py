@@ -152,7 +152,8 @@ def _require_reached(head: Head, lines: Sequence[Line]) -> None:
     if beyond:
         raise ChainBroken(
             f"The rows from here to {beyond[-1].position} are missing: the checkpoint {beyond[-1].place} saw them. Was "
-            "an old copy of the database put back?",
+            "an old copy of the database put back? "
+            "Where it was, by you: flask audit accept-loss (docs/backup.md).",
             head.position + 1,
         )
 

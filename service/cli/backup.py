@@ -48,6 +48,7 @@ def replay() -> None:
     click.echo(f"{done} revocations done again.")
     if done:
         click.echo("Everybody signs in anew; apps ask for new access tokens.")
+        click.echo("What was audited since the copy is lost: say so by flask audit accept-loss.")
 
 
 def _copy(source: Path, made: Path) -> None:

@@ -1,5 +1,6 @@
 """`flask fhir`: the plan's FHIR data."""
 
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fhir.compartment import TYPES
 from fhir.description import search_page
 from fhir.loading import definitions as defined
 from fhir.loading import freshness, ingest, labels, reading, relabelling, withdrawing
+from fhir.loading.rejects import IsBeingRead
 from fhir.loading.summary import LoadSummary
 from fhir.storage import partitions, reindexing
 from service.cli.completing import complete_roster
@@ -29,7 +31,7 @@ from service.web import latchstring, settings
 
 group = AppGroup("fhir")
 _LEVELS = [level.value for level in ingest.Level]
-_REJECTS = "rejected.ndjson"
+_REJECTS = ("rejected.ndjson", "rejected-again.ndjson")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
 
@@ -58,14 +60,16 @@ def load(
     if (strict or definitions) and validate != ingest.Level.PROFILES:
         raise click.UsageError("--strict and --definitions are for --validate profiles.")
     checks = ingest.Checks(ingest.Level(validate), strict, definitions.resolve() if definitions else None)
+    for one in reading.left_alone(paths):
+        click.echo(f"Left alone: {one}", err=True)
     try:
         with _Bar() as bar:
             summary = ingest.load(
                 latchstring().engine, paths, access=plan_system("fhir load"), checks=checks, source=source,
-                progress=bar.show, rejects=rejects or settings().var / _REJECTS, warnings=warnings, delete=deletions,
+                progress=bar.show, rejects=rejects or _own_rejects(paths), warnings=warnings, delete=deletions,
                 again=again,
             )  # fmt: skip
-    except (reading.NothingToLoad, defined.NoDefinitions) as nothing:
+    except (reading.NothingToLoad, IsBeingRead, defined.NoDefinitions) as nothing:
         raise click.ClickException(str(nothing)) from None
     except BrokenProcessPool:
         raise click.ClickException(
@@ -150,6 +154,13 @@ def make_definitions(folder: Path) -> None:
         defined.write(folder, Path(defined.__file__).parent, TYPES)
     except defined.NoDefinitions as nothing:
         raise click.ClickException(str(nothing)) from None
+
+
+def _own_rejects(paths: Sequence[Path]) -> Path:
+    """Where rejects go if nothing is said; not over what is corrected and read right now."""
+    read = {path.resolve() for path in paths}
+    first, second = (settings().var / name for name in _REJECTS)
+    return second if first.resolve() in read else first
 
 
 class _Bar:

@@ -32,5 +32,6 @@ def account(member_number: str) -> None:
         member = roster.find_by_number(session, member_number)
         if member is None:
             raise click.ClickException("No member has this member number.")
-        text = disclosures.as_csv(disclosures.account(session, member, by_account_id=None))
-    click.echo(text, nl=False)
+        made = disclosures.begin_csv(session, member, by_account_id=None)
+    for piece in made.pieces(latchstring().sessions):
+        click.echo(piece, nl=False)

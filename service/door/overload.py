@@ -35,6 +35,8 @@ _PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 _AREAS = {"fhir": "fhir", "directory": "directory", "plan": "plan"}
 """Areas of what is counted, by the first part of the path; what else has errors of its own is OAuth's."""
 _DOCUMENTS = ("pdf", "record.json")
+QUESTIONS, QUESTIONS_WAITING = 2, 32
+"""How many preflights may be answered at once, and wait: they ask no database, and take no place from anybody."""
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 IsHeavy = Callable[[str], bool]
@@ -58,11 +60,12 @@ class Door:
     def __init__(self, app: web.LatchstringFlask, inside: "WSGIApplication") -> None:
         settings = app.extensions["latchstring"].settings
         at_once, waiting = settings.requests_at_once, settings.requests_waiting
-        self._inside = inside
+        self._app, self._inside = app, inside
         self._heavy: dict[str, IsHeavy] = app.extensions.get(_HEAVY, {})
         self._places = Lane(at_once, waiting)
         # One place less than there are: what is light always gets through.
         self._heavy_places = Lane(max(1, at_once - 1), waiting)
+        self._questions = Lane(QUESTIONS, QUESTIONS_WAITING)
         self._bodies, self._long_bodies = Lane(BODIES, 0), Lane(LONG_BODIES, LONG_BODIES)
         self._words = Words(app)
 
@@ -71,13 +74,21 @@ class Door:
         if path in AT_ALL_TIMES:
             return self._inside(environ, start_response)
         length: str = environ.get("CONTENT_LENGTH", "")
+        if environ["REQUEST_METHOD"] == "OPTIONS" and not length and web.renderer_prefix(self._app, path):
+            # A browser tells its app nothing of a preflight that is refused, not even when to come again.
+            return self._answer_in(self._questions, environ, start_response)
         if not length and not self._is_heavy(path):
             # Most requests: without a body, and light.
-            if not self._places.enter():
-                return self._words.tell(environ, start_response)
-            with working_in(self._places):
-                return self._inside(environ, start_response)
+            return self._answer_in(self._places, environ, start_response)
         return self._answer_in_turn(path, length, environ, start_response)
+
+    def _answer_in(
+        self, lane: Lane, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:  # fmt: skip
+        if not lane.enter():
+            return self._words.tell(environ, start_response)
+        with working_in(lane):
+            return self._inside(environ, start_response)
 
     def _answer_in_turn(
         self, path: str, length: str, environ: "WSGIEnvironment", start_response: "StartResponse"

@@ -8,13 +8,13 @@ from the accounting; the account shows it all the same, in counts.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from oauth.apps import clients
 from service import audit
@@ -27,6 +27,10 @@ from service.spreadsheets import plain_cell
 
 YEARS = 6
 """For how long back a member may ask."""
+PAGE = 200
+"""Entries on a page: nearly every account is one page, to be printed."""
+_PIECE = 500
+_COLUMNS = ("date", "recipient", "address", "description", "purpose", "basis")
 _SOURCES = {"fhir": "app", "provider": "provider office", "staff": "plan staff"}
 
 
@@ -63,12 +67,35 @@ class OtherReads:
 
 @dataclass(frozen=True)
 class Account:
-    """A member's account, the latest first."""
+    """A page of a member's account, the latest first. `older` is the id of the entry behind which the next page begins,
+    None on the last one; `others` stand on the first page."""
 
     member: Member
     since: date
     entries: Sequence[Entry]
     others: Sequence[OtherReads]
+    older: str | None
+
+
+@dataclass(frozen=True)
+class Csv:
+    """An account as CSV that is about to be sent."""
+
+    _parts: Sequence[str]
+    _since: date
+
+    def pieces(self, sessions: sessionmaker[Session]) -> Iterator[str]:
+        """The text, some lines at a time, each piece read in a transaction of its own: a long account takes no more
+        memory than a short one, and who takes it slowly holds up nobody."""
+        yield _csv_lines([_COLUMNS])
+        last: AccountableDisclosure | None = None
+        while True:
+            with sessions() as session:
+                found = _entries(session, self._parts, self._since, last, _PIECE)
+            if not found:
+                return
+            last = found[-1].disclosure
+            yield _csv_lines(_cells(one.disclosure) for one in found if not one.corrected)
 
 
 def record(session: Session, member: Member, told: Mapping[str, Any], *, by_account_id: str) -> AccountableDisclosure:
@@ -97,34 +124,72 @@ def record(session: Session, member: Member, told: Mapping[str, Any], *, by_acco
     return made
 
 
-def account(session: Session, member: Member, *, by_account_id: str | None) -> Account:
-    """The account of the last six years; that it was made is kept."""
-    since = _earliest()
-    parts = roster.parts(session, member)
-    found = session.scalars(
-        select(AccountableDisclosure)
-        .where(AccountableDisclosure.member_id.in_(parts), AccountableDisclosure.disclosed_on >= since)
-        .order_by(AccountableDisclosure.disclosed_on.desc(), AccountableDisclosure.recorded_at.desc())
-    ).all()
-    corrected = {one.corrects_id for one in found}
-    entries = [Entry(one, one.id in corrected) for one in found]
-    audit.record(
-        session, "plan:disclosure:account", account_id=by_account_id, member_id=member.id, count=len(entries)
-    )  # fmt: skip
-    return Account(member, since, entries, _others(session, parts, since))
+def account(session: Session, member: Member, *, by_account_id: str | None, behind: str | None = None) -> Account:
+    """A page of the account of the last six years; that it was given is kept.
+
+    `behind` is the id of the entry that the page follows. Raises LookupError for one that is not this member's.
+    """
+    parts, since = roster.parts(session, member), _earliest()
+    last = session.get(AccountableDisclosure, behind) if behind else None
+    if behind and (last is None or last.member_id not in parts):
+        raise LookupError
+    found = _entries(session, parts, since, last, PAGE + 1)
+    entries = found[:PAGE]
+    _keep(session, member, by_account_id, len(entries))
+    older = entries[-1].disclosure.id if len(found) > PAGE else None
+    return Account(member, since, entries, [] if behind else _others(session, parts, since), older)
 
 
-def as_csv(made: Account) -> str:
-    """What has to be accounted for, as CSV; corrected entries are left out."""
+def begin_csv(session: Session, member: Member, *, by_account_id: str | None) -> Csv:
+    """Begin to give the account as CSV: what has to be accounted for, without entries that were corrected.
+
+    That it is given, and how many lines, is kept in this session's transaction; what comes back is read when that has
+    been committed.
+    """
+    parts, since = roster.parts(session, member), _earliest()
+    newer = aliased(AccountableDisclosure)
+    standing = (
+        select(func.count())
+        .select_from(AccountableDisclosure)
+        .outerjoin(newer, newer.corrects_id == AccountableDisclosure.id)
+        .where(*_within(parts, since), newer.id.is_(None))
+    )
+    _keep(session, member, by_account_id, session.scalar(standing) or 0)
+    return Csv(tuple(parts), since)
+
+
+def _cells(one: AccountableDisclosure) -> tuple[str, ...]:
+    told = (one.recipient, one.recipient_address, one.description, one.purpose.value, one.basis)
+    return one.disclosed_on.isoformat(), *map(plain_cell, told)
+
+
+def _csv_lines(rows: Iterable[Sequence[str]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(("date", "recipient", "address", "description", "purpose", "basis"))
-    for entry in made.entries:
-        if not entry.corrected:
-            one = entry.disclosure
-            cells = (one.recipient, one.recipient_address, one.description, one.purpose.value, one.basis)
-            writer.writerow((one.disclosed_on.isoformat(), *map(plain_cell, cells)))
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue()
+
+
+def _keep(session: Session, member: Member, by_account_id: str | None, count: int) -> None:
+    audit.record(session, "plan:disclosure:account", account_id=by_account_id, member_id=member.id, count=count)
+
+
+def _within(parts: Sequence[str], since: date) -> tuple[ColumnElement[bool], ...]:
+    return AccountableDisclosure.member_id.in_(parts), AccountableDisclosure.disclosed_on >= since
+
+
+def _entries(
+    session: Session, parts: Sequence[str], since: date, last: AccountableDisclosure | None, limit: int
+) -> list[Entry]:
+    """So many entries from behind `last` on, or from the first."""
+    one, newer = AccountableDisclosure, aliased(AccountableDisclosure)
+    asked = select(one, newer.id).outerjoin(newer, newer.corrects_id == one.id).where(*_within(parts, since))
+    if last is not None:
+        columns = (one.disclosed_on, one.recorded_at, one.id)
+        # Each value as its column keeps it: a tuple gives its values no type.
+        place = (literal(getattr(last, column.key), column.type) for column in columns)
+        asked = asked.where(tuple_(*columns) < tuple_(*place))
+    asked = asked.order_by(one.disclosed_on.desc(), one.recorded_at.desc(), one.id.desc()).limit(limit)
+    return [Entry(found, corrected_by is not None) for found, corrected_by in session.execute(asked)]
 
 
 def _earliest() -> date:

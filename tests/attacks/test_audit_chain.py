@@ -149,6 +149,8 @@ def test_case_171_a_restore_that_somebody_answers_for_is_named_ever_after(sealed
     with sealed.owned() as connection:
         cut(connection, "position > 45")
         connection.execute(text("UPDATE audit_sealing SET settled = (SELECT max(id) FROM audit_event), candidate = 0"))
+    fault = sealed.verify().fault
+    assert fault is not None and "flask audit accept-loss" in fault.sentence, "what to do after a restore"
     sealed.record(3)
     with make_sessions(sealed.engine)() as session:
         restoring.accept_loss(session, sealed.log, sealed.key, reason="disk broke", operator="ops")

@@ -142,6 +142,7 @@ def test_case_194_what_was_taken_away_after_the_backup_stays_away(
 
     told = restored.app.test_cli_runner().invoke(args=["backup", "replay"])
     assert told.exit_code == 0 and "revocations done again" in told.stdout, told.output
+    assert "flask audit accept-loss" in told.stdout
     after = create_app(settings, engine)
     restored.app = after
     assert after.test_client().get("/health/ready").status_code == 200

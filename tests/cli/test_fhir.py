@@ -32,7 +32,7 @@ def test_a_load_says_what_it_did(app: Flask, tmp_path: Path) -> None:
     bad = _write(tmp_path / "Observation.ndjson", records.observation("o", "p"), "nonsense")
     told = _flask(app, "load", bad, "--rejects", tmp_path / "mine.ndjson")
     assert told.exit_code == 1
-    assert "Observation.ndjson, line 2: json. The line is not one JSON object." in told.stderr
+    assert "Observation.ndjson, line 2: json. The line is not one JSON object: invalid character" in told.stderr
     assert f"1 rejected: {tmp_path}/mine.ndjson" in told.stderr
     assert json.loads((tmp_path / "mine.ndjson").read_text())["content"] == "nonsense"
 
@@ -75,7 +75,7 @@ def test_a_folder_without_definitions_or_files_is_told(app: Flask, tmp_path: Pat
     (tmp_path / "empty").mkdir()
     told = _flask(app, "load", path, "--validate", "profiles", "--definitions", tmp_path / "empty")
     assert told.exit_code == 1 and "No StructureDefinitions in" in told.output
-    assert "No file of resources there" in _flask(app, "load", tmp_path / "empty").output
+    assert f"No file of resources in {tmp_path / 'empty'}" in _flask(app, "load", tmp_path / "empty").output
 
 
 def test_a_plan_s_own_definitions_are_checked_by(app: Flask, tmp_path: Path) -> None:

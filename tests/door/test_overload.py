@@ -64,6 +64,42 @@ def test_programs_and_people_are_told_in_their_own_words(app: Flask, client: Fla
     assert client.get("/sign-in").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/fhir/r4/Patient?name=a", "GET"), ("/fhir/r4/Patient/_search", "POST"), ("/fhir/r4/bulk/x", "DELETE"),
+        ("/oauth/token", "POST"), ("/directory/fhir/r4/Organization", "GET"), ("/plan/fhir/r4/Patient", "POST"),
+    ],
+)  # fmt: skip
+def test_a_preflight_is_answered_in_a_full_house_so_that_the_refusal_can_be_read(
+    app: Flask, client: FlaskClient, path: str, asked: str
+) -> None:
+    door = door_of(app)
+    with taken(door._places, door._heavy_places, door._bodies, door._long_bodies):
+        told = client.options(path, headers={"Origin": "https://app.example", "Access-Control-Request-Method": asked})
+        assert told.status_code in {200, 204} and asked in told.headers["Access-Control-Allow-Methods"]
+        assert told.headers["Access-Control-Allow-Origin"] == "*"
+        answer = refused(client.open(path, method=asked))
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+        with taken(door._questions):
+            assert refused(client.options(path))
+        assert refused(client.options("/sign-in")), "pages have no apps of other origins"
+
+
+def test_apps_in_browsers_can_read_that_a_discovery_document_comes_later(app: Flask, client: FlaskClient) -> None:
+    paths = (
+        "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/user-access-brands.json",
+        "/fhir/r4/.well-known/smart-configuration",
+    )  # fmt: skip
+    with taken(door_of(app)._places):
+        for path in paths:
+            answer = refused(client.get(path))
+            assert answer.is_json and answer.headers["Access-Control-Allow-Origin"] == "*", path
+            assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+    assert [client.get(path).status_code for path in paths] == [200] * 4
+
+
 def test_each_page_of_refusal_has_a_reference_of_its_own(app: Flask, client: FlaskClient) -> None:
     with taken(door_of(app)._places):
         first, second = client.get("/sign-in"), client.get("/sign-in")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -72,3 +73,23 @@ def test_what_is_no_batch_of_reads_is_refused(api: Api) -> None:
     assert told(send(api)) == []
     assert api.client.post("/fhir/r4", json={}).status_code == 401
     assert api.get("").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "body", [
+        b'{"resourceType":"Bundle","type":"transaction","type":"batch"}',
+        b'{"resourceType":"Bundle","type" :"a","typ\\u0065":"batch"}',
+    ],
+)  # fmt: skip
+def test_a_key_that_stands_twice_is_refused(api: Api, body: bytes) -> None:
+    answer = api.call("POST", "", data=body, content_type="application/fhir+json")
+    assert answer.status_code == 400 and "Each key may stand once" in answer.text
+
+
+def test_a_body_of_another_kind_is_told_what_to_send(api: Api) -> None:
+    xml = api.call("POST", "", data=b"<a/>", content_type="text/xml")
+    packed = api.call("POST", "", data=b"x", content_type="application/fhir+json", headers={"Content-Encoding": "gzip"})
+    assert (xml.status_code, packed.status_code) == (415, 415)
+    assert "a Bundle for a batch" in xml.text and "without Content-Encoding" in packed.text
+    made_up = api.call("GUESS", "Patient")
+    assert made_up.status_code == 405 and "not offered at this address" in made_up.text

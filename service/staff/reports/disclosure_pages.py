@@ -24,7 +24,7 @@ from service.staff.gate import current_staff, require_role
 from service.staff.refusals import LookupsExhausted, OwnRecord, told
 from service.staff.reports.report_pages import as_file
 from service.staff.reports.report_schemas import Disclosure, MemberId
-from service.web import NotFoundPage, db_session, load_form, settings
+from service.web import NotFoundPage, db_session, latchstring, load_form, settings
 
 blueprint = Blueprint("staff_disclosures", __name__, url_prefix="/staff/reports/disclosures")
 PURPOSES: dict[DisclosurePurpose, LazyString] = {
@@ -80,9 +80,12 @@ def show(patient_id: str) -> ResponseReturnValue:
     if _is_own(member):
         return told(OwnRecord())
     if request.args.get("format") == "csv":
-        made = disclosures.account(db_session(), member, by_account_id=current_staff().account_id)
-        return as_file(disclosures.as_csv(made), "accounting-of-disclosures.csv")
-    return _account_page(member, {})
+        made = disclosures.begin_csv(db_session(), member, by_account_id=current_staff().account_id)
+        return as_file(made.pieces(latchstring().sessions), "accounting-of-disclosures.csv")
+    try:
+        return _account_page(member, {}, behind=request.args.get("behind"))
+    except LookupError:
+        raise NotFoundPage from None
 
 
 @blueprint.post("/of/<patient_id>")
@@ -122,10 +125,11 @@ def _search_page(errors: dict[str, list[str]]) -> str:
     return render_template("staff/disclosures.html", errors=errors, typed=request.form)
 
 
-def _account_page(member: Member, errors: dict[str, list[str]]) -> str:
-    made = disclosures.account(db_session(), member, by_account_id=current_staff().account_id)
+def _account_page(member: Member, errors: dict[str, list[str]], *, behind: str | None = None) -> str:
+    made = disclosures.account(db_session(), member, by_account_id=current_staff().account_id, behind=behind)
     choices: list[tuple[str, Any]] = [(purpose.value, words) for purpose, words in PURPOSES.items()]
     return render_template(
         "staff/disclosure_account.html", account=made, purposes=PURPOSES, choices=choices, errors=errors,
         typed=request.form, corrects=request.values.get("corrects", ""), done="done" in request.args,
+        is_first=behind is None,
     )  # fmt: skip

@@ -1,6 +1,9 @@
 """The Reports tab: what CMS asks of the plan each year, and how far the authorizations of each app came."""
 
+import codecs
+from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import chain
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -36,7 +39,7 @@ def usage() -> ResponseReturnValue:
         public = request.args.get("public") == "yes"
         _keep("plan:usage_report:download", {"year": year, "public": public})
         name = f"patient-access-usage-{year}{'-public' if public else ''}.csv"
-        return as_file(patient_access_usage.as_csv(made, public=public), name)
+        return as_file([patient_access_usage.as_csv(made, public=public)], name)
     _keep("plan:usage_report:read", {"year": year})
     page = render_template(
         "staff/usage_report.html", report=made, this_year=_today().year, errors=errors,
@@ -56,9 +59,10 @@ def authorizations() -> ResponseReturnValue:
     return render_template("staff/funnel.html", funnels=sums, days=days, last=last, choices=FunnelDays.CHOICES)
 
 
-def as_file(text: str, name: str) -> Response:
-    """A CSV as a download that spreadsheets read as UTF-8 and no cache keeps."""
-    response = Response(text.encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
+def as_file(text: Iterable[str], name: str) -> Response:
+    """A CSV as a download that spreadsheets read as UTF-8 and no cache keeps; `text` in pieces, sent one by one."""
+    pieces = chain([codecs.BOM_UTF8], (piece.encode() for piece in text))
+    response = Response(pieces, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response
