@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import structlog
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
@@ -28,12 +28,8 @@ _FAULTS = (DBAPIError, sqlite3.Error, psycopg.Error, *web.UNAVAILABLE)
 log = structlog.get_logger("oauth.counting")
 
 
-def install(app: Flask) -> None:
-    """Count after the requests of these endpoints."""
-    app.after_request(_count)
-
-
-def _count(response: Response) -> Response:
+def count(response: Response) -> Response:
+    """Count after a request of these endpoints, if it was refused."""
     found = _refusal(response) if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize" else None
     if found is not None:
         try:

@@ -29,6 +29,7 @@ from service.accounts.sessions import Login, Step, current_login, end_current, h
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 # Apps post here from their own origins; each endpoint proves its caller, and authorize only keeps what it is sent.
 web.csrf.exempt(blueprint)
+blueprint.after_request(counting.count)
 _MACHINE_PATHS = (
     "/oauth/par",
     "/oauth/register",
@@ -47,7 +48,6 @@ def install(app: Flask) -> None:
     """Answer HTTP errors of the endpoints for machines in JSON."""
     for path in _MACHINE_PATHS:
         web.render_errors_under(app, path, _http_error)
-    counting.install(app)
     tracing.install(app)
 
 
