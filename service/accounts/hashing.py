@@ -15,6 +15,7 @@ OF_ONE_HASH = 19 * 1024 * 1024
 """Bytes that one hash needs, and leaves."""
 QUIET_SECONDS = 2.0
 """After so long without a hash its memory goes back: drawn anew for each, it would add a fifth to a hash."""
+_FENCE = 64 * 1024
 _Job = tuple[Future[Any], Callable[[], Any]]
 
 
@@ -59,8 +60,9 @@ def give_memory_back() -> None:
         return
     library.malloc.restype = ctypes.c_void_p
     library.malloc.argtypes, library.free.argtypes = (ctypes.c_size_t,), (ctypes.c_void_p,)
-    # What is free at the end of a thread's memory is never returned: something has to stand behind it meanwhile.
-    left, fence = library.malloc(OF_ONE_HASH), library.malloc(1024)
+    # What is free at the end of a thread's memory is never returned: something has to stand behind it meanwhile, too
+    # large for a thread's cache of small pieces, which would put it anywhere.
+    left, fence = library.malloc(OF_ONE_HASH), library.malloc(_FENCE)
     library.free(left)
     library.malloc_trim(0)
     library.free(fence)

@@ -55,13 +55,14 @@ def test_what_was_cancelled_is_not_begun() -> None:
 
 def test_the_memory_of_a_hash_goes_back_when_nobody_signs_in() -> None:
     hasher, hashing = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1), HashingThread(0.5)
-    # The first ones raise what the C library keeps for itself: from then on it stays.
-    for _ in range(3):
-        hashing.submit(lambda: hasher.hash("Harbor-lights-42!")).result(30)
-    held = _resident_kilobytes()
+    for _ in range(4):
+        # The first ones raise what the C library keeps for itself: from then on it stays.
+        for _ in range(3):
+            hashing.submit(lambda: hasher.hash("Harbor-lights-42!")).result(30)
+        held = _resident_kilobytes()
 
-    deadline = time.monotonic() + 10
-    while _resident_kilobytes() > held - 15 * 1024 and time.monotonic() < deadline:
-        time.sleep(0.1)
+        deadline = time.monotonic() + 10
+        while _resident_kilobytes() > held - 15 * 1024 and time.monotonic() < deadline:
+            time.sleep(0.1)
 
-    assert _resident_kilobytes() <= held - 15 * 1024
+        assert _resident_kilobytes() <= held - 15 * 1024
