@@ -25,6 +25,7 @@ from oauth.trials.checks import held_back
 from oauth.trials.models import Seen
 from service import web
 from service.accounts.sessions import Login, Step, current_login, end_current, half_login
+from service.whole_answer import WholeAnswer
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 # Apps post here from their own origins; each endpoint proves its caller, and authorize only keeps what it is sent.
@@ -107,7 +108,7 @@ def introspect() -> Response:
         return as_json(error, challenge="Authorization" in request.headers)
     except TokenProblem as problem:
         return _refuse_token(problem)
-    return Response(orjson.dumps(told), headers=NO_STORE, content_type=JSON)
+    return WholeAnswer(orjson.dumps(told), 200, JSON, NO_STORE.items())
 
 
 @blueprint.route("/end-session", methods=["GET", "POST"])
