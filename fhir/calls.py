@@ -11,6 +11,7 @@ from fhir.answers import bundles, disclosures, paging
 from fhir.outcomes import BadRequest, TooManyRequests, UnsupportedBody
 from fhir.search.query import TRANSPORT
 from fhir.storage.results import Cursor
+from oauth import counting
 from oauth.tokens.protector import access_for_request
 from service import web
 from service.watching import tracing
@@ -51,7 +52,7 @@ def record_refusal(status: int) -> None:
         disclosures.record_refusal(call.session, call.access, call.asked, status)
     else:
         # Nothing was asked for that could be disclosed: no audit row, but its developers read how often.
-        web.notes().uncounted_refusal = (call.access.client_id, f"api:{status}:{call.asked.resource_type}")
+        counting.count_later(call.access.client_id or "", f"api:{status}:{call.asked.resource_type}")
 
 
 def of_address() -> list[tuple[str, str]]:

@@ -6,11 +6,12 @@ cannot.
 """
 
 import sqlite3
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import structlog
-from flask import Flask, Response, g, request
+from flask import Response, after_this_request, g, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
@@ -29,22 +30,26 @@ _FAULTS = (DBAPIError, sqlite3.Error, psycopg.Error, *web.UNAVAILABLE)
 log = structlog.get_logger("oauth.counting")
 
 
-def install(app: Flask) -> None:
-    """Count after the requests of these endpoints; the API's leave a note where something is to be counted."""
-    app.after_request(_count)
+def count(response: Response) -> Response:
+    """Count after a request of these endpoints, if it was refused."""
+    found = _refusal(response) if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize" else None
+    return _add(found, response) if found is not None else response
 
 
-def _count(response: Response) -> Response:
-    found: tuple[str, str] | None = g.pop("uncounted_refusal", None)
-    if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize":
-        found = _refusal(response)
-    if found is not None:
-        try:
-            web.drop_transaction()
-            with web.latchstring().sessions.begin() as session:
-                refusals.count(session, *found)
-        except _FAULTS as problem:
-            log.warning("refusal_not_counted", problem=type(problem).__name__)
+def count_later(client_id: str, reason: str) -> None:
+    """Count a refusal of the API once this request's answer is made; of several in a batch the first."""
+    if "counts_later" not in g:
+        g.counts_later = True
+        after_this_request(partial(_add, (client_id, reason)))
+
+
+def _add(found: tuple[str, str], response: Response) -> Response:
+    try:
+        web.drop_transaction()
+        with web.latchstring().sessions.begin() as session:
+            refusals.count(session, *found)
+    except _FAULTS as problem:
+        log.warning("refusal_not_counted", problem=type(problem).__name__)
     return response
 
 

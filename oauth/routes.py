@@ -25,10 +25,12 @@ from oauth.trials.checks import held_back
 from oauth.trials.models import Seen
 from service import web
 from service.accounts.sessions import Login, Step, current_login, end_current, half_login
+from service.whole_answer import WholeAnswer
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 # Apps post here from their own origins; each endpoint proves its caller, and authorize only keeps what it is sent.
 web.csrf.exempt(blueprint)
+blueprint.after_request(counting.count)
 _MACHINE_PATHS = (
     "/oauth/par",
     "/oauth/register",
@@ -48,7 +50,6 @@ def install(app: Flask) -> None:
         web.render_errors_under(app, path, _http_error)
     for path in open_documents.PATHS:
         web.render_errors_under(app, path, _document_error)
-    counting.install(app)
     tracing.install(app)
 
 
@@ -108,7 +109,7 @@ def introspect() -> Response:
         return as_json(error, challenge="Authorization" in request.headers)
     except TokenProblem as problem:
         return _refuse_token(problem)
-    return Response(orjson.dumps(told), headers=NO_STORE, content_type=JSON)
+    return WholeAnswer(orjson.dumps(told), 200, JSON, NO_STORE.items())
 
 
 @blueprint.route("/end-session", methods=["GET", "POST"])

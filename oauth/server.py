@@ -24,6 +24,7 @@ from oauth.tokens import token_rows
 from oauth.tokens.id_tokens import SignedIdToken
 from oauth.tokens.revocation import Revocation
 from service import audit, web
+from service.whole_answer import WholeAnswer
 
 # At DEBUG Authlib logs whole tokens.
 logging.getLogger("authlib").setLevel(logging.INFO)
@@ -74,7 +75,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
     def handle_response(self, status: int, body: Any, headers: Any) -> Response:
         """An answer of Authlib's as ours."""
         if isinstance(body, dict):
-            return Response(orjson.dumps(body), status, headers=NO_STORE, content_type=JSON)
+            return WholeAnswer(orjson.dumps(body), status, JSON, NO_STORE.items())
         return Response(body, status, headers=list(headers))
 
     def handle_error_response(self, request: OAuthRequest, error: OAuth2Error) -> Response:

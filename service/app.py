@@ -115,7 +115,6 @@ from service.web import LatchstringFlask, prepare, request_id
 
 BLUEPRINTS = (
     # what every page stands in
-    language.blueprint,
     layout.blueprint,
     # anyone
     home.blueprint,

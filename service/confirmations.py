@@ -7,11 +7,11 @@ takes it.
 
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
-from flask import Flask, Response, redirect, request
+from flask import Response, redirect, request
 from flask.typing import ResponseReturnValue
 
 from service.db import digest
-from service.web import latchstring, settings
+from service.web import LatchstringFlask, settings
 
 WORDS = frozenset({"done", "saved", "sent", "closed"})
 """The parameters in which pages are told what was done."""
@@ -21,14 +21,14 @@ _MOST = 4
 """Of several windows that sent a form at once, so many are told."""
 
 
-def install(app: Flask) -> None:
+def install(app: LatchstringFlask) -> None:
     """Let confirmations of every page be said once."""
-    app.before_request(_leave_out)
-    app.after_request(_keep_in_step)
+    app.before_pages(_leave_out)
+    app.after_pages(_keep_in_step)
 
 
 def _leave_out() -> ResponseReturnValue | None:
-    if request.method != "GET" or not _confirms(request.environ["QUERY_STRING"]) or _is_for_programs():
+    if request.method != "GET" or not _confirms(request.environ["QUERY_STRING"]):
         return None
     if _is_said_here():
         return None
@@ -57,7 +57,7 @@ def _remember(response: Response, marks: list[str]) -> None:
 
 def _is_said_here() -> bool:
     """Whether a form has led to this very address, and it was not looked at since."""
-    # Asked at every answer of the API too, which is spared the reading of cookies.
+    # Most pages have none: spared the reading of cookies.
     return f"{_COOKIE}=" in request.environ.get("HTTP_COOKIE", "") and _here() in _marks()
 
 
@@ -74,11 +74,6 @@ def _confirms(query: str) -> bool:
     if "%" not in query and not any(word in query for word in WORDS):
         return False
     return any(unquote_plus(part.partition("=")[0]) in WORDS for part in query.split("&"))
-
-
-def _is_for_programs() -> bool:
-    """Whether programs ask here, whose parameters mean something else."""
-    return request.path.startswith(tuple(latchstring().error_renderers))
 
 
 def _mark(path: str, query: str) -> str:

@@ -4,13 +4,14 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import psycopg
 import structlog
 from flask import Flask, Request, Response, current_app, g, has_request_context, request
 from flask.globals import request_ctx
-from flask.typing import ResponseReturnValue
+from flask.typing import AfterRequestCallable, BeforeRequestCallable, ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFProtect
 from marshmallow import EXCLUDE, Schema, ValidationError
@@ -45,6 +46,8 @@ UNAVAILABLE = (
     OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten, audit.NotAudited,
     NotJournalled,
 )  # fmt: skip
+PAGES = "pages"
+"""The name under which Flask keeps the hooks of pages, as it keeps those of a blueprint under the blueprint's."""
 ALWAYS_THERE = frozenset({"static", "probes.live", "probes.ready", "probes.metrics"})
 """Endpoints that answer whatever state the database is in: they tell nothing out of it about anybody."""
 log = structlog.get_logger("service.web")
@@ -104,8 +107,28 @@ class ServiceBusy(PageError):
     sentence = _("Nothing was lost. Please try again in a few seconds.")
 
 
+class LatchstringRequest(Request):
+    """A request that knows whose hooks are run for it."""
+
+    @cached_property
+    def blueprints(self) -> list[str]:
+        """Those of its blueprint and, where people ask, of every page."""
+        found = super().blueprints
+        return [*found, PAGES] if answers_with_pages() else found
+
+
 class LatchstringFlask(Flask):
     """Flask in which returning commits and raising rolls back; request code has no other commit."""
+
+    request_class = LatchstringRequest
+
+    def before_pages(self, hook: BeforeRequestCallable) -> None:
+        """Call `hook` before every page, and not before what programs ask."""
+        self.before_request_funcs.setdefault(PAGES, []).append(hook)
+
+    def after_pages(self, hook: AfterRequestCallable[Any]) -> None:
+        """Call `hook` after every page, before those that are called after every answer."""
+        self.after_request_funcs.setdefault(PAGES, []).append(hook)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: nothing here is a coroutine, and Flask would look for one at every hook of a request."""
@@ -269,7 +292,7 @@ def seconds_to_wait(policy: Policy | None, key: str) -> int:
 
 def answers_with_pages() -> bool:
     """Whether this request is for a page, not for what programs ask."""
-    return not renderer_prefix(current_app, request.path)
+    return not request_itself().path.startswith(tuple(latchstring().error_renderers))
 
 
 def renderer_prefix(app: Flask, path: str) -> str:

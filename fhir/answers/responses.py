@@ -3,13 +3,12 @@
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import brotli
 import zstandard
 from flask import Response
 from isal import igzip
-from werkzeug.datastructures import Accept, Headers
+from werkzeug.datastructures import Accept
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date, parse_accept_header
 
@@ -17,9 +16,7 @@ from fhir.outcomes import FhirProblem, Issue, outcome_bytes
 from fhir.storage.results import Resource
 from oauth.tokens.token_problems import MissingToken, TokenProblem
 from service import web
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from service.whole_answer import WholeAnswer
 
 Headings = Iterable[tuple[str, str]]
 FHIR_JSON = "application/fhir+json; charset=UTF-8"
@@ -117,24 +114,8 @@ def preflight(methods: str) -> Response:
     return Response(status=204, headers=[*_FOR_EVERY_ORIGIN, *allowed])
 
 
-class _Whole(Response):
-    """An answer with a body of known length and no Location: its headers go out as they are.
-
-    The library would copy them once more, to mend what such an answer does not have.
-    """
-
-    automatically_set_content_length = False
-
-    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
-        """The headers as they are."""
-        return self.headers
-
-
 def _whole(body: bytes, status: int, content_type: str, headers: Headings = ()) -> Response:
-    # Given at once: the library walks through all that is there for each one that is set later.
-    length = ("Content-Length", str(len(body)))
-    every = [("Content-Type", content_type), length, *_FOR_EVERY_ORIGIN, *headers]
-    return _Whole(body, status, every, direct_passthrough=True)
+    return WholeAnswer(body, status, content_type, [*_FOR_EVERY_ORIGIN, *headers])
 
 
 _date = lru_cache(maxsize=4096)(http_date)

@@ -172,7 +172,7 @@ class Batches:
                     session.commit()
             except BaseException:
                 session.rollback()
-                bodies_of(session).forget_newest()
+                bodies_of(session).forget_dictionaries()
                 raise
 
     def _write_part(self, session: Session, part: Sequence[Found]) -> None:

@@ -72,7 +72,7 @@ def _entry(session: Session, access: Access, entry: object, base: str, strict: b
             resource = entry.get("resource") if isinstance(entry, dict) else None
             return dict(_answered(_do(session, access, method, url, resource, _wanted(request, strict), base), base))
     except (FhirProblem, TokenProblem) as problem:
-        bodies_of(session).forget_newest()
+        bodies_of(session).forget_dictionaries()
         deeds.record_refusal(session, access, _INTERACTIONS.get(method, "batch"), url, problem.status)
         return {"response": dict(_refused(problem))}
 

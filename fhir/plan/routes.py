@@ -175,7 +175,7 @@ def _record_refusal(status: int, address: Address, named: dict[str, str]) -> Non
     """What was written so far is undone; that it was refused stays."""
     session, access = web.db_session(), g.get("plan_caller")
     session.rollback()
-    bodies_of(session).forget_newest()
+    bodies_of(session).forget_dictionaries()
     if access is not None:
         interaction = address.offered.get(request.method, "other")
         deeds.record_refusal(session, access, interaction, "/".join(named.values()), status)

@@ -5,7 +5,8 @@ it keeps for as long as the engine lives.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from weakref import WeakKeyDictionary
@@ -26,33 +27,68 @@ _LEVEL = 3
 _NO_DICTIONARY = 0
 
 
-class Bodies:
-    """Packs and unpacks bodies of one thread; the (de)compressors of zstandard must not be shared by threads."""
+class Unpackers:
+    """What unpacks the bodies of one database, lent to one thread at a time: as many as are at work at once.
+
+    Each thread with its own would keep 120 kB for each type, of which a server has 64 threads and some twenty types.
+    """
 
     def __init__(self) -> None:
-        self._unpackers: dict[int, zstandard.ZstdDecompressor] = {_NO_DICTIONARY: zstandard.ZstdDecompressor()}
-        self._packers: dict[int, zstandard.ZstdCompressor] = {_NO_DICTIONARY: zstandard.ZstdCompressor(level=_LEVEL)}
+        self._idle: dict[int, list[zstandard.ZstdDecompressor]] = {}
+        self._dictionaries: dict[int, zstandard.ZstdCompressionDict | None] = {_NO_DICTIONARY: None}
+
+    def take(self, session: Session, dictionary_id: int) -> zstandard.ZstdDecompressor:
+        """One for the bodies of this dictionary, to be given back."""
+        try:
+            return self._idle[dictionary_id].pop()
+        except (KeyError, IndexError):
+            return zstandard.ZstdDecompressor(dict_data=self._dictionary(session, dictionary_id))
+
+    def give_back(self, dictionary_id: int, unpacker: zstandard.ZstdDecompressor) -> None:
+        """Let another thread have it."""
+        self._idle.setdefault(dictionary_id, []).append(unpacker)
+
+    def forget(self) -> None:
+        """Load every dictionary anew."""
+        self._idle, self._dictionaries = {}, {_NO_DICTIONARY: None}
+
+    def _dictionary(self, session: Session, dictionary_id: int) -> zstandard.ZstdCompressionDict | None:
+        if dictionary_id not in self._dictionaries:
+            self._dictionaries[dictionary_id] = _load(session, dictionary_id)
+        return self._dictionaries[dictionary_id]
+
+
+class Bodies:
+    """Packs bodies of one thread, and unpacks them."""
+
+    def __init__(self, unpackers: Unpackers) -> None:
+        self._unpackers = unpackers
+        self._packers: dict[int, zstandard.ZstdCompressor] = {}
         self._newest: dict[str, int] = {}
 
     def unpack(self, session: Session, dictionary_id: int, body: bytes) -> bytes:
         """The JSON of a stored body."""
-        return self.unpacker(session, dictionary_id).decompress(body)
+        unpacker = self._unpackers.take(session, dictionary_id)
+        found = unpacker.decompress(body)
+        self._unpackers.give_back(dictionary_id, unpacker)
+        return found
 
-    def unpacker(self, session: Session, dictionary_id: int) -> zstandard.ZstdDecompressor:
-        """What unpacks the bodies of one dictionary, for the thread at hand."""
-        unpacker = self._unpackers.get(dictionary_id)
-        if unpacker is None:
-            unpacker = zstandard.ZstdDecompressor(dict_data=_load(session, dictionary_id))
-            self._unpackers[dictionary_id] = unpacker
-        return unpacker
+    @contextmanager
+    def unpacking(self, session: Session, dictionary_id: int) -> Iterator[Callable[[bytes], bytes]]:
+        """What unpacks many bodies of one dictionary."""
+        unpacker = self._unpackers.take(session, dictionary_id)
+        try:
+            yield unpacker.decompress
+        finally:
+            self._unpackers.give_back(dictionary_id, unpacker)
 
     def pack(self, session: Session, resource_type: str, bodies: Sequence[bytes]) -> tuple[int, list[bytes]]:
         """The bodies (of one type) packed, and the id of the dictionary used. Trains one when it is time."""
         number = self._dictionary_for(session, resource_type, bodies)
         packer = self._packers.get(number)
         if packer is None:
-            packer = zstandard.ZstdCompressor(level=_LEVEL, dict_data=_load(session, number))
-            self._packers[number] = packer
+            dictionary = None if number == _NO_DICTIONARY else _load(session, number)
+            packer = self._packers[number] = zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary)
         return number, [packer.compress(body) for body in bodies]
 
     def _dictionary_for(self, session: Session, resource_type: str, bodies: Sequence[bytes]) -> int:
@@ -64,23 +100,30 @@ class Bodies:
             self._newest[resource_type] = number
         return number
 
-    def forget_newest(self) -> None:
-        """Forget which dictionaries are newest: a transaction that made one was rolled back."""
+    def forget_dictionaries(self) -> None:
+        """Forget every dictionary: a transaction that made one was rolled back, and its id may be another's next."""
         self._newest.clear()
+        self._packers.clear()
+        self._unpackers.forget()
 
 
-_local = threading.local()
+class _Held(threading.local):
+    def __init__(self) -> None:
+        self.of: WeakKeyDictionary[Engine, Bodies] = WeakKeyDictionary()
+
+
+_held = _Held()
+_unpackers: WeakKeyDictionary[Engine, Unpackers] = WeakKeyDictionary()
+_making = threading.Lock()
 
 
 def bodies_of(session: Session) -> Bodies:
     """The packer of this thread for the session's database."""
-    held: WeakKeyDictionary[Engine, Bodies] | None = getattr(_local, "held", None)
-    if held is None:
-        held = _local.held = WeakKeyDictionary()
     engine = session.get_bind().engine
-    found = held.get(engine)
+    found = _held.of.get(engine)
     if found is None:
-        found = held[engine] = Bodies()
+        with _making:
+            found = _held.of[engine] = Bodies(_unpackers.setdefault(engine, Unpackers()))
     return found
 
 
@@ -99,9 +142,9 @@ def resources_of(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
 def texts_of(session: Session, packed: Iterable[tuple[str, int, bytes]]) -> Iterator[bytes]:
     """The JSON of stored bodies, each with its id and dictionary, one after the other: never more than one is held."""
     for number, some in groupby(packed, itemgetter(1)):
-        unpack = bodies_of(session).unpacker(session, number).decompress
-        for _id, _number, body in some:
-            yield unpack(body)
+        with bodies_of(session).unpacking(session, number) as unpack:
+            for _id, _number, body in some:
+                yield unpack(body)
 
 
 def _train(session: Session, resource_type: str, bodies: Sequence[bytes]) -> int:

@@ -1,11 +1,11 @@
 """How many pages one network address, and one account, may open in a minute (service/rates.py)."""
 
-from flask import Flask, g, request
+from flask import g, request
 from flask_babel import lazy_gettext as _
 
 from service import web
 from service.accounts.throttling import network_of
-from service.web import ALWAYS_THERE, PageError
+from service.web import ALWAYS_THERE, LatchstringFlask, PageError
 
 
 class TooManyPages(PageError):
@@ -24,9 +24,9 @@ class TooManyPages(PageError):
         self.retry_after = seconds
 
 
-def install(app: Flask) -> None:
+def install(app: LatchstringFlask) -> None:
     """Count the pages of every network address."""
-    app.before_request(_count_address)
+    app.before_pages(_count_address)
 
 
 def count_account(account_id: str) -> None:
@@ -37,7 +37,7 @@ def count_account(account_id: str) -> None:
 
 
 def _count_address() -> None:
-    if request.endpoint in ALWAYS_THERE or not web.answers_with_pages():
+    if request.endpoint in ALWAYS_THERE:
         return
     _require(web.seconds_to_wait(web.latchstring().limits.address, network_of(request.remote_addr)))
 

@@ -9,11 +9,11 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from threading import BoundedSemaphore, local
 from typing import ParamSpec, TypeVar
@@ -21,6 +21,7 @@ from typing import ParamSpec, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from service.accounts.hashing import OF_ONE_HASH, HashingThread
 from service.door.admission import step_aside
 from service.watching import tracing
 
@@ -36,12 +37,10 @@ _DISGUISES = str.maketrans("@4310$5!7", "aaeiossit")
 _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 # OWASP password storage: 19 MiB, two passes, one lane. The library's default is seven times dearer (security.md).
-_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16)
+_hasher = PasswordHasher(time_cost=2, memory_cost=OF_ONE_HASH // 1024, parallelism=1, hash_len=32, salt_len=16)
 # Of 32 random bytes that were thrown away: what is compared for people we do not know, at the same cost.
 _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK8dro+j6w4XDj+G2Xgm4Nsg8c+5EMo"
-# One at a time in a process, of which a server runs one a core: sign-ins must not starve the reads of everybody else.
-# Always the same thread: every thread that hashes keeps its 19 MiB, and drawing them anew would add a fifth to a hash.
-_hashing = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+_hashing = HashingThread()
 _places = BoundedSemaphore(1 + _MOST_WAITING)
 _here = local()
 
@@ -219,7 +218,7 @@ def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
         _here.kept = False
     else:
         _take_place()
-    waiting = _hashing.submit(work, *given, **named)
+    waiting: Future[T] = _hashing.submit(partial(work, *given, **named))
     waiting.add_done_callback(lambda _: _places.release())
     try:
         # Its place goes to others meanwhile: hashes must not starve the reads of everybody else.

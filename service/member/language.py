@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from babel import negotiate_locale
-from flask import Blueprint, Flask, Response, has_request_context, request, url_for
+from flask import Response, has_request_context, request, url_for
 from flask_babel import Babel, get_locale
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,14 +16,13 @@ from service.accounts.sessions import current_login
 from service.member import audience, reviewed_texts
 from service.member.consent.waiting import find_waiting, given
 from service.member.landing import Place
-from service.web import settings
+from service.web import LatchstringFlask, settings
 
 LANGUAGES = {"en": "English", "es": "Español"}
 _COOKIE = "lang"
 _KEPT = timedelta(days=365)
 _ENGLISH_ONLY = ("/provider/", "/staff/", "/developers/")
 """The portal, the staff console and the developers' pages (decision 15)."""
-blueprint = Blueprint("language", __name__)
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,9 @@ class Language:
     direction: str = "ltr"
 
 
-def install(app: Flask) -> None:
+def install(app: LatchstringFlask) -> None:
     """Set up the catalogues and the choice between them."""
+    app.after_pages(_keep_choice)
     Babel(
         app,
         default_locale="en",
@@ -96,9 +96,8 @@ def keep(response: Response, code: str) -> None:
     response.set_cookie(_COOKIE, code, max_age=_KEPT, path="/", secure=settings().https, httponly=True, samesite="Lax")
 
 
-@blueprint.after_app_request
 def _keep_choice(response: Response) -> Response:
-    # Seen by every answer of the API too, which is spared the reading of its parameters.
+    # Most pages have none: spared the reading of parameters.
     chosen = _offered(request.args.get("lang")) if b"lang=" in request.query_string else None
     if chosen and chosen != request.cookies.get(_COOKIE) and response.mimetype == "text/html":
         keep(response, chosen)

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Flask, current_app, g, request
+from flask import current_app, g, request
 from flask.typing import ResponseReturnValue
 
 from service.accounts.factor_gate import ask_for_factor
 from service.accounts.sessions import current_login, require_login
 from service.plan.models import PlanStaff, StaffRole
 from service.plan.staff import plan_staff
-from service.web import NotFoundPage, db_session
+from service.web import LatchstringFlask, NotFoundPage, db_session
 
 P = ParamSpec("P")
 Page = Callable[P, ResponseReturnValue]
@@ -19,9 +19,9 @@ DECLARED = "staff_roles"
 """The attribute in which a page keeps its roles, for the matrix of roles and pages (security.md 143)."""
 
 
-def install(app: Flask) -> None:
+def install(app: LatchstringFlask) -> None:
     """Keep every page under /staff shut that declares no role, whoever asks (security.md 143)."""
-    app.before_request(_refuse_undeclared)
+    app.before_pages(_refuse_undeclared)
 
 
 def require_role(*roles: StaffRole) -> Callable[[Page[P]], Page[P]]:

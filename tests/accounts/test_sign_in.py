@@ -160,7 +160,7 @@ def test_a_hash_that_waits_too_long_is_told_with_when_to_come_back(
     monkeypatch.setattr(passwords, "_WAIT_SECONDS", 0.01)
     visitor.get("/sign-in")
     others = threading.Event()
-    passwords._hashing.submit(others.wait, 30)
+    passwords._hashing.submit(lambda: others.wait(30))
     answer = visitor.post("/sign-in", username=account.username, password=PASSWORD)
     others.set()
     monkeypatch.undo()
