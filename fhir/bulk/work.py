@@ -32,7 +32,7 @@ from oauth.tokens.token_problems import InvalidToken
 from service import audit
 from service.audit import Outcome
 from service.clock import now
-from service.db import microseconds
+from service.db import database_of, microseconds
 from service.settings import Settings
 from service.web import UNAVAILABLE
 
@@ -40,6 +40,8 @@ SLICE_SECONDS = 3.0
 """How long one turn works before it looks whether it should stop."""
 TRANSACTION_SECONDS = 0.5
 """How long pages are gathered in one transaction: each costs two waits for the disk, and most pages are small."""
+LET_GO_SECONDS = 0.12
+"""How long SQLite is let go after a transaction: who waits for it looks again each tenth of a second at the latest."""
 PAGE = 4_000
 SLICE = 100
 """Members of a list whose records of one type are exported together, until it is known how many each has."""
@@ -82,10 +84,17 @@ def run(sessions: sessionmaker[Session], settings: Settings) -> None:
     until = time.monotonic() + SLICE_SECONDS
     try:
         while time.monotonic() < until and _advance_one(sessions, settings):
-            pass
+            _let_others_write(sessions)
     except UNAVAILABLE as away:
         # Nothing of the page was kept; the next turn begins with it.
         log.warning("export_postponed", problem=type(away).__name__)
+
+
+def _let_others_write(sessions: sessionmaker[Session]) -> None:
+    """SQLite has one writer at a time, and no queue: whoever began again at once would keep all others out."""
+    with sessions() as session:
+        if database_of(session) == "sqlite":
+            time.sleep(LET_GO_SECONDS)
 
 
 def _advance_one(sessions: sessionmaker[Session], settings: Settings) -> bool:
