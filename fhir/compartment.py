@@ -59,37 +59,14 @@ _PERSON_TYPES = frozenset({"Patient", "RelatedPerson", "Person"})
 _OF_MEMBERS = PATIENT_ELEMENT.keys() | _PERSON_TYPES
 
 
-class UnknownPatient(Exception):
-    """The resource does not say whose it is."""
+def patients_named(element: object) -> frozenset[str]:
+    """The ids of the patients that an element of one reference or several refers to."""
+    return frozenset(name for kind, name in _targets(element, "Patient/") if kind == "Patient")
 
 
-class SeveralPatients(Exception):
-    """The resource names more than one patient as its own."""
-
-
-def patient_of(resource: Mapping[str, Any]) -> str:
-    """The id of the patient a resource belongs to, `SHARED` for shared types.
-
-    Raises UnknownPatient where it names none (a Provenance may have to be looked up by its targets, see
-    `other_targets`) and SeveralPatients where it names two.
-    """
-    resource_type = resource["resourceType"]
-    if resource_type in SHARED_TYPES:
-        return SHARED
-    if resource_type == "Patient":
-        return str(resource["id"])
-    element = resource.get(PATIENT_ELEMENT[resource_type])
-    named = {name for kind, name in _targets(element, "Patient/") if kind == "Patient"}
-    if len(named) > 1:
-        raise SeveralPatients
-    if not named:
-        raise UnknownPatient
-    return named.pop()
-
-
-def other_targets(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
+def other_targets(element: object) -> list[tuple[str, str]]:
     """What a Provenance without a Patient among its targets is about: (type, id) of each."""
-    return [target for target in _targets(resource.get("target")) if target[0] in TYPES]
+    return [target for target in _targets(element) if target[0] in TYPES]
 
 
 def literal(reference: object) -> tuple[str, str] | None:
@@ -131,21 +108,24 @@ def names_member(resource: Mapping[str, Any]) -> bool:
     return False
 
 
-def strip_foreign_names(named: Iterable[dict[str, Any]], patient_id: str, people: frozenset[str]) -> bool:
-    """Remove `display` from those references (in place) that may mean people other than this patient; whether any did.
+def foreign_names(
+    named: Iterable[dict[str, Any]], patient_id: str, people: frozenset[str]
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Those of these references, with a `display`, that may mean people other than this patient.
 
     A display would name another member (a relative who is a RelatedPerson, the subscriber) whatever may be read of
-    them. Where it cannot be told whom a reference means (urn:, contained people), it goes too.
+    them. Where it cannot be told whom a reference means (urn:, contained `people`), it goes too.
     """
-    foreign = [node for node in named if _may_name_person(node, patient_id, people)]
-    for node in foreign:
-        del node["display"]
-    return bool(foreign)
+    return [node for node in named if _may_name_person(node, patient_id, people)]
 
 
-def contained_people(resource: Mapping[str, Any]) -> frozenset[str]:
-    """References (`#id`) to people that the resource contains."""
-    contained = resource.get("contained")
+def names_of_people(named: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of these references, with a `display`, that may mean people of any kind, whosever the record is."""
+    return [node for node in named if _is_contained(node) or _may_name_person(node, "", frozenset())]
+
+
+def contained_people(contained: object) -> frozenset[str]:
+    """References (`#id`) to people among what a resource contains."""
     people = contained if isinstance(contained, list) else ()
     return frozenset(
         f"#{one.get('id')}" for one in people if isinstance(one, dict) and one.get("resourceType") in _PERSON_TYPES
@@ -157,6 +137,11 @@ def _refers_to_person(node: Mapping[str, Any]) -> bool:
     if target is not None:
         return target[0] in _PERSON_TYPES
     return ("identifier" in node or "reference" in node) and node.get("type") in _PERSON_TYPES
+
+
+def _is_contained(node: Mapping[str, Any]) -> bool:
+    reference = node.get("reference")
+    return isinstance(reference, str) and reference.startswith("#")
 
 
 def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset[str]) -> bool:

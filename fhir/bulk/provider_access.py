@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fhir.loading.preparation import encode, parse
+from fhir.loading.json_texts import encode, parse
 
 _MONEY = frozenset({
     "addItem", "adjudication", "benefitBalance", "costToBeneficiary", "net", "payment", "total", "unitPrice",

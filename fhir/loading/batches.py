@@ -14,8 +14,9 @@ from consent.policy import Access
 from fhir.loading import checkpoints, freshness, relabelling
 from fhir.loading.examining import Outcome
 from fhir.loading.faults import Finding
+from fhir.loading.json_texts import parse
 from fhir.loading.lines import Place
-from fhir.loading.preparation import Prepared, parse, prepare_resource
+from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.loading.reading import Piece
 from fhir.loading.rejects import FindingsFile
 from fhir.loading.summary import SHOWN, LoadSummary, Reject

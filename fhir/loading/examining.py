@@ -15,8 +15,9 @@ from fhir import r4
 from fhir.compartment import ID, TYPES
 from fhir.loading import money, profiles
 from fhir.loading.faults import Finding, Rejected
+from fhir.loading.json_texts import encode, parse, require_unique_keys, split
 from fhir.loading.lines import Line
-from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed, require_unique_keys
+from fhir.loading.preparation import Prepared, prepare_split
 from fhir.loading.survey import references
 
 _PUTTING = frozenset({"PUT", "POST"})
@@ -83,22 +84,26 @@ def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
         return
     raw = line.raw
     try:
-        found = parse(raw)
+        texts = split(raw)
         if line.is_entry:
-            require_unique_keys(raw, found)
-            yield from _of_entry(line.number, found, checks)
+            yield from _of_entry(line.number, _unique(raw), checks)
             return
-        if "resourceType" not in found and {"rule", "hint"} <= found.keys():
-            require_unique_keys(raw, found)
-            raw, found = _corrected(found)
-        if found.get("resourceType") == "Bundle":
-            require_unique_keys(raw, found)
-            yield from _of_bundle(line.number, found, checks)
+        if "resourceType" not in texts and {"rule", "hint"} <= texts.keys():
+            raw = _corrected(_unique(raw))
+            texts = split(raw)
+        if texts.get("resourceType") == b'"Bundle"':
+            yield from _of_bundle(line.number, _unique(raw), checks)
             return
     except Rejected as problem:
         yield Outcome(line.number, fault=_finding(problem))
         return
-    yield _of_resource(line.number, raw, found, checks, is_own=raw is line.raw)
+    yield _of_resource(line.number, raw, texts, checks, is_own=raw is line.raw)
+
+
+def _unique(raw: bytes) -> dict[str, Any]:
+    found = parse(raw)
+    require_unique_keys(raw, found)
+    return found
 
 
 def _of_bundle(number: int, bundle: Mapping[str, Any], checks: Checks) -> Iterator[Outcome]:
@@ -123,22 +128,23 @@ def _of_entry(number: int, entry: Mapping[str, Any], checks: Checks) -> Iterator
         elif not isinstance(resource, dict):
             raise Rejected("bundle", "An entry holds a resource, or deletes one.", "Bundle.entry.resource")
         elif resource.get("resourceType") != "OperationOutcome":
-            yield _of_resource(number, encode(resource), resource, checks, is_own=False)
+            raw = encode(resource)
+            yield _of_resource(number, raw, split(raw), checks, is_own=False)
     except Rejected as problem:
         yield Outcome(number, fault=_finding(problem), raw=encode(entry))
 
 
-def _of_resource(number: int, raw: bytes, resource: dict[str, Any], checks: Checks, *, is_own: bool) -> Outcome:
+def _of_resource(number: int, raw: bytes, texts: dict[str, bytes], checks: Checks, *, is_own: bool) -> Outcome:
     text = b"" if is_own else raw
     try:
-        prepared = prepare_parsed(raw, resource)
+        prepared = prepare_split(raw, texts)
         if checks.level is Level.MODELS:
             _require_model(raw)
     except Rejected as problem:
         return Outcome(number, fault=_finding(problem), raw=text)
     made = Outcome(number, prepared, raw=text)
     if checks.level is Level.PROFILES:
-        _look_closely(made, resource, checks)
+        _look_closely(made, parse(raw), checks)
     return made
 
 
@@ -151,17 +157,15 @@ def _look_closely(made: Outcome, resource: dict[str, Any], checks: Checks) -> No
         made.warnings = breaches
 
 
-def _corrected(reject: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+def _corrected(reject: Mapping[str, Any]) -> bytes:
     """The resource of a line of a reject file."""
     content = reject.get("content")
     if isinstance(content, str):
-        raw = content.encode("utf-8", "surrogatepass")
-        return raw, parse(raw)
+        return content.encode("utf-8", "surrogatepass")
     resource = reject.get("resource")
     if not isinstance(resource, dict):
         raise Rejected("reject", "A line of a reject file holds `resource` or `content`.")
-    raw = encode(resource)
-    return raw, parse(raw)
+    return encode(resource)
 
 
 def _named(name: object) -> tuple[str, str]:

@@ -17,8 +17,9 @@ from fhir.loading import checkpoints, deletions, examining, profiles, reading, w
 from fhir.loading.batches import Batches, Found
 from fhir.loading.examining import Checks, Level, Outcome
 from fhir.loading.faults import Finding, Rejected
+from fhir.loading.json_texts import encode
 from fhir.loading.lines import Place
-from fhir.loading.preparation import encode, prepare_resource
+from fhir.loading.preparation import prepare_resource
 from fhir.loading.reading import Piece
 from fhir.loading.rejects import require_apart
 from fhir.loading.summary import LoadSummary
@@ -86,7 +87,7 @@ def load(
 def load_resources(
     database: Database, resources: Iterable[dict[str, Any]], *, access: Access, source: str = _STREAM
 ) -> LoadSummary:
-    """Load a stream of parsed resources in constant memory; they are changed in place (foreign names go)."""
+    """Load a stream of parsed resources in constant memory."""
     granting.require_every_record(access, "c", "u")
     sessions = _sessions(database)
     with sessions.begin() as session:

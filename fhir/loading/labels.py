@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from consent.policy import UNCLASSIFIED
 from fhir.loading.survey import survey
@@ -39,46 +39,61 @@ _NAMED_BY: Mapping[str, tuple[str, ...]] = {
 """Types about one coded thing, with the elements that say which: no other element tells how sensitive it is."""
 _NAMED_ANYWHERE = frozenset({"ExplanationOfBenefit", "QuestionnaireResponse"})
 """Types that are about several; each code that can be looked up tells of one of them."""
+_NO_CLASSES: frozenset[str] = frozenset()
 _LOINC = "http://loinc.org"
 _LOINC_ITEM = re.compile(r"(\d{1,7}-\d)", re.ASCII)
 
 
-def labels(resource: Mapping[str, Any], codings: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The sensitive classes of a resource in which these codings (system, code) stand; empty when it is ordinary.
+class Told(NamedTuple):
+    """What an element tells of the sensitive classes of its resource; whether it `classifies` the resource at all."""
+
+    classes: frozenset[str]
+    classifies: bool
+
+
+def labels(resource: Mapping[str, Any]) -> frozenset[str]:
+    """The sensitive classes of a resource; empty when it is ordinary.
 
     A prescription that names a Medication of its own is as sensitive as that one is besides (`with_medication`).
     """
     resource_type = str(resource["resourceType"])
+    told = [tell(resource_type, name, value, survey([value]).codings) for name, value in resource.items()]
+    return joined(resource_type, told, medication(resource.get("medicationReference")))
+
+
+def tell(resource_type: str, name: str, value: object, codings: Iterable[tuple[str, str]]) -> Told:
+    """What an element tells in which these codings (system, code) stand."""
     # Most codings of a claim stand in it many times.
-    known = {*codings, *(_of_questionnaire(resource) if resource_type == "QuestionnaireResponse" else ())}
+    known = {*codings, *(_of_questionnaire(name, value) if resource_type == "QuestionnaireResponse" else ())}
     found: set[str] = set()
+    classifies = False
     for system, code in known:
         # What the source labelled itself is kept as labelled; it tells no more of the resource than that.
         if (own := _SECURITY.get(system, _NOTHING).get(code)) is not None:
             found.add(own)
         if (table := _SYSTEMS.get(system)) is not None:
             found.update(_classes(table, code))
-    if not _is_classified(resource, resource_type, known):
-        found.add(UNCLASSIFIED)
-    return frozenset(found)
+            classifies = True
+    names_it = resource_type in _NAMED_ANYWHERE or name in _NAMED_BY.get(resource_type, ())
+    return Told(frozenset(found), classifies and names_it)
 
 
-def _is_classified(resource: Mapping[str, Any], resource_type: str, known: Iterable[tuple[str, str]]) -> bool:
-    if resource_type in _NAMED_ANYWHERE:
-        return any(system in _SYSTEMS for system, _code in known)
-    named_by = _NAMED_BY.get(resource_type)
-    if named_by is None or medication(resource) is not None:
-        return True
-    naming = {name: resource[name] for name in named_by if name in resource}
-    return any(system in _SYSTEMS for system, _code in survey(naming).codings)
+def joined(resource_type: str, told: Iterable[Told], of_medication: str | None) -> frozenset[str]:
+    """The sensitive classes of a resource whose elements tell this."""
+    classes = _NO_CLASSES
+    classifies = of_medication is not None or not (resource_type in _NAMED_ANYWHERE or resource_type in _NAMED_BY)
+    for one in told:
+        classes = classes | one.classes if one.classes else classes
+        classifies = classifies or one.classifies
+    return classes if classifies else classes | {UNCLASSIFIED}
 
 
-def _of_questionnaire(response: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _of_questionnaire(name: str, value: object) -> Iterator[tuple[str, str]]:
     """The LOINC codes of the form and of its questions, where addresses and link ids are made of them."""
-    form = str(response.get("questionnaire", "")).partition("|")[0]
+    form = str(value).partition("|")[0] if name == "questionnaire" else ""
     if form.startswith(f"{_LOINC}/q/"):
         yield _LOINC, form.rpartition("/")[2]
-    left: list[Any] = [response.get("item")]
+    left: list[Any] = [value if name == "item" else None]
     while left:
         node = left.pop()
         if isinstance(node, list):
@@ -89,9 +104,8 @@ def _of_questionnaire(response: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             left += (node.get("item"), node.get("answer"))
 
 
-def medication(resource: Mapping[str, Any]) -> str | None:
-    """The id of the Medication that carries the code of a prescription; its classes are the prescription's too."""
-    named = resource.get("medicationReference")
+def medication(named: object) -> str | None:
+    """The id of the Medication that a prescription names by its `medicationReference`: its classes are its own too."""
     reference = named.get("reference") if isinstance(named, dict) else None
     if not isinstance(reference, str) or not reference.startswith("Medication/"):
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fhir.loading.faults import Finding, Rejected
-from fhir.loading.preparation import parse
+from fhir.loading.json_texts import parse
 
 _MOST_KEPT = 16 * 1024 * 1024
 # Such a text is not one resource yet: it is kept as it came.

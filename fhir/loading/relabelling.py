@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent.policy import Access
 from fhir.compartment import TYPES
 from fhir.loading import labels
-from fhir.loading.preparation import parse
-from fhir.loading.survey import survey
+from fhir.loading.json_texts import parse
 from fhir.models import StoredResource, StoredVersion, delimited
 from fhir.search.clauses import Dialect
 from fhir.storage import granting, writing
@@ -108,13 +107,13 @@ def _label(session: Session, table: _Table, rows: Sequence[StoredResource | Stor
     """Label these rows; how many have other labels now."""
     readable = [row for row in rows if not row.deleted]
     found = {id(row): parse(bodies_of(session).unpack(session, row.dictionary_id, row.body)) for row in readable}
-    named = {id(row): labels.medication(resource) for row in readable if (resource := found[id(row)])}
+    named = {row: labels.medication(resource.get("medicationReference")) for row, resource in found.items()}
     known = _labels_of_medications(session, {one for one in named.values() if one})
     changed = 0
     for row in rows:
         meant = frozenset(row.labels)
         if id(row) in found:
-            meant = labels.labels(found[id(row)], survey(found[id(row)]).codings)
+            meant = labels.labels(found[id(row)])
             medication = named[id(row)]
             meant = labels.with_medication(meant, known.get(medication)) if medication else meant
         changed += meant != frozenset(row.labels)

@@ -51,6 +51,17 @@ def require_shape(raw: bytes, resource_type: str) -> None:
         raise Rejected("json", "The line is not one JSON object.") from None
 
 
+def elements(resource_type: str) -> "dict[str, msgspec.json.Decoder[Any]]":
+    """What a resource of this type may consist of: by element, a decoder that takes nothing but its shape."""
+    struct = getattr(_shapes(), _name(resource_type))
+    return {field.encode_name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(struct)}
+
+
+def is_reference(resource_type: str, name: str) -> bool:
+    """Whether an element of this name is one reference."""
+    return definitions()[resource_type].get(name) == ["Reference", False]
+
+
 def _rejected(told: str, resource_type: str) -> Rejected:
     where = _WHERE.search(told)
     path = resource_type + (_REPEATED.sub("", where[1]) if where else "")
@@ -66,11 +77,17 @@ def _decoder(resource_type: str) -> "msgspec.json.Decoder[Any]":
 
 
 @lru_cache(maxsize=1)
+def definitions() -> dict[str, dict[str, list[Any]]]:
+    """The elements of every type, each with its type and whether it repeats."""
+    found: dict[str, dict[str, list[Any]]] = json.loads(Path(__file__).with_name(ELEMENTS).read_text("utf-8"))
+    return found
+
+
+@lru_cache(maxsize=1)
 def _shapes() -> ModuleType:
-    elements = json.loads(Path(__file__).with_name(ELEMENTS).read_text("utf-8"))
     module = sys.modules[_MODULE] = ModuleType(_MODULE)
     vars(module).update({"Any": Any, "Optional": msgspec.UnsetType, "Annotated": Annotated, "Meta": msgspec.Meta})
-    for name, fields in elements.items():
+    for name, fields in definitions().items():
         if name not in _PRIMITIVES and name not in _TEXTS:
             setattr(module, _name(name), _struct(name, fields))
     return module

@@ -14,12 +14,12 @@ class Survey:
     named: list[dict[str, Any]] = field(default_factory=list)
 
 
-def survey(resource: dict[str, Any]) -> Survey:
-    """Walk through every object and list of a resource once."""
+def survey(element: Any) -> Survey:
+    """Walk through every object and list of an element once."""
     codings: list[tuple[str, str]] = []
     named: list[dict[str, Any]] = []
     # Grows while it is walked through: a third quicker than a stack.
-    left: list[Any] = [resource]
+    left: list[Any] = [element]
     for node in left:
         if type(node) is dict:
             for value in node.values():

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from consent.policy import Access
 from fhir.compartment import SHARED_TYPES, names_member
-from fhir.loading.preparation import parse
+from fhir.loading.json_texts import parse
 from fhir.models import StoredResource, StoredVersion
 from fhir.storage import granting, writing
 from fhir.storage.bodies import bodies_of

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fhir.loading.preparation import Prepared, parse, prepare_resource
+from fhir.loading.json_texts import parse
+from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.merges.tables import MemberMerge, MergedResource
 
 _AT_ONCE = 500

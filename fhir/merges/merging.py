@@ -16,7 +16,8 @@ from consent.models import EndedBy, Grant, RepresentativeLink
 from consent.policy import Access
 from consent.request_models import RepresentativeRequest
 from fhir.bulk.models import ProviderAccessOptOut
-from fhir.loading.preparation import parse, prepare_resource
+from fhir.loading.json_texts import parse
+from fhir.loading.preparation import prepare_resource
 from fhir.merges.following import chain, renamed, replaced
 from fhir.merges.tables import MemberMerge, MergedResource
 from fhir.models import StoredResource

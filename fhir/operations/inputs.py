@@ -13,7 +13,7 @@ from flask import request
 from fhir import calls
 from fhir.answers import negotiation
 from fhir.loading.faults import Rejected
-from fhir.loading.preparation import require_unique_keys
+from fhir.loading.json_texts import require_unique_keys
 from fhir.outcomes import BadRequest, UnsupportedBody
 
 _MOST = 5_000

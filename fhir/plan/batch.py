@@ -11,7 +11,7 @@ from consent.policy import Access
 from fhir.answers.bundles import LARGEST, AnswerTooLong
 from fhir.compartment import ID, TYPES
 from fhir.loading.faults import Rejected
-from fhir.loading.preparation import encode, parse, require_unique_keys
+from fhir.loading.json_texts import encode, parse, require_unique_keys
 from fhir.outcomes import BadRequest, FhirProblem, Issue, MethodNotAllowed, NotFound, NotSupported, outcome
 from fhir.plan import deeds
 from fhir.plan.deeds import Done, Wanted

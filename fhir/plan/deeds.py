@@ -11,7 +11,8 @@ from fhir import store
 from fhir.compartment import TYPES
 from fhir.loading import freshness, money, profiles
 from fhir.loading.faults import Finding, Rejected
-from fhir.loading.preparation import Prepared, encode, parse, prepare_parsed
+from fhir.loading.json_texts import encode, parse
+from fhir.loading.preparation import Prepared, prepare
 from fhir.outcomes import BadRequest, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
 from fhir.search.query import Search
@@ -137,16 +138,19 @@ def _parse(raw: bytes) -> dict[str, object]:
 
 
 def _prepare(raw: bytes, wanted: Wanted) -> Prepared:
-    resource = _parse(raw)
     try:
-        prepared = prepare_parsed(raw, resource)
+        prepared = prepare(raw)
     except Rejected as problem:
         raise _refused(problem) from None
     except RecursionError:
         raise BadRequest("The resource is nested too deeply.") from None
-    if wanted.strict and (breaches := [*profiles.findings(resource), *money.findings(resource)]):
+    if wanted.strict and (breaches := _breaches(parse(raw))):
         raise _breach(breaches)
     return prepared
+
+
+def _breaches(resource: dict[str, object]) -> list[Finding]:
+    return [*profiles.findings(resource), *money.findings(resource)]
 
 
 def _breach(breaches: list[Finding]) -> Unprocessable:

@@ -20,7 +20,15 @@ DUSK = 2**62
 _FORM = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
+# A day, or an instant with its zone: nearly all are, and C reads those.
+_USUAL = re.compile(
+    r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:[0-5]\d(\.\d{3})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII
+)  # fmt: skip
+_DAY = len("2026-04-30")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
+_MILLISECOND = 1_000
+_DAY_LONG = 86_400 * _MICROSECONDS
 YEAR_10000 = 253_402_300_800 * _MICROSECONDS
 
 
@@ -55,6 +63,8 @@ class Prefix(StrEnum):
 @lru_cache(maxsize=65_536)
 def span(text: str) -> Span:
     """The span of a FHIR date text; raises BadDate."""
+    if (usual := _USUAL.fullmatch(text)) is not None:
+        return _usual(text, usual[1])
     form = _FORM.fullmatch(text)
     if form is None:
         raise BadDate
@@ -62,6 +72,16 @@ def span(text: str) -> Span:
         return _span(*form.groups())
     except (ValueError, OverflowError):
         raise BadDate from None
+
+
+def _usual(text: str, fraction: str | None) -> Span:
+    try:
+        since = datetime.fromisoformat(text if len(text) > _DAY else f"{text}T00:00:00Z") - _EPOCH
+    except (ValueError, OverflowError):
+        raise BadDate from None
+    start = (since.days * 86_400 + since.seconds) * _MICROSECONDS + since.microseconds
+    length = _DAY_LONG if len(text) == _DAY else _MICROSECONDS if fraction is None else _MILLISECOND
+    return Span(start, start + length)
 
 
 def span_of(value: Any) -> Span | None:

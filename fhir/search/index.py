@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,7 +25,12 @@ _PARTS = (
 """What a search of a HumanName or an Address looks at."""
 _STEP = re.compile(r"(\w+)(?:\[([^\]]+)\])?(?:\.|$)", re.ASCII)
 
+_CLAIM = "ExplanationOfBenefit"
+_BILLER = (_CLAIM, "provider")
+
 _Step = tuple[str, str | None]
+_Path = tuple[str | None, tuple[_Step, ...]]
+"""Which extension of its first element a path goes through, and its steps behind that."""
 
 
 class IndexRow(msgspec.Struct, array_like=True):
@@ -43,31 +49,104 @@ class IndexRow(msgspec.Struct, array_like=True):
     claim_number: str | None = None
 
 
+class Part(NamedTuple):
+    """What one element adds to the index columns of its resource.
+
+    `bare` leads a parameter whose element is there without a code or literal reference, so that it is not missing.
+    """
+
+    words: tuple[tuple[Column, tuple[str, ...]], ...] = ()
+    texts: tuple[str, ...] = ()
+    spans: tuple[tuple[Column, tuple[Span, ...]], ...] = ()
+    bare: tuple[tuple[Column, str], ...] = ()
+    primary: Span | None = None
+    provider_id: str | None = None
+
+
 def index(resource: Mapping[str, Any]) -> IndexRow:
     """The index columns of a resource; raises BadDate where a date that is searched is none."""
-    row = IndexRow()
+    resource_type = resource["resourceType"]
+    parts = [part(resource_type, name, value) for name, value in resource.items()]
+    return joined(resource_type, [one for one in parts if one is not None])
+
+
+def part(resource_type: str, name: str, value: Any) -> Part | None:
+    """What an element of a resource adds to its index, None where nothing does; raises BadDate."""
+    extractors = _extractors(resource_type).get(name, ())
+    primary = span_of(value) if PRIMARY_DATES.get(resource_type) == name else None
+    if not extractors and primary is None:
+        return None
     words: dict[Column, dict[str, None]] = {}
     texts: dict[str, None] = {}
-    for extractor in _extractors(resource["resourceType"]):
+    spans: list[tuple[Column, tuple[Span, ...]]] = []
+    bare: list[tuple[Column, str]] = []
+    for extractor, paths in extractors:
         found: list[Any] = []
-        for path in extractor.paths:
-            # Most elements that can be searched by are absent.
-            if path[0][0] in resource:
-                _walk(resource, path, 0, found)
+        for url, path in paths:
+            _walk(value if url is None else _extensions(value, url), path, 0, found)
         if not found:
             continue
         if extractor.kind is Kind.DATE:
-            _index_dates(row, extractor.column, found)
+            spans += [(extractor.column, some)] if (some := _spans(found)) else []
         elif extractor.kind is Kind.STRING:
             texts.update(dict.fromkeys(_texts(extractor, found)))
-        else:
-            _index_words(words, extractor, found)
-    row.words = {column: tuple(values) for column, values in words.items()}
-    row.texts = f"{SEPARATOR}{SEPARATOR.join(texts)}{SEPARATOR}" if texts else ""
-    row.sort_date = _sort_date(resource, row)
-    row.provider_id = _billing_organization(resource)
-    row.claim_number = _claim_number(resource, row)
-    return row
+        elif not _index_words(words, extractor, found):
+            bare.append((extractor.column, extractor.lead))
+    provider_id = _organization(value) if (resource_type, name) == _BILLER else None
+    worded = tuple([(column, tuple(values)) for column, values in words.items() if values])
+    return Part(worded, tuple(texts), tuple(spans), tuple(bare), primary, provider_id)
+
+
+@lru_cache(maxsize=1_024)
+def led_by(resource_type: str, name: str) -> tuple[str, ...] | None:
+    """What leads the words of an element that is one reference; None where more than its target is indexed."""
+    extractors = _extractors(resource_type).get(name, ())
+    plain = all(one.column is Column.REFS and paths == [(None, ())] for one, paths in extractors)
+    return tuple(one.lead for one, _ in extractors) if plain and (resource_type, name) != _BILLER else None
+
+
+def refers(leads: tuple[str, ...], target: str) -> Part | None:
+    """What a reference to one target (`Type/id`) adds to the index."""
+    return Part(words=((Column.REFS, tuple([lead + target for lead in leads])),)) if leads else None
+
+
+def joined(resource_type: str, parts: Iterable[Part]) -> IndexRow:
+    """The index columns of a resource of these parts."""
+    words: dict[Column, tuple[str, ...]] = {}
+    spans: dict[Column, tuple[Span, ...]] = {}
+    texts: tuple[str, ...] = ()
+    bare: tuple[tuple[Column, str], ...] = ()
+    primary: Span | None = None
+    provider_id: str | None = None
+    for one in parts:
+        for column, values in one.words:
+            words[column] = tuple(dict.fromkeys((*words[column], *values))) if column in words else values
+        for column, some in one.spans:
+            spans[column] = tuple(dict.fromkeys((*spans[column], *some))) if column in spans else some
+        texts += one.texts
+        bare += one.bare
+        primary = one.primary or primary
+        provider_id = one.provider_id or provider_id
+    for column, lead in bare:
+        # Unless another element of the same parameter has a code.
+        if not any(word.startswith(lead) for word in words.get(column, _NONE)):
+            words[column] = (*words.get(column, _NONE), lead)
+    dates = {
+        column: some[0] if len(some) == 1 else Span(min(one.start for one in some), max(one.end for one in some))
+        for column, some in spans.items()
+    }
+    if resource_type not in PRIMARY_DATES:
+        primary = dates.get(Column.DATE1)
+    return IndexRow(
+        dates=dates,
+        spans={column: _several(some) for column, some in spans.items() if len(some) > 1} if spans else {},
+        words=words,
+        texts=f"{SEPARATOR}{SEPARATOR.join(dict.fromkeys(texts))}{SEPARATOR}" if texts else "",
+        sort_date=primary.start if primary else NO_DATE,
+        provider_id=provider_id,
+        # The bare value of an identifier stands before the one with its system.
+        claim_number=next(iter(words.get(Column.IDENTIFIER, _NONE)), None) or None if resource_type == _CLAIM else None,
+    )
 
 
 def normal(text: str) -> str:
@@ -92,35 +171,37 @@ class _Extractor(NamedTuple):
 
     kind: Kind
     column: Column
-    paths: tuple[tuple[_Step, ...], ...]
     lead: str
     marked: str
     marking: str | None
 
 
 @lru_cache(maxsize=64)
-def _extractors(resource_type: str) -> tuple[_Extractor, ...]:
-    return tuple(
-        _extractor(parameter)
-        for parameter in parameters.of(resource_type)
-        if parameter.path and parameter.column in {*DATES, *ARRAYS, Column.TEXTS}
-    )
+def _extractors(resource_type: str) -> Mapping[str, Sequence[tuple[_Extractor, Sequence[_Path]]]]:
+    """By element of a resource: what is indexed of it, each with the paths that begin there."""
+    found: dict[str, list[tuple[_Extractor, Sequence[_Path]]]] = defaultdict(list)
+    for parameter in parameters.of(resource_type):
+        if parameter.path and parameter.column in {*DATES, *ARRAYS, Column.TEXTS}:
+            for name, paths in _paths(parameter.path).items():
+                found[name].append((_extractor(parameter), paths))
+    return found
 
 
 def _extractor(parameter: Parameter) -> _Extractor:
     modifier, marking = _MARKED.get(parameter.column, ("exact", None))
     return _Extractor(
-        parameter.kind, parameter.column, tuple(_steps(path) for path in _alternatives(parameter.path)),
-        parameters.stored_name(parameter), parameters.marked_name(parameter, modifier), marking,
+        parameter.kind, parameter.column, parameters.stored_name(parameter),
+        parameters.marked_name(parameter, modifier), marking,
     )  # fmt: skip
 
 
-def _alternatives(path: str) -> list[str]:
-    return path.split("|")
-
-
-def _steps(path: str) -> tuple[_Step, ...]:
-    return tuple((name, url or None) for name, url in _STEP.findall(path))
+def _paths(path: str) -> Mapping[str, list[_Path]]:
+    """The alternatives of a path by the element they begin with."""
+    found: dict[str, list[_Path]] = defaultdict(list)
+    for one in path.split("|"):
+        (name, url), *further = [(step, url or None) for step, url in _STEP.findall(one)]
+        found[name].append((url, tuple(further)))
+    return found
 
 
 def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None:
@@ -139,12 +220,15 @@ def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None
             return
         name, url = path[at]
         node = node.get(name)
+        if url is not None:
+            node = _extensions(node, url)
         if node is None:
             return
-        if url is not None:
-            extensions = node if isinstance(node, list) else ()
-            node = [one for one in extensions if isinstance(one, dict) and one.get("url") == url]
         at += 1
+
+
+def _extensions(node: Any, url: str) -> list[Any]:
+    return [one for one in node if type(one) is dict and one.get("url") == url] if type(node) is list else []
 
 
 def _texts(extractor: _Extractor, found: list[Any]) -> Iterator[str]:
@@ -153,7 +237,8 @@ def _texts(extractor: _Extractor, found: list[Any]) -> Iterator[str]:
         yield extractor.marked + plain(text)
 
 
-def _index_words(words: dict[Column, dict[str, None]], extractor: _Extractor, found: list[Any]) -> None:
+def _index_words(words: dict[Column, dict[str, None]], extractor: _Extractor, found: list[Any]) -> bool:
+    """Whether there was any word."""
     lead, read, marking = extractor.lead, _READERS[extractor.kind], extractor.marking
     values = words.setdefault(extractor.column, {})
     number = len(values)
@@ -163,9 +248,7 @@ def _index_words(words: dict[Column, dict[str, None]], extractor: _Extractor, fo
         if marking is not None and type(one) is dict and marking in one:
             for word in _MARKS[marking](one):
                 words.setdefault(Column.TOKENS, {})[extractor.marked + word] = None
-    if len(values) == number:
-        # What has no code or literal reference is nevertheless not missing.
-        values[lead] = None
+    return len(values) > number
 
 
 def _logical(reference: dict[str, Any]) -> Iterable[str]:
@@ -182,32 +265,17 @@ def _typed(identifier: dict[str, Any]) -> Iterator[str]:
                 yield f"{coding['system']}|{coding['code']}|{value}"
 
 
-def _index_dates(row: IndexRow, column: Column, found: list[Any]) -> None:
-    spans = list(dict.fromkeys(one for one in map(span_of, found) if one is not None))
-    if not spans:
-        return
-    row.dates[column] = Span(min(one.start for one in spans), max(one.end for one in spans))
-    if len(spans) > 1:
-        row.spans[column] = orjson.dumps([[one.start, one.end] for one in spans]).decode()
+def _spans(found: list[Any]) -> tuple[Span, ...]:
+    return tuple(dict.fromkeys(one for one in map(span_of, found) if one is not None))
 
 
-def _sort_date(resource: Mapping[str, Any], row: IndexRow) -> int:
-    element = PRIMARY_DATES.get(resource["resourceType"])
-    primary = span_of(resource.get(element)) if element else row.dates.get(Column.DATE1)
-    return primary.start if primary else NO_DATE
+def _several(spans: Sequence[Span]) -> str:
+    return orjson.dumps([[one.start, one.end] for one in spans]).decode()
 
 
-def _billing_organization(resource: Mapping[str, Any]) -> str | None:
-    provider = resource.get("provider") if resource["resourceType"] == "ExplanationOfBenefit" else None
-    target = literal(provider.get("reference")) if isinstance(provider, dict) else None
+def _organization(biller: Any) -> str | None:
+    target = literal(biller.get("reference")) if isinstance(biller, dict) else None
     return target[1] if target and target[0] == "Organization" else None
-
-
-def _claim_number(resource: Mapping[str, Any], row: IndexRow) -> str | None:
-    if resource["resourceType"] != "ExplanationOfBenefit":
-        return None
-    # The bare value of an identifier stands before the one with its system.
-    return next(iter(row.words.get(Column.IDENTIFIER, ())), None) or None
 
 
 def _tokens(value: Any) -> Iterable[str]:

@@ -251,6 +251,31 @@ def test_case_190_two_workers_at_once_write_each_line_once(plan: Exporter, monke
     assert len(lines) == len(keys(lines)) == 18
 
 
+def test_who_writes_gets_a_turn_while_an_export_is_made(
+    plan: Exporter, loaded: str, engine: Engine, system: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [records.observation(f"turn-{number}", loaded) for number in range(3_000)]
+    assert ingest.load_resources(engine, many, access=system).added == len(many)
+    monkeypatch.setattr(work, "PAGE", 1)
+    plan.begin()
+    sessions, ended, waited = make_sessions(engine), threading.Event(), list[bool]()
+
+    def write() -> None:
+        ended.wait(0.7)
+        with sessions.begin() as session:
+            session.execute(text("UPDATE fhir_source SET written = 0"))
+            waited.append(ended.is_set())
+
+    other = threading.Thread(target=write)
+    other.start()
+    work.run(sessions, plan.settings)
+    ended.set()
+    other.join()
+
+    # Not only when the worker had ended its own turn.
+    assert waited == [False]
+
+
 def test_files_are_split_and_a_bad_disk_is_told(plan: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "PAGE", 2)
     monkeypatch.setattr(work, "FILE_LINES", 4)

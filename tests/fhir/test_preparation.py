@@ -7,7 +7,9 @@ import pytest
 
 from consent.models import SensitiveClass
 from fhir import r4
-from fhir.loading.preparation import Prepared, Rejected, encode, prepare
+from fhir.loading.faults import Rejected
+from fhir.loading.json_texts import encode
+from fhir.loading.preparation import Prepared, prepare
 from tests.fhir import records
 
 

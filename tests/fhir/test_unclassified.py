@@ -14,7 +14,6 @@ from consent.scopes import parse
 from fhir import store
 from fhir.loading import ingest, labels
 from fhir.loading.preparation import prepare_resource
-from fhir.loading.survey import survey
 from fhir.search.query import Search
 from fhir.storage.results import Sweep
 from service.db import make_sessions
@@ -112,7 +111,7 @@ def test_providers_get_none_of_it_in_bulk(
 def test_a_form_is_classified_by_the_loinc_codes_it_is_made_of() -> None:
     def labelled(**given: Any) -> frozenset[str]:
         response = {"resourceType": "QuestionnaireResponse", "id": "q", "status": "completed", **given}
-        return labels.labels(response, survey(response).codings)
+        return labels.labels(response)
 
     mood = {"linkId": "/44250-9", "text": "Little interest in doing things?"}
     assert labelled(questionnaire="http://loinc.org/q/44249-1|2.7") == {"mental_health"}

@@ -3,7 +3,6 @@
 import json
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -195,15 +194,4 @@ def _of(bundle: MemberBundle, kind: str) -> list[dict[str, Any]]:
 
 
 def _labels(resource: dict[str, Any]) -> frozenset[str]:
-    return labels.labels(resource, _codings(resource))
-
-
-def _codings(node: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(node, list):
-        for one in node:
-            yield from _codings(one)
-    elif isinstance(node, dict):
-        if isinstance(node.get("system"), str) and isinstance(node.get("code"), str):
-            yield node["system"], node["code"]
-        for one in node.values():
-            yield from _codings(one)
+    return labels.labels(resource)
