@@ -170,4 +170,5 @@ def test_the_planner_knows_of_the_rows_after_the_first_batch(engine: Engine, sys
 
     with engine.connect() as connection:
         believed = text("SELECT reltuples FROM pg_class WHERE oid = 'resource'::regclass")
-        assert connection.scalar(believed) == BATCH
+        # An estimate: the server may have vacuumed meanwhile.
+        assert BATCH / 2 < connection.scalar(believed) < 2 * BATCH
