@@ -1,8 +1,8 @@
-"""What every page and endpoint shares: one transaction a request, the browser's id, CSRF, forms, errors, headers."""
+"""What every page and endpoint shares: one transaction a request, the browser's id, CSRF, forms, errors."""
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -37,10 +37,6 @@ from service.watching import tracing
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BODY_LIMIT = 64 * 1024
-_POLICY = (
-    "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
-    "img-src 'self' data:; form-action 'self'"
-)
 # Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
 UNAVAILABLE = (
     OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten, audit.NotAudited,
@@ -306,7 +302,7 @@ def render_errors_under(app: Flask, prefix: str, renderer: Callable[[HTTPExcepti
 
 
 def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = None) -> None:
-    """Give `app` its engine, cookie, CSRF protection, error pages and headers."""
+    """Give `app` its engine, cookie, CSRF protection and error pages."""
     engine = engine or make_engine(settings.database_url, settings.pool)
     sessions, journal = make_sessions(engine), Journal(settings.journal_folder)
     revocations.keep_journal(sessions, journal)
@@ -334,7 +330,6 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
         log.warning("no_proxy_is_trusted", setting="TRUSTED_PROXIES", meaning="https has to end in this very process")
     app.session_interface = BrowserCookies()
     csrf.init_app(app)
-    app.after_request(_set_headers)
     app.teardown_appcontext(_close)
     audit.learn_circumstances(_circumstances)
 
@@ -369,36 +364,6 @@ def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("db_session", None)
     if session is not None:
         session.close()
-
-
-def _set_headers(response: Response) -> Response:
-    """Add what every answer carries, unless its view said otherwise."""
-    headers = response.headers
-    # One walk through what is there: Headers.setdefault would walk once for each name.
-    given = {name.lower() for name, _ in headers}
-    for name, value in _common_headers():
-        if name.lower() not in given:
-            headers.add(name, value)
-    return response
-
-
-def _common_headers() -> Iterator[tuple[str, str]]:
-    yield "X-Request-Id", request_id()
-    yield "X-Content-Type-Options", "nosniff"
-    yield "X-Frame-Options", "DENY"
-    yield "Referrer-Policy", "same-origin"
-    yield "Content-Security-Policy", _content_security_policy()
-    if request_itself().endpoint != "static":
-        yield "Cache-Control", "no-store"
-    if (left := g.get("rate")) is not None:
-        yield from left.headers()
-    if settings().https:
-        yield "Strict-Transport-Security", "max-age=63072000; includeSubDomains"
-
-
-def _content_security_policy() -> str:
-    form_action = notes().get("form_action")
-    return f"{_POLICY} {form_action}" if form_action else _POLICY
 
 
 def _circumstances() -> audit.Circumstances:
