@@ -121,7 +121,9 @@ class Elements:
                 if name in _NAMES:
                     continue
                 place = self._place(name, is_checked=is_checked)
-            one = place.kept.get(text) if place.kept is not None else None
+            kept = place.kept
+            # Asked once: another thread may find meanwhile that nothing here is worth keeping.
+            one = kept.get(text) if kept is not None else None
             if one is None:
                 one = self._learn(place, text, is_checked=is_checked)
             elif not (one.is_shaped or is_checked):
