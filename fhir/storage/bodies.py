@@ -53,9 +53,11 @@ class Unpackers:
         self._idle, self._dictionaries = {}, {_NO_DICTIONARY: None}
 
     def _dictionary(self, session: Session, dictionary_id: int) -> zstandard.ZstdCompressionDict | None:
-        if dictionary_id not in self._dictionaries:
-            self._dictionaries[dictionary_id] = _load(session, dictionary_id)
-        return self._dictionaries[dictionary_id]
+        known = self._dictionaries
+        if dictionary_id not in known:
+            known[dictionary_id] = _load(session, dictionary_id)
+        # Not asked of self: another thread may have forgotten them all meanwhile.
+        return known[dictionary_id]
 
 
 class Bodies:

@@ -3,9 +3,11 @@
 import threading
 
 import orjson
+import zstandard
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
-from fhir.storage.bodies import FEWEST_SAMPLES, bodies_of
+from fhir.storage.bodies import FEWEST_SAMPLES, Unpackers, bodies_of
 from service.db import make_sessions
 
 TYPE = "Observation"
@@ -62,3 +64,25 @@ def test_threads_unpack_at_one_time(engine: Engine) -> None:
     for one in threads:
         one.join()
     assert found == [True] * 80
+
+
+class _Interrupted(dict[int, zstandard.ZstdCompressionDict | None]):
+    """After each look into it, another thread has a rollback."""
+
+    unpackers: Unpackers
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        self.unpackers.forget()
+        return found
+
+
+def test_a_body_is_unpacked_while_another_thread_has_dictionaries_forgotten() -> None:
+    unpackers = Unpackers()
+    unpackers._dictionaries = known = _Interrupted({7: None})
+    known.unpackers = unpackers
+
+    with Session() as session:
+        unpacker = unpackers.take(session, 7)
+
+    assert unpacker.decompress(zstandard.compress(b"{}")) == b"{}"
