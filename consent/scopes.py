@@ -223,9 +223,7 @@ def _speaks_of(wider: str, resource_type: str) -> bool:
 
 def _spared(scope: Scope, met: Iterable[tuple[Scope, Scope]]) -> bool:
     # Two parts of a type that meet cross-wise ("lab results that are vital signs") say nothing beside the part itself.
-    return bool(scope.restriction) and any(
-        scope.within(wider) and scope.restriction != wider.restriction for _mine, wider in met
-    )
+    return any(scope.within(wider) and scope.restriction != wider.restriction for _mine, wider in met)
 
 
 def _v1_word(letters: frozenset[str]) -> str | None:

@@ -103,7 +103,7 @@ def get_person() -> Person:
 def get_actor() -> Actor:
     """The person and their member; raises NoMember without one, OtherMember or NotActing for a form of another."""
     person = get_person()
-    if request.method == "POST" and (made_for := request.form.get("member")):
+    if made_for := request.form.get("member"):
         _require_acting_for(person, made_for)
     if person.choice is None:
         raise NoMember

@@ -53,9 +53,9 @@ def current_staff() -> PlanStaff:
 
 def _refuse_undeclared() -> None:
     rule = request.url_rule
-    if rule is None or not rule.rule.startswith("/staff") or request.endpoint is None:
+    if rule is None or not rule.rule.startswith("/staff"):
         return
-    if not getattr(current_app.view_functions[request.endpoint], DECLARED, None):
+    if not getattr(current_app.view_functions[rule.endpoint], DECLARED, None):
         raise NotFoundPage
 
 

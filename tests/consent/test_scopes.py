@@ -73,6 +73,14 @@ def test_parts_of_a_type_that_meet_cross_wise_are_not_told_beside_the_parts_them
     assert str(parse(parts).meet(parse(parts))) == parts
 
 
+def test_where_only_what_two_parts_share_is_allowed_that_is_told_whatever_else_is() -> None:
+    lab, vital = (f"category={_CATEGORY}|{one}" for one in ("laboratory", "vital-signs"))
+    met = parse(f"patient/Observation.rs?{lab} patient/Patient.r").meet(
+        parse(f"patient/Observation.rs?{vital} patient/Patient.r")
+    )
+    assert str(met) == f"patient/Observation.rs?{lab}&{vital} patient/Patient.r"
+
+
 def test_a_part_asked_for_beside_the_whole_is_answered() -> None:
     asked = f"patient/Observation.rs patient/Observation.rs?category={_CATEGORY}|laboratory"
     assert str(parse(asked).meet(parse("patient/*.rs"))) == asked
@@ -149,4 +157,10 @@ def test_within_asks_for_the_context_and_every_restriction_too() -> None:
 
     assert part.within(whole) and not whole.within(part)
     assert not whole.within(parse("user/Observation.rs"))
-    assert parse("openid") and not parse("")
+    assert not parse("patient/Patient.rs").within(parse("patient/Patient.r"))
+    assert parse("openid") and parse("patient/Patient.r") and not parse("")
+
+
+def test_a_meeting_holds_no_word_and_no_letter_that_is_not_in_both() -> None:
+    assert str(parse("openid fhirUser patient/Patient.r").meet(parse("openid patient/Patient.s"))) == "openid"
+    assert str(parse("openid fhirUser patient/Patient.r").without("fhirUser")) == "openid patient/Patient.r"

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from consent.policy import for_attribution, plan_system
+from consent.scopes import parse
 from fhir.loading import ingest, relabelling
 from fhir.merges import merging
 from fhir.outcomes import Forbidden
-from fhir.storage import reindexing
+from fhir.storage import granting, reindexing
 from service.db import make_sessions
 from tests.factories import make_member
 
@@ -153,3 +155,15 @@ def test_what_rewrites_every_record_refuses_an_access_that_sees_less(engine: Eng
         reindexing.reindex(engine, access=less)
     with pytest.raises(Forbidden):
         ingest.load_resources(engine, [], access=less)
+
+
+def test_every_record_is_within_reach_of_everybody_without_labels_with_each_letter_for_the_whole_type() -> None:
+    plan = plan_system("tests")
+    granting.require_every_record(plan, "c", "u", "d")
+
+    for less in (
+        replace(plan, patient_ids=frozenset({"p"})), for_attribution(plan),
+        replace(plan, scopes=parse("system/*.crus")), replace(plan, scopes=parse("system/Observation.cruds")),
+    ):  # fmt: skip
+        with pytest.raises(Forbidden):
+            granting.require_every_record(less, "u", "d")

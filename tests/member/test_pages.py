@@ -151,6 +151,18 @@ def test_a_representative_of_several_picks_a_member_before_anything_else(desk: D
     assert f"You are acting for <strong>{father.full_name}</strong>" in re.sub(r"\s+", " ", chosen.text)
 
 
+def test_who_acts_for_nobody_is_told_so_and_sent_nowhere(desk: Desk) -> None:
+    with desk.session() as session:
+        account = make_account(session)
+    somebody = Reader(desk, account)
+    home = somebody.get("/member")
+
+    assert home.status_code == 200
+    for path in ("/apps", "/profile", "/my-information"):
+        page = somebody.get(path)
+        assert page.status_code == 403 and "No member is linked to your account" in page.text, path
+
+
 def test_nobody_acts_for_a_stranger(desk: Desk, rosa: Reader) -> None:
     with desk.session() as session:
         own_child, stranger = make_member(session), make_member(session)

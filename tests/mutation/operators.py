@@ -6,7 +6,7 @@ calls removed, constants changed, sets met instead of joined.
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -44,19 +44,26 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """How it is told of, and found again in the list of those that change nothing."""
+        """How it is told of."""
         return f"{self.path}:{self.line}: {self.kind}: {self.was} ({self.number})"
+
+    @property
+    def unlined(self) -> str:
+        """The same without what moves as lines do."""
+        return f"{self.path}: {self.kind}: {self.was}"
 
 
 def mutants(path: str, root: Path) -> Iterator[Mutant]:
     """Every mutant of one module, `path` from the root on."""
     source = (root / path).read_text("utf-8")
     tree = ast.parse(source)
+    closures = dict(_closures(compile(tree, str(root / path), "exec")))
     for index, (outer, statement, kind, was, apply) in enumerate(list(_places(tree))):
         # The tree is changed, compiled and changed back: copying it each time would cost more than all the rest.
         undo = apply()
         changed = copy.deepcopy(tree)
         undo()
+        _keep_closures(changed, closures)
         ast.fix_missing_locations(changed)
         code = _find_code(compile(changed, str(root / path), "exec"), outer)
         if code is not None:
@@ -64,6 +71,25 @@ def mutants(path: str, root: Path) -> Iterator[Mutant]:
             if isinstance(statement, (ast.If, ast.For, ast.While, ast.With, ast.Try)):
                 end = statement.lineno
             yield Mutant(path, statement.lineno, end, kind, was[:100], index, outer, code)
+
+
+def _closures(code: CodeType) -> Iterator[tuple[tuple[str, int], tuple[str, ...]]]:
+    """The names that each function takes from the one around it, by its own name and first line."""
+    if code.co_freevars:
+        yield (code.co_name, code.co_firstlineno), code.co_freevars
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _closures(inner)
+
+
+def _keep_closures(tree: ast.Module, closures: Mapping[tuple[str, int], tuple[str, ...]]) -> None:
+    # Code can only take the place of code with the same names from around: they are named where nothing comes by.
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            first = min([function.lineno, *(one.lineno for one in function.decorator_list)])
+            if names := closures.get((function.name, first)):
+                named: list[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in names]
+                function.body.append(ast.If(ast.Constant(False), named, []))
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[tuple[str, int], Any, str, str, Any]]:

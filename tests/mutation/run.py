@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 
 import pytest
 from coverage import Coverage, CoverageData
@@ -27,7 +27,7 @@ from tests.mutation.operators import PREDICATE, Mutant, mutants
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "var" / "mutation"
 _MOST_SECONDS = 45.0
-"""Of tests that one mutant is given, as they took unchanged."""
+"""Of tests that one mutant is given, as they took unchanged; a predicate that is promised is given all."""
 _MOST_TESTS = 80
 _QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:randomly", "--no-header", "--tb=no")
 
@@ -95,8 +95,11 @@ def known() -> Known:
     return Known(by_line, seconds)
 
 
-def tests_for(mutant: Mutant, told: Known, preferred: Sequence[str]) -> list[str]:
-    """The tests that reach the line: those of the module first, SQLite before PostgreSQL, quick ones before slow."""
+def tests_for(mutant: Mutant, told: Known, preferred: Sequence[str], *, every: bool) -> list[str]:
+    """The tests that reach the line: those of the module first, SQLite before PostgreSQL, quick ones before slow.
+
+    Unless `every` one is wanted, some: whoever promises that all is noticed may leave no slow test out.
+    """
     lines = told.by_line.get(mutant.path, {})
     reaching = set().union(*(lines.get(line, set()) for line in range(mutant.line, mutant.end + 1)))
 
@@ -107,7 +110,7 @@ def tests_for(mutant: Mutant, told: Known, preferred: Sequence[str]) -> list[str
     spent = 0.0
     for test in sorted(reaching, key=place):
         spent += told.seconds[test]
-        if chosen and (spent > _MOST_SECONDS or len(chosen) >= _MOST_TESTS):
+        if chosen and not every and (spent > _MOST_SECONDS or len(chosen) >= _MOST_TESTS):
             break
         chosen.append(test)
     return chosen
@@ -178,11 +181,18 @@ class _Runner:
         code = 3
         try:
             found = self.functions.get((str(ROOT / mutant.path), *mutant.outer), [])
-            for function in found:
-                function.__code__ = mutant.code
+            self._replace(mutant.code)
             code = int(pytest.main([*tests, *_QUIET])) if found else 4
         finally:
             os._exit(code)
+
+    def _replace(self, code: CodeType) -> None:
+        """Give every function that came of this place its new code; a decorator's were made of it long ago."""
+        for function in self.functions.get((code.co_filename, code.co_name, code.co_firstlineno), []):
+            function.__code__ = code
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                self._replace(inner)
 
 
 def chosen(paths: Sequence[str], predicates: bool) -> Iterator[tuple[Mutant, tuple[str, ...]]]:
@@ -216,7 +226,8 @@ def main() -> int:
         if asked.minutes and time.monotonic() - started > 60 * asked.minutes:
             print(f"stopped after {number - 1} of {len(every)}", flush=True)
             break
-        runner.run(mutant, tests_for(mutant, told, preferred))
+        promised = asked.predicates and mutant.unlined not in targets.EQUIVALENT
+        runner.run(mutant, tests_for(mutant, told, preferred, every=promised))
     while runner.running:
         runner.reap()
     return report(runner.results, every, predicates=asked.predicates)
@@ -227,8 +238,7 @@ def report(results: dict[str, str], every: Sequence[tuple[Mutant, tuple[str, ...
     by_path: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, _preferred in every:
         if mutant.name in results:
-            unlined = f"{mutant.path}: {mutant.kind}: {mutant.was}"
-            same = results[mutant.name] != "killed" and unlined in targets.EQUIVALENT
+            same = results[mutant.name] != "killed" and mutant.unlined in targets.EQUIVALENT
             by_path[mutant.path]["equivalent" if same else results[mutant.name]] += 1
     for name, result in results.items():
         if result == "not reached":

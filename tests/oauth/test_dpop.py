@@ -133,6 +133,8 @@ def test_a_bound_token_is_no_bearer_token_and_the_reverse(desk: Desk) -> None:
     for headers in (
         {"Authorization": f"Bearer {token}"}, prover.headers(token, PATIENTS) | {"Authorization": f"Bearer {token}"},
         prover.headers(bearer, PATIENTS), thief.headers(token, PATIENTS), prover.headers("unknown", PATIENTS),
+        # Whatever came for a proof is not looked at: there is no key that it could be of.
+        {"Authorization": f"DPoP {bearer}"},
     ):  # fmt: skip
         answer = search(desk, headers)
         assert answer.status_code == 401, headers

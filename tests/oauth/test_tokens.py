@@ -7,7 +7,7 @@ import pytest
 from consent import representatives
 from consent.models import Basis, EndedBy, GrantStatus, LinkScope, RepresentativeLink
 from oauth import statements
-from oauth.models import ClientStatus
+from oauth.models import ClientStatus, FamilyEnd
 from oauth.statements import TokenFacts, find_token
 from oauth.tokens import token_rows
 from oauth.tokens.protector import (
@@ -22,6 +22,7 @@ from service import web
 from service.accounts.models import AccountStatus
 from service.clock import now
 from service.db import digest, microseconds
+from tests.conftest import MovableClock
 from tests.factories import make_account, make_member, make_representative
 from tests.oauth.desk import Desk
 
@@ -85,6 +86,23 @@ def test_ending_or_limiting_a_link_ends_its_tokens_at_once(desk: Desk) -> None:
         representatives.limit(session, link, LinkScope.CLAIMS_ONLY, by_account_id=None)
         representatives.block(session, session.get_one(RepresentativeLink, blocked_link), by_account_id=None)
     assert [desk.works(token) for token in (ended, limited, blocked, untouched)] == [False, False, False, True]
+
+
+def test_what_has_ended_keeps_the_moment_and_the_reason_of_its_first_end(desk: Desk, clock: MovableClock) -> None:
+    raw = desk.connect(desk.register())["access_token"]
+    ended, kept = [], []
+    for reason in (FamilyEnd.REFRESH_REUSED, FamilyEnd.REVOKED_BY_APP):
+        with desk.session() as session:
+            token, family = token_rows.find_access_token(session, raw) or pytest.fail("unknown")
+            ended.append(token_rows.end_family(session, family.id, reason))
+            token_rows.end_access_token(token)
+            session.flush()
+            session.expire_all()
+            kept.append((token.ended_at, family.ended_at, family.end_reason))
+        clock.advance(60)
+
+    assert ended == [True, False]
+    assert kept[0] == kept[1] and kept[0][2] is FamilyEnd.REFRESH_REUSED and None not in kept[0]
 
 
 def test_the_statement_and_its_fields_keep_the_same_order() -> None:

@@ -129,6 +129,16 @@ def test_for_others_the_pages_do_not_exist(app: Flask, delegate: ProviderStaff, 
     assert visitor.get("/provider/delegate/requests").status_code == 404
 
 
+def test_for_a_delegate_who_awaits_the_pin_the_pages_do_not_exist_yet(app: Flask, session: Session) -> None:
+    waiting = make_portal_staff(session, is_delegate=True, status=StaffStatus.AWAITING_PIN)
+    session.commit()
+    visitor = Visitor(app)
+    visitor.sign_in_with_factor(waiting.account)
+    assert visitor.get("/provider/home").status_code == 200
+    for path in ("accounts/new", f"accounts/{waiting.id}", "delegate/requests"):
+        assert visitor.get(f"/provider/{path}").status_code == 404, path
+
+
 def test_the_list_of_accounts_tells_others_who_their_delegate_is(
     app: Flask, delegate: ProviderStaff, session: Session
 ) -> None:
