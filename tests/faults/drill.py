@@ -98,8 +98,10 @@ def run(folder: Path, megabytes: int, archive_timeout: int) -> Outcome:
         _end(desk, *pairs[0])
         primary.sql("SELECT pg_switch_wal()")
         with _heartbeats(primary) as beats:
-            time.sleep(archive_timeout + 1.5)
-            # Acknowledged, and in no file of WAL that reaches the archive.
+            time.sleep(1)
+            so_far = len(list(archive.iterdir()))
+            wait_until(lambda: len(list(archive.iterdir())) > so_far, 60 + archive_timeout, "nothing is archived")
+            # Acknowledged, and in no file of WAL that reaches the archive: the next one is due in `archive_timeout`.
             for app, pair in pairs[1:3]:
                 _end(desk, app, pair)
             time.sleep(0.3)

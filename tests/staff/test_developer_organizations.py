@@ -48,7 +48,7 @@ def test_an_organization_is_shut_out_and_let_in_again_with_reasons_and_everybody
 
     page = clerk.browser.get(f"{PLACE}/{organization_id}").text
     assert life.app.view.name in page and "A second app" in page and email in page
-    assert "1 connections live now." in page and "It was never shut out." in page
+    assert "1 connection live now." in page and "It was never shut out." in page
     assert desk.member.family_name not in page
     assert press(clerk, organization_id, "enable", "Not yet.") == 409
     assert press(clerk, organization_id, "disable", " ") == 400
