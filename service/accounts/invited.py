@@ -57,7 +57,7 @@ def hash_password(session: Session, invitation: Invitation, *, username: str, pa
 
 
 def open_account(session: Session, invitation: Invitation, *, username: str, password_hash: str) -> Account:
-    """Open the person's account and welcome them; raises UnusableUsername. The invitation is spent before."""
+    """Open the account and welcome its person; raises UnusableUsername. In one savepoint with the invitation."""
     person = NewPerson(invitation.given_name, invitation.family_name, invitation.email)
     account = opening.open_account(session, person, username=username, password_hash=password_hash)
     notifications.welcome(session, account)

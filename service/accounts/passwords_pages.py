@@ -38,7 +38,7 @@ def enter_code() -> ResponseReturnValue:
         return _code_page(claim, errors) if claim.username and claim.email else _start_page(errors), 400
     if password_reset.verify_code(db_session(), _flow(), claim, form["code"]) is None:
         return _code_page(claim, {"code": [CODE_REFUSED]}), 400
-    return redirect(url_for("passwords.choose"), 303)
+    return reset_claim.forget(make_response(redirect(url_for("passwords.choose"), 303)))
 
 
 @blueprint.get("/password-reset/code")

@@ -118,9 +118,11 @@ def accept_as_new(
     Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
     """
     made = invited.hash_password(session, invitation, username=username, password=password, rule=rule)
-    _spend(session, invitation)
-    account = invited.open_account(session, invitation, username=username, password_hash=made)
-    developers.join(session, account, invitation.organization, invitation.role)
+    # All of it or nothing: a name that was taken meanwhile is answered by a page, and the link must work once more.
+    with session.begin_nested():
+        _spend(session, invitation)
+        account = invited.open_account(session, invitation, username=username, password_hash=made)
+        developers.join(session, account, invitation.organization, invitation.role)
     return account
 
 
@@ -162,7 +164,8 @@ def _spend(session: Session, invitation: DeveloperInvitation) -> None:
         DeveloperInvitation.id == invitation.id, DeveloperInvitation.withdrawn_at.is_(None),
         DeveloperInvitation.expires_at > now(),
     )  # fmt: skip
-    if not spend(session, DeveloperInvitation, *still):
+    # The organisation was read anew with its owner: it may have been shut out meanwhile.
+    if not invitation.organization.stands or not spend(session, DeveloperInvitation, *still):
         raise InvitationOver
 
 

@@ -63,6 +63,31 @@ def test_a_claim_that_was_not_sealed_here_begins_anew(visitor: Visitor, forged: 
     assert visitor.get("/password-reset/code").location == "/password-reset"
 
 
+def test_a_copy_of_a_claim_tells_another_browser_nothing_nor_its_own_after_ten_minutes(
+    app: Flask, visitor: Visitor, account: Account, clock: MovableClock
+) -> None:
+    visitor.ask_for_code(account.username, account.email)
+    kept = visitor.browser.get_cookie("reset_claim", path="/password-reset")
+    assert kept is not None
+    thief = Visitor(app, "203.0.113.9")
+    thief.browser.set_cookie("reset_claim", kept.value, path="/password-reset")
+    assert thief.get("/password-reset/code").location == "/password-reset"
+
+    assert account.email in visitor.get("/password-reset/code").text
+    clock.advance(601)
+    visitor.browser.set_cookie("reset_claim", kept.value, path="/password-reset")
+    assert visitor.get("/password-reset/code").location == "/password-reset"
+
+
+@pytest.mark.parametrize("name", ["\u4e2d" * 1024, "\x01" * 1024, "a" * 1024])
+def test_a_name_as_long_as_no_account_has_leads_to_the_same_page(visitor: Visitor, name: str) -> None:
+    visitor.get("/password-reset")
+    asked = visitor.post("/password-reset", username=name, email="somebody@example.com")
+    assert (asked.status_code, asked.location) == (303, "/password-reset/code")
+    assert len(asked.headers["Set-Cookie"]) < 4_000
+    assert visitor.get("/password-reset/code").status_code == 200
+
+
 def test_the_apps_are_pointed_out_afterwards(
     visitor: Visitor, account: Account, session: Session, settings: Settings
 ) -> None:

@@ -8,15 +8,18 @@ from flask import Flask
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from service.accounts import passwords
 from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
+from service.accounts.passwords import Rule
+from service.accounts.usernames import UnusableUsername
 from service.db import digest, make_sessions
 from service.plan.logins import invitations, portal_accounts
 from service.plan.models import PortalInvitation, PortalOrganization, ProviderStaff
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.attacks.offices import delegate_of, invitee, secret_sent, signed_in
-from tests.factories import make_account, make_organization
+from tests.factories import PASSWORD, make_account, make_organization
 
 ROUNDS, CALLERS = 20, 8
 
@@ -135,3 +138,27 @@ def test_case_154_an_invitation_carries_no_link_and_no_second_line_of_the_delega
     visitor.get("/provider/accounts/new")
     assert visitor.post("/provider/accounts/new", **form | create).status_code == 303
     assert len(letters(session, settings, "vic@tim.example")) == 1
+
+
+def test_case_129_a_name_that_was_taken_during_the_hash_leaves_the_link_as_it_was(
+    engine: Engine, session: Session, office: PortalOrganization, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invitations.invite(session, delegate_of(session, office), invitee(), key=settings.secret_key)
+    session.commit()
+    real = passwords.make_hash
+
+    def hashed(text: str) -> str:
+        made = real(text)
+        with make_sessions(engine).begin() as other:
+            make_account(other, username="robin.v")
+        return made
+
+    monkeypatch.setattr(passwords, "make_hash", hashed)
+    row = session.scalars(select(PortalInvitation)).one()
+    with pytest.raises(UnusableUsername):
+        invitations.accept_as_new(session, row, username="robin.v", password=PASSWORD, rule=Rule())
+    # The page that says so returns, and returning commits.
+    session.commit()
+
+    session.refresh(row)
+    assert row.spent_at is None

@@ -1,19 +1,23 @@
 """The people of a developer organisation: invited by an owner, joined by a link, removed; an owner always stays."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from oauth.apps import developers
 from oauth.apps.developers import IsDeveloper, LastOwner
-from oauth.apps.models import Developer, DeveloperInvitation, DeveloperRole
+from oauth.apps.models import Developer, DeveloperInvitation, DeveloperOrganization, DeveloperRole
 from oauth.expiry import SWEEPS
+from service.accounts import passwords
 from service.accounts.models import Account
 from service.audit import AuditEvent
+from service.clock import now
+from service.db import make_sessions
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.conftest import MovableClock
@@ -215,3 +219,55 @@ def test_a_developer_may_use_a_second_factor(team: Team) -> None:
     again = Visitor(team.app)
     assert again.sign_in_with_factor(team.owner.account).status_code == 303
     assert "Your password alone lets nobody in" in again.get(PEOPLE).text
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], object]) -> None:
+    """While the password is hashed, which holds no transaction, somebody else does this."""
+    real = passwords.make_hash
+
+    def hashed(text: str) -> str:
+        made = real(text)
+        deed()
+        return made
+
+    monkeypatch.setattr(passwords, "make_hash", hashed)
+
+
+def test_an_invitation_works_once_more_where_the_chosen_name_was_taken_meanwhile(
+    team: Team, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, ben = team.invite(), Visitor(team.app)
+    team.session.close()
+    ben.get(link)
+
+    def take_name() -> None:
+        with make_sessions(engine).begin() as session:
+            make_account(session, username="ben.hill")
+
+    with monkeypatch.context() as during:
+        _meanwhile(during, take_name)
+        refused = ben.post(link, username="ben.hill", password=PASSWORD, confirmation=PASSWORD)
+    assert refused.status_code == 400 and "taken" in refused.text
+
+    ben.get(link)
+    assert ben.post(link, username="ben.hill.2", password=PASSWORD, confirmation=PASSWORD).status_code == 303
+    assert team.person("ben.hill.2").organization_id == team.owner.organization_id
+
+
+def test_nobody_joins_an_organization_that_was_shut_out_meanwhile(
+    team: Team, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, ben, organization_id = team.invite(), Visitor(team.app), team.owner.organization_id
+    team.session.close()
+    ben.get(link)
+
+    def shut_out() -> None:
+        with make_sessions(engine).begin() as session:
+            session.get_one(DeveloperOrganization, organization_id).disabled_at = now()
+
+    with monkeypatch.context() as during:
+        _meanwhile(during, shut_out)
+        refused = ben.post(link, username="ben.hill", password=PASSWORD, confirmation=PASSWORD)
+    assert refused.status_code == 410
+    with Committing(team.app) as session:
+        assert session.scalars(select(Account).where(Account.username == "ben.hill")).first() is None

@@ -149,9 +149,11 @@ def accept_as_new(
     Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
     """
     made = invited.hash_password(session, invitation, username=username, password=password, rule=rule)
-    _spend(session, invitation)
-    account = invited.open_account(session, invitation, username=username, password_hash=made)
-    _open_login(session, invitation, account)
+    # All of it or nothing: a name that was taken meanwhile is answered by a page, and the link must work once more.
+    with session.begin_nested():
+        _spend(session, invitation)
+        account = invited.open_account(session, invitation, username=username, password_hash=made)
+        _open_login(session, invitation, account)
     return account
 
 
