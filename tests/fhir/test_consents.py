@@ -111,12 +111,14 @@ def test_it_is_searched_like_every_type(desk: Desk, clock: MovableClock) -> None
     assert ids(api.get(f"Consent?patient=Patient/{patient}&_sort=date")) == [old, new]
     assert ids(api.post_search("Consent", {"patient": patient, "status": "active"})) == [new]
     tomorrow = (now() - timedelta(days=1)).date().isoformat()
+    last_year = (now() - timedelta(days=365)).date().isoformat()
     category, scope = "http://loinc.org|59284-0", "patient-privacy"
     for query, wanted in (
         ("status=inactive", [old]), ("status:not=inactive", [new]), ("status:missing=true", []),
         (f"category={category}&scope={scope}", [new, old]), ("category=other", []), ("scope=http://x|", []),
         (f"date=ge{tomorrow}", [new]), (f"date=lt{tomorrow}", [old]), (f"date=eb{tomorrow}", [old]),
-        (f"date=ap{tomorrow}", []), (f"period=gt{tomorrow}", [new]), (f"_id={old}", [old]),
+        # About a day: a tenth of how long ago it is, on both sides.
+        (f"date=ap{last_year}", []), (f"period=gt{tomorrow}", [new]), (f"_id={old}", [old]),
         (f"_id={old},{new}", [new, old]),
         (f"_lastUpdated=sa{tomorrow}", [new]), ("date:missing=true", []), ("_id=none", []),
     ):  # fmt: skip
