@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response
 from sqlalchemy import event
 
-from bench import BARE, EMPTY_FLASK, TOKEN_CHECK, WITHOUT_FSYNC
+from bench import BARE, EMPTY_FLASK, TELLING_WAITS, TOKEN_CHECK, WITHOUT_FSYNC, waits
 from oauth.tokens.protector import access_for_request
 from service.app import create_app
 from service.web import csrf, reading_session
@@ -48,7 +48,7 @@ def make_app() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
         chosen = empty if environ["PATH_INFO"] == EMPTY_FLASK else product
         return chosen(environ, start_response)
 
-    return choose
+    return waits.told(choose) if os.environ.get(TELLING_WAITS) else choose
 
 
 app = make_app()

@@ -8,11 +8,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -21,7 +23,7 @@ from sqlalchemy import Engine
 from bench import cpu
 from bench.databases import Database
 from consent.policy import plan_system
-from fhir.loading import ingest
+from fhir.loading import elements, ingest, shapes
 from fhir.storage import copying
 from service.databases.connections import PoolLimits
 from service.db import make_engine
@@ -45,13 +47,17 @@ class Rate:
 
 @dataclass(frozen=True)
 class FhirLoaded:
-    """The rates of raw rows, of our own rows, of a load in one process, and of one with two; `name` tells of what."""
+    """The rates of raw rows, of our own rows, of a load in one process, and of one with two; `name` tells of what.
+
+    `unchecked` is of a load in one process for which no shape is looked at: there is none but here (decision 123).
+    """
 
     name: str
     resources: int
     megabytes: float
     raw: Rate
     own: Rate
+    unchecked: Rate
     alone: Rate
     together: Rate
 
@@ -61,9 +67,9 @@ def measure(database: Database, folder: Path, *, members: int, only: str = "") -
 
     Raw rows are put in before, between and after the loads, since machines are noisy. `only` is one type of resource.
     """
-    files = [write(folder / f"load-{only}{number}.ndjson", members, SEED + number, only=only) for number in range(3)]
+    files = [write(folder / f"load-{only}{number}.ndjson", members, SEED + number, only=only) for number in range(4)]
     counts = [count for _, count in files]
-    raw, alone, together = (path for path, _ in files)
+    raw, alone, together, unchecked = (path for path, _ in files)
     engine = make_engine(database.url, PoolLimits(2))
 
     def load(path: Path, processes: int) -> Callable[[], object]:
@@ -75,13 +81,27 @@ def measure(database: Database, folder: Path, *, members: int, only: str = "") -
     try:
         first, one = put(), rate(database, counts[1], load(alone, 0))
         second, two = put(), rate(database, counts[2], load(together, 2))
+        with _no_shapes():
+            none = rate(database, counts[3], load(unchecked, 0))
         raws = (first, second, put())
         own = _own_rows(database, engine)
     finally:
         engine.dispose()
     middle = Rate(median(one.wall for one in raws), median(one.cpu for one in raws))
     size = sum(path.stat().st_size for path, _ in files) / 1e6
-    return FhirLoaded(only or "whole records", sum(counts), size, middle, own, one, two)
+    return FhirLoaded(only or "whole records", sum(counts), size, middle, own, none, one, two)
+
+
+@contextmanager
+def _no_shapes() -> Iterator[None]:
+    """Every shape is taken as good, for as long as the context lasts and in this process alone."""
+    checked = elements._require_shape, shapes.of_kind
+    elements._require_shape = lambda *_: None
+    shapes.of_kind = lambda _kind: SimpleNamespace(decode=lambda _text: None)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        elements._require_shape, shapes.of_kind = checked
 
 
 def rate(database: Database, count: float, deed: Callable[[], object]) -> Rate:

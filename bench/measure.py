@@ -69,7 +69,10 @@ def main() -> int:
             place = Path(tempfile.mkdtemp(dir=folder))
             Path(folder).chmod(0o711)
             with open_database(place) as database:
-                lost += _measure(database, form, place, installed, best=options.short)
+                found = _measure_requests(database, form, place, installed, best=options.short)
+                lost += found.lost
+                if not options.requests:
+                    lost += _measure_the_rest(database, form, place, found.settings)
     for name in lost:
         console.print(f"gross loss, below half of the floor: {name}")
     return 1 if lost and options.short else 0
@@ -78,6 +81,7 @@ def main() -> int:
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("--short", action="store_true", help="some minutes; fails only below half a floor")
+    parser.add_argument("--requests", action="store_true", help="without loads, exports and growth")
     parser.add_argument("--only", choices=("sqlite", "postgresql"), help="measure on one database alone")
     parser.add_argument(
         "--peers", action="store_true", help="beside other people's servers, installed for this run only"
@@ -100,9 +104,17 @@ class Running:
     suffix: str
 
 
-def _measure(
+@dataclass(frozen=True)
+class Measured:
+    """What was lost badly, and the settings of the plan that was made for it."""
+
+    lost: Sequence[str]
+    settings: Settings
+
+
+def _measure_requests(
     database: Database, form: Form, folder: Path, installed: Sequence[peers.Peer], *, best: bool
-) -> list[str]:  # fmt: skip
+) -> Measured:  # fmt: skip
     began = time.monotonic()
     environment = os.environ | {
         "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
@@ -120,21 +132,21 @@ def _measure(
         rounds = [_round([*runs, *others], form.seconds, database) for _ in range(form.rounds)]
         memory = shipped.server.resident_megabytes()
         revoked = _revoke_under_load(shipped, material)
-    loaded = loading.measure(database.url, folder, members=form.members)
-    fhir_loaded = [fhir_loading.measure(database, folder, members=form.members, only=only) for only in _LOADED]
-    exported = exporting.measure(database, settings)
-    grown = growth.measure(database, folder, members=form.members, rows=form.rows, tries=form.tries)
     writing = [case.name for case in cases if case.writes]
     found = report.lines(database.name, rounds, writing, max if best else median)
     report.show(console, database.name, found, memory)
     report.show_revoking(console, revoked)
-    report.show_loading(console, loaded)
-    for one in fhir_loaded:
-        report.show_fhir_loading(console, one)
-    report.show_exporting(console, exported)
+    return Measured([f"{database.name}, {name}" for name in report.gross_losses(found, memory)], settings)
+
+
+def _measure_the_rest(database: Database, form: Form, folder: Path, settings: Settings) -> list[str]:
+    report.show_loading(console, loading.measure(database.url, folder, members=form.members))
+    for only in _LOADED:
+        report.show_fhir_loading(console, fhir_loading.measure(database, folder, members=form.members, only=only))
+    report.show_exporting(console, exporting.measure(database, settings))
+    grown = growth.measure(database, folder, members=form.members, rows=form.rows, tries=form.tries)
     report.show_growth(console, grown)
-    lost = [*report.gross_losses(found), *report.lost(grown, memory)]
-    return [f"{database.name}, {name}" for name in lost]
+    return [f"{database.name}, {name}" for name in report.lost_by_growth(grown)]
 
 
 @contextmanager

@@ -6,15 +6,16 @@ import os
 import secrets
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import UNLIMITED, data, databases, server
+from bench import TELLING_WAITS, UNLIMITED, data, databases, server, waits
 from bench.cases import every_case
 from bench.load import Load
 from bench.measure import ask
-from bench.open_loop import NO_ANSWER, Answer, Generator, Kind
+from bench.open_loop import NO_ANSWER, Answer, Generator, Kind, ahead_of_the_server
 from service.settings import Settings
 from tests.faults.figures import Figure, print_table
 
@@ -26,6 +27,8 @@ _SHARES = {
 """What is asked for: apps read and search, offices look at claims, people sign in."""
 _TOO_SLOW_TO_TELL = 0.05
 _CALLERS = 16
+_ONE_IN = 30
+"""Which part of the answers is told of as the slowest."""
 _FEW = 0.1
 
 
@@ -118,7 +121,7 @@ def main() -> int:
 def _measure(database: databases.Database, folder: Path, form: Form) -> Run:
     environment = os.environ | {
         "MODE": "sandbox", "VAR": str(folder), "DATABASE_URL": database.url, "SECRET_KEY": secrets.token_hex(32),
-        "BASE_URL": "http://127.0.0.1", **UNLIMITED,
+        "BASE_URL": "http://127.0.0.1", TELLING_WAITS: "1", **UNLIMITED,
     }  # fmt: skip
     settings = Settings.from_environment(environment)
     material = data.prepare(settings, members=form.members, password=_PASSWORD)
@@ -127,7 +130,8 @@ def _measure(database: databases.Database, folder: Path, form: Form) -> Run:
         load = Load(port, 1)
         kinds = _kinds(material, load)
         load.close()
-        return asyncio.run(_phases(database.name, Generator(port, kinds), form))
+        with ahead_of_the_server():
+            return asyncio.run(_phases(database.name, Generator(port, kinds), form))
 
 
 def _kinds(material: data.Material, load: Load) -> list[Kind]:
@@ -162,6 +166,23 @@ def _print_kinds(name: str, capacity: float, phases: dict[str, list[Answer]]) ->
                 f"    {kind}: {len(served)} served, {half * 1e3:.0f} / {_p99(served) * 1e3:.0f} ms (median, p99),"
                 f" {len(refused)} refused"
             )
+        served, refused = _split(answers)
+        for name, some in (("served", served), ("refused", refused)):
+            _print_slowest(name, some)
+
+
+def _print_slowest(name: str, answers: Sequence[Answer]) -> None:
+    """Of which kinds the slowest are, and where they waited on average."""
+    slowest = sorted(answers, key=lambda one: one.seconds)[-max(1, len(answers) // _ONE_IN) :] if answers else []
+    if not slowest:
+        return
+    kinds = ", ".join(f"{many} {kind}" for kind, many in Counter(one.kind for one in slowest).most_common())
+    places = {place: _mean([one.waits.get(place, 0.0) for one in slowest]) for place in waits.PLACES}
+    rest = places[waits.ALL] - sum(took for place, took in places.items() if place != waits.ALL)
+    outside = _mean([one.seconds - one.late for one in slowest]) - places[waits.ALL]
+    told = {"late": _mean([one.late for one in slowest]), "outside": outside, **places, "rest": rest}
+    took = ", ".join(f"{place} {seconds * 1e3:.0f}" for place, seconds in told.items())
+    print(f"    slowest {len(slowest)} {name}: {kinds}; ms on average: {took}")
 
 
 def _split(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
@@ -170,6 +191,10 @@ def _split(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
 
 def _p99(answers: Sequence[Answer]) -> float:
     return _quantile([one.seconds for one in answers if one.right], 0.99)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -1,33 +1,38 @@
-"""A member who has come of age decides anew what their parents had let in (identity.md, ID-45).
+"""A member who has come of age decides anew what parents and guardians had let in (identity.md, ID-45).
 
-The parents' links are over from midnight of the 18th birthday on, and every app with them. Nothing goes on by itself:
+Their links are over from midnight of the 18th birthday on, and every app with them. Nothing goes on by itself:
 the new adult connects an app in their own name, or leaves it.
 """
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from consent.models import Basis, EndedBy, Grant, RepresentativeLink
+from consent.birthdays import majority
+from consent.models import EndedBy, Grant, RepresentativeLink
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
 from service.plan.models import Member
 
 
-def undecided(session: Session, member: Member) -> list[RepresentativeLink]:
-    """The parents' links that ended by time and about which the member has not decided."""
-    link = RepresentativeLink
+def undecided(session: Session, member: Member, timezone: ZoneInfo) -> list[RepresentativeLink]:
+    """The links of a minor that ended as they came of age and about which they have not decided; none before that."""
+    link, grown_up = RepresentativeLink, majority(member.birth_date, timezone)
+    if grown_up > now():
+        return []
     statement = select(link).where(
-        link.member_id == member.id, link.basis == Basis.PARENT, link.valid_until <= now(),
-        link.adult_decided_at.is_(None), or_(link.ended_by.is_(None), link.ended_by == EndedBy.TIME),
+        link.member_id == member.id, link.narrows_at.is_not(None), link.valid_until >= grown_up,
+        link.valid_until <= now(), link.adult_decided_at.is_(None),
+        or_(link.ended_by.is_(None), link.ended_by == EndedBy.TIME),
     )  # fmt: skip
     return list(session.scalars(statement.limit(20)).unique())
 
 
 def lasted_till_then(grant: Grant, links: Sequence[RepresentativeLink]) -> bool:
-    """Whether an app was still let in when the parent's right ended."""
+    """Whether an app was still let in when the right that it came in by ended."""
     link = next((one for one in links if one.id == grant.link_id), None)
     if link is None or link.valid_until is None:
         return False

@@ -35,7 +35,7 @@ class DataType:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a data type that an app asked for by itself (a granular scope)."""
+    """A part of a data type: an app asked for it by itself (a granular scope), or a member may leave it out."""
 
     key: str
     name: str
@@ -177,6 +177,21 @@ SENSITIVE_TYPES = (
 EVERY_TYPE = frozenset().union(*(data_type.resource_types for data_type in DATA_TYPES))
 """Every FHIR type that a scope may reach, in members' words."""
 
+_CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
+_OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "Condition": (
+        f"{_CONDITION}|encounter-diagnosis", f"{_CONDITION}|problem-list-item",
+        "http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
+    ),
+    "Observation": (
+        *(f"{_OBSERVATION}|{code}" for code in ("laboratory", "social-history", "vital-signs", "survey")),
+        "http://hl7.org/fhir/us/core/CodeSystem/us-core-category|sdoh",
+    ),
+}  # fmt: skip
+"""Categories (`system|code`) of a type that members tick by themselves where the whole of it was asked (SMART-32)."""
+_GO_WITH = {"Observation-laboratory": frozenset({"Specimen"})}
+"""What stays out with a part of a whole type: the sample with its results."""
 # Search values by which an app may ask for a part of a type only (SMART App Launch table of granular scopes).
 _PARTS: dict[str, LazyString] = {
     "encounter-diagnosis": _("problems found at a visit"),
@@ -232,17 +247,27 @@ def parts(scopes: ScopeSet, data_type: DataType) -> tuple[Part, ...]:
 
 
 def boxes(scopes: ScopeSet, data_type: DataType) -> dict[str, Part]:
-    """The parts of a data type that have a tick box each, by key: where several were asked for, and not the whole."""
+    """The parts of a data type that have a tick box each, by key: where several were asked for, or the whole."""
     found: dict[str, Part] = {}
-    for part in parts(scopes, data_type):
+    for part in parts(scopes, data_type) or of_whole(scopes, data_type):
         found.setdefault(part.key, part)
     return found if len(found) > 1 else {}
+
+
+def of_whole(scopes: ScopeSet, data_type: DataType) -> tuple[Part, ...]:
+    """The parts of those of its FHIR types that were asked for whole, and that members may tick by parts."""
+    return tuple(
+        Part(_part_key(resource_type, restriction), _part_name(restriction), resource_type, restriction)
+        for resource_type in sorted(data_type.resource_types & CATEGORIES.keys())
+        if any(() in scopes.restrictions(resource_type, letter) for letter in "rs")
+        for restriction in _restrictions_of(resource_type)
+    )
 
 
 def ticked(scopes: ScopeSet, keys: Collection[str], part_keys: Collection[str] | None = None) -> ScopeSet:
     """`scopes` cut to the data types whose `keys` were ticked, and of those to the parts ticked (None: to all parts).
 
-    A wildcard stays one only when nothing was unticked.
+    A wildcard stays one only when nothing was unticked; so does the whole of a type, which is more than its parts.
     """
     left_out = {data_type.key for data_type in asked(scopes)} - set(keys)
     allowed = EVERY_TYPE.difference(
@@ -254,6 +279,23 @@ def ticked(scopes: ScopeSet, keys: Collection[str], part_keys: Collection[str] |
 
 
 def _without_parts(scopes: ScopeSet, part_keys: set[str]) -> ScopeSet:
+    return _cut_wholes(_without_asked_parts(scopes, part_keys), scopes, part_keys)
+
+
+def _cut_wholes(left: ScopeSet, asked_for: ScopeSet, part_keys: set[str]) -> ScopeSet:
+    for data_type in asked(asked_for):
+        if parts(asked_for, data_type):
+            continue
+        unticked = boxes(asked_for, data_type).keys() - part_keys
+        for resource_type in {key.partition("-")[0] for key in unticked}:
+            kept = [one for one in _restrictions_of(resource_type) if _part_key(resource_type, one) in part_keys]
+            left = left.limited_to_parts(resource_type, kept, EVERY_TYPE)
+        gone = frozenset().union(*(_GO_WITH.get(key, frozenset()) for key in unticked))
+        left = left.limited_to_types(EVERY_TYPE - gone, EVERY_TYPE) if gone else left
+    return left
+
+
+def _without_asked_parts(scopes: ScopeSet, part_keys: set[str]) -> ScopeSet:
     unticked = {
         (part.resource_type, part.restriction)
         for data_type in asked(scopes)
@@ -278,6 +320,10 @@ def find_sensitive(keys: Collection[str]) -> tuple[SensitiveType, ...]:
 
 def _touches(scopes: ScopeSet, data_type: DataType) -> bool:
     return any(scopes.permits(name, letter) for name in data_type.resource_types for letter in "rs")
+
+
+def _restrictions_of(resource_type: str) -> tuple[Restriction, ...]:
+    return tuple((("category", value),) for value in CATEGORIES[resource_type])
 
 
 def _part_key(resource_type: str, alternative: Restriction) -> str:

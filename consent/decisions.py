@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, select
+from sqlalchemy.orm import Session, aliased
 
-from consent.models import Answer, ConsentDecision, Duration, Grant
+from consent.models import Answer, ConsentDecision, Duration
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from service import audit
@@ -64,19 +64,36 @@ def record(
     return made
 
 
-def of_grant(session: Session, grant: Grant) -> list[ConsentDecision]:
-    """What this person has answered to this app about this member, the latest answer first."""
+def refusals(session: Session, account: Account, choice: MemberChoice) -> list[ConsentDecision]:
+    """The answers No of that member that this person may see, the latest first, at most 200."""
+    refused = (*_seen_by(account, choice), ConsentDecision.answer == Answer.DENY)
+    statement = select(ConsentDecision).where(*refused).order_by(ConsentDecision.at.desc(), ConsentDecision.id)
+    return list(session.scalars(statement.limit(200)))
+
+
+def get(
+    session: Session, account: Account, choice: MemberChoice, decision_id: str
+) -> tuple[ConsentDecision, list[ConsentDecision]]:  # fmt: skip
+    """One answer of that member that this person may see, and its person's other answers to the same app.
+
+    The others are the latest first, at most 50. Raises UnknownDecision.
+    """
+    wanted = aliased(ConsentDecision)
     same = (
-        ConsentDecision.account_id == grant.account_id, ConsentDecision.member_id == grant.member_id,
-        ConsentDecision.client_id == grant.client_id,
+        wanted.account_id == ConsentDecision.account_id, wanted.member_id == ConsentDecision.member_id,
+        wanted.client_id == ConsentDecision.client_id, wanted.id == decision_id,
     )  # fmt: skip
-    statement = select(ConsentDecision).where(*same).order_by(ConsentDecision.at.desc(), ConsentDecision.id)
-    return list(session.scalars(statement.limit(50)))
-
-
-def get(session: Session, account: Account, decision_id: str) -> ConsentDecision:
-    """A decision on this person's own record, or one they made; raises UnknownDecision for every other."""
-    found = session.scalar(select(ConsentDecision).where(ConsentDecision.id == decision_id))
-    if found is None or (account.id != found.account_id and (account.member_id or "") != found.member_id):
+    statement = select(ConsentDecision).join(wanted, and_(*same)).where(*_seen_by(account, choice))
+    # The one wanted leads, so that no number of others hides it.
+    others_after = case((ConsentDecision.id == decision_id, 0), else_=1)
+    found = session.scalars(statement.order_by(others_after, ConsentDecision.at.desc(), ConsentDecision.id).limit(51))
+    every = list(found)
+    if not every:
         raise UnknownDecision
-    return found
+    return every[0], every[1:]
+
+
+def _seen_by(account: Account, choice: MemberChoice) -> tuple[ColumnElement[bool], ...]:
+    """Members see every answer given about them; representatives see only their own."""
+    by_whom = () if choice.is_self else (ConsentDecision.account_id == account.id,)
+    return (ConsentDecision.member_id == choice.member.id, *by_whom)

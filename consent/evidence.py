@@ -1,4 +1,7 @@
-"""Files that prove that somebody may act for a member: told by content, kept inert, as files of the mailbox are."""
+"""Files that prove that somebody may act for a member: told by content, kept inert, as files of the mailbox are.
+
+Pictures are drawn anew besides (case 121): a photograph of a paper tells where it was taken.
+"""
 
 from collections.abc import Sequence
 
@@ -7,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from consent.request_models import RepresentativeEvidence, RepresentativeRequest
 from service import audit
-from service.plan.mailbox import attachments
+from service.plan.mailbox import attachments, pictures
 from service.plan.mailbox.attachments import CheckedFile, TooManyFiles
 from service.plan.mailbox.office_files import UnusableFile
 
@@ -33,7 +36,7 @@ def check_all(files: Sequence[tuple[str, bytes]]) -> list[CheckedFile]:
     for file in checked:
         if file.media_type not in _KINDS:
             raise NoEvidence(file.name)
-    return checked
+    return [pictures.drawn_anew(file) for file in checked]
 
 
 def keep(

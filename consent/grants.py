@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, CursorResult, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -107,6 +107,19 @@ def live_grant(
     return session.scalar(statement.with_for_update() if lock else statement)
 
 
+def live_grant_and_hold(
+    session: Session, choice: MemberChoice, account_id: str, client_id: str
+) -> tuple[Grant | None, bool]:  # fmt: skip
+    """What `live_grant` and `is_held_from` say, in one statement."""
+    live = and_(Grant.ended_at.is_(None), Grant.expires_at > now())
+    theirs = _theirs(choice, account_id, client_id)
+    rows = session.execute(
+        select(Grant, live, _HELD).where(*theirs, live if choice.is_self else or_(live, _HELD))
+    ).all()
+    is_held = not choice.is_self and any(held for _grant, _lives, held in rows)
+    return next((grant for grant, lives, _held in rows if lives), None), is_held
+
+
 def already_agreed(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
     """Whether this very ask was answered yes before, so that the app may go straight through."""
     live = grant.status is GrantStatus.ACTIVE and _same_right(grant, link)
@@ -145,6 +158,23 @@ def get(session: Session, account: Account, choice: MemberChoice, grant_id: str)
     return found
 
 
+def after(session: Session, decision: ConsentDecision) -> Grant | None:
+    """The grant that a yes gave or changed, or that stood or came next after a no; None where none did."""
+    statement = (
+        select(Grant)
+        .options(*_WITH_PEOPLE)
+        .where(
+            Grant.account_id == decision.account_id,
+            Grant.member_id == decision.member_id,
+            Grant.client_id == decision.client_id,
+            or_(Grant.ended_at.is_(None), Grant.ended_at > decision.at),
+        )
+        .order_by(case((Grant.decision_id == decision.id, 0), else_=1), Grant.created_at)
+        .limit(1)
+    )
+    return session.scalar(statement)
+
+
 def is_live(grant: Grant) -> bool:
     """Whether the app may come in under this grant now."""
     return grant.status is GrantStatus.ACTIVE and is_standing(grant)
@@ -162,8 +192,12 @@ def is_held_from(session: Session, choice: MemberChoice, account_id: str, client
     """
     if choice.is_self:
         return False
-    theirs = (Grant.account_id == account_id, Grant.member_id == choice.member.id, Grant.client_id == client_id)
+    theirs = _theirs(choice, account_id, client_id)
     return session.scalar(select(Grant.id).where(*theirs, _HELD).limit(1)) is not None
+
+
+def _theirs(choice: MemberChoice, account_id: str, client_id: str) -> tuple[ColumnElement[bool], ...]:
+    return Grant.account_id == account_id, Grant.member_id == choice.member.id, Grant.client_id == client_id
 
 
 def right_stands(grant: Grant) -> bool:

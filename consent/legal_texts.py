@@ -19,10 +19,10 @@ class LegalText(StrEnum):
 
 
 VERSIONS: dict[LegalText, str] = {
-    LegalText.CONSENT: "2026-6",
+    LegalText.CONSENT: "2026-8",
     LegalText.RECEIPT: "2026-1",
     LegalText.EDUCATION: "2026-1",
-    LegalText.REPRESENTATION: "2026-2",
+    LegalText.REPRESENTATION: "2026-3",
 }
 """The version of each as the pages show it now; it rises with every change of a sentence or of its translation."""
 

@@ -1,23 +1,25 @@
 """The job that writes down which links are over: by their last day, at majority, or by the member's death.
 
-Time ends a link by itself at its moment: nothing that is asked for afterwards needs this job. It keeps the row, tells
-both people, and ends what only the roster knows.
+Time ends a link by itself at its moment, and the death that the roster tells of at once: nothing that is asked for
+afterwards needs this job. It keeps the row and tells both people.
 """
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from consent import representative_notices, representatives
-from consent.models import Basis, EndedBy, RepresentativeLink
+from consent import childhood, representative_notices, representatives
+from consent.link_standing import ended_by_death
+from consent.models import EndedBy, RepresentativeLink
 from service.clock import now
-from service.plan.models import Member
 from service.settings import Settings
 
 _BATCH = 200
 
 
-def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
-    """End at most 200 links that are over."""
+def run(sessions: sessionmaker[Session], settings: Settings) -> None:
+    """Bound at most 200 links of minors that bear no bounds, and end at most 200 that are over."""
+    with sessions.begin() as session:
+        childhood.bound(session, settings.plan.timezone, limit=_BATCH)
     with sessions.begin() as session:
         for link in _over(session):
             by_death = link.valid_until is None or link.valid_until > now()
@@ -29,11 +31,6 @@ def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
 
 def _over(session: Session) -> list[RepresentativeLink]:
     by_time = RepresentativeLink.valid_until <= now()
-    by_death = and_(Member.deceased_on.is_not(None), RepresentativeLink.basis != Basis.EXECUTOR)
-    statement = (
-        select(RepresentativeLink)
-        .join(Member, Member.id == RepresentativeLink.member_id)
-        .where(RepresentativeLink.ended_at.is_(None), or_(by_time, by_death))
-        .limit(_BATCH)
-    )
+    over = or_(by_time, ended_by_death())
+    statement = select(RepresentativeLink).where(RepresentativeLink.ended_at.is_(None), over).limit(_BATCH)
     return list(session.scalars(statement).unique())

@@ -19,8 +19,7 @@ from consent.activity import DAYS_A_PAGE, WINDOW, Day, day_of, midnight
 from service.accounts.models import Account
 from service.audit import AuditEvent, Outcome
 from service.db import from_microseconds
-from service.plan.members import roster
-from service.plan.models import Member, PortalOrganization, ProviderStaff
+from service.plan.models import PortalOrganization, ProviderStaff
 
 
 class Deed(StrEnum):
@@ -73,13 +72,14 @@ class Looked:
 
 
 def of_member(
-    session: Session, member: Member, own_account_id: str, zone: ZoneInfo, *, before: date | None = None
+    session: Session, records: Sequence[str], own_account_id: str, zone: ZoneInfo, *, before: date | None = None
 ) -> Looked:
     """The days of a page that end with the last one before the day `before` (None: the last one of all).
 
-    What was done with a record that became part of theirs since is told too: it was about them.
+    `records` are the ids of a member's record and of those that became part of it since (`roster.parts`): what was done
+    with these was about them too.
     """
-    of_them = looks_at(session, member)
+    of_them = looks_at(records)
     until = () if before is None else (AuditEvent.at < midnight(before, zone),)
     newest = select(func.max(activity.moment())).where(*of_them, *until).scalar_subquery()
     oldest = select(func.min(activity.moment())).where(*of_them).scalar_subquery().label("oldest")
@@ -100,11 +100,11 @@ def of_member(
     return Looked(shown, first if started < first else None)
 
 
-def looks_at(session: Session, member: Member) -> tuple[ColumnElement[bool], ...]:
-    """Which events of the stream are looks at the record of a member, or at one that became part of it since."""
+def looks_at(records: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+    """Which events of the stream are looks at these records, given by their members' ids."""
     by_apps = and_(AuditEvent.tag.startswith("fhir:"), AuditEvent.grant_id.is_not(None))
     by_people = and_(AuditEvent.tag.in_((*Deed, STAFF)), AuditEvent.outcome == Outcome.SUCCESS)
-    return AuditEvent.member_id.in_(roster.parts(session, member)), or_(by_apps, by_people)
+    return AuditEvent.member_id.in_(records), or_(by_apps, by_people)
 
 
 def with_offices(statement: Any) -> Any:

@@ -152,7 +152,7 @@ class RepresentativeLink(Base):
     valid_until: Mapped[datetime | None] = mapped_column(Instant)
     """The first moment at which the link is over; None where nothing ends it by itself."""
     narrows_at: Mapped[datetime | None] = mapped_column(Instant)
-    """From when on very personal topics are left out: a parent's link from the child's 12th birthday on."""
+    """From when on very personal topics are left out: the 12th birthday of who was a minor when linked; else None."""
     safety_block: Mapped[bool] = mapped_column(Boolean, default=False)
     """45 CFR 164.502(g)(5): the plan does not treat this person as representative, and does not tell them why."""
     blocked_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -2,9 +2,10 @@
 
 import secrets
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from consent.link_standing import not_over
 from consent.models import PersonalRepresentative, RepresentativeLink
 from service import audit
 from service.clock import now
@@ -32,11 +33,8 @@ def shown(number: str) -> str:
 
 def list_waiting(session: Session) -> list[PersonalRepresentative]:
     """Who has an ID and has not registered with it, the latest first; only people with a link that is not over."""
-    link = RepresentativeLink
-    standing = select(link.id).where(
-        link.representative_id == PersonalRepresentative.id, link.ended_at.is_(None), link.safety_block.is_(False),
-        or_(link.valid_until.is_(None), link.valid_until > now()),
-    )  # fmt: skip
+    theirs = RepresentativeLink.representative_id == PersonalRepresentative.id
+    standing = select(RepresentativeLink.id).where(theirs, *not_over())
     waiting = select(PersonalRepresentative).where(*_waiting(), standing.exists())
     return list(session.scalars(waiting.order_by(PersonalRepresentative.created_at.desc()).limit(200)))
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent import representative_ids, representative_notices, representatives
+from consent.birthdays import majority, twelfth_birthday
 from consent.link_words import BASES, SCOPES
 from consent.models import LinkScope, PersonalRepresentative
 from consent.representative_requests import UnknownRequest, note
@@ -161,8 +162,10 @@ def refuse(
     representative_notices.news(session, request.account)
 
 
-def propose(session: Session, request: RepresentativeRequest, proposal: Proposal, *, by: PlanStaff) -> PendingAct:
-    """Ask a second person to link; raises SecondLookRefused, NotOneself."""
+def propose(
+    session: Session, request: RepresentativeRequest, proposal: Proposal, timezone: ZoneInfo, *, by: PlanStaff
+) -> PendingAct:  # fmt: skip
+    """Ask a second person to link; raises SecondLookRefused, NotOneself. Days are those of `timezone`, the plan's."""
     _require_open(session, request, by)
     if request.member is None:
         raise NotMatched
@@ -171,11 +174,10 @@ def propose(session: Session, request: RepresentativeRequest, proposal: Proposal
     if find_act(session, request) is not None:
         raise second_looks.AlreadyAsked
     known = find_representative(session, request)
-    if known is not None:
-        _require_linkable(session, known, request)
+    _require_linkable(session, known, request)
     note(session, request, RequestStep.PROPOSED, proposal.evidence, by_account_id=by.account_id, from_plan=True)
     return second_looks.ask(
-        session, ActKind.REPRESENTATIVE_LINK, request.id, _changes(request, request.member, proposal, known),
+        session, ActKind.REPRESENTATIVE_LINK, request.id, _changes(request, request.member, proposal, known, timezone),
         by_account_id=by.account_id, reason=proposal.evidence, version=request.version, scope=proposal.scope.value,
         valid_from=_iso(proposal.valid_from), valid_until=_iso(proposal.valid_until),
     )  # fmt: skip
@@ -278,20 +280,31 @@ def _require_no_guard(session: Session, member: Member, by: PlanStaff) -> None:
         raise NotOneself
 
 
-def _require_linkable(session: Session, who: PersonalRepresentative, request: RepresentativeRequest) -> None:
+def _require_linkable(session: Session, who: PersonalRepresentative | None, request: RepresentativeRequest) -> None:
     assert request.member is not None
     try:
-        representatives.require_linkable(session, who, request.member, request.basis)
+        if who is None:
+            representatives.require_open_to(request.member, request.basis)
+        else:
+            representatives.require_linkable(session, who, request.member, request.basis)
     except LinkRefused as refusal:
         raise ReviewRefused(refusal.sentence) from None
 
 
 def _changes(
-    request: RepresentativeRequest, member: Member, proposal: Proposal, known: PersonalRepresentative | None
+    request: RepresentativeRequest,
+    member: Member,
+    proposal: Proposal,
+    known: PersonalRepresentative | None,
+    timezone: ZoneInfo,
 ) -> list[dict[str, str]]:
     who = f"{request.full_name}, born {in_words(request.birth_date)}"
     way = "is registered as representative" if known else "is new as representative"
     dates = f"from {_day(proposal.valid_from, 'today')} until {_day(proposal.valid_until, 'it is ended')}"
+    if representatives.is_childs(member, request.basis, timezone):
+        grown_up, older = majority(member.birth_date, timezone), twelfth_birthday(member.birth_date, timezone)
+        dates += f" or the member turns 18 on {in_words(grown_up.date())}"
+        dates += f", without very personal topics from {in_words(older.date())} on"
     right = f"{who} ({way}), as {BASES[request.basis]}: {SCOPES[proposal.scope]}, {dates}"
     what = f"Who acts for {member.full_name}, {member.member_number}"
     return [{"what": what, "before": "not this person", "after": right}]

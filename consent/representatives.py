@@ -1,4 +1,4 @@
-"""Who may act for which member: links made by plan staff, ended by date, majority, staff or the member."""
+"""Who may act for which member: links made by plan staff, ended by date, majority, death, staff or the member."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from consent.birthdays import birthday, majority
+from consent.birthdays import majority, twelfth_birthday
+from consent.link_standing import is_current, not_over, standing_now
 from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, RepresentativeLink
 from service import audit
 from service.accounts.models import Account
@@ -19,7 +20,6 @@ from service.plan.members import roster
 from service.plan.members.roster import same_name
 from service.plan.models import Member
 
-_TEENAGER = 12
 VOLUNTARY = frozenset({Basis.POWER_OF_ATTORNEY, Basis.PERMISSION})
 """What a member who is able may take back alone; the others rest on law or a court."""
 
@@ -55,7 +55,19 @@ class CircularLink(LinkRefused):
 class ConfidentialMember(LinkRefused):
     """The member asked for confidential communications or has died without an executor's proof."""
 
-    sentence = "This member asked for confidential communications, or has died: only an executor can be linked."
+    sentence = (
+        "This member asked for confidential communications, or has died: nobody can be linked but the executor of a "
+        "member who has died."
+    )
+
+
+class LivingMember(LinkRefused):
+    """An executor's link to somebody who has not died, as far as the plan knows."""
+
+    sentence = (
+        "The plan's record does not say that this member has died, so nobody can be linked as executor yet. "
+        "Have the death entered on the roster first, or use another basis."
+    )
 
 
 class PastMajority(LinkRefused):
@@ -106,7 +118,7 @@ class MemberChoice:
 
     def is_current(self, at: datetime) -> bool:
         """Whether the right stands at that moment."""
-        return self.link is None or _is_current(self.link, at)
+        return self.link is None or is_current(self.link, at)
 
 
 def members_for(session: Session, account: Account) -> list[MemberChoice]:
@@ -169,14 +181,14 @@ def representative_of(session: Session, account: Account) -> PersonalRepresentat
 
 def acting_for(session: Session, member: Member) -> list[RepresentativeLink]:
     """The links by which others act for this member now, the longest standing first."""
-    standing = (RepresentativeLink.member_id == member.id, *_standing_now())
+    standing = (RepresentativeLink.member_id == member.id, *standing_now())
     statement = select(RepresentativeLink).where(*standing).order_by(RepresentativeLink.valid_from).limit(200)
     return list(session.scalars(statement).unique())
 
 
 def represented_by(session: Session, account: Account) -> list[RepresentativeLink]:
     """The links by which this account acts for others now or will from a later day, by the members' names."""
-    mine = (PersonalRepresentative.account_id == account.id, *_not_over())
+    mine = (PersonalRepresentative.account_id == account.id, *not_over())
     statement = select(RepresentativeLink).join(RepresentativeLink.representative).where(*mine).limit(200)
     return sorted(session.scalars(statement).unique(), key=lambda link: link.member.full_name)
 
@@ -191,11 +203,6 @@ def links_of(session: Session, member: Member) -> list[RepresentativeLink]:
 def find_link(session: Session, related_person_id: str) -> RepresentativeLink | None:
     """The link with this outward id."""
     return session.scalar(select(RepresentativeLink).where(RepresentativeLink.related_person_id == related_person_id))
-
-
-def is_over(link: RepresentativeLink) -> bool:
-    """Whether the link is over for good; one that has not begun, or is shut out, is not."""
-    return link.ended_at is not None or (link.valid_until is not None and link.valid_until <= now())
 
 
 def hold(session: Session, choice: MemberChoice) -> None:
@@ -223,29 +230,38 @@ def link(
 ) -> RepresentativeLink:
     """Let `representative` act for `member` from now (or `valid_from`) on; raises LinkRefused.
 
-    A parent's link leaves out very personal topics from midnight (the plan's `timezone`) of the child's 12th birthday
-    on, and ends at midnight of the 18th.
+    A link to a minor, whoever acts, leaves out very personal topics from midnight (the plan's `timezone`) of the 12th
+    birthday on, and ends at midnight of the 18th.
     """
+    session.flush()
+    # A birth date that is corrected at this moment counts: its load waits for this link, or this link for the load.
+    session.refresh(member, with_for_update={"read": True})
     require_linkable(session, representative, member, basis)
     grown_up, begins = majority(member.birth_date, timezone), max(valid_from or now(), now())
-    if basis is Basis.PARENT:
-        if grown_up <= now():
-            raise PastMajority
-        valid_until = min(grown_up, valid_until) if valid_until else grown_up
-    if basis is Basis.PERMISSION and grown_up > now():
+    bounded = is_childs(member, basis, timezone)
+    if basis is Basis.PARENT and not bounded:
+        raise PastMajority
+    if basis is Basis.PERMISSION and bounded:
         raise MinorsPermission
+    if bounded:
+        valid_until = min(grown_up, valid_until) if valid_until else grown_up
     if valid_until is not None and valid_until <= begins:
         raise NoTimeLeft
     made = RepresentativeLink(
         representative=representative, representative_id=representative.id, member=member, member_id=member.id,
         basis=basis, scope=scope, evidence=evidence, valid_from=begins, valid_until=valid_until,
-        narrows_at=birthday(member.birth_date, _TEENAGER, timezone) if basis is Basis.PARENT else None,
+        narrows_at=twelfth_birthday(member.birth_date, timezone) if bounded else None,
     )  # fmt: skip
     session.add(made)
     session.flush()
     _know_as_person(session, representative)
     _record(session, made, "link", by_account_id)
     return made
+
+
+def is_childs(member: Member, basis: Basis, timezone: ZoneInfo) -> bool:
+    """Whether a link on that basis is one of a minor, which narrows and ends with birthdays."""
+    return majority(member.birth_date, timezone) > now() and basis is not Basis.EXECUTOR
 
 
 def require_linkable(session: Session, representative: PersonalRepresentative, member: Member, basis: Basis) -> None:
@@ -256,10 +272,17 @@ def require_linkable(session: Session, representative: PersonalRepresentative, m
     if own is not None and own.id == member.id:
         raise SelfLink
     _require_no_other(session, representative, member)
-    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
-        raise ConfidentialMember
+    require_open_to(member, basis)
     if own is not None and _acts_for(session, member, own):
         raise CircularLink
+
+
+def require_open_to(member: Member, basis: Basis) -> None:
+    """Raise LinkRefused where nobody at all may be linked to the member on that basis."""
+    if (member.confidential or member.deceased_on) and basis is not Basis.EXECUTOR:
+        raise ConfidentialMember
+    if basis is Basis.EXECUTOR and member.deceased_on is None:
+        raise LivingMember
 
 
 def limit(session: Session, standing: RepresentativeLink, scope: LinkScope, *, by_account_id: str | None) -> None:
@@ -268,6 +291,26 @@ def limit(session: Session, standing: RepresentativeLink, scope: LinkScope, *, b
     standing.scope = scope
     standing.version += 1
     _record(session, standing, "limit", by_account_id)
+
+
+def shorten(session: Session, standing: RepresentativeLink, *, valid_until: datetime, narrows_at: datetime) -> bool:
+    """Let a link be over, and leave out very personal topics, no later than then; whether that changed anything.
+
+    Grants under the older version are refused from the next request on. A link that has come to its end so ends now.
+    """
+    _lock(session, standing)
+    ends = min(valid_until, standing.valid_until or valid_until)
+    narrows = min(narrows_at, standing.narrows_at or narrows_at)
+    if standing.ended_at is not None or (standing.valid_until, standing.narrows_at) == (ends, narrows):
+        return False
+    # Never before it began: a right that should not have been is over at once.
+    standing.valid_until, standing.narrows_at = max(ends, standing.valid_from), narrows
+    if standing.valid_until <= max(now(), standing.valid_from):
+        end_link(session, standing, by=EndedBy.TIME)
+    else:
+        standing.version += 1
+        _record(session, standing, "shorten", None)
+    return True
 
 
 def block(session: Session, standing: RepresentativeLink, *, by_account_id: str | None, reason: str = "") -> None:
@@ -304,22 +347,10 @@ def _current_links(session: Session, account: Account) -> list[RepresentativeLin
     statement = (
         select(RepresentativeLink)
         .join(RepresentativeLink.representative)
-        .where(PersonalRepresentative.account_id == account.id, *_standing_now())
+        .where(PersonalRepresentative.account_id == account.id, *standing_now())
         .limit(200)
     )
     return list(session.scalars(statement).unique())
-
-
-def _standing_now() -> tuple[ColumnElement[bool], ...]:
-    return (*_not_over(), RepresentativeLink.valid_from <= now())
-
-
-def _not_over() -> tuple[ColumnElement[bool], ...]:
-    return (
-        RepresentativeLink.ended_at.is_(None),
-        RepresentativeLink.safety_block.is_(False),
-        or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > now()),
-    )
 
 
 def _lock(session: Session, standing: RepresentativeLink) -> None:
@@ -329,16 +360,11 @@ def _lock(session: Session, standing: RepresentativeLink) -> None:
 
 def _know_as_person(session: Session, representative: PersonalRepresentative) -> None:
     """Who acts for a second member is one FHIR Person from now on."""
-    mine = (RepresentativeLink.representative_id == representative.id, *_not_over())
+    mine = (RepresentativeLink.representative_id == representative.id, *not_over())
     members = session.scalars(select(func.count(RepresentativeLink.member_id.distinct())).where(*mine)).one()
     if members > 1 and representative.person_id is None:
         representative.person_id = new_id()
         session.flush()
-
-
-def _is_current(link: RepresentativeLink, at: datetime) -> bool:
-    begun = link.ended_at is None and not link.safety_block and link.valid_from <= at
-    return begun and (link.valid_until is None or at < link.valid_until)
 
 
 def _require_no_other(session: Session, representative: PersonalRepresentative, member: Member) -> None:

@@ -164,6 +164,24 @@ class ScopeSet:
                 spelt += [replace(scope, resource_type=name) for name in sorted(set(allowed) & wild)]
         return replace(self, resources=_once_each(spelt))
 
+    def limited_to_parts(
+        self, resource_type: str, parts: Collection[Restriction], every: Collection[str]
+    ) -> "ScopeSet":  # fmt: skip
+        """The same with one scope for each of these parts in place of the whole of a type, and no other part of it.
+
+        A wildcard that speaks of the type is spelt out; `every` are the types there are.
+        """
+        spelt = self.limited_to_types(set(every) - {resource_type}, every).resources
+        meant = [one for one in self.resources if _speaks_of(one.resource_type, resource_type)]
+        kept = (one for one in meant if one.restriction in parts)
+        cut = (
+            replace(one, resource_type=resource_type, restriction=part, v1=False)
+            for one in meant
+            if not one.restriction
+            for part in parts
+        )
+        return replace(self, resources=_once_each((*spelt, *kept, *cut)))
+
     def without_types(self, names: Collection[str]) -> "ScopeSet":
         """The same without the scopes that name one of these types."""
         return replace(self, resources=tuple(one for one in self.resources if one.resource_type not in names))

@@ -5,7 +5,7 @@ is kept under the one patient it is about.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
@@ -100,7 +100,7 @@ def names_member(resource: Mapping[str, Any]) -> bool:
     while left:
         node = left.pop()
         if isinstance(node, dict):
-            if node.get("resourceType") in _OF_MEMBERS or _refers_to_person(node):
+            if _is_type(node.get("resourceType"), _OF_MEMBERS) or _refers_to_person(node):
                 return True
             left += node.values()
         elif isinstance(node, list):
@@ -128,15 +128,22 @@ def contained_people(contained: object) -> frozenset[str]:
     """References (`#id`) to people among what a resource contains."""
     people = contained if isinstance(contained, list) else ()
     return frozenset(
-        f"#{one.get('id')}" for one in people if isinstance(one, dict) and one.get("resourceType") in _PERSON_TYPES
+        f"#{one.get('id')}"
+        for one in people
+        if isinstance(one, dict) and _is_type(one.get("resourceType"), _PERSON_TYPES)
     )
+
+
+def _is_type(named: object, types: Container[str]) -> bool:
+    """Whether a value is the name of one of the types; a contained Organization's `type` is a list."""
+    return isinstance(named, str) and named in types
 
 
 def _refers_to_person(node: Mapping[str, Any]) -> bool:
     target = literal(node.get("reference"))
     if target is not None:
         return target[0] in _PERSON_TYPES
-    return ("identifier" in node or "reference" in node) and node.get("type") in _PERSON_TYPES
+    return ("identifier" in node or "reference" in node) and _is_type(node.get("type"), _PERSON_TYPES)
 
 
 def _is_contained(node: Mapping[str, Any]) -> bool:
@@ -147,7 +154,7 @@ def _is_contained(node: Mapping[str, Any]) -> bool:
 def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset[str]) -> bool:
     reference = node.get("reference")
     if reference is None:
-        return "identifier" in node and node.get("type") in _PERSON_TYPES
+        return "identifier" in node and _is_type(node.get("type"), _PERSON_TYPES)
     if not isinstance(reference, str):
         return True
     if reference.startswith("#"):
@@ -156,7 +163,7 @@ def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset
         return True
     target = literal(reference)
     if target is None:
-        return node.get("type") in _PERSON_TYPES
+        return _is_type(node.get("type"), _PERSON_TYPES)
     return target[0] in _PERSON_TYPES and target != ("Patient", patient_id)
 
 

@@ -120,6 +120,7 @@ EVERY_ADDRESS = (
 PLAN_ADDRESSES = (
     Address("capabilities", "/metadata", {"GET": "capabilities"}),
     Address("base", "", {"POST": "batch"}),
+    Address("base_with_slash", "/", {"POST": "batch"}),
     Address("type", "/<resource_type>", {"POST": "create"}),
     Address("vread", "/<resource_type>/<resource_id>/_history/<version>", {"GET": "vread"}),
     Address("instance", "/<resource_type>/<resource_id>", {"GET": "read", "PUT": "update", "DELETE": "delete"}),
@@ -144,6 +145,9 @@ def is_heavy(below: str) -> bool:
     """Whether what is asked for below the base may read many resources: searches, operations, batches, files."""
     if "$" in below or below in {"", "/"}:
         return True
+    if not below.startswith("/"):
+        # Beside the base, not below it.
+        return False
     parts = below.split("/")
     # "/Type", "/Type/_search", "/bulk/export/file"; never "/Type/id", and not what is the same for everybody.
     return (len(parts) == 2 and parts[1] != "metadata") or parts[-1] == "_search" or parts[1] == "bulk"

@@ -128,14 +128,13 @@ class PageExpired(FhirProblem):
 
 
 class MethodNotAllowed(FhirProblem):
-    """The verb is not offered at this address."""
+    """The verb is not offered at this address; which are is told."""
 
     status = 405
     issue = Issue.NOT_SUPPORTED
-    sentence = "This interaction is not offered: the member API is read-only."
 
-    def __init__(self, allowed: str, sentence: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This interaction is not offered here, only {allowed}.")
         self.headers = {"Allow": allowed}
 
 

@@ -1,19 +1,19 @@
 """The FHIR API: read-only, under the Access of the token, every disclosure recorded before it is sent."""
 
-from collections.abc import Callable
 from functools import wraps
 
 from flask import Blueprint, Flask, Response
 
-from fhir import calls, interactions, store
+from fhir import bases, calls, store
 from fhir.answers import bundles, disclosures, negotiation, responses
 from fhir.answers.negotiation import Handling
+from fhir.bases import Deed
 from fhir.bulk import addresses as bulk
 from fhir.bulk import group_addresses as groups
 from fhir.calls import Call, Given
 from fhir.compartment import TYPES
 from fhir.description import capability
-from fhir.interactions import EVERY_ADDRESS, METHODS, Address, switched_on
+from fhir.interactions import EVERY_ADDRESS, Address, switched_on
 from fhir.operations import addresses as operations
 from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound
 from fhir.payments import inquiry as payments
@@ -23,20 +23,16 @@ from fhir.storage.results import Cursor, Page, Resource
 from oauth import discovery
 from oauth.tokens.token_problems import TokenProblem
 from service import web
-from service.door import overload
 
 PREFIX = "/fhir/r4"
 blueprint = Blueprint("fhir", __name__, url_prefix=PREFIX)
 # Tokens, not cookies, say who calls.
 web.csrf.exempt(blueprint)
 
-Deed = Callable[..., Response]
-
 
 def install(app: Flask) -> None:
     """Answer HTTP errors under the API's base by OperationOutcome."""
-    web.render_errors_under(app, PREFIX, responses.of_http_error)
-    overload.heavy_under(app, PREFIX, interactions.is_heavy)
+    bases.install(app, PREFIX)
 
 
 def capabilities() -> Response:
@@ -181,27 +177,10 @@ def _require_offered(address: Address, named: dict[str, str], method: str) -> No
         raise MethodNotAllowed(address.allowed)
 
 
-def _nowhere(rest: str = "") -> Response:
-    return responses.of_problem(NotFound("There is nothing at this address."))
-
-
 _DEEDS: dict[str, Deed] = {
     "capabilities": capabilities, "search": search, "search_by_post": search_by_post, "read": read, "vread": vread,
     "history": history, "search_payments": search_payments, "search_payments_by_post": search_payments_by_post,
     "read_payment": read_payment, "read_person": read_person, **operations.DEEDS, **groups.DEEDS, **bulk.DEEDS,
 }  # fmt: skip
 
-blueprint.add_url_rule(
-    "/<path:rest>", "nowhere", _nowhere, methods=METHODS, provide_automatic_options=False, merge_slashes=False
-)
-for _address in EVERY_ADDRESS:
-    # Addresses are canonical: no doubled or trailing slash leads anywhere.
-    blueprint.add_url_rule(
-        _address.rule,
-        _address.endpoint,
-        _answering(_address, _DEEDS[_address.endpoint]),
-        methods=METHODS,
-        provide_automatic_options=False,
-        merge_slashes=False,
-        strict_slashes=True,
-    )
+bases.offer(blueprint, EVERY_ADDRESS, lambda address: _answering(address, _DEEDS[address.endpoint]))

@@ -4,6 +4,7 @@ Not visible and not existing look alike. Scopes are enforced here, so that no ca
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -190,8 +191,11 @@ def counts(session: Session, access: Access) -> dict[str, int]:
     return found
 
 
-def tally(session: Session, access: Access) -> Tallies:
-    """How many stored resources of the patient compartment the access reaches, by type and part, in one statement."""
+def tally(session: Session, access: Access, further: Iterable[tuple[str, Restriction]] = ()) -> Tallies:
+    """How many stored resources of the patient compartment the access reaches, by type and part, in one statement.
+
+    The parts are those that its scopes name, and `further` ones of the types that it reaches whole.
+    """
     dialect = statements.dialect_of(session)
     whole: list[str] = []
     legs: list[tuple[Restriction, Clause]] = []
@@ -206,6 +210,11 @@ def tally(session: Session, access: Access) -> Tallies:
             for parts in (alternatives, *((one,) for one in alternatives if len(alternatives) > 1)):
                 restriction = parts[0] if len(parts) == 1 and len(alternatives) > 1 else ()
                 legs.append((restriction, clauses.all_of((seen, granting.within(dialect, resource_type, parts)))))
+    for resource_type, restriction in further:
+        if resource_type in whole:
+            of_type = Clause(f"type = {dialect.mark}", (resource_type,))
+            seen = clauses.all_of((of_type, clauses.visible(dialect, access, resource_type)))
+            legs.append((restriction, clauses.all_of((seen, granting.within(dialect, resource_type, (restriction,))))))
     if whole:
         of_types = clauses.any_equal(dialect, "type", whole)
         legs.append(((), clauses.all_of((of_types, clauses.visible(dialect, access, whole[0])))))

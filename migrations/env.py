@@ -57,9 +57,11 @@ def migrate_online() -> None:
     engine = make_engine(_settings().database_url, PoolLimits(1))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA foreign_keys=OFF"))
-    with engine.connect() as connection:
-        migrate(connection)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            migrate(connection)
+    finally:
+        engine.dispose()
 
 
 def _settings() -> Settings:

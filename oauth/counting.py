@@ -32,8 +32,11 @@ log = structlog.get_logger("oauth.counting")
 
 def count(response: Response) -> Response:
     """Count after a request of these endpoints, if it was refused."""
-    found = _refusal(response) if request.endpoint in _MACHINES or request.endpoint == "oauth.authorize" else None
-    return _add(found, response) if found is not None else response
+    endpoint = web.request_itself().endpoint
+    if endpoint not in _MACHINES and endpoint != "oauth.authorize":
+        return response
+    found = _refusal(response)
+    return response if found is None else _add(found, response)
 
 
 def count_later(client_id: str, reason: str) -> None:

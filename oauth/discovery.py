@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from flask import Blueprint, Response, json, request, url_for
 
+from consent.data_types import CATEGORIES
 from consent.scopes import BY_NAME
 from oauth import brands
 from oauth.apps.public_keys import ALGORITHMS
@@ -35,20 +36,10 @@ RESOURCE_TYPES = (
 )  # fmt: skip
 SYSTEM_TYPES = (*(name for name in RESOURCE_TYPES if name not in BY_NAME), "Group", "PaymentReconciliation")
 """What programs without a person may ask for."""
-_CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
-_US_CONDITION = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
-_OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
-_US_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
 _DOCUMENT = "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category"
 _CLAIM = "http://terminology.hl7.org/CodeSystem/claim-type"
 GRANULAR = (
-    *(f"Condition.rs?category={_CONDITION}|{code}" for code in ("encounter-diagnosis", "problem-list-item")),
-    f"Condition.rs?category={_US_CONDITION}|health-concern",
-    *(
-        f"Observation.rs?category={_OBSERVATION}|{code}"
-        for code in ("laboratory", "social-history", "vital-signs", "survey")
-    ),
-    f"Observation.rs?category={_US_CATEGORY}|sdoh",
+    *(f"{name}.rs?category={value}" for name, values in CATEGORIES.items() for value in values),
     f"DocumentReference.rs?category={_DOCUMENT}|clinical-note",
     *(
         f"ExplanationOfBenefit.rs?type={_CLAIM}|{code}"

@@ -73,8 +73,8 @@ class Busy(Refused):
     status_code = 503
 
 
-class TooManyTokens(Refused):
-    """The app asked for more tokens than a minute allows."""
+class TooManyRequests(Refused):
+    """The app asks more often than it may: for tokens, or with requests sent ahead."""
 
     error = "temporarily_unavailable"
     description = "Too many requests. Wait as long as Retry-After says."
@@ -91,10 +91,13 @@ class TooManyRegistrations(Refused):
     error = "temporarily_unavailable"
     description = (
         "Too many apps were registered from this network or changed today, or too many wait for the plan. "
-        "Try again tomorrow, or register at the developers' pages."
+        "Wait as long as Retry-After says, or register at the developers' pages."
     )
     status_code = 429
-    retry_after = 3600
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.retry_after = seconds
 
 
 class InvalidDpopProof(Refused):
@@ -190,8 +193,8 @@ class RequestOver(PageError):
 
     title = _("This request is over")
     sentence = _(
-        "You may have answered it already, or it waited too long. Nothing more was shared. Go back to the app and "
-        "start again."
+        "You may have answered it already, or it waited too long. Nothing more was shared. To begin again, go back to "
+        "the app and connect to your health plan there once more."
     )
 
 
@@ -220,6 +223,6 @@ _CONSTANT: dict[str, str] = {
 
 def description_of(error: OAuth2Error) -> str:
     """The constant sentence for the developer that goes with an error code; Authlib's own may carry what was sent."""
-    if isinstance(error, AccessPaused | Busy | TooManyTokens):
+    if isinstance(error, AccessPaused | Busy | TooManyRequests | TooManyRegistrations):
         return error.description
     return _CONSTANT.get(str(error.error), "The request was refused.")

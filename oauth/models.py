@@ -144,7 +144,7 @@ class PushedRequest(Base, SpentOnce):
 
 
 class PendingAuthorization(Base, SpentOnce):
-    """A validated authorization request that waits for its person, ten minutes at most (OA-18).
+    """A validated authorization request that waits for its person, an hour since they last saw it (OA-18).
 
     `launched_member_id` and `launched_in` (a login session) are set where the portal opened the app.
     """

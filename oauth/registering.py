@@ -45,7 +45,8 @@ def _admit() -> None:
 @blueprint.post("")
 def register() -> Response:
     """RFC 7591 §3."""
-    made = dynamic.register(web.db_session(), _body(), settings=web.settings())
+    network = throttling.network_of(request.remote_addr)
+    made = dynamic.register(web.db_session(), _body(), network=network, settings=web.settings())
     return _answer(made, 201)
 
 
@@ -85,8 +86,8 @@ def _refuse_token(_problem: Exception) -> Response:
 
 
 @blueprint.errorhandler(TooManyRegistrations)
-def _refuse_more(_problem: TooManyRegistrations) -> Response:
-    return as_json(errors.TooManyRegistrations())
+def _refuse_more(problem: TooManyRegistrations) -> Response:
+    return as_json(errors.TooManyRegistrations(problem.seconds))
 
 
 def _answer(registered: Registered, status: int) -> Response:

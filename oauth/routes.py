@@ -166,14 +166,15 @@ def _refuse_plain_http() -> None:
 @blueprint.after_request
 def _open_to_apps(response: Response) -> Response:
     """CORS for browser apps, without credentials; never on authorize (SMART-81, OA-11)."""
-    if request.endpoint in _OPEN_TO_ANY_ORIGIN:
+    asked = web.request_itself()
+    if asked.endpoint in _OPEN_TO_ANY_ORIGIN:
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-        if request.method == "OPTIONS":
+        if asked.method == "OPTIONS":
             response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "POST")
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
             response.headers["Access-Control-Max-Age"] = "600"
-    elif request.endpoint in {"oauth.authorize", "oauth.resume", "oauth.end_session"}:
+    elif asked.endpoint in {"oauth.authorize", "oauth.resume", "oauth.end_session"}:
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

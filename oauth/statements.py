@@ -3,6 +3,7 @@
 They run on the driver's own cursor (binary on PostgreSQL), inside the session's transaction.
 """
 
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -10,17 +11,19 @@ from sqlalchemy.orm import Session
 from oauth.models import ClientKind
 from service.db import Insertion, Row, Statement
 
-_COLUMNS = """
-    a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at, a.dpop_jkt,
+_HANGS_FROM = """
     f.id, f.ended_at,
     g.id, g.version, g.status, g.ended_at, g.expires_at, g.account_id, g.member_id, g.client_id, g.scopes,
     CAST(g.sensitive_classes AS TEXT), g.link_id, g.link_version,
     u.status, u.member_id,
     c.status, c.scopes,
-    m.patient_id,
+    m.patient_id, m.deceased_on,
     l.version, l.scope, l.related_person_id, l.valid_from, l.valid_until, l.ended_at, l.safety_block, l.narrows_at,
-    r.account_id, r.person_id
+    l.basis, r.account_id, r.person_id
 """
+_COLUMNS = f"a.scope, a.expires_at, a.ended_at, a.grant_version, a.created_at, a.dpop_jkt, {_HANGS_FROM}"
+# Scope and key of a refresh token are its family's; it outlives the narrowing of its grant, and gives what is left.
+_OF_REFRESH = f"f.scope, a.expires_at, a.spent_at, g.version, a.created_at, f.dpop_jkt, {_HANGS_FROM}"
 # What a token hangs from is always there; LEFT, so that whoever asks about a token that is not is found all the same.
 _ABOVE = """
     LEFT JOIN token_family f ON f.id = a.family_id
@@ -36,6 +39,10 @@ _ABOVE_TOLD = f"{_ABOVE} LEFT JOIN subject s ON s.account_id = g.account_id AND 
 _TOKEN = Statement(f"SELECT {_COLUMNS} FROM access_token a {_ABOVE} WHERE a.hash = %s")  # noqa: S608
 _TOKEN_TO_TELL = Statement(
     f"SELECT {_COLUMNS}, {_TOLD} FROM access_token a {_ABOVE_TOLD} WHERE a.hash = %s"  # noqa: S608
+)
+_REFRESH_TO_TELL = Statement(
+    f"SELECT {_OF_REFRESH}, {_TOLD}, g.offline, g.duration, f.login_session_id"  # noqa: S608
+    f" FROM refresh_token a {_ABOVE_TOLD} WHERE a.hash = %s"
 )
 _OF_CALLER = """
     w.id, w.status, w.kind, w.scopes, w.provider_organization_id, w.dpop_bound_access_tokens,
@@ -92,7 +99,7 @@ _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id =
 class TokenFacts(NamedTuple):
     """The row: instants in microseconds since 1970, the fields in the order of the statement's columns.
 
-    `sensitive_classes` is a JSON text in both databases, read once for each of its texts.
+    `sensitive_classes` is a JSON text in both databases, read once for each of its texts; a date is a text in SQLite.
     """
 
     scope: str
@@ -120,6 +127,7 @@ class TokenFacts(NamedTuple):
     client_status: str
     client_scopes: str
     patient_id: str
+    member_deceased_on: date | str | None
     link_version: int | None
     link_scope: str | None
     related_person_id: str | None
@@ -128,6 +136,7 @@ class TokenFacts(NamedTuple):
     link_ended_at: int | None
     link_safety_block: bool | None
     link_narrows_at: int | None
+    link_basis: str | None
     representative_account_id: str | None
     person_id: str | None
 
@@ -137,6 +146,14 @@ class ToldFacts(NamedTuple):
 
     subject: str | None
     need_patient_banner: bool
+
+
+class RefreshFacts(NamedTuple):
+    """What a refresh token's grant says of refreshing, and the sign-in in which it was agreed, where that counts."""
+
+    offline: bool
+    duration: str
+    login_session_id: str | None
 
 
 class CallerFacts(NamedTuple):
@@ -199,6 +216,7 @@ class SystemTokenFacts(NamedTuple):
 
 
 _OF_CALLER_ALONE, _OF_TOKEN_ALONE = len(CallerFacts._fields), len(TokenFacts._fields)
+_OF_TOKEN_TOLD = _OF_TOKEN_ALONE + len(ToldFacts._fields)
 
 
 def find_token(session: Session, token_hash: str) -> TokenFacts | None:
@@ -211,6 +229,12 @@ def find_token_to_tell(session: Session, token_hash: str) -> tuple[TokenFacts, T
     """The same, and what introspection and UserInfo tell beside it."""
     rows = _TOKEN_TO_TELL.run(session, token_hash).fetchall()
     return _told(rows[0]) if rows else None
+
+
+def find_refresh_to_tell(session: Session, token_hash: str) -> tuple[tuple[TokenFacts, ToldFacts], RefreshFacts] | None:
+    """The same of a refresh token, alive or not (`ended_at`: when it was spent), and what decides on its refreshing."""
+    rows = _REFRESH_TO_TELL.run(session, token_hash).fetchall()
+    return (_told(rows[0][:_OF_TOKEN_TOLD]), RefreshFacts._make(rows[0][_OF_TOKEN_TOLD:])) if rows else None
 
 
 def find_caller(session: Session, client_id: str, counter: str, at: int) -> CallerFacts | None:

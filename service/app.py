@@ -15,7 +15,7 @@ from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import answer_headers, cli, clock, confirmations, jobs, mail, openapi, probes, revocations
+from service import answer_headers, cli, clock, confirmations, jobs, mail, openapi, packed_files, probes, revocations
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -290,6 +290,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     app = LatchstringFlask("service")
     prepare(app, settings, engine)
     answer_headers.install(app)
+    packed_files.install(app)
     error_pages.install(app)
     request_guards.install(app)
     for blueprint in BLUEPRINTS:

@@ -166,6 +166,7 @@ class Statement:
     """A hand-kept statement in both dialects; values are marked by %s, and there is no other percent in the text."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self._texts = {"postgresql": text, "sqlite": text.replace("%s", "?")}
 
     def run(self, session: Session, *values: Any) -> Any:
@@ -221,6 +222,49 @@ def write_if_new(session: Session, row: Row, others: Sequence[Row] = ()) -> bool
     for other in others if is_new else ():
         other.insertion.run(session, *other.values)
     return is_new
+
+
+Bound = tuple[Statement, tuple[Any, ...]]
+"""A statement and its values."""
+
+
+def write_together(
+    session: Session, changes: Sequence[Bound], insertions: Sequence[Bound] = ()
+) -> list[tuple[Any, ...]]:  # fmt: skip
+    """Run statements that stand or fall together, and what the last one gives back (RETURNING).
+
+    In the session's transaction, or committed at once. Each of `changes` ends in its condition, and locks its rows
+    after those before it.
+    """
+    every = [*changes, *insertions]
+    if database_of(session) == "postgresql":
+        statement = _as_one(len(changes), *(one for one, _ in every))
+        return _rows_of(statement.run(session, *(value for _, values in every for value in values)))
+    if is_in_autocommit(session):
+        return session.write_together([(one.text_for(session), values) for one, values in every])
+    for one, values in every:
+        found = one.run(session, *values)
+    return _rows_of(found)
+
+
+def _rows_of(found: Any) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = found.fetchall()
+    return rows
+
+
+@cache
+def _as_one(how_many_changes: int, *statements: Statement) -> Statement:
+    """PostgreSQL's statement for all of them: one round trip, and one transaction where it runs alone."""
+    texts = [one.text for one in statements]
+    # The server may take them in any order, unless one looks at what another has done.
+    for number in range(1, min(how_many_changes, len(texts))):
+        texts[number] += f" AND (SELECT count(*) FROM step_{number - 1}) >= 0"  # noqa: S608
+    *before, last = texts
+    if not before:
+        return statements[0]
+    steps = [f"{text} RETURNING 1" if number < how_many_changes else text for number, text in enumerate(before)]
+    named = ", ".join(f"step_{number} AS ({step})" for number, step in enumerate([*steps, last]))
+    return Statement(f"WITH {named} SELECT * FROM step_{len(steps)}")  # noqa: S608
 
 
 @cache

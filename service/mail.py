@@ -132,10 +132,10 @@ def require_server(settings: Settings) -> None:
         smtp.open()
 
 
-def list_recent(session: Session, to: str, *, limit: int = 20) -> list[OutboxMail]:
-    """The latest mails to an address that are still kept, the newest first."""
-    statement = select(OutboxMail).where(OutboxMail.recipient == to.strip()).order_by(OutboxMail.id.desc())
-    return list(session.scalars(statement.limit(limit)))
+def list_recent(session: Session, to: str, *, since: datetime, limit: int = 20) -> list[OutboxMail]:
+    """The latest mails to an address since then that are still kept, the newest first."""
+    theirs = (OutboxMail.recipient == to.strip(), OutboxMail.created_at >= since)
+    return list(session.scalars(select(OutboxMail).where(*theirs).order_by(OutboxMail.id.desc()).limit(limit)))
 
 
 def subject_of(mail: OutboxMail, settings: Settings) -> str:

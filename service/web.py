@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import structlog
-from flask import Flask, Request, Response, current_app, g, has_request_context, request
+from flask import Flask, Request, Response, current_app, g, has_request_context, redirect, request
 from flask.globals import request_ctx
 from flask.typing import AfterRequestCallable, BeforeRequestCallable, ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -21,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import RequestRedirect
 
 from service import audit, revocations
 from service.browser_cookie import BrowserCookies, BrowserSession
@@ -134,6 +136,16 @@ class LatchstringFlask(Flask):
         """Log a fault of an error page itself as every other: Flask would write the exception's text."""
         log.error("unexpected_fault", problem=exc_info[0].__name__, exc_info=exc_info[1], request_id=request_id())
 
+    def handle_http_exception(self, e: HTTPException) -> HTTPException | ResponseReturnValue:
+        """Answer one; where the router sends a path to its right spelling, by a path alone.
+
+        It would name the host that the request was for, and that is whatever the caller wrote there.
+        """
+        if isinstance(e, RequestRedirect):
+            to = urlsplit(e.new_url)
+            return redirect(urlunsplit(("", "", f"/{to.path.lstrip('/')}", to.query, "")), e.code)
+        return super().handle_http_exception(e)
+
     def dispatch_request(self) -> ResponseReturnValue:
         try:
             response = self.make_response(super().dispatch_request())
@@ -198,7 +210,8 @@ def db_session() -> Session:
 def end_transaction() -> None:
     """End the transaction so far before something slow that needs none; the next `db_session` opens another.
 
-    Only before the view of a request begins: what a view does is one transaction.
+    Only before the view of a request begins, what a view does being one transaction; and while a password is hashed
+    (decision 14).
     """
     _finish(commit=True)
 
@@ -212,7 +225,10 @@ def drop_transaction() -> None:
 
 
 def reading_session() -> Session:
-    """The session of a request that only reads and leaves an audit row: `db_session` answers with it from then on."""
+    """The session of a request that only reads, or whose rows are written together and at once (audit, sign-in).
+
+    `db_session` answers with it from then on.
+    """
     kept = notes()
     session: Session | None = kept.get("db_session")
     if session is None:

@@ -88,7 +88,7 @@ class Cluster:
         """The rows of a statement; none where it gives none."""
         url = self.url.replace("+psycopg", "")
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def hold_back(self) -> None:

@@ -40,7 +40,7 @@ class KeptTemplates(BytecodeCache):
 
 def keep_builders() -> None:
     """Let werkzeug compile the builder of each rule once a process, not once an application."""
-    Rule._compile_builder = _kept_builder  # type: ignore[method-assign]
+    Rule._compile_builder = _kept_builder  # type: ignore[method-assign, assignment]
 
 
 class KeptKeys(RSAKey):
@@ -49,7 +49,7 @@ class KeptKeys(RSAKey):
     made = 0
 
     @classmethod
-    def generate_key(cls, *arguments: Any, **named: Any) -> RSAKey:
+    def generate_key(cls, *arguments: Any, **named: Any) -> RSAKey:  # type: ignore[override]
         """The next of the kept keys, made if it is not yet there."""
         if cls.made == len(_keys):
             _keys.append(RSAKey.generate_key(*arguments, **named))
@@ -59,7 +59,7 @@ class KeptKeys(RSAKey):
 
 def keep_keys() -> None:
     """Let the keys that sign ID tokens be made once a process: 3,072 bits take a third of a second."""
-    keys.RSAKey = KeptKeys  # type: ignore[misc]
+    vars(keys)["RSAKey"] = KeptKeys
 
 
 def keep_statements(engine: Engine) -> Engine:

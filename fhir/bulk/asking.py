@@ -73,10 +73,13 @@ def parse(given: Given, access: Access, level: Level, *, by_body: bool, strict: 
         if one not in FORMATS:
             raise BadValue("_outputFormat must be application/fhir+ndjson.", expression="_outputFormat")
     types = _types(found.get("_type", ()), access, level)
+    since, until = _instant(found, "_since"), _instant(found, "_until")
+    if since is not None and until is not None and until <= since:
+        raise BadValue("_until is later than _since: nothing lies between these two.", expression="_until")
     return Asked(
         types=types,
-        since=_instant(found, "_since"),
-        until=_instant(found, "_until"),
+        since=since,
+        until=until,
         filters=tuple(_filters(found.get("_typeFilter", ()), types)),
         patients=_patients(found.get("patient", ()), level, by_body=by_body),
         ignored=tuple(dict.fromkeys(ignored)),

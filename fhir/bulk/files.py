@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 
 from fhir.bulk.models import BulkFile
@@ -34,11 +35,19 @@ def append(settings: Settings, file: BulkFile, lines: Iterable[bytes]) -> Path:
         opened.seek(file.size)
         opened.truncate()
         for block in _blocks(lines):
-            content = b"\n".join(block) + b"\n"
-            opened.write(content)
+            # Ended by an empty line: to add a line end to what was joined would copy all of it into fresh memory.
+            content = b"\n".join([*block, b""])
+            _write(opened, content)
             file.size += len(content)
             file.count += len(block)
     return path
+
+
+def _write(opened: FileIO, content: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and says so at the next try."""
+    written = opened.write(content)
+    while written < len(content):
+        written += opened.write(memoryview(content)[written:])
 
 
 def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

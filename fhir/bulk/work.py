@@ -19,10 +19,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent import policy
 from consent.policy import Access, access_for_backend
 from fhir import store
-from fhir.bulk import asking, data_export, files, groups, provider_access
+from fhir.bulk import asking, data_export, files, groups, provider_access, standing
 from fhir.bulk.asking import Asked
 from fhir.bulk.models import BulkExport, BulkFile, FileKind, GroupKind, Status
-from fhir.bulk.standing import LIFE
 from fhir.compartment import PATIENT_ELEMENT
 from fhir.outcomes import Issue, NotFound, outcome_bytes
 from fhir.storage import writing
@@ -67,6 +66,7 @@ class Place(msgspec.Struct):
     whole: bool = False
     after: str = ""
     lacking: list[str] = []
+    narrowed: list[str] = []
     members: int = SLICE
     found: int = 0
 
@@ -164,6 +164,8 @@ class _Work:
             place.lacking.append(resource_type)
             self._next_type()
             return
+        if resource_type not in place.narrowed and not standing.covers(access, self._export, resource_type):
+            place.narrowed.append(resource_type)
         if not self._is_by_member(resource_type):
             self._write(access, Sweep(resource_type), resource_type)
             return
@@ -285,8 +287,9 @@ class _Work:
             self._place.deleted, self._place.type_at = True, 0
             return
         self._tell_problems()
-        self._export.status, self._export.expires_at = Status.DONE, now() + LIFE
-        if self._asked.export_type and not self._place.lacking and data_export.is_whole(access, self._asked):
+        self._export.status, self._export.expires_at = Status.DONE, now() + standing.LIFE
+        lacks = self._place.lacking or self._place.narrowed
+        if self._asked.export_type and not lacks and data_export.is_whole(access, self._asked):
             data_export.note_sent(self._session, self._export)
         audit.record(
             self._session, "fhir:bulk:done", client_id=self._export.client_id, count=self._export.written,
@@ -299,6 +302,10 @@ class _Work:
             *(
                 f"{name} was left out: the client may not have it any more."
                 for name in sorted(set(self._place.lacking))
+            ),
+            *(
+                f"{name} was left out in part: the client may not have all of it any more."
+                for name in sorted(self._place.narrowed)
             ),
         ]
         if told:
@@ -316,7 +323,7 @@ def _fail(sessions: sessionmaker[Session], settings: Settings, export_id: str, s
         export = session.get(BulkExport, export_id, with_for_update=True)
         if export is None or export.status not in {Status.ACCEPTED, Status.RUNNING}:
             return
-        export.status, export.problem, export.expires_at = Status.FAILED, sentence, now() + LIFE
+        export.status, export.problem, export.expires_at = Status.FAILED, sentence, now() + standing.LIFE
         audit.record(
             session, "fhir:bulk:done", outcome=Outcome.FAILED, client_id=export.client_id, detail={"export": export_id}
         )

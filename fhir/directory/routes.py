@@ -3,26 +3,25 @@
 It has an Access of its own, which reaches shared types alone (`consent.policy.directory`).
 """
 
-from collections.abc import Callable
 from functools import wraps
 
 from flask import Blueprint, Flask, Response, request
 from flask.globals import request_ctx
 
 from consent import policy
-from fhir import calls, interactions, store
+from fhir import bases, calls, store
 from fhir.answers import bundles, negotiation, responses
 from fhir.answers.negotiation import Handling
+from fhir.bases import Deed
 from fhir.calls import Given
 from fhir.description import capability
 from fhir.directory.addresses import ADDRESSES, SERVED
-from fhir.interactions import METHODS, Address
+from fhir.interactions import Address
 from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, NotSupported, OtherPatient, TooManyRequests
 from fhir.search import query as searching
 from oauth.tokens.token_problems import TokenProblem
 from service import web
 from service.accounts import throttling
-from service.door import overload
 
 PREFIX = "/directory/fhir/r4"
 blueprint = Blueprint("directory", __name__, url_prefix=PREFIX)
@@ -30,13 +29,10 @@ blueprint = Blueprint("directory", __name__, url_prefix=PREFIX)
 web.csrf.exempt(blueprint)
 _CACHED = ("Cache-Control", "public, max-age=300")
 
-Deed = Callable[..., Response]
-
 
 def install(app: Flask) -> None:
     """Answer HTTP errors under the directory's base by OperationOutcome."""
-    web.render_errors_under(app, PREFIX, responses.of_http_error)
-    overload.heavy_under(app, PREFIX, interactions.is_heavy)
+    bases.install(app, PREFIX)
 
 
 def capabilities() -> Response:
@@ -113,24 +109,8 @@ def _require_offered(address: Address, named: dict[str, str]) -> None:
         raise MethodNotAllowed(address.allowed)
 
 
-def _nowhere(rest: str = "") -> Response:
-    return responses.of_problem(NotFound("There is nothing at this address."))
-
-
 _DEEDS: dict[str, Deed] = {
     "capabilities": capabilities, "search": search, "search_by_post": search_by_post, "read": read,
 }  # fmt: skip
 
-blueprint.add_url_rule(
-    "/<path:rest>", "nowhere", _nowhere, methods=METHODS, provide_automatic_options=False, merge_slashes=False
-)
-for _address in ADDRESSES:
-    blueprint.add_url_rule(
-        _address.rule,
-        _address.endpoint,
-        _answering(_address, _DEEDS[_address.endpoint]),
-        methods=METHODS,
-        provide_automatic_options=False,
-        merge_slashes=False,
-        strict_slashes=True,
-    )
+bases.offer(blueprint, ADDRESSES, lambda address: _answering(address, _DEEDS[address.endpoint]))

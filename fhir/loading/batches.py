@@ -43,11 +43,22 @@ _REFUSED = Finding("database", "The database does not take it: one of its texts 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An outcome, the file it came from, and the text it is about."""
+    """An outcome, the file it came from, and the text it is about; whether the file is a Bundle, and that an entry."""
 
     file: str
     outcome: Outcome
     raw: bytes
+    is_entry: bool = False
+
+    @property
+    def line(self) -> int:
+        """The line of the file, 0 where the file is one Bundle."""
+        return 0 if self.is_entry else self.outcome.number
+
+    @property
+    def entry(self) -> int:
+        """Which entry of a Bundle it is, 0 where there is none."""
+        return self.outcome.number if self.is_entry else self.outcome.entry
 
 
 @dataclass
@@ -74,8 +85,9 @@ class Batches:
         self._batch = _Batch()
         self._rejects = FindingsFile(rejects, load.rejects_length)
         self._warnings = FindingsFile(warnings, load.warnings_length)
-        self._missing: dict[tuple[str, str], Reject] = {}
+        self._missing: dict[tuple[str, str], Found] = {}
         self._medications: set[str] = set()
+        self._patients_gone: dict[str, Found] = {}
         self._done_bytes = 0
 
     def __enter__(self) -> "Batches":
@@ -124,6 +136,7 @@ class Batches:
         while self._place_some():
             pass
         self._find_missing_again()
+        self._find_records_left()
         with self._sessions.begin() as session:
             load, summary = session.get_one(FhirLoad, self._load.id), self.summary
             relabelling.follow_medications(session, self._access, self._medications)
@@ -177,9 +190,10 @@ class Batches:
                 raise
 
     def _write_part(self, session: Session, part: Sequence[Found]) -> None:
-        removed = [one.outcome.removed for one in part if one.outcome.removed is not None]
+        removed = {one.outcome.removed: one for one in part if one.outcome.removed is not None}
         if removed:
             self.summary.deleted += writing.bury_all(session, removed)
+            self._patients_gone |= {name[1]: _place_of(one) for name, one in removed.items() if name[0] == "Patient"}
             return
         by_prepared = {id(one.outcome.prepared): one for one in part}
         prepared = [one.outcome.prepared for one in part if one.outcome.prepared is not None]
@@ -231,34 +245,52 @@ class Batches:
         for target in sources.keys() - known.keys():
             if len(self._missing) < _MOST_MISSING:
                 one = sources[target]
-                self._missing[target] = Reject(one.file, one.outcome.number, "", "reference", "/".join(target))
+                self._missing[target] = _place_of(one)
 
     def _find_missing_again(self) -> None:
         with self._sessions() as session:
             known = writing.find_standing(session, self._missing)
         for target, source in self._missing.items():
             if target not in known:
-                hint = f"It refers to {source.hint}, which is not stored: load that too."
-                self._tell(source.file, source.line, Finding("reference", hint), b"null")
+                hint = f"It refers to {'/'.join(target)}, which is not stored: load that too."
+                self._tell(source, Finding("reference", hint))
+
+    def _find_records_left(self) -> None:
+        """Tell of each Patient that was deleted and has records: a list deletes what it names, in whatever order."""
+        with self._sessions() as session:
+            gone = writing.find_standing(session, [("Patient", one) for one in self._patients_gone])
+            left = [key[1] for key, one in gone.items() if one.deleted and writing.has_records(session, key[1])]
+        for patient_id in left:
+            hint = f"Patient/{patient_id} is deleted and records of theirs are left: delete them too, or load it again."
+            self._tell(self._patients_gone[patient_id], Finding("records-left", hint))
 
     def _warn(self, one: Found) -> None:
         for finding in one.outcome.warnings:
-            self._tell(one.file, one.outcome.number, finding, one.raw)
+            self._tell(one, finding)
 
-    def _tell(self, file: str, line: int, finding: Finding, raw: bytes) -> None:
+    def _tell(self, one: Found, finding: Finding) -> None:
         self.summary.warned += 1
         if len(self.summary.warnings) < SHOWN or finding in self.summary.warnings:
             self.summary.warnings[finding] += 1
-        self._warnings.write(file, line, finding, raw)
+        self._warnings.write(_told_of(one, finding), one.raw)
         self.summary.warning_file = self._warnings.path
 
     def _reject(self, one: Found, finding: Finding) -> None:
-        outcome, summary = one.outcome, self.summary
+        summary, told = self.summary, _told_of(one, finding)
         summary.rejected += 1
         summary.reject_file = self._rejects.path
         if len(summary.problems) < SHOWN:
-            summary.problems.append(Reject(one.file, outcome.number, finding.path, finding.rule, finding.hint))
-        self._rejects.write(one.file, outcome.number, finding, one.raw, outcome.warnings)
+            summary.problems.append(told)
+        self._rejects.write(told, one.raw, one.outcome.warnings)
+
+
+def _place_of(one: Found) -> Found:
+    """Where it was read, without what was read there."""
+    return Found(one.file, Outcome(one.outcome.number, entry=one.outcome.entry), b"null", one.is_entry)
+
+
+def _told_of(one: Found, finding: Finding) -> Reject:
+    return Reject(one.file, one.line, finding.path, finding.rule, finding.hint, one.entry)
 
 
 def _give_room(session: Session) -> None:

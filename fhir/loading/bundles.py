@@ -20,7 +20,14 @@ _BUNDLE = frozenset((b"", b'"Bundle"'))
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[{}\[\]:,]', re.DOTALL)
 _URN = re.compile(rb'"(urn:(?:uuid|oid):[0-9A-Za-z.\-]{1,64})"')
 _TOO_LONG = Finding("too-long", "Send resources of at most 16 MB.")
-_BROKEN = Finding("json", "The file is not one JSON object: it ends in the middle, or something follows it.")
+_BROKEN = Finding(
+    "json",
+    "The file is not one JSON object: it ends in the middle, or something follows it. "
+    "The name of a file with one resource a line ends in .ndjson.",
+)
+_NO_ENTRY = Finding(
+    "bundle", "The entries of a Bundle are a list of objects; this one is another value.", "Bundle.entry"
+)
 _HISTORY = Finding("bundle", "A history is not loaded: send the current versions, as a collection or transaction.")
 
 
@@ -71,6 +78,10 @@ class _Scan:
         self.depth = 0
         self.kind = self.bundle_type = b""
         self.is_too_long = False
+        self.is_list = self.is_between = False
+        """Whether the scan is in a list of entries, and between two of them."""
+        self.stray = b""
+        """The beginning of what stands there and is no entry."""
         self._file = file
         self._buffer = bytearray()
         self._at = 0
@@ -96,10 +107,12 @@ class _Scan:
         return kept
 
     def step(self) -> bytes:
-        """The next brace or bracket; empty at the end."""
+        """The next brace or bracket, or the comma behind what is no entry; empty at the end."""
         while token := self._next():
-            if token in _BRACES:
+            if token in _BRACES or (self.stray and token == b","):
                 return token
+            if self.is_between and token[:1] == b'"':
+                self.stray = token[:200]
             if self.depth == 1:
                 self._note(token)
         return b""
@@ -113,9 +126,12 @@ class _Scan:
         while True:
             token = _TOKEN.search(self._buffer, self._at)
             if token is not None and (token[1] or token[0][:1] != b'"'):
+                self._note_stray(token.start())
                 self._at = token.end()
                 return token[0]
-            self._at = token.start() if token else len(self._buffer)
+            end = token.start() if token else len(self._buffer)
+            self._note_stray(end)
+            self._at = end
             if not self._fill():
                 return b""
 
@@ -135,6 +151,11 @@ class _Scan:
         self._buffer += chunk
         return bool(chunk)
 
+    def _note_stray(self, end: int) -> None:
+        # A number, true, false or null: no token of its own.
+        if self.is_between and end > self._at and (skipped := bytes(self._buffer[self._at : end]).strip()):
+            self.stray = skipped[:200]
+
     def _note(self, token: bytes) -> None:
         if token == b":":
             self._key, self._last = self._last, b""
@@ -149,14 +170,24 @@ class _Scan:
 def _scan(file: BinaryIO) -> Iterator[Line]:
     scan, number = _Scan(file), 0
     while mark := scan.step():
+        if scan.stray:
+            number += 1
+            yield fault(number, scan.stray, _NO_ENTRY, is_entry=True)
+            scan.stray = b""
+        if mark == b",":
+            continue
         if mark in b"{[":
             if scan.depth == 1 and mark == b"[" and scan.is_in_entries:
                 scan.drop()
+                scan.is_list = True
             elif scan.depth == 2 and scan.is_in_entries:
                 scan.begin()
             scan.depth += 1
+            scan.is_between = scan.is_list and scan.depth == 2
             continue
         scan.depth -= 1
+        scan.is_list = scan.is_list and scan.depth > 1
+        scan.is_between = scan.is_list and scan.depth == 2
         if scan.depth == 2 and scan.is_in_entries:
             number += 1
             yield _entry(scan, number)
@@ -171,9 +202,9 @@ def _entry(scan: _Scan, number: int) -> Line:
     raw = scan.drop()
     if scan.is_too_long:
         scan.is_too_long = False
-        return fault(number, b"", _TOO_LONG)
+        return fault(number, b"", _TOO_LONG, is_entry=True)
     if scan.bundle_type == b'"history"':
-        return fault(number, raw[:200], _HISTORY)
+        return fault(number, raw[:200], _HISTORY, is_entry=True)
     return Line(number, raw, is_entry=True)
 
 

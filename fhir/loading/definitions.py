@@ -1,7 +1,9 @@
 """StructureDefinitions and value sets of published guides, made compact for the checks of a load.
 
 `r4_elements.json` and `profiles.json.gz` beside this module were made by `flask fhir definitions` from the packages of
-FHIR R4, US Core 6.1.0, CARIN BB 2.0.0 and PDex 2.0.0 (all CC0-1.0).
+FHIR R4, US Core 6.1.0, CARIN BB 2.0.0 and PDex 2.0.0 (all CC0-1.0). `r4_codes.json` lists the codes of those value sets
+of FHIR R4 4.0.1 (its valuesets.json and v3-codesystems.json) that profiles of these guides bind to by force: states,
+genders, uses. The guides' own packages lack them.
 """
 
 import gzip
@@ -14,7 +16,7 @@ _STRUCTURES = "structuredefinitions*.ndjson.gz"
 _TERMS = "terminology.ndjson.gz"
 BASE = "fhir-r4-4.0.1"
 GUIDES = ("us-core-6.1.0", "carin-bb-2.0.0", "pdex-2.0.0")
-ELEMENTS, PROFILES = "r4_elements.json", "profiles.json.gz"
+ELEMENTS, PROFILES, CODES = "r4_elements.json", "profiles.json.gz", "r4_codes.json"
 _SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 _USCDI = "http://hl7.org/fhir/us/core/StructureDefinition/uscdi-requirement"
 """On elements that US Core does not flag and that certified systems must nevertheless have."""
@@ -63,8 +65,13 @@ def profiles_of(folders: Iterable[Path]) -> dict[str, Any]:
         structures |= found
         terms |= {made["url"]: made for made in _lines(folder.glob(_TERMS)) if "url" in made}
     trees = {url: _tree(made) for url, made in sorted(structures.items()) if made.get("kind") == "resource"}
-    bound = sorted(set(_bound_sets(trees.values())))
-    return {"profiles": trees, "sets": {url: codes for url in bound if (codes := _codes(terms, url)) is not None}}
+    of_r4: dict[str, dict[str, list[str]]] = json.loads(Path(__file__).with_name(CODES).read_text("utf-8"))
+    sets: dict[str, Any] = {}
+    for url in sorted(set(_bound_sets(trees.values()))):
+        codes = _codes(terms, url) or of_r4.get(url)
+        if codes is not None:
+            sets[url] = codes
+    return {"profiles": trees, "sets": sets}
 
 
 def _structures(folder: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ out once and kept. What hardly ever comes twice (ids, instants, amounts) is not.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -21,8 +22,9 @@ from fhir.compartment import (
 )
 from fhir.loading import bad_dates, labels, leaves, shapes
 from fhir.loading.faults import Rejected
-from fhir.loading.json_texts import encode, parse_value, read_value
+from fhir.loading.json_texts import DEEPEST, encode, read_value, require_shallow
 from fhir.loading.labels import Told
+from fhir.loading.leaves import Branches
 from fhir.loading.shapes import is_reference
 from fhir.loading.survey import survey
 from fhir.search.dates import BadDate
@@ -37,8 +39,9 @@ _STAMPED = frozenset({"versionId", "lastUpdated"})
 _LONGEST_KEPT = 2_000
 _MOST_KEPT = 8 * 1024 * 1024
 _OVERHEAD = 1_000
-_WORTH_LEAVES = 300
 _MOST_LEAVES = 2_000
+_MOST_BRACKETS = DEEPEST - 30
+"""So many in a leaf make no resource too deep, whose branches are ten levels, each a list of objects, at most."""
 _JUDGED = 256
 """When so many texts of an element were new, it is asked whether they come again."""
 
@@ -82,7 +85,7 @@ class Misshapen(Exception):
 class _Place:
     """An element of one type: how its shape is checked, and what those of its texts add that came before."""
 
-    __slots__ = ("decode_shape", "kept", "lead", "leads", "leaves", "name", "names_patient", "new", "surveyed")
+    __slots__ = ("branches", "decode_shape", "kept", "lead", "leads", "name", "names_patient", "new", "surveyed")
 
     def __init__(self, resource_type: str, name: str, decode_shape: Callable[[bytes], object] | None) -> None:
         self.name = name
@@ -94,8 +97,10 @@ class _Place:
         self.leads = led_by(resource_type, name) if is_plain else None
         """Where it is one reference, of which nothing but its target tells anything."""
         self.names_patient = PATIENT_ELEMENT.get(resource_type) == name
-        self.leaves = leaves.decoder_of(resource_type, name)
-        self.surveyed: dict[bytes, _Surveyed] = {}
+        is_whole = resource_type in {*SHARED_TYPES, _FORM} or name in _SPECIAL or self.names_patient
+        self.branches = None if is_whole else leaves.branches_of(resource_type, name)
+        self.surveyed: defaultdict[str, dict[bytes, _Surveyed]] = defaultdict(dict)
+        """By kind, what each text of a leaf told."""
 
 
 class Elements:
@@ -149,15 +154,18 @@ class Elements:
         return made
 
     def _look(self, place: _Place, text: bytes, *, is_checked: bool) -> Element:
+        if place.branches is not None and not is_checked:
+            made = _by_leaves(place, place.branches, self._type, text)
+            if made is not None:
+                return made
+        require_shallow(text, within=1)
         value, encoded = read_value(text)
         if place.name == "meta":
             encoded = _unstamped(value, encoded, self._type)
         if not is_checked:
             _require_shape(place, text)
         try:
-            is_long = len(encoded) > _WORTH_LEAVES and place.leaves is not None and not is_checked
-            by_leaves = is_long and self._type != _FORM
-            found = _by_leaves(place, self._type, encoded) if by_leaves else _surveyed(self._type, place.name, value)
+            found = _surveyed(self._type, place.name, value)
             made = _element(self._type, place.name, value, place.lead + encoded, found)
         except BadDate:
             raise bad_dates.refused(self._type, {place.name: value}) from None
@@ -229,21 +237,52 @@ def _reference(place: _Place, leads: tuple[str, ...], target: str, text: bytes) 
     return made
 
 
-def _by_leaves(place: _Place, resource_type: str, encoded: bytes) -> _Surveyed:
-    """What a survey of an element would find whose shape is good, by its leaves."""
-    assert place.leaves is not None
+def _by_leaves(place: _Place, branches: Branches, resource_type: str, text: bytes) -> Element | None:
+    """An element by its leaves, its shape checked; None where it has to be looked at whole, to be refused perhaps."""
+    value = leaves.read(branches, text)
+    if value is None:
+        return None
     classes: frozenset[str] = frozenset()
     classifies, named = False, []
-    for leaf in leaves.of(place.leaves, encoded):
-        found = place.surveyed.get(leaf)
+    surveyed = place.surveyed
+    for kind, leaf in leaves.of(branches, value):
+        found = surveyed[kind].get(leaf) or _survey_leaf(surveyed[kind], resource_type, place.name, kind, leaf)
         if found is None:
-            if len(place.surveyed) >= _MOST_LEAVES:
-                place.surveyed.clear()
-            found = place.surveyed[leaf] = _surveyed(resource_type, place.name, parse_value(leaf))
-        classes = classes | found.told.classes if found.told.classes else classes
-        classifies = classifies or found.told.classifies
-        named += found.named
-    return _Surveyed(Told(classes, classifies), named)
+            return None
+        if found is not _NOTHING:
+            classes = classes | found.told.classes
+            classifies = classifies or found.told.classifies
+            named += found.named
+    try:
+        made = _element(
+            resource_type, place.name, value, place.lead + text, _Surveyed(Told(classes, classifies), named)
+        )  # fmt: skip
+    except BadDate:
+        return None
+    made.is_shaped = True
+    return made
+
+
+def _survey_leaf(
+    kept: dict[bytes, _Surveyed], resource_type: str, name: str, kind: str, leaf: bytes
+) -> _Surveyed | None:  # fmt: skip
+    """What a survey of a leaf tells; None where it has another shape, a key twice, many levels, or is written oddly."""
+    if leaf.count(b"{") + leaf.count(b"[") > _MOST_BRACKETS:
+        return None
+    try:
+        value, encoded = read_value(leaf)
+        shapes.of_kind(kind).decode(leaf)
+    except (Rejected, msgspec.DecodeError):
+        return None
+    if encoded != leaf:
+        return None
+    found = _surveyed(resource_type, name, value)
+    # A document may lie in an extension: what is so long hardly comes again, and thousands would be gigabytes.
+    if len(leaf) <= _LONGEST_KEPT:
+        if len(kept) >= _MOST_LEAVES:
+            kept.clear()
+        kept[leaf] = found
+    return found
 
 
 def _surveyed(resource_type: str, name: str, value: Any) -> _Surveyed:

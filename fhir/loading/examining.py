@@ -15,12 +15,16 @@ from fhir import r4
 from fhir.compartment import ID, TYPES
 from fhir.loading import money, profiles
 from fhir.loading.faults import Finding, Rejected
-from fhir.loading.json_texts import encode, parse, require_unique_keys, split
+from fhir.loading.json_texts import encode, parse, parse_unique, split
 from fhir.loading.lines import Line
 from fhir.loading.preparation import Prepared, prepare_split
 from fhir.loading.survey import references
 
 _PUTTING = frozenset({"PUT", "POST"})
+_ENDS = "ends in the middle."
+_IN_SEVERAL_LINES = "The name of a file with one resource in several lines ends in .json."
+_OF_ENTRIES = frozenset({"bundle", "name"})
+"""The rules that a whole entry of a Bundle breaks: it is rejected as it is, not the resource in it."""
 
 
 class Level(StrEnum):
@@ -46,7 +50,8 @@ class Checks:
 class Outcome(msgspec.Struct, array_like=True):
     """What became of a line: a resource to store, a name to delete, or a fault.
 
-    `raw` is the text where it is not the line's own; `warnings` are breaches that refuse nothing.
+    `entry` is which entry of a Bundle on that line it was, from 1 (0: none); `raw` is the text where it is not the
+    line's own; `warnings` are breaches that refuse nothing.
     """
 
     number: int
@@ -56,11 +61,12 @@ class Outcome(msgspec.Struct, array_like=True):
     warnings: list[Finding] = []
     refers: list[tuple[str, str]] = []
     raw: bytes = b""
+    entry: int = 0
 
 
 def examine(lines: Sequence[Line], checks: Checks) -> list[Outcome]:
     """The outcomes of the lines, in their order."""
-    return [outcome for line in lines for outcome in _of_line(line, checks)]
+    return [outcome for line in lines for outcome in _outcomes(line, checks)]
 
 
 def removal(number: int, name: str) -> Outcome:
@@ -71,39 +77,36 @@ def removal(number: int, name: str) -> Outcome:
         return Outcome(number, fault=_finding(problem))
 
 
-def _of_line(line: Line, checks: Checks) -> list[Outcome]:
-    try:
-        return list(_outcomes(line, checks))
-    except RecursionError:
-        return [Outcome(line.number, fault=Finding("json", "The resource is nested too deeply."))]
-
-
 def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
     if line.fault is not None:
         yield Outcome(line.number, fault=line.fault)
         return
-    raw = line.raw
+    raw, is_entry, is_name = line.raw, line.is_entry, False
     try:
         texts = split(raw)
-        if line.is_entry:
-            yield from _of_entry(line.number, _unique(raw), checks)
+        if not is_entry and "resourceType" not in texts and {"rule", "hint"} <= texts.keys():
+            reject = parse_unique(raw)
+            raw = _corrected(reject)
+            is_name = reject["rule"] == "name" and not raw.lstrip().startswith(b"{")
+            texts = {} if is_name else split(raw)
+            is_entry = reject["rule"] in _OF_ENTRIES and "resourceType" not in texts
+        if is_name:
+            yield Outcome(line.number, removed=_named(raw.decode("utf-8", "replace")))
             return
-        if "resourceType" not in texts and {"rule", "hint"} <= texts.keys():
-            raw = _corrected(_unique(raw))
-            texts = split(raw)
+        if is_entry:
+            yield from _of_entry(line.number, parse_unique(raw), checks)
+            return
         if texts.get("resourceType") == b'"Bundle"':
-            yield from _of_bundle(line.number, _unique(raw), checks)
+            yield from _of_bundle(line.number, parse_unique(raw), checks)
             return
     except Rejected as problem:
-        yield Outcome(line.number, fault=_finding(problem))
+        finding = _finding(problem)
+        if line.number == 1 and finding.hint.endswith(_ENDS):
+            finding = Finding(finding.rule, f"{finding.hint} {_IN_SEVERAL_LINES}")
+        # Of a reject, what it holds: rejected again, it is no deeper in than before.
+        yield Outcome(line.number, fault=finding, raw=b"" if raw is line.raw else raw)
         return
     yield _of_resource(line.number, raw, texts, checks, is_own=raw is line.raw)
-
-
-def _unique(raw: bytes) -> dict[str, Any]:
-    found = parse(raw)
-    require_unique_keys(raw, found)
-    return found
 
 
 def _of_bundle(number: int, bundle: Mapping[str, Any], checks: Checks) -> Iterator[Outcome]:
@@ -112,8 +115,10 @@ def _of_bundle(number: int, bundle: Mapping[str, Any], checks: Checks) -> Iterat
     entries = bundle.get("entry", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Rejected("bundle", "The entries of a Bundle are a list of objects.", "Bundle.entry")
-    for entry in entries:
-        yield from _of_entry(number, entry, checks)
+    for place, entry in enumerate(entries, start=1):
+        for outcome in _of_entry(number, entry, checks):
+            outcome.entry = place
+            yield outcome
 
 
 def _of_entry(number: int, entry: Mapping[str, Any], checks: Checks) -> Iterator[Outcome]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from fhir.loading.tables import FhirLoad, FhirSource
@@ -30,13 +30,17 @@ class Watch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A source's delivery: when it came, until when it is due, when it was visible (None: not yet), how much it was."""
+    """A source's delivery: when it came, until when it is due, when it was visible (None: not yet), how much it was.
+
+    `rejected` are the lines (entries of Bundles) of its load that are not stored.
+    """
 
     source: str
     received_at: datetime
     due_at: datetime
     visible_at: datetime | None
     written: int
+    rejected: int
     watch: Watch
 
 
@@ -64,11 +68,24 @@ def deliveries(session: Session, zone: ZoneInfo) -> list[Delivery]:
     begun = select(load).outerjoin(FhirSource, FhirSource.name == load.source)
     begun = begun.where(load.finished_at.is_(None), newer).order_by(load.received_at, load.id).limit(_MOST)
     waiting = [
-        _delivery(one.source, one.received_at, None, one.added + one.changed + one.deleted, zone)
+        _delivery(one.source, one.received_at, None, (one.added + one.changed + one.deleted, one.rejected), zone)
         for one in session.scalars(begun)
     ]
-    visible = [_delivery(one.name, one.received_at, one.visible_at, one.written, zone) for one in sources(session)]
+    refused = rejected(session)
+    visible = [
+        _delivery(one.name, one.received_at, one.visible_at, (one.written, refused.get(one.name, 0)), zone)
+        for one in sources(session)
+    ]
     return waiting + visible
+
+
+def rejected(session: Session) -> dict[str, int]:
+    """By source, how many lines of its last delivery were rejected, where that came by a load."""
+    load = FhirLoad
+    same = and_(FhirSource.name == load.source, FhirSource.received_at == load.received_at)
+    last = select(load.source, load.rejected).join(FhirSource, same).where(load.finished_at.is_not(None))
+    # The same files may have been loaded again.
+    return {one.source: one.rejected for one in session.execute(last.order_by(load.finished_at))}
 
 
 def count_pressing(session: Session, zone: ZoneInfo) -> int:
@@ -77,10 +94,10 @@ def count_pressing(session: Session, zone: ZoneInfo) -> int:
 
 
 def _delivery(
-    source: str, received_at: datetime, visible_at: datetime | None, written: int, zone: ZoneInfo
+    source: str, received_at: datetime, visible_at: datetime | None, counts: tuple[int, int], zone: ZoneInfo
 ) -> Delivery:  # fmt: skip
     due_at = business_day_after(received_at, zone)
-    return Delivery(source, received_at, due_at, visible_at, written, _watch(received_at, due_at, visible_at))
+    return Delivery(source, received_at, due_at, visible_at, *counts, _watch(received_at, due_at, visible_at))
 
 
 def _watch(received_at: datetime, due_at: datetime, visible_at: datetime | None) -> Watch:

@@ -4,7 +4,7 @@ Good resources are kept, bad ones told by file, line, path, rule and hint. What 
 stays as it is. A load that was killed goes on behind its last batch.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,13 @@ def load(
         batches.summary.total_bytes = sum(path.stat().st_size for path in [*files, *lists])
         known = progress or _say_nothing
         count = workers.count_for(batches.summary.total_bytes) if processes is None else processes
-        for path, piece, outcomes in workers.examined(_pieces(files, places), checks, count):
+        names = reading.names_of([*files, *lists])
+        for path, piece, outcomes in workers.examined(_pieces(files, names, places), checks, count):
             batches.take(_found(piece, outcomes))
             batches.reach(path, piece)
             if batches.write_if_full():
                 known(batches.summary)
-        _delete(batches, lists, places)
+        _delete(batches, lists, names, places)
         batches.finish()
         known(batches.summary)
     return batches.summary
@@ -110,20 +111,25 @@ def _say_nothing(_summary: LoadSummary) -> None:
     """Nobody watches."""
 
 
-def _pieces(files: Sequence[Path], places: dict[Path, tuple[Place | None, bool]]) -> Iterator[tuple[Path, Piece]]:
+def _pieces(
+    files: Sequence[Path], names: Mapping[Path, str], places: Mapping[Path, tuple[Place | None, bool]]
+) -> Iterator[tuple[Path, Piece]]:
     for path in files:
         place, _ = places[path]
         try:
-            for piece in reading.pieces(path, place):
+            for piece in reading.pieces(path, place, name=names[path]):
                 yield path, piece
         except reading.ChangedFile:
-            for piece in reading.pieces(path):
+            for piece in reading.pieces(path, name=names[path]):
                 yield path, piece
 
 
 def _found(piece: Piece, outcomes: Sequence[Outcome]) -> list[Found]:
-    raws = {line.number: line.raw for line in piece.lines}
-    return [Found(piece.file, one, one.raw or raws.get(one.number, b"")) for one in outcomes]
+    lines = {line.number: line for line in piece.lines}
+    return [
+        Found(piece.file, one, one.raw or lines[one.number].raw, is_entry=lines[one.number].is_entry)
+        for one in outcomes
+    ]
 
 
 def _of_stream(number: int, resource: dict[str, Any]) -> Found:
@@ -134,11 +140,14 @@ def _of_stream(number: int, resource: dict[str, Any]) -> Found:
         return Found(_STREAM, Outcome(number, fault=finding), encode(resource))
 
 
-def _delete(batches: Batches, lists: Sequence[Path], places: dict[Path, tuple[Place | None, bool]]) -> None:
+def _delete(
+    batches: Batches, lists: Sequence[Path], names: Mapping[Path, str],
+    places: Mapping[Path, tuple[Place | None, bool]],
+) -> None:  # fmt: skip
     for path in lists:
         if places[path][1]:
             continue
         for piece in deletions.pieces(path):
-            batches.take([Found(path.name, examining.removal(*one), one[1].encode()) for one in piece])
+            batches.take([Found(names[path], examining.removal(*one), one[1].encode()) for one in piece])
             batches.write_if_full()
         batches.end(path)

@@ -3,6 +3,7 @@
 import json
 import re
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -16,6 +17,12 @@ _HALF_A_PAIR = re.compile(
     rb"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f][0-9a-f]{2}", re.IGNORECASE
 )
 _CONTROL = re.compile(rb"\\u00(?:0[0-8bcef]|1[0-9a-f]|7f)", re.IGNORECASE)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+DEEPEST = 100
+"""Levels of objects and lists in a resource. FHIR names no bound; readers have one, ours of 254 and a thousand."""
+_ROUNDS = 12
+_TOO_DEEP = f"The resource is nested too deeply: more than {DEEPEST} levels."
 # Decimals keep the digits they came with (FHIR R4, decimal: precision matters).
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _quick = msgspec.json.Decoder()
@@ -28,22 +35,34 @@ def parse(raw: bytes) -> dict[str, Any]:
     _require_text(raw)
     found = parse_value(raw)
     if not isinstance(found, dict):
-        raise Rejected("json", "The line is not one JSON object.")
+        raise _no_object(found)
+    return found
+
+
+def parse_unique(raw: bytes) -> dict[str, Any]:
+    """The same of a text that is new to us: no key stands twice in an object, and none too deep; raises Rejected."""
+    require_shallow(raw)
+    found = parse(raw)
+    require_unique_keys(raw, found)
     return found
 
 
 def split(raw: bytes) -> dict[str, bytes]:
-    """The members of the object of a JSON text with their texts, as strictly, none there twice; raises Rejected."""
+    """The members of the object of a JSON text with their texts; raises Rejected.
+
+    As strict as `parse_unique` of what it sees: whether a member is too deep, or has a key twice within, is for who
+    reads it.
+    """
     _require_text(raw)
     try:
         found = split_own(raw)
     except Rejected:
         # What is wrong at which byte, if it is wrong JSON and not another value.
-        parse_value(raw)
-        raise
+        raise _no_object(parse_value(raw)) from None
     # Written without space, and every member kept: the lengths add up.
     if sum([len(name) + len(text) + 4 for name, text in found.items()]) + 1 == len(raw):
         return found
+    require_shallow(raw)
     return split_own(require_unique_keys(raw, parse_value(raw)))
 
 
@@ -93,6 +112,25 @@ def require_unique_keys(raw: bytes, parsed: Any) -> bytes:
     return encoded
 
 
+def require_shallow(raw: bytes, *, within: int = 0) -> None:
+    """Refuse a JSON text of more levels than DEEPEST, itself `within` so many; what is no JSON is another's affair."""
+    deepest = DEEPEST - within
+    if raw.count(b"[") + raw.count(b"{") <= deepest:
+        return
+    left = raw.translate(None, _NO_BRACKETS)
+    # What is innermost goes first: nothing is left of nearly every claim after a few rounds.
+    for _ in range(_ROUNDS):
+        before, left = len(left), left.replace(b"[]", b"").replace(b"{}", b"")
+        if not left:
+            return
+        if len(left) == before:
+            break
+    # Deep indeed, or brackets in its texts.
+    brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    if any(level > deepest for level in accumulate(1 if one in b"[{" else -1 for one in brackets)):
+        raise Rejected("json", _TOO_DEEP)
+
+
 def _is_written_otherwise(raw: bytes) -> bool:
     """Whether the ends of keys may be written as they would not be here, or stand for something else."""
     return b"\\u" in raw or any(space in raw for space in _SPACE_AFTER_QUOTE)
@@ -120,9 +158,14 @@ def _require_utf8(raw: bytes) -> None:
         raise Rejected("utf-8", "Encode the file in UTF-8.") from None
 
 
+def _no_object(found: Any) -> Rejected:
+    what = "an array: write its resources one a line, or as a Bundle" if isinstance(found, list) else "another value"
+    return Rejected("json", f"The line is not one JSON object but {what}.")
+
+
 def _refused(raw: bytes, problem: Exception) -> Rejected:
     if isinstance(problem, RecursionError):
-        return Rejected("json", "The resource is nested too deeply.")
+        return Rejected("json", _TOO_DEEP)
     if _HALF_A_PAIR.search(raw):
         return Rejected("json", "A surrogate (\\uD800 to \\uDFFF) stands without its pair.")
     # What the parser found and where; its words quote nothing of the text.

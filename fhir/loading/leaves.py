@@ -1,16 +1,20 @@
-"""Where in a long element codings, references and extensions can stand: its leaves, found in C by the R4 definitions.
+"""The branches of an element and the leaves on them, told apart in C by the R4 definitions.
 
-A claim's items hold as many amounts as codings, and a few codings many times: what is no leaf is skipped, and each
-leaf is looked at once.
+A claim's items hold a few codings many times. One decode reads the branches, checks their shape and leaves each leaf
+(a CodeableConcept, a Reference, an extension …) as its text; a leaf is looked at when its text is new, for whatever
+its kind may hold. What comes out again as it went in, leaves and all, has no key twice.
 """
 
 import sys
 import types
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 
+from fhir.loading import shapes
+from fhir.loading.json_texts import encode
 from fhir.loading.shapes import definitions
 
 _LEAVES = frozenset({
@@ -19,45 +23,83 @@ _LEAVES = frozenset({
 })  # fmt: skip
 """Types that are looked at whole."""
 _MODULE = "fhir.loading._r4_leaves"
-_SPEAKING = (b'"system"', b'"display"')
+_DEEPEST = 10
+"""Levels of branches; a type that holds itself has no end of them, and is looked at whole."""
+
+Table = dict[str, "str | Table"]
+"""By member of a branch that is no primitive: the kind of the leaf, or the table of the branch, that stands there."""
 
 
-def of(decoder: "msgspec.json.Decoder[Any]", text: bytes) -> set[bytes]:
-    """The texts of the leaves of an element, each once, that can hold a coding or a name; `text` is as `encode` writes.
+class Branches(NamedTuple):
+    """How the elements of one name are read: by a decoder that takes their shape alone, and what stands where."""
 
-    Raises msgspec.ValidationError where the element has another shape.
+    decoder: "msgspec.json.Decoder[Any]"
+    table: Table
+
+
+def read(branches: Branches, text: bytes) -> Any:
+    """What an element says, its leaves as they are written; None where it has to be looked at in another way.
+
+    So it is where its shape is wrong, and where `encode` would write it otherwise.
     """
-    found: set[bytes] = set()
-    left: list[Any] = [decoder.decode(text)]
-    for node in left:
-        kind = type(node)
-        if kind is dict:
-            left += node.values()
-        elif kind is list:
-            left += node
-        elif kind is msgspec.Raw:
-            found.add(bytes(node))
-    return {leaf for leaf in found if _SPEAKING[0] in leaf or _SPEAKING[1] in leaf}
+    try:
+        value = branches.decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if encode(value) == text else None
+
+
+def of(branches: Branches, value: Any) -> Iterator[tuple[str, bytes]]:
+    """The leaves of an element that was `read`, each with its kind."""
+    left: list[tuple[Any, Table]] = [(one, branches.table) for one in (value if type(value) is list else [value])]
+    for node, table in left:
+        for name, found in node.items():
+            below = table.get(name)
+            if below is None:
+                continue
+            many = found if type(found) is list else (found,)
+            if isinstance(below, str):
+                for leaf in many:
+                    yield below, bytes(leaf)
+            else:
+                for one in many:
+                    left.append((one, below))
 
 
 @lru_cache(maxsize=1_024)
-def decoder_of(resource_type: str, name: str) -> "msgspec.json.Decoder[Any] | None":
-    """What finds the leaves of an element; None where it is a leaf by itself, or none at all."""
+def branches_of(resource_type: str, name: str) -> Branches | None:
+    """How elements of this name are read; None where one is a leaf by itself, or has no end of branches."""
     kind, repeats = definitions()[resource_type].get(name, ["", False])
-    if not _is_branch(kind):
+    table = _table(kind, _DEEPEST) if _is_branch(kind) else None
+    if table is None:
         return None
     branch: Any = vars(_branches())[_name(kind)]
-    return msgspec.json.Decoder(types.GenericAlias(list, (branch,)) if repeats else branch)
+    return Branches(msgspec.json.Decoder(shapes.many(branch) if repeats else branch), table)
 
 
 def _is_branch(kind: str) -> bool:
     return kind in definitions() and kind not in _LEAVES and kind[0].isupper()
 
 
+def _table(kind: str, levels: int) -> Table | None:
+    """What stands where in a branch; None where it has more levels."""
+    made: Table = {}
+    for name, (below, _) in definitions()[kind].items():
+        if shapes.is_primitive(below):
+            made[f"_{name}"] = shapes.COMPANION
+        elif not _is_branch(below):
+            made[name] = below
+        elif levels and (table := _table(below, levels - 1)) is not None:
+            made[name] = table
+        else:
+            return None
+    return made
+
+
 @lru_cache(maxsize=1)
 def _branches() -> types.ModuleType:
     module = sys.modules[_MODULE] = types.ModuleType(_MODULE)
-    vars(module).update({"Raw": msgspec.Raw})
+    vars(module).update(shapes.NAMES)
     for kind, fields in definitions().items():
         if _is_branch(kind):
             setattr(module, _name(kind), _branch(kind, fields))
@@ -65,15 +107,15 @@ def _branches() -> types.ModuleType:
 
 
 def _branch(kind: str, fields: dict[str, list[Any]]) -> Any:
-    made: dict[str, str] = {}
+    made: dict[str, Any] = {}
     for name, (below, repeats) in fields.items():
-        if below in _LEAVES:
-            made[name] = "list[Raw]" if repeats else "Raw"
-        elif _is_branch(below):
-            made[name] = f"list[{_name(below)}]" if repeats else _name(below)
+        if shapes.is_primitive(below):
+            # Extensions of its value stand beside it.
+            made[f"_{name}"] = list[msgspec.Raw] if repeats else msgspec.Raw
+            one: Any = shapes.primitive(below, repeats=repeats, exact=True)
         else:
-            # A primitive, whose extensions stand beside it.
-            made[f"_{name}"] = "Raw"
+            one = _name(below) if _is_branch(below) else msgspec.Raw
+        made[name] = shapes.many(one) if repeats else one
     branch: Any = TypedDict(_name(kind), made, total=False)  # type: ignore[misc]
     branch.__module__ = _MODULE
     return branch

@@ -27,6 +27,6 @@ class Place:
     digest: bytes
 
 
-def fault(number: int, raw: bytes, finding: Finding) -> Line:
-    """A line that could not be read; `raw` is its beginning."""
-    return Line(number, raw, fault=finding)
+def fault(number: int, raw: bytes, finding: Finding, *, is_entry: bool = False) -> Line:
+    """A line, or entry of a Bundle, that could not be read; `raw` is its beginning."""
+    return Line(number, raw, is_entry, finding)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fhir.compartment import ID, SHARED, SHARED_TYPES, STORED_TYPES, foreign_names
+from fhir.compartment import ID, PATIENT_ELEMENT, SHARED, SHARED_TYPES, STORED_TYPES, foreign_names
 from fhir.loading import elements, labels
 from fhir.loading.elements import Element, Elements, Misshapen
 from fhir.loading.faults import Rejected
@@ -106,13 +106,16 @@ def _prepared(texts: dict[str, bytes], *, is_checked: bool) -> Prepared:
 
 
 def _require_identity(texts: Mapping[str, bytes]) -> tuple[str, str]:
-    named = texts.get("resourceType", b"null")
+    if "resourceType" not in texts:
+        raise Rejected("unknown-type", "Say in resourceType what the resource is.", "resourceType")
+    named = texts["resourceType"]
     resource_type = _TYPES.get(named) or parse_value(named)
     resource_id = parse_value(texts.get("id", b"null"))
     if resource_type not in STORED_TYPES:
         raise Rejected("unknown-type", f"Only these types are stored: {', '.join(STORED_TYPES)}.", "resourceType")
     if not isinstance(resource_id, str) or not ID.fullmatch(resource_id):
-        raise Rejected("id", "An id has 1 to 64 letters, digits, hyphens and dots.", f"{resource_type}.id")
+        hint = "An id has 1 to 64 letters, digits, hyphens and dots." if "id" in texts else "Give the resource an id."
+        raise Rejected("id", hint, f"{resource_type}.id")
     return resource_type, resource_id
 
 
@@ -127,12 +130,16 @@ def _whose(
         return resource_id, []
     patients = [patient for one in special for patient in one.patients]
     if len(patients) > 1:
-        raise Rejected("several-patients", "A resource belongs to one patient.", resource_type)
+        raise Rejected("several-patients", "A resource belongs to one patient.", _patient_path(resource_type))
     if patients:
         return patients[0], []
     if targets := [target for one in special for target in one.targets]:
         return None, targets
-    raise Rejected("patient", "Name the patient by a reference Patient/id.", resource_type)
+    raise Rejected("patient", "Name the patient by a reference Patient/id.", _patient_path(resource_type))
+
+
+def _patient_path(resource_type: str) -> str:
+    return f"{resource_type}.{PATIENT_ELEMENT[resource_type]}"
 
 
 def _without_names(known: Elements, name: str, text: bytes, patient_id: str, people: frozenset[str]) -> Element:

@@ -24,9 +24,12 @@ def findings(resource: dict[str, Any], definitions: Path | None = None) -> list[
     """What the declared profiles have against a resource, at most fifty; tells no value."""
     known = _known(definitions)
     resource_type = resource["resourceType"]
-    declared = [url for url in _declared(resource) if known.profile(url).get("type") == resource_type]
+    named = _declared(resource)
+    declared = [url for url in named if known.profile(url).get("type") == resource_type]
     if not declared and resource_type in known.types:
-        return [Finding("no-profile", "Name a profile of US Core or CARIN BB that it follows.", "meta.profile")]
+        lead = f"None of those it names is a profile of {resource_type} that we know. " if named else ""
+        hint = f"{lead}Name a profile of US Core or CARIN BB that it follows."
+        return [Finding("no-profile", hint, f"{resource_type}.meta.profile")]
     found: dict[Finding, None] = {}
     for url in declared:
         for one in _check(known, known.profile(url), resource, resource_type):

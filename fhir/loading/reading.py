@@ -7,6 +7,7 @@ stands behind it, so that a load that was killed goes on from there.
 import gzip
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,13 @@ PIECE_LINES = 500
 PIECE_BYTES = 4 * 1024 * 1024
 _SUFFIXES = (".ndjson", ".ndjson.gz", ".json", ".json.gz")
 _MARK = b"\xef\xbb\xbf"
-_OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF_16 = Finding("utf-8", "Encode the file in UTF-8; this one is UTF-16.")
+_PACKED = Finding("gzip", "The file is packed by gzip: let its name end in .gz.")
+_GZIP = b"\x1f\x8b"
+_MARKS = {b"\xff\xfe": _UTF_16, b"\xfe\xff": _UTF_16, _GZIP: _PACKED}
+"""What a file begins with that is no text in UTF-8."""
 _CUT = Finding("gzip", "The file ends in the middle or is damaged: send it again. What came before was read.")
+_UNPACKED = Finding("gzip", "The file is not packed by gzip, though its name ends in .gz.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,17 @@ def left_alone(paths: Iterable[Path]) -> list[Path]:
     return sorted(one for folder in folders for one in folder.iterdir() if not _is_ours(one, folder))
 
 
-def pieces(path: Path, behind: Place | None = None) -> Iterator[Piece]:
+def names_of(files: Iterable[Path]) -> dict[Path, str]:
+    """What each file is called in what is told of it: its name, with its folders where another has that name too."""
+    every = list(files)
+    seen = Counter(path.name for path in every)
+    return {path: path.name if seen[path.name] == 1 else str(path) for path in every}
+
+
+def pieces(path: Path, behind: Place | None = None, *, name: str = "") -> Iterator[Piece]:
     """The pieces of a file, from its start or from behind a place; raises ChangedFile before the first piece."""
     with path.open("rb") as opened:
-        yield from _gather(path.name, _lines(path, opened), behind or Place(0, b""), opened.tell)
+        yield from _gather(name or path.name, _lines(path, opened), behind or Place(0, b""), opened.tell)
 
 
 def _gather(name: str, lines: Iterator[Line], before: Place, position: Callable[[], int]) -> Iterator[Piece]:
@@ -117,16 +130,25 @@ def _rank(resource_type: str) -> int:
 def _lines(path: Path, opened: BinaryIO) -> Iterator[Line]:
     number = 0
     is_json = ".ndjson" not in path.name and ".json" in path.name
+    if path.suffix == ".gz" and _beginning(opened) != _GZIP:
+        yield fault(1, b"", _UNPACKED)
+        return
+    file = _unpacked(path, opened)
     try:
-        if path.suffix == ".gz" and not path.stat().st_size:
-            # The unpacker takes nothing at all for a file without lines; whoever packs one sends some bytes.
-            raise EOFError
-        file = _unpacked(path, opened)
+        if wrong := _MARKS.get(_beginning(file)):
+            yield fault(1, b"", wrong)
+            return
         for line in bundles.lines(lambda: _unpacked(path, path.open("rb")), file) if is_json else _ndjson(file):
             number = line.number
             yield line
     except (EOFError, gzip.BadGzipFile, zlib.error):
         yield fault(number + 1, b"", _CUT)
+
+
+def _beginning(file: BinaryIO) -> bytes:
+    found = file.read(2)
+    file.seek(0)
+    return found
 
 
 def _unpacked(path: Path, opened: BinaryIO) -> BinaryIO:
@@ -138,9 +160,6 @@ def _ndjson(file: BinaryIO) -> Iterator[Line]:
     while raw := file.readline(LONGEST + 2):
         number += 1
         if number == 1:
-            if raw.startswith(_OTHER_MARKS):
-                yield fault(1, raw[:200], Finding("utf-8", "Encode the file in UTF-8; this one is UTF-16."))
-                return
             raw = raw.removeprefix(_MARK)
         if not raw.endswith(b"\n") and len(raw) > LONGEST:
             yield fault(number, raw[:200], Finding("too-long", "Send resources of at most 16 MB."))

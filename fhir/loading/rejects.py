@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.json_texts import parse
+from fhir.loading.summary import Reject
 
 _MOST_KEPT = 16 * 1024 * 1024
 # Such a text is not one resource yet: it is kept as it came.
@@ -36,17 +37,17 @@ class FindingsFile:
         self.length = min(keep, path.stat().st_size if path is not None and path.is_file() else 0)
         self._file: IO[bytes] | None = None
 
-    def write(self, file: str, line: int, finding: Finding, raw: bytes, further: list[Finding] | None = None) -> None:
-        """Add one finding with the text it is about."""
+    def write(self, told: Reject, raw: bytes, further: Sequence[Finding] = ()) -> None:
+        """Add one finding with the text it is about, and what else was found in that."""
         if self.path is None:
             return
         opened = self._file or self._open(self.path)
-        told: dict[str, Any] = {"file": file, "line": line, "path": finding.path, "rule": finding.rule}
-        told["hint"] = finding.hint
+        head: dict[str, Any] = {"file": told.file}
+        head |= {name: number for name, number in (("line", told.line), ("entry", told.entry)) if number}
+        head |= {"path": told.path, "rule": told.rule, "hint": told.hint}
         if further:
-            told["also"] = [{"path": one.path, "rule": one.rule, "hint": one.hint} for one in further]
-        head = json.dumps(told).encode()[:-1]
-        text = head + b", " + _content(finding, raw) + b"}\n"
+            head["also"] = [{"path": one.path, "rule": one.rule, "hint": one.hint} for one in further]
+        text = json.dumps(head).encode()[:-1] + b", " + _content(told.rule, raw) + b"}\n"
         opened.write(text)
         self.length += len(text)
 
@@ -71,8 +72,8 @@ class FindingsFile:
         return self._file
 
 
-def _content(finding: Finding, raw: bytes) -> bytes:
-    if finding.rule not in _TEXTUAL and _is_object(raw):
+def _content(rule: str, raw: bytes) -> bytes:
+    if rule not in _TEXTUAL and _is_object(raw):
         # As it came, digits and all: whoever corrects it edits the resource itself.
         return b'"resource": ' + raw.replace(b"\n", b" ")
     # What is no UTF-8 stays visible, and wrong, until somebody corrects it.

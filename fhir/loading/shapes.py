@@ -7,6 +7,7 @@ must be (cardinality, codes) is for profiles; here a text is refused that no FHI
 import json
 import re
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -36,9 +37,20 @@ _TEXTS = frozenset({
     "base64Binary", "canonical", "code", "id", "markdown", "oid", "string", "uri", "url", "uuid", "xhtml",
 })  # fmt: skip
 _ANY_RESOURCE = "Resource"
+COMPANION = "_"
+"""The kind of what holds the extensions of a primitive's value, an object."""
 _MODULE = "fhir.loading._r4_shapes"
+NAMES: Mapping[str, Any] = {
+    "Any": Any, "Optional": msgspec.UnsetType, "Annotated": Annotated, "Meta": msgspec.Meta, "Raw": msgspec.Raw,
+}  # fmt: skip
+"""What annotations that were written as texts may name."""
 _WHERE = re.compile(r" - at `(?:key in )?\$(.*?)`$")
 _REPEATED = re.compile(r"\[\.\.\.\]")
+_JSON_S = {
+    "str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false", "array": "an array",
+    "object": "an object", "null": "null",
+}  # fmt: skip
+_PYTHON_S = re.compile(rf"`({'|'.join(_JSON_S)})(?: \| null)?`")
 
 
 def require_shape(raw: bytes, resource_type: str) -> None:
@@ -57,6 +69,13 @@ def elements(resource_type: str) -> "dict[str, msgspec.json.Decoder[Any]]":
     return {field.encode_name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(struct)}
 
 
+@lru_cache(maxsize=128)
+def of_kind(kind: str) -> "msgspec.json.Decoder[Any]":
+    """A decoder of one value of this type, or COMPANION, that takes nothing but its shape."""
+    is_plain = kind in {_ANY_RESOURCE, COMPANION}
+    return msgspec.json.Decoder(dict[str, Any] if is_plain else getattr(_shapes(), _name(kind)))
+
+
 def is_reference(resource_type: str, name: str) -> bool:
     """Whether an element of this name is one reference."""
     return definitions()[resource_type].get(name) == ["Reference", False]
@@ -68,7 +87,14 @@ def _rejected(told: str, resource_type: str) -> Rejected:
     what = told[: where.start()] if where else told
     if "matching regex" in what:
         return Rejected("date", "Dates are written as 2026-04-30, times as 2026-04-30T10:11:12Z.", path)
-    return Rejected("structure", what.replace("Object", "This object") + ".", path)
+    return Rejected("structure", _in_json_s_words(what.replace("Object", "This object")) + ".", path)
+
+
+def _in_json_s_words(what: str) -> str:
+    """What msgspec says, whose types are Python's; an empty text or list is told to be left out."""
+    if "length >= 1" in what:
+        return "An element without a value is left out; this one is empty"
+    return _PYTHON_S.sub(lambda found: _JSON_S[found[1]], what) if what.startswith("Expected") else what
 
 
 @lru_cache(maxsize=64)
@@ -86,7 +112,7 @@ def definitions() -> dict[str, dict[str, list[Any]]]:
 @lru_cache(maxsize=1)
 def _shapes() -> ModuleType:
     module = sys.modules[_MODULE] = ModuleType(_MODULE)
-    vars(module).update({"Any": Any, "Optional": msgspec.UnsetType, "Annotated": Annotated, "Meta": msgspec.Meta})
+    vars(module).update(NAMES)
     for name, fields in definitions().items():
         if name not in _PRIMITIVES and name not in _TEXTS:
             setattr(module, _name(name), _struct(name, fields))
@@ -99,7 +125,7 @@ def _struct(name: str, fields: dict[str, list[Any]]) -> Any:
         made.append(("resourceType", str, msgspec.UNSET))
     for field, (kind, repeats) in fields.items():
         made.append((_field(field), _annotation(kind, repeats), msgspec.UNSET))
-        if _is_primitive(kind):
+        if is_primitive(kind):
             made.append((f"_{field}", _companion(repeats), msgspec.UNSET))
     return msgspec.defstruct(
         _name(name), made, module=_MODULE, kw_only=True, forbid_unknown_fields=True, gc=False,
@@ -108,19 +134,24 @@ def _struct(name: str, fields: dict[str, list[Any]]) -> Any:
 
 
 def _annotation(kind: str, repeats: bool) -> Any:
-    one: Any
-    if kind == _ANY_RESOURCE:
-        one = dict[str, Any]
-    elif _is_primitive(kind):
-        one = _PRIMITIVES.get(kind, _Text)
-        # A value that is absent in a list keeps its place as null.
-        one = one | None if repeats else one
+    if is_primitive(kind):
+        one = primitive(kind, repeats=repeats)
     else:
-        one = _name(kind)
-    return _many(one) if repeats else one
+        one = dict[str, Any] if kind == _ANY_RESOURCE else _name(kind)
+    return many(one) if repeats else one
 
 
-def _many(one: Any) -> Any:
+def primitive(kind: str, *, repeats: bool, exact: bool = False) -> Any:
+    """What a primitive is as an annotation; `exact` tells whole numbers from others, so that each is written as it was.
+
+    A value that is absent in a list keeps its place as null.
+    """
+    one: Any = int | float if exact and kind == "decimal" else _PRIMITIVES.get(kind, _Text)
+    return one | None if repeats else one
+
+
+def many(one: Any) -> Any:
+    """An annotation of a list that is not empty."""
     return Annotated[list[one], msgspec.Meta(min_length=1)]
 
 
@@ -128,7 +159,8 @@ def _companion(repeats: bool) -> Any:
     return list[dict[str, Any] | None] if repeats else dict[str, Any]
 
 
-def _is_primitive(kind: str) -> bool:
+def is_primitive(kind: str) -> bool:
+    """Whether a type is a primitive of FHIR."""
     return kind in _PRIMITIVES or kind in _TEXTS
 
 

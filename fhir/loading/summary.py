@@ -13,16 +13,21 @@ _COUNTS = ("added", "changed", "unchanged", "deleted", "rejected", "warned")
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A resource that was not stored, and why."""
+    """A resource that was not stored, and why.
+
+    `line` is 0 in a file that is a Bundle; `entry` is which entry of a Bundle it is, 0 where there is none.
+    """
 
     file: str
     line: int
     path: str
     rule: str
     hint: str
+    entry: int = 0
 
     def __str__(self) -> str:
-        where = f"{self.file}, line {self.line}" + (f", {self.path}" if self.path else "")
+        numbers = [f"{name} {number}" for name, number in (("line", self.line), ("entry", self.entry)) if number]
+        where = ", ".join([self.file, *numbers, *([self.path] if self.path else [])])
         return f"{where}: {self.rule}. {self.hint}"
 
 

@@ -13,7 +13,7 @@ from flask import request
 from fhir import calls
 from fhir.answers import negotiation
 from fhir.loading.faults import Rejected
-from fhir.loading.json_texts import require_unique_keys
+from fhir.loading.json_texts import require_shallow, require_unique_keys
 from fhir.outcomes import BadRequest, UnsupportedBody
 
 _MOST = 5_000
@@ -71,6 +71,7 @@ def json_body() -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise BadRequest("The body must be one FHIR resource.")
     try:
+        require_shallow(raw)
         require_unique_keys(raw, found)
     except Rejected as problem:
         # Whoever reads the first of two keys would see another request than we answer.

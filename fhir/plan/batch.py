@@ -11,7 +11,7 @@ from consent.policy import Access
 from fhir.answers.bundles import LARGEST, AnswerTooLong
 from fhir.compartment import ID, TYPES
 from fhir.loading.faults import Rejected
-from fhir.loading.json_texts import encode, parse, require_unique_keys
+from fhir.loading.json_texts import encode, parse_unique
 from fhir.outcomes import BadRequest, FhirProblem, Issue, MethodNotAllowed, NotFound, NotSupported, outcome
 from fhir.plan import deeds
 from fhir.plan.deeds import Done, Wanted
@@ -49,8 +49,7 @@ def _answers(
 
 def _requests(raw: bytes) -> list[Any]:
     try:
-        bundle = parse(raw)
-        require_unique_keys(raw, bundle)
+        bundle = parse_unique(raw)
     except Rejected as problem:
         raise BadRequest(f"{problem.rule}: {problem.hint}") from None
     if bundle.get("resourceType") != "Bundle":

@@ -11,7 +11,7 @@ from fhir import store
 from fhir.compartment import TYPES
 from fhir.loading import freshness, money, profiles
 from fhir.loading.faults import Finding, Rejected
-from fhir.loading.json_texts import encode, parse
+from fhir.loading.json_texts import encode, parse, parse_unique
 from fhir.loading.preparation import Prepared, prepare
 from fhir.outcomes import BadRequest, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
@@ -132,7 +132,7 @@ def _write(session: Session, access: Access, prepared: Prepared, wanted: Wanted)
 
 def _parse(raw: bytes) -> dict[str, object]:
     try:
-        return parse(raw)
+        return parse_unique(raw)
     except Rejected as problem:
         raise _refused(problem) from None
 
@@ -142,8 +142,6 @@ def _prepare(raw: bytes, wanted: Wanted) -> Prepared:
         prepared = prepare(raw)
     except Rejected as problem:
         raise _refused(problem) from None
-    except RecursionError:
-        raise BadRequest("The resource is nested too deeply.") from None
     if wanted.strict and (breaches := _breaches(parse(raw))):
         raise _breach(breaches)
     return prepared

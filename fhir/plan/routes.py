@@ -1,17 +1,16 @@
 """The addresses of the plan's own base, for its backend clients alone (decision 64)."""
 
-from collections.abc import Callable
-
 import orjson
 from flask import Blueprint, Flask, Response, g, request
 from flask.globals import request_ctx
 
 from consent.policy import Access
-from fhir import store
+from fhir import bases, store
 from fhir.answers import negotiation, responses
 from fhir.answers.negotiation import Handling
+from fhir.bases import Deed
 from fhir.compartment import TYPES
-from fhir.interactions import METHODS, PLAN_ADDRESSES, Address
+from fhir.interactions import PLAN_ADDRESSES, Address
 from fhir.loading.lines import LONGEST
 from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
 from fhir.plan import batch, deeds, statement
@@ -28,8 +27,6 @@ blueprint = Blueprint("fhir_plan", __name__, url_prefix=PREFIX)
 web.csrf.exempt(blueprint)
 _JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir", "text/json"})
 _RETURNS = ("minimal", "representation", "OperationOutcome")
-
-Deed = Callable[..., Response]
 
 
 def install(app: Flask) -> None:
@@ -159,7 +156,7 @@ def _answering(address: Address, named_deeds: dict[str, Deed]) -> Deed:
                 return responses.preflight(address.allowed)
             interaction = address.offered.get("GET" if method == "HEAD" else method)
             if interaction is None:
-                raise MethodNotAllowed(address.allowed, "This interaction is not offered here.")
+                raise MethodNotAllowed(address.allowed)
             return named_deeds[interaction](**named)
         except FhirProblem as problem:
             _record_refusal(problem.status, address, named)
@@ -181,25 +178,9 @@ def _record_refusal(status: int, address: Address, named: dict[str, str]) -> Non
         deeds.record_refusal(session, access, interaction, "/".join(named.values()), status)
 
 
-def _nowhere(rest: str = "") -> Response:
-    return responses.of_problem(NotFound("There is nothing at this address."))
-
-
 _DEEDS: dict[str, Deed] = {
     "capabilities": capabilities, "create": create, "update": update, "delete": delete, "read": read, "vread": vread,
     "batch": answer_batch,
 }  # fmt: skip
 
-blueprint.add_url_rule(
-    "/<path:rest>", "nowhere", _nowhere, methods=METHODS, provide_automatic_options=False, merge_slashes=False
-)
-for _address in PLAN_ADDRESSES:
-    blueprint.add_url_rule(
-        _address.rule,
-        _address.endpoint,
-        _answering(_address, _DEEDS),
-        methods=METHODS,
-        provide_automatic_options=False,
-        merge_slashes=False,
-        strict_slashes=True,
-    )
+bases.offer(blueprint, PLAN_ADDRESSES, lambda address: _answering(address, _DEEDS))

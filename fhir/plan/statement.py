@@ -62,13 +62,14 @@ def _item(address: Address) -> dict[str, Any]:
         for name, shape in shapes.items() if f"<{name}>" in address.rule
     ]  # fmt: skip
     return {
-        method.lower(): _operation(interaction, named) for method, interaction in address.offered.items()
+        method.lower(): _operation(address, interaction, named) for method, interaction in address.offered.items()
     }  # fmt: skip
 
 
-def _operation(interaction: str, named: list[dict[str, Any]]) -> dict[str, Any]:
+def _operation(address: Address, interaction: str, named: list[dict[str, Any]]) -> dict[str, Any]:
+    spelt = "-with-slash" if address.rule == "/" else ""
     described: dict[str, Any] = {
-        "summary": _SUMMARIES[interaction], "operationId": f"plan-{interaction}", "tags": ["Plan"],
+        "summary": _SUMMARIES[interaction], "operationId": f"plan-{interaction}{spelt}", "tags": ["Plan"],
         "parameters": named, "responses": _responses(interaction),
     }  # fmt: skip
     if interaction in {"batch", "create", "update"}:

@@ -28,6 +28,7 @@ _STEP = re.compile(r"(\w+)(?:\[([^\]]+)\])?(?:\.|$)", re.ASCII)
 _CLAIM = "ExplanationOfBenefit"
 _BILLER = (_CLAIM, "provider")
 
+_open = msgspec.json.Decoder().decode
 _Step = tuple[str, str | None]
 _Path = tuple[str | None, tuple[_Step, ...]]
 """Which extension of its first element a path goes through, and its steps behind that."""
@@ -206,9 +207,11 @@ def _paths(path: str) -> Mapping[str, list[_Path]]:
 
 def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None:
     while True:
+        if type(node) is msgspec.Raw:
+            node = _opened(node)
         if type(node) is list:
             if at == len(path):
-                found += node
+                found += map(_opened, node)
                 return
             for item in node:
                 _walk(item, path, at, found)
@@ -228,7 +231,13 @@ def _walk(node: Any, path: tuple[_Step, ...], at: int, found: list[Any]) -> None
 
 
 def _extensions(node: Any, url: str) -> list[Any]:
-    return [one for one in node if type(one) is dict and one.get("url") == url] if type(node) is list else []
+    found = map(_opened, node) if type(node) is list else ()
+    return [one for one in found if type(one) is dict and one.get("url") == url]
+
+
+def _opened(node: Any) -> Any:
+    """What a leaf says that was left as its text (`fhir.loading.leaves`); every other value as it is."""
+    return _open(node) if type(node) is msgspec.Raw else node
 
 
 def _texts(extractor: _Extractor, found: list[Any]) -> Iterator[str]:

@@ -28,6 +28,7 @@ from oauth.apps import clients
 from oauth.apps.clients import ClientView
 from service.audit import AuditEvent, Outcome
 from service.plan.logins.lookups import Purpose
+from service.plan.members import roster
 from service.plan.models import Member, PortalOrganization
 
 TYPE = "AuditEvent"
@@ -88,7 +89,7 @@ def _of_member(session: Session, access: Access) -> tuple[ColumnElement[bool], .
     if access.member_id is None or access.grant_id is None:
         return (false(),)
     member = session.get(Member, access.member_id)
-    return lookers.looks_at(session, member) if member else (false(),)
+    return lookers.looks_at(roster.parts(session, member)) if member else (false(),)
 
 
 def _selected() -> Any:

@@ -26,7 +26,11 @@ _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GRO
 _TALLY = "SELECT {leg}, type, count(*), max(sort_date) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
 _SWEEP = "SELECT id, dictionary_id, body FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
-# Sent whole, so that what stands before each is added up where it lies; SQLite hands out row by row.
+# PostgreSQL sends all rows at once (SQLite hands out row by row). Where one has a long body, what stands before each
+# is added up where it lies, which costs a third of reading them.
+_SWEEP_SHORT = (
+    "SELECT id, dictionary_id, CASE WHEN length(body) <= {mark} THEN body END FROM {table} ORDER BY id LIMIT {mark}"
+)
 _SWEEP_CUT = (
     "SELECT id, dictionary_id, body FROM (SELECT id, dictionary_id, body, sum(length(body)) OVER "
     "(ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - length(body) AS before FROM {table} "
@@ -122,7 +126,11 @@ def sweep(
     given = {"where": where.text, "deleted": "deleted" if deleted else "NOT deleted"}
     if dialect is Dialect.POSTGRESQL:
         table = _SWEPT.format(**given, apart=" OFFSET 0" if of_some else "")
-        return _fetch(session, _SWEEP_CUT.format(table=table, mark=dialect.mark), (*where.values, limit, most_bytes))
+        values, given = where.values, {"table": table, "mark": dialect.mark}
+        rows = _fetch(session, _SWEEP_SHORT.format(**given), (most_bytes // limit, *values, limit))
+        if None not in [row[2] for row in rows]:
+            return rows
+        return _fetch(session, _SWEEP_CUT.format(**given), (*values, limit, most_bytes))
     found: list[tuple[str, int, bytes]] = []
     size = 0
     for row in _run(session, _SWEEP.format(**given, mark=dialect.mark), (*where.values, limit)):

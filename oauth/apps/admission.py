@@ -136,8 +136,8 @@ def list_listed(session: Session, *, limit: int = 500) -> list[clients.ClientVie
 
 def get_listed(session: Session, client_id: str) -> clients.ClientView:
     """One app of the gallery; raises NoSuchClient for every other."""
-    client = clients.find(session, client_id)
-    if client is None or not is_listed(session, client_id):
+    client = session.scalar(select(Client).where(Client.id == client_id, *_listed()))
+    if client is None:
         raise clients.NoSuchClient
     return clients.view(client)
 

@@ -28,6 +28,7 @@ STEPS: dict[ReviewStep, LazyString] = {
     ReviewStep.APPROVE: _("Approved by the plan"),
     ReviewStep.SUSPEND: _("Suspended by the plan"),
     ReviewStep.REINSTATE: _("Reinstated by the plan"),
+    ReviewStep.NARROW: _("Scopes taken away by the plan"),
     ReviewStep.RETIRE: _("Retired"),
     ReviewStep.DISABLE: _("Stopped with its developer organization"),
     ReviewStep.ENABLE: _("Let in again with its developer organization"),

@@ -1,15 +1,29 @@
-"""A change of what the plan looks at: a version of the app that says so from now on, whoever asked for it."""
+"""A change of what the plan looks at: a version of the app that says so from now on, whoever asked for it.
+
+Or what the plan takes from an approved one by itself.
+"""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from oauth.apps import admission, registration, reviews
+from consent.scopes import parse
+from oauth.apps import admission, clients, registration, reviews
 from oauth.apps.app_content import AppContent
 from oauth.apps.models import AppReview, ReviewState, ReviewStep
-from oauth.apps.reviews import WrongState
+from oauth.apps.reviews import ReviewRefused, WrongState
 from oauth.models import Client
 from service.clock import now
 from service.settings import Settings
+
+
+class NotNarrower(ReviewRefused):
+    """Something would be added, or nothing taken away, or nothing left."""
+
+    sentence = (
+        "Give what is left of the app's scopes: some of them, or parts of them, and nothing else. More takes a new"
+        " version of the app; an app that may ask for nothing is suspended. Nothing was changed."
+    )
+
 
 _OPEN = (ReviewState.DRAFT, ReviewState.MORE_INFORMATION)
 
@@ -46,6 +60,33 @@ def propose_and_hold(session: Session, client: Client, content: AppContent, *, s
     review.revision += 1
     reviews.note(session, review, ReviewStep.SUBMIT, None)
     return review
+
+
+def narrow(session: Session, client_id: str, scopes: str, *, reason: str, by_account_id: str | None = None) -> None:
+    """Let an app that was approved ask for these of its scopes alone. Raises NotNarrower, WrongState, OwnApp.
+
+    Its access tokens that were given more end with this transaction (case 54), a refresh answers with what is left, and
+    its exports reach no more; its people are told, and read the reason.
+    """
+    client = clients.lock(session, client_id)
+    versions = admission.versions_of(session, client_id)
+    standing, waiting = versions.standing, versions.waiting
+    if standing is None or standing.state is ReviewState.RETIRED:
+        raise WrongState
+    reviews.require_other(session, client, by_account_id)
+    before, left = parse(client.scopes), parse(scopes)
+    asked = (set(left.resources), set(left.words))
+    within = asked[0] <= set(left.meet(before).resources) and asked[1] <= set(before.words)
+    if not left.resources or not within or asked == (set(before.resources), set(before.words)):
+        raise NotNarrower
+    client.scopes = str(left)
+    client.version += 1
+    standing.content = {**standing.content, "scopes": client.scopes}
+    standing.revision += 1
+    if waiting is not None:
+        # Its scopes are a change against what stands now: who looked at it first has not seen that.
+        waiting.revision += 1
+    reviews.note(session, standing, ReviewStep.NARROW, by_account_id, reason)
 
 
 def may_edit(versions: admission.Versions) -> bool:

@@ -19,7 +19,7 @@ from service.db import digest
 
 __all__ = [
     "FACTS", "Attestation", "AuthMethod", "BackendBasis", "ClientKind", "ClientRefused", "ClientStatus", "ClientView",
-    "NoSuchClient", "find", "get", "list_clients", "lock", "rotate_secret", "set_scopes", "view",
+    "NoSuchClient", "find", "get", "list_clients", "lock", "rotate_secret", "view",
 ]  # fmt: skip
 _NO_SECRET = secrets.token_hex(32)
 
@@ -169,14 +169,6 @@ def end_previous_secret(session: Session, client_id: str) -> None:
     client.previous_secret_hash = client.previous_secret_expires_at = None
     end_system_tokens(client)
     audit.record(session, "oauth:client:end-previous-secret", client_id=client.id)
-
-
-def set_scopes(session: Session, client_id: str, scopes: str) -> None:
-    """Change what an app may ask for; tokens in use are limited from their next use on (case 54)."""
-    client = _row(session, client_id)
-    client.scopes = scopes
-    client.version += 1
-    audit.record(session, "oauth:client:set-scopes", client_id=client.id)
 
 
 def end_system_tokens(client: Client) -> None:

@@ -29,13 +29,15 @@ from service.settings import Settings
 
 PER_NETWORK = 20
 """Registrations from one network in a day."""
+PER_NETWORK_TRIES = 200
+"""Bodies from one network in a day, those with mistakes too: each may have an address of keys tried."""
 PER_APP = 100
 """Changes of one app in a day."""
 MOST_WAITING = 1_000
 """Apps of programs that wait for the plan; staff decline what they do not know, which makes room (case 165)."""
 ONLY_APPROVED = "offline_access"
 """What an app may not ask for before the plan has approved it (OA-59)."""
-_DAY = 86_400
+_HOUR, _DAY = 3_600, 86_400
 _WAITING = (ReviewState.SUBMITTED, ReviewState.MORE_INFORMATION)
 _NOT_TO_BE_SENT = (
     "registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at",
@@ -44,7 +46,11 @@ _NOBODY = digest("nobody")
 
 
 class TooManyRegistrations(Exception):
-    """Too many came from this network or for this app, or too many wait."""
+    """Too many came from this network or for this app, or too many wait. `seconds`: when to ask again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class NotManaged(Exception):
@@ -64,21 +70,22 @@ class Registered:
 
 
 def admit(session: Session, network: str) -> None:
-    """Count one registration from a network; raises TooManyRegistrations, also while too many apps wait."""
-    if not throttling.hit(session, f"app:program:{throttling.hidden(network)}", PER_NETWORK, _DAY):
-        raise TooManyRegistrations
+    """Count one try to register from a network; raises TooManyRegistrations, also while too many apps wait."""
+    _count(session, f"app:program:try:{throttling.hidden(network)}", PER_NETWORK_TRIES)
     _require_room(session)
 
 
 def admit_change(session: Session, client_id: str, token: str) -> None:
     """Count one change of an app by who manages it; raises NotManaged, TooManyRegistrations."""
     require_manager(session, client_id, token)
-    if not throttling.hit(session, f"app:change:{client_id}", PER_APP, _DAY):
-        raise TooManyRegistrations
+    _count(session, f"app:change:{client_id}", PER_APP)
 
 
-def register(session: Session, said: Mapping[str, Any], *, settings: Settings) -> Registered:
-    """Register an app that is held for approval. Raises MetadataRefused; a caller was admitted before."""
+def register(session: Session, said: Mapping[str, Any], *, network: str, settings: Settings) -> Registered:
+    """Register an app that is held for approval, and count it; a caller was admitted before.
+
+    Raises MetadataRefused, TooManyRegistrations.
+    """
     metadata = client_metadata.read(said)
     asked = metadata.content.scopes
     told = metadata.to_registration(
@@ -86,6 +93,8 @@ def register(session: Session, said: Mapping[str, Any], *, settings: Settings) -
     )
     with _Refusals():
         view, secret = registration.register(session, replace(told, scopes=_limited(asked)), settings=settings)
+    # Only now: what is refused for a mistake is no app, and whoever writes a client makes some.
+    _count(session, f"app:program:{throttling.hidden(network)}", PER_NETWORK)
     token = new_secret()
     kept = DynamicRegistration(client_id=view.id, token_hash=digest(token), told=dict(metadata.told))
     session.add(kept)
@@ -212,7 +221,12 @@ def _require_room(session: Session) -> None:
         .where(AppReview.state.in_(_WAITING))
     )
     if session.scalars(waiting).one() >= MOST_WAITING:
-        raise TooManyRegistrations
+        raise TooManyRegistrations(_HOUR)
+
+
+def _count(session: Session, key: str, most: int) -> None:
+    if not throttling.hit(session, key, most, _DAY):
+        raise TooManyRegistrations(throttling.seconds_left(session, key))
 
 
 def _limited(scopes: str) -> str:

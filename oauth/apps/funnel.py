@@ -13,7 +13,7 @@ from sqlalchemy import Executable, Row, Select, distinct, exists, func, insert, 
 from sqlalchemy.orm import Session, aliased
 
 from oauth.apps.models import FunnelDay
-from oauth.authorization.flows import LIFE
+from oauth.authorization.flows import LIFE, LONGEST
 from oauth.models import Client, PendingAuthorization
 from service.audit import AuditEvent, Outcome
 
@@ -73,14 +73,15 @@ def _all_steps(steps: Counter[str]) -> dict[str, int]:
 
 
 def _requests(begin: datetime, end: datetime) -> Executable:
-    # By the moment of their end, which has an index: they end LIFE after they began.
+    # Found by the moment of their end, which has an index: they end between LIFE and LONGEST after they began.
     return (
         select(
             PendingAuthorization.client_id, func.count().label("asked"),
             func.count(PendingAuthorization.browser).label("opened"),
             func.count(PendingAuthorization.shown_at).label("shown"),
         )
-        .where(PendingAuthorization.expires_at >= begin + LIFE, PendingAuthorization.expires_at < end + LIFE)
+        .where(PendingAuthorization.expires_at >= begin + LIFE, PendingAuthorization.expires_at < end + LONGEST)
+        .where(PendingAuthorization.created_at >= begin, PendingAuthorization.created_at < end)
         .group_by(PendingAuthorization.client_id)
     )  # fmt: skip
 

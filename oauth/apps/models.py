@@ -43,6 +43,8 @@ class ReviewStep(StrEnum):
     APPROVE = "approve"
     SUSPEND = "suspend"
     REINSTATE = "reinstate"
+    NARROW = "narrow"
+    """The plan took from what it may ask for."""
     RETIRE = "retire"
     DISABLE = "disable"
     """Its whole developer organisation was shut out."""

@@ -182,6 +182,21 @@ def describe(
     audit.record(session, "oauth:client:describe", client_id=client.id, account_id=developer.account_id)
 
 
+def harden(session: Session, developer: Developer, client_id: str, *, dpop: bool, pushed: bool) -> None:
+    """Say whether the app gets tokens for a key alone (RFC 9449), and may ask only by requests sent ahead (RFC 9126).
+
+    Holds from the next request on. Raises WrongState, OrganizationDisabled, NoSuchClient.
+    """
+    client = own(session, developer, client_id)
+    if client.status is ClientStatus.RETIRED:
+        raise WrongState
+    client.dpop_bound_access_tokens, client.require_pushed_authorization_requests = dpop, pushed
+    audit.record(
+        session, "oauth:client:harden", client_id=client.id, account_id=developer.account_id,
+        detail={"dpop": dpop, "pushed": pushed},
+    )  # fmt: skip
+
+
 def attest(session: Session, developer: Developer, client_id: str, *, agrees: bool, version: str) -> None:
     """Keep a developer's answer about the plan's privacy policy: a fact for members, never a ground to refuse.
 

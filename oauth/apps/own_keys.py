@@ -25,7 +25,7 @@ def read(text: str) -> dict[str, Any]:
         raise ClientRefused("The key set is not JSON.", "jwks") from None
     except KeysRefused as refused:
         raise ClientRefused(refused.reason, "jwks") from None
-    return {"keys": jwks["keys"]}
+    return public_keys.alone(jwks)
 
 
 def replace(

@@ -83,7 +83,15 @@ def fetch(uri: str, *, sandbox: bool) -> Published:
     except (ValueError, RecursionError):
         raise KeysRefused("The key set is not JSON.") from None
     read(jwks)
-    return Published({"keys": jwks["keys"]}, _fresh_for(answer.headers.get("Cache-Control", "")))
+    return Published(alone(jwks), _fresh_for(answer.headers.get("Cache-Control", "")))
+
+
+def alone(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a set that was `read`: its keys, with what a key consists of (RFC 7517 §4, RFC 7518 §6).
+
+    Another member may hold anything, nested deeper than a database or a page takes.
+    """
+    return {"keys": [{name: value for name, value in key.items() if _is_plain(value)} for key in jwks["keys"]]}
 
 
 def is_one_lost(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
@@ -100,8 +108,15 @@ def row(client_id: str, published: Published) -> FetchedKeySet:
     )
 
 
+def _is_plain(value: object) -> bool:
+    several = value if isinstance(value, list) else [value]
+    return all(isinstance(one, str | bool) for one in several)
+
+
 def _identity(key: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(key.get(member) for member in ("kid", "kty", "n", "e", "crv", "x", "y"))
+    # All of these are texts; what else a set holds under such a name in a key of another type means nothing.
+    members = (key.get(member) for member in ("kid", "kty", "n", "e", "crv", "x", "y"))
+    return tuple(member if isinstance(member, str) else None for member in members)
 
 
 def _require_named(key: object) -> str:
@@ -116,7 +131,8 @@ def _require_named(key: object) -> str:
 
 
 def _import(key: dict[str, Any]) -> Key:
-    algorithm = ALGORITHMS.get(str(key.get("kty")))
+    kind = key.get("kty")
+    algorithm = ALGORITHMS.get(kind) if isinstance(kind, str) else None
     if algorithm is None or key.get("alg", algorithm) != algorithm or key.get("use", "sig") != "sig":
         raise KeysRefused("Keys are RSA for RS384, or EC for ES384, and for signatures (use: sig).")
     try:

@@ -320,7 +320,7 @@ def _as_kept(value: Any) -> Any:
 
 
 def _keys_alone(jwks: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if jwks is None else {"keys": jwks["keys"]}
+    return None if jwks is None else public_keys.alone(jwks)
 
 
 def _require_name(session: Session, name: str, settings: Settings, own_id: str | None) -> None:

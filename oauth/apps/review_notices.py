@@ -14,7 +14,7 @@ from service.clock import now
 _TOLD = frozenset(
     {
         ReviewStep.SUBMIT, ReviewStep.ASK, ReviewStep.DECLINE, ReviewStep.APPEAL, ReviewStep.APPROVE,
-        ReviewStep.SUSPEND, ReviewStep.REINSTATE, ReviewStep.RETIRE,
+        ReviewStep.SUSPEND, ReviewStep.REINSTATE, ReviewStep.NARROW, ReviewStep.RETIRE,
     }
 )  # fmt: skip
 

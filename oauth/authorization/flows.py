@@ -38,7 +38,12 @@ __all__ = [
     "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
     "goes_straight_through", "note_shown", "refuse", "standing_grant",
 ]  # fmt: skip
-LIFE = timedelta(minutes=10)
+LIFE = timedelta(hours=1)
+"""How long a request waits since its question was last shown; a page shown again begins it anew (decision 128)."""
+LONGEST = timedelta(hours=12)
+"""How long it waits at most: as long as a login session."""
+# A page that is only loaded again at once is not written down again.
+_UNWRITTEN = timedelta(minutes=1)
 _CHALLENGE_MEMORY = timedelta(seconds=60)
 
 
@@ -105,7 +110,7 @@ class PendingView:
 
 
 def begin(session: Session, asked: AuthorizationRequest) -> str:
-    """Keep a validated request for ten minutes; returns its id.
+    """Keep a validated request for an hour; returns its id.
 
     Raises Refusal when its challenge was seen just now, or another request used its launch handle first.
     """
@@ -147,10 +152,12 @@ def get_pending(session: Session, request_id: str, browser_id: str) -> PendingVi
 
 
 def note_shown(session: Session, pending: PendingView) -> None:
-    """Keep that the question of a request is on its person's screen, for the funnel of its app."""
-    if not pending.shown:
-        mine = PendingAuthorization.id == pending.id
-        session.execute(update(PendingAuthorization).where(mine).values(shown_at=now()))
+    """The question of a request is on its person's screen: kept for the funnel of its app, and it waits anew."""
+    mine, at = PendingAuthorization.id == pending.id, now()
+    first = {} if pending.shown else {"shown_at": at}
+    until = min(at + LIFE, pending.begun_at + LONGEST)
+    if first or until - pending.expires_at > _UNWRITTEN:
+        session.execute(update(PendingAuthorization).where(mine).values(expires_at=until, **first))
 
 
 def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from oauth.authorization import authorization_request
 from oauth.authorization.authorization_request import Refusal
 from oauth.callers import client_authentication
-from oauth.errors import InvalidRequest, RequestOver, TooManyAttempts
+from oauth.errors import InvalidRequest, RequestOver, TooManyRequests
 from oauth.models import AuthMethod, PushedRequest
 from oauth.requests import OAuthRequest
 from oauth.tokens import token_rows
@@ -80,7 +80,7 @@ def pull(session: Session, given: dict[str, str]) -> dict[str, str]:
 def _throttle(session: Session, client_id: str) -> None:
     here = throttling.hidden(client_id, throttling.network_of(flask_request.remote_addr))
     if not throttling.hit(session, f"pushed:{here}", _LIMIT, _WINDOW):
-        raise TooManyAttempts()
+        raise TooManyRequests(throttling.seconds_left(session, f"pushed:{here}"))
 
 
 def _bound_key(session: Session, request: OAuthRequest, named: str | None) -> dict[str, str]:

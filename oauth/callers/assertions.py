@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from flask import request, url_for
@@ -138,10 +139,15 @@ def _is_for_us(audience: object, settings: Settings) -> bool:
 
     Where a request is sent ahead, that endpoint's own address is right too (RFC 9126 §2).
     """
-    ours = {settings.base_url + url_for("oauth.token"), settings.base_url}
+    ours = {_address_of(settings.base_url, "oauth.token"), settings.base_url}
     if request.endpoint == "oauth.par":
-        ours.add(settings.base_url + url_for("oauth.par"))
+        ours.add(_address_of(settings.base_url, "oauth.par"))
     return isinstance(audience, str) and audience in ours
+
+
+@lru_cache(maxsize=64)
+def _address_of(base_url: str, endpoint: str) -> str:
+    return base_url + url_for(endpoint)
 
 
 def _is_of_now(claims: dict[str, Any], at: float) -> bool:

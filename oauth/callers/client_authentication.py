@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients
 from oauth.callers import assertions
 from oauth.callers.assertions import Assertion, Proof
-from oauth.errors import InvalidClient, InvalidDpopProof, InvalidRequest, TooManyAttempts, TooManyTokens
+from oauth.errors import InvalidClient, InvalidDpopProof, InvalidRequest, TooManyAttempts, TooManyRequests
 from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
 from oauth.statements import CallerFacts, find_caller, find_keyed_caller
@@ -98,11 +98,11 @@ def spend(session: Session, caller: Caller, rows: Sequence[Row] = ()) -> None:
 
 
 def require_within_limit(client: CallerFacts) -> None:
-    """Count a request for a token; raises TooManyTokens. Anybody may name a public app: it is counted by network."""
+    """Count a request for a token; raises TooManyRequests. Anybody may name a public app: it is counted by network."""
     public = client.token_endpoint_auth_method == AuthMethod.NONE
     key = f"{client.id} {throttling.network_of(flask_request.remote_addr)}" if public else client.id
     if seconds := web.seconds_to_wait(web.latchstring().limits.tokens, key):
-        raise TooManyTokens(seconds)
+        raise TooManyRequests(seconds)
 
 
 def prove_possession(session: Session, request: OAuthRequest, client: CallerFacts) -> None:

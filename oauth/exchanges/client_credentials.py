@@ -5,13 +5,14 @@ It reads by hand-kept statements alone, and writes once: the claim of the assert
 or fall together.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import grants
 
 from consent.policy import backend_scopes
-from consent.scopes import parse
+from consent.scopes import REMEMBERED
 from oauth.callers import client_authentication
 from oauth.callers.client_authentication import Caller
 from oauth.errors import InvalidScope
@@ -69,9 +70,14 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
 
 
 def _given(asked: str, client: CallerFacts) -> str:
-    """What of `asked` the client gets: a wildcard is narrowed to what is registered for it."""
-    if any(scope.context != "system" for scope in parse(asked).resources):
-        return ""
-    may_introspect = client.may_introspect and system_tokens.INTROSPECT in asked.split()
-    of_system = str(backend_scopes(asked, client.scopes, client.provider_organization_id))
+    """What of `asked` the client gets, `system/` scopes alone: a wildcard is narrowed to what is registered for it."""
+    # A program asks for the same each time. What is asked at length is worked out and not remembered.
+    made = _agreed if len(asked) <= REMEMBERED else _agreed.__wrapped__
+    return made(asked, client.scopes, client.provider_organization_id, client.may_introspect)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _agreed(asked: str, allowed: str, organization_id: str | None, may_introspect: bool) -> str:
+    may_introspect = may_introspect and system_tokens.INTROSPECT in asked.split()
+    of_system = str(backend_scopes(asked, allowed, organization_id))
     return " ".join(filter(None, (system_tokens.INTROSPECT if may_introspect else "", of_system)))

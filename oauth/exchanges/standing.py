@@ -37,16 +37,11 @@ class Standing:
         """What of `asked` may be given now: met with the ticks, the app's scopes and the representative's right."""
         link = self.choice.link
         met = effective_scopes(asked, self.grant.scopes, self.client_scopes, link.scope_now if link else None)
-        met = met if self.grant.offline else met.without("offline_access")
-        # "This time only" is one access token.
-        return met.without("online_access") if self.grant.duration is Duration.ONCE else met
+        return as_agreed(met, offline=self.grant.offline, duration=self.grant.duration)
 
     def may_return(self, session: Session, family: TokenFamily) -> bool:
         """Whether the app gets refresh tokens: for good, or while the sign-in lasts in which it was agreed."""
-        scopes = self.scopes(family.scope)
-        if "offline_access" in scopes or "online_access" not in scopes:
-            return "offline_access" in scopes
-        return family.login_session_id is not None and sessions.is_open(session, self.account, family.login_session_id)
+        return may_refresh(session, self.scopes(family.scope), self.account.id, family.login_session_id)
 
     def access_life(self) -> timedelta:
         """How long an access token given now lives: an hour, or to the end of the grant."""
@@ -62,6 +57,20 @@ class Recipient:
     scopes: ScopeSet
     first: bool
     """Whether this is the exchange of a code (the ID token then carries the nonce) and not a refresh."""
+
+
+def as_agreed(met: ScopeSet, *, offline: bool, duration: str) -> ScopeSet:
+    """The scopes without those of refreshing that the member did not agree to."""
+    met = met if offline else met.without("offline_access")
+    # "This time only" is one access token.
+    return met.without("online_access") if duration == Duration.ONCE else met
+
+
+def may_refresh(session: Session, scopes: ScopeSet, account_id: str, login_session_id: str | None) -> bool:
+    """Whether an app with these scopes refreshes: for good, or while the sign-in lasts in which it was agreed."""
+    if "offline_access" in scopes or "online_access" not in scopes:
+        return "offline_access" in scopes
+    return login_session_id is not None and sessions.is_open(session, account_id, login_session_id)
 
 
 def find(session: Session, grant_id: str, client: CallerFacts) -> Standing | None:

@@ -9,15 +9,20 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from consent import subjects
 from consent.policy import Access, access_for_grant
 from oauth.callers import client_authentication
-from oauth.errors import AccessPaused, InvalidRequest
+from oauth.errors import InvalidRequest
 from oauth.exchanges import standing
-from oauth.exchanges.standing import Standing
 from oauth.models import AuthMethod
 from oauth.requests import OAuthRequest
-from oauth.statements import CallerFacts, TokenFacts, ToldFacts, find_caller, find_caller_and_token
+from oauth.statements import (
+    CallerFacts,
+    TokenFacts,
+    ToldFacts,
+    find_caller,
+    find_caller_and_token,
+    find_refresh_to_tell,
+)
 from oauth.tokens import system_tokens, token_rows
 from oauth.tokens.token_problems import InsufficientScope, InvalidToken
 from oauth.tokens.token_rows import ToldRow
@@ -127,42 +132,39 @@ def _tell_of_system(session: Session, caller: Caller, raw: str) -> dict[str, Any
 
 
 def _tell_of_refresh(session: Session, caller: Caller, raw: str, settings: Settings) -> dict[str, Any]:
-    """What the app's own refresh token would get it now; asking spends nothing, and about a spent one ends nothing."""
+    """What the app's own refresh token would get it now; asking spends nothing, and about a spent one ends nothing.
+
+    Of a paused grant's nothing is told either: it works again one day, which is the token endpoint's own answer.
+    """
     if caller.client is None or caller.may_introspect:
         return {"active": False}
-    found = token_rows.find_refresh_token(session, raw)
-    if found is None or found[1].client_id != caller.id or not token_rows.refreshes(*found):
+    facts = find_refresh_to_tell(session, digest(raw))
+    try:
+        found = token_rows.require_refresh_to_tell(facts[0] if facts else None)
+    except InvalidToken:
         return {"active": False}
-    token, family = found
-    grant = _find_standing(session, family.grant_id, caller.client)
-    scopes = grant.scopes(family.scope) if grant else None
-    if grant is None or not scopes or not grant.may_return(session, family):
+    token, access = found.row, access_for_grant(found.row.facts)
+    if facts is None or token.facts.client_id != caller.id:
         return {"active": False}
-    member = grant.choice.member
+    agreed = facts[1]
+    scopes = standing.as_agreed(access.scopes, offline=agreed.offline, duration=agreed.duration)
+    if not standing.may_refresh(session, scopes, token.facts.account_id, agreed.login_session_id):
+        return {"active": False}
     # No token_type: it is none of those that open the API.
     described: dict[str, Any] = {
         "active": True,
         "scope": str(scopes),
         "client_id": caller.id,
-        "exp": int(min(token.expires_at, grant.grant.expires_at).timestamp()),
+        "exp": int(token.expires_at.timestamp()),
         "iat": int(token.created_at.timestamp()),
-        "patient": member.patient_id,
-        "need_patient_banner": family.need_patient_banner,
+        "patient": token.facts.patient_id,
+        "need_patient_banner": found.need_patient_banner,
     }
-    if family.dpop_jkt is not None:
-        described["cnf"] = {"jkt": family.dpop_jkt}
+    if token.dpop_jkt is not None:
+        described["cnf"] = {"jkt": token.dpop_jkt}
     if "openid" in scopes:
-        subject = subjects.find_or_make(session, grant.account.id, member.id)
-        described |= {"iss": settings.base_url, "sub": subject}
+        described |= {"iss": settings.base_url, "sub": found.subject or new_subject(session, access)}
     return described
-
-
-def _find_standing(session: Session, grant_id: str, client: CallerFacts) -> Standing | None:
-    try:
-        return standing.find(session, grant_id, client)
-    except AccessPaused:
-        # It is kept and works again one day: what tells that is the token endpoint's own answer.
-        return None
 
 
 def _describe(found: ToldRow, access: Access, settings: Settings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from consent.policy import BackendFacts, backend_scopes
 from oauth.models import Client, ClientStatus, SystemToken
 from oauth.statements import find_system_token, system_token
 from oauth.tokens.token_problems import InvalidToken
-from oauth.tokens.token_rows import CLOCK_SKEW, new_secret
+from oauth.tokens.token_rows import CLOCK_SKEW, is_wider, new_secret
 from service.clock import now
 from service.db import Row, digest, from_microseconds, microseconds
 
@@ -52,6 +52,8 @@ def check(session: Session, raw_access_token: str) -> SystemTokenRow:
     if found is None or found.ended_at is not None or found.client_status != ClientStatus.APPROVED:
         raise InvalidToken
     if found.credentials_version != found.client_credentials_version:
+        raise InvalidToken
+    if is_wider(found.scope, found.client_scopes):
         raise InvalidToken
     if not found.created_at <= at + _SKEW or not at < found.expires_at:
         raise InvalidToken

@@ -10,8 +10,9 @@ import orjson
 from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from consent.models import GrantStatus, LinkScope
+from consent.models import Basis, GrantStatus, LinkScope
 from consent.policy import GrantFacts
+from consent.scopes import parse
 from oauth.models import (
     AccessToken,
     AuthorizationCode,
@@ -71,7 +72,7 @@ def check(session: Session, raw_access_token: str) -> TokenRow:
 
     Nothing is cached: what was revoked a moment ago is refused now, on every worker.
     """
-    return _require_standing(find_token(session, digest(raw_access_token)))
+    return _require_not_wider(_require_standing(find_token(session, digest(raw_access_token))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,13 @@ def check_to_tell(session: Session, raw_access_token: str) -> ToldRow:
 
 def require_to_tell(found: tuple[TokenFacts, ToldFacts] | None) -> ToldRow:
     """The same of what a statement found just now; raises InvalidToken."""
+    told = require_refresh_to_tell(found)
+    _require_not_wider(told.row)
+    return told
+
+
+def require_refresh_to_tell(found: tuple[TokenFacts, ToldFacts] | None) -> ToldRow:
+    """The same of a refresh token, which lives on with what its app may still ask for; raises InvalidToken."""
     if found is None:
         raise InvalidToken
     facts, told = found
@@ -102,6 +110,12 @@ def _require_standing(found: TokenFacts | None) -> TokenRow:
     if found is None or not stands(found, at):
         raise InvalidToken
     return _row(found, found.link_narrows_at is not None and found.link_narrows_at <= at)
+
+
+def _require_not_wider(row: TokenRow) -> TokenRow:
+    if is_wider(row.scope, row.facts.client_scopes):
+        raise InvalidToken
+    return row
 
 
 @lru_cache(maxsize=4096)
@@ -129,6 +143,15 @@ def _row(found: TokenFacts, narrowed: bool) -> TokenRow:
         created_at=from_microseconds(found.created_at),
         expires_at=from_microseconds(min(found.expires_at, found.grant_expires_at)),
     )
+
+
+@lru_cache(maxsize=4096)
+def is_wider(scope: str, client_scopes: str) -> bool:
+    """Whether a token was given more than its app may ask for now: what was taken from the app ended it.
+
+    Both are read in one statement, so that it ends with the transaction in which they were taken (case 54).
+    """
+    return not parse(scope).within(parse(client_scopes))
 
 
 def stands(found: TokenFacts, at: int) -> bool:
@@ -225,6 +248,7 @@ def _right_stands(found: TokenFacts, at: int) -> bool:
         and found.link_version == found.grant_link_version
         and found.link_ended_at is None
         and not found.link_safety_block
+        and (found.member_deceased_on is None or found.link_basis == Basis.EXECUTOR)
         and found.link_valid_from is not None
         and found.link_valid_from <= at
         and (found.link_valid_until is None or at < found.link_valid_until)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, func, literal, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from consent import subjects
+from consent.link_standing import ended_by_death
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, RepresentativeLink
 from consent.scopes import parse
 from oauth.webhooks import outbox
@@ -44,7 +45,10 @@ def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
 def run_links(sessions: sessionmaker[Session], _settings: Settings) -> None:
     """The job for grants whose giver may no longer act for the member: nobody ended them, and they open nothing."""
     moment, link = now(), RepresentativeLink
-    over = or_(link.ended_at.is_not(None), link.valid_until <= moment, link.version != Grant.link_version)
+    over = or_(
+        link.ended_at.is_not(None), link.valid_until <= moment, link.version != Grant.link_version,
+        ended_by_death(),
+    )  # fmt: skip
     with sessions.begin() as session:
         if session.scalar(select(func.count()).select_from(WebhookEndpoint).where(_listening())):
             lost = _untold(literal(moment, Instant)).join(link, link.id == Grant.link_id)

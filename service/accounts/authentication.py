@@ -15,6 +15,10 @@ from service import audit
 from service.accounts import devices, notifications, passwords, throttling, usernames
 from service.accounts.models import Account, AccountStatus
 from service.accounts.passwords import HashingBusy
+from service.accounts.session_rows import Owner
+from service.accounts.statements import KEEP_HASH, KNOWN_HERE
+from service.db import write_together
+from service.web import end_transaction, reading_session
 
 PER_ACCOUNT, PER_ADDRESS, PER_DEVICE, EVERYBODY = 10, 10, 10, 1_000
 WINDOW = 300
@@ -62,6 +66,46 @@ class _Limits:
             throttling.forget(session, self.consecutive)
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Who gave the right password on a browser that the account knows; their try is still counted."""
+
+    owner: Owner
+    device_id: str
+    counter: str
+
+
+def recognise(username: str, password: str) -> Recognised | None:
+    """Whose user name and password these are, if the account knows this browser and asks no code of it.
+
+    What most sign-ins are, by hand: the rest is `authenticate`'s, which is as good for these. Raises what it raises.
+    """
+    device = devices.given()
+    if device is None or not _may_exist(username):
+        return None
+    with passwords.place_kept():
+        session = reading_session()
+        known = KNOWN_HERE.run(session, usernames.key(username), device).fetchall()
+        if not known:
+            # `authenticate` holds no connection while it hashes: not this one either.
+            end_transaction()
+            return None
+        ((account_id, stored, version, device_id),) = known
+        counter = _device_counter(account_id)
+        if not throttling.hit(session, counter, PER_DEVICE, WINDOW):
+            _tell_of_refusal(session, session.get_one(Account, account_id))
+            raise TooManyTries
+        # The count is committed, and the connection is lent to others meanwhile.
+        end_transaction()
+        fits = passwords.verify_hash(stored, password)
+    session = reading_session()
+    if not fits:
+        _record(session, audit.Outcome.FAILED, account_id)
+        raise WrongPassword
+    _keep_hash_current(session, account_id, stored, password)
+    return Recognised(Owner(account_id, version), device_id, counter)
+
+
 def authenticate(session: Session, username: str, password: str, *, address: str | None) -> Account:
     """The account whose user name and password these are; raises WrongPassword or TooManyTries.
 
@@ -80,18 +124,22 @@ def authenticate(session: Session, username: str, password: str, *, address: str
             raise TooManyTries
         fits = passwords.verify_hash(account.password_hash if account else None, password)
     if account is None or not fits or locked or account.status is not AccountStatus.ACTIVE:
-        _record(session, audit.Outcome.FAILED, account)
+        _record(session, audit.Outcome.FAILED, account.id if account else None)
         raise WrongPassword
     limits.forgive(session)
-    _keep_hash_current(account, password)
+    _keep_hash_current(session, account.id, account.password_hash, password)
     return account
 
 
 def find_by_username(session: Session, username: str) -> Account | None:
     """The account of that user name, in whatever case or normal form it was typed."""
-    if len(username) > 4 * usernames.LONGEST or "\0" in username:
+    if not _may_exist(username):
         return None
     return session.scalar(_BY_NAME, {"key": usernames.key(username)})
+
+
+def _may_exist(username: str) -> bool:
+    return len(username) <= 4 * usernames.LONGEST and "\0" not in username
 
 
 def is_locked(session: Session, account: Account) -> bool:
@@ -109,7 +157,7 @@ def forgive_account(session: Session, account: Account) -> None:
 def _limits_of(account: Account | None, username: str, address: str | None, *, known: bool) -> _Limits:
     name = account.id if account else throttling.hidden("username", usernames.key(username[:256]))
     if known:
-        device = f"sign-in:device:{name}"
+        device = _device_counter(name)
         return _Limits(((device, PER_DEVICE),), device, None)
     own = f"sign-in:account:{name}"
     network = f"sign-in:network:{throttling.network_of(address)}"
@@ -124,18 +172,31 @@ def _is_locked(session: Session, limits: _Limits) -> bool:
 
 def _tell_of_refusal(session: Session, account: Account | None) -> None:
     """An audit row each time, a line for the operator's alarm, and at most one mail a day to the owner."""
+    _begin(session)
     log.warning("sign_in_limit_reached", known_account=account is not None)
-    _record(session, audit.Outcome.REFUSED, account)
+    _record(session, audit.Outcome.REFUSED, account.id if account else None)
     if account is not None and throttling.hit(session, f"sign-in:told:{account.id}", 1, _DAY):
         notifications.many_wrong_tries(session, account)
 
 
-def _record(session: Session, outcome: audit.Outcome, account: Account | None) -> None:
-    audit.record(session, "accounts:account:authenticate", outcome=outcome, account_id=account.id if account else None)
+def _device_counter(account_id: str) -> str:
+    return f"sign-in:device:{account_id}"
 
 
-def _keep_hash_current(account: Account, password: str) -> None:
-    if passwords.is_outdated(account.password_hash):
+def _begin(session: Session) -> None:
+    """What follows is one transaction, on a session too that only reads."""
+    if not session.in_transaction():
+        session.begin()
+
+
+def _record(session: Session, outcome: audit.Outcome, account_id: str | None) -> None:
+    audit.record(session, "accounts:account:authenticate", outcome=outcome, account_id=account_id)
+
+
+def _keep_hash_current(session: Session, account_id: str, stored: str, password: str) -> None:
+    """Make a hash of older parameters anew, unless the password was changed meanwhile."""
+    if passwords.is_outdated(stored):
         # Where too many wait, the next sign-in does it.
         with suppress(HashingBusy):
-            account.password_hash = passwords.make_hash(password)
+            made = passwords.make_hash(password)
+            write_together(session, ((KEEP_HASH, (made, account_id, stored)),))

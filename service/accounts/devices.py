@@ -7,7 +7,7 @@ import re
 import secrets
 from datetime import timedelta
 
-from flask import Response, after_this_request, request
+from flask import Response, after_this_request, g, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from service.db import Statement, digest
 from service.web import settings
 
 _LIFE = timedelta(days=400)
-# By hand: each sign-in asks twice.
+# By hand: each sign-in asks.
 _KNOWN = Statement("SELECT id FROM known_device WHERE token_hash = %s AND account_id = %s LIMIT 1")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -26,9 +26,19 @@ def find(session: Session, account: Account) -> str | None:
     token = _given()
     if token is None:
         return None
-    session.flush()
-    rows = _KNOWN.run(session, digest(token), account.id).fetchall()
-    return str(rows[0][0]) if rows else None
+    # A sign-in asks before the password is compared and after: a request keeps the answer.
+    asked_before: dict[str, str | None] = g.setdefault("known_devices", {})
+    if account.id not in asked_before:
+        session.flush()
+        rows = _KNOWN.run(session, digest(token), account.id).fetchall()
+        asked_before[account.id] = str(rows[0][0]) if rows else None
+    return asked_before[account.id]
+
+
+def given() -> str | None:
+    """Digest of the token that names this browser as somebody's known device, or does not; None without one."""
+    token = _given()
+    return None if token is None else digest(token)
 
 
 def any_known(session: Session, account: Account) -> bool:
@@ -47,6 +57,7 @@ def remember(session: Session, account: Account) -> str:
     made = KnownDevice(token_hash=digest(token), account_id=account.id)
     session.add(made)
     session.flush()
+    g.pop("known_devices", None)
     after_this_request(lambda response: _set_cookie(response, token))
     return made.id
 
@@ -55,6 +66,7 @@ def forget_all(session: Session, account: Account) -> None:
     """Forget every device of `account`, after its password was reset."""
     for device in session.scalars(select(KnownDevice).where(KnownDevice.account_id == account.id)):
         session.delete(device)
+    g.pop("known_devices", None)
 
 
 def _given() -> str | None:

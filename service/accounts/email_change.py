@@ -9,6 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service import audit, mail
@@ -16,6 +17,7 @@ from service.accounts import email_codes, notices, notifications, opening, secon
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, AccountStatus, CodePurpose, CodeReason, EmailChange
 from service.accounts.notice_model import NoticeKind
+from service.accounts.opening import AccountExists
 from service.accounts.sessions import Login
 from service.accounts.usernames import email_key
 from service.clock import now
@@ -46,7 +48,7 @@ class WrongCode(Exception):
 
 
 class UndoOver(Exception):
-    """No such link, used already, or its 72 hours are over."""
+    """No such link, used already, its 72 hours are over, or the address is another account's since."""
 
 
 def begin(session: Session, settings: Settings, login: Login, address: str) -> EmailChange:
@@ -58,8 +60,8 @@ def begin(session: Session, settings: Settings, login: Login, address: str) -> E
     mine = (EmailChange.account_id == account.id, EmailChange.changed_at.is_(None))
     session.execute(update(EmailChange).where(*mine, EmailChange.expires_at > moment).values(expires_at=moment))
     change = EmailChange(
-        account_id=account.id, login_session_id=login.session.id, old_email=account.email, new_email=address.strip(),
-        begun_at=moment, expires_at=moment + LIFE,
+        account_id=account.id, login_session_id=login.session.id, old_email=account.email,
+        old_email_key=account.email_key, new_email=address.strip(), begun_at=moment, expires_at=moment + LIFE,
     )  # fmt: skip
     session.add(change)
     session.flush()
@@ -109,7 +111,10 @@ def confirm_new(session: Session, settings: Settings, login: Login, change: Emai
     _require_code(session, _flow(settings, CodePurpose.NEW_EMAIL), change.new_email, account, given)
     if change.old_confirmed_at is None or opening.find_by_email(session, change.new_email) is not None:
         raise WrongCode
-    _set(session, account, change.new_email)
+    try:
+        _set(session, account, change.new_email)
+    except AccountExists:
+        raise WrongCode from None
     change.changed_at, change.undo_hash = moment, digest(token)
     change.undo_until = change.expires_at = moment + UNDO
     mail.enqueue(
@@ -140,13 +145,18 @@ def undo(session: Session, token: str) -> Account:
     the old address.
     """
     change = find_undo(session, token)
-    if not spend(session, EmailChange, EmailChange.id == change.id, EmailChange.undo_until > now()):
-        raise UndoOver
-    assert change.changed_at is not None, "only what was done is taken back"
     account = session.get_one(Account, change.account_id)
     if account.status is not AccountStatus.ACTIVE:
         raise UndoOver
-    _set(session, account, change.old_email)
+    # Both or neither: who is told that it did not work can try again once the address is free.
+    with session.begin_nested():
+        if not spend(session, EmailChange, EmailChange.id == change.id, EmailChange.undo_until > now()):
+            raise UndoOver
+        try:
+            _set(session, account, change.old_email)
+        except AccountExists:
+            raise UndoOver from None
+    assert change.changed_at is not None, "only what was done is taken back"
     second_factors.remove_since(session, account, change.changed_at)
     sessions.require_code(account, CodeReason.ADDRESS_UNDONE)
     sessions.end_all_at_once(session, account)
@@ -180,6 +190,18 @@ def _require_code(session: Session, flow: Flow, address: str, account: Account, 
 
 
 def _set(session: Session, account: Account, address: str) -> None:
-    account.email, account.email_key, account.email_verified_at = address, email_key(address), now()
-    session.flush()
+    """Give the account that address; raises AccountExists where another got it a moment ago."""
+    _hold(session, account)
+    try:
+        with session.begin_nested():
+            account.email, account.email_key, account.email_verified_at = address, email_key(address), now()
+    except IntegrityError:
+        raise AccountExists from None
     email_codes.void_all(session, account.id)
+
+
+def _hold(session: Session, account: Account) -> None:
+    # The address is a key: on PostgreSQL whoever adds a row of the account waits for the change of it. A browser does
+    # that while it holds its session's row, and a sign-in ends that row before it writes when the account signed in.
+    sessions.hold_all(session, account)
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())

@@ -1,6 +1,6 @@
 """What every registration ends with, whoever registers: the address is proven by a code, then the account is opened."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service.accounts import email_codes, opening, passwords, sessions, throttling, usernames
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, CodePurpose, EmailProof
-from service.accounts.opening import NewPerson
+from service.accounts.opening import AccountExists, NewPerson
 from service.accounts.password_reset import ProofOver, WeakPassword
 from service.accounts.passwords import Rule
 from service.accounts.usernames import email_key
@@ -41,6 +41,10 @@ class Credentials:
     username: str
     password: str = field(repr=False)
     rule: Rule
+
+    def also(self, *names: str) -> "Credentials":
+        """The same, with a password that must not hold these names either."""
+        return replace(self, rule=self.rule.also(*names))
 
 
 def send_code(
@@ -100,7 +104,10 @@ def open_account(
     """Open the account and use the proof up; raises UnusableUsername, or ProofOver where somebody was faster."""
     if opening.find_by_email(session, person.email) is not None:
         raise ProofOver
-    account = opening.open_account(session, person, username=username, password_hash=password_hash)
+    try:
+        account = opening.open_account(session, person, username=username, password_hash=password_hash)
+    except AccountExists:
+        raise ProofOver from None
     if not email_codes.spend_proof(session, proof):
         raise ProofOver
     return account

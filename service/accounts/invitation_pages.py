@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from service.accounts import devices, invited, sessions
-from service.accounts.account_step import take_account
+from service.accounts import invited
+from service.accounts.account_step import enter, take_account
 from service.accounts.checklist import Checklist, common_rule
+from service.accounts.enrolling import Credentials
 from service.accounts.invited import AnothersInvitation, Invitation, InvitationOver
 from service.accounts.models import Account
-from service.accounts.passwords import Rule
 from service.accounts.sessions import SignedOut, current_login
 from service.web import PageError, db_session
 
@@ -45,9 +45,7 @@ class NotYours(PageError):
 class AcceptAsNew(Protocol[Invited_contra]):
     """Open the account, and what it was invited to. Raises InvitationOver, WeakPassword, UnusableUsername."""
 
-    def __call__(
-        self, session: Session, invitation: Invited_contra, *, username: str, password: str, rule: Rule
-    ) -> Account: ...
+    def __call__(self, session: Session, invitation: Invited_contra, chosen: Credentials) -> Account: ...
 
 
 @dataclass(frozen=True)
@@ -98,12 +96,12 @@ class InvitationPages(Generic[Invited]):
         return redirect(url_for(self.home), 303)
 
     def _open(self, invitation: Invited, username: str, password: str) -> ResponseReturnValue:
-        session, rule = db_session(), common_rule()
+        chosen = Credentials(username, password, common_rule())
         try:
-            made = self.accept_as_new(session, invitation, username=username, password=password, rule=rule)
+            made = self.accept_as_new(db_session(), invitation, chosen)
         except InvitationOver:
             raise LinkOver from None
-        sessions.start(session, made, device_id=devices.remember(session, made))
+        enter(made)
         return redirect(url_for(self.home), 303)
 
     def _get(self, secret: str) -> Invited:

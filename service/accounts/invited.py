@@ -1,5 +1,6 @@
 """Invitations by a mailed link, whoever invites, portal or developers: the invited person's account."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -7,8 +8,7 @@ from sqlalchemy.orm import Session
 from service.accounts import enrolling, notifications, opening
 from service.accounts.enrolling import Credentials
 from service.accounts.models import Account
-from service.accounts.opening import NewPerson
-from service.accounts.passwords import Rule
+from service.accounts.opening import AccountExists, NewPerson
 
 
 class InvitationOver(Exception):
@@ -44,21 +44,27 @@ def own_names(invitation: Invitation, username: str) -> list[str]:
     return [username, invitation.email.partition("@")[0], invitation.given_name, invitation.family_name]
 
 
-def hash_password(session: Session, invitation: Invitation, *, username: str, password: str, rule: Rule) -> str:
-    """The hash of the password chosen. Raises WeakPassword, UnusableUsername or InvitationOver.
+def accept_as_new(
+    session: Session, invitation: Invitation, chosen: Credentials, *, spend: Callable[[], None],
+    take_up: Callable[[Account], object],
+) -> Account:  # fmt: skip
+    """Open the person's account and welcome them. Raises WeakPassword, UnusableUsername, or InvitationOver.
 
-    Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
+    `spend` takes the invitation, or raises InvitationOver; `take_up` gives the account what it was invited to. Ends the
+    running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
     """
-    own_rule = rule.also(*own_names(invitation, username))
-    made = enrolling.hash_password(session, Credentials(username, password, own_rule))
+    made = enrolling.hash_password(session, chosen.also(*own_names(invitation, chosen.username)))
     if find_account(session, invitation) is not None:
         raise InvitationOver
-    return made
-
-
-def open_account(session: Session, invitation: Invitation, *, username: str, password_hash: str) -> Account:
-    """Open the account and welcome its person; raises UnusableUsername. In one savepoint with the invitation."""
     person = NewPerson(invitation.given_name, invitation.family_name, invitation.email)
-    account = opening.open_account(session, person, username=username, password_hash=password_hash)
-    notifications.welcome(session, account)
+    # All of it or nothing: a name that was taken meanwhile is answered by a page, and the link must work once more.
+    with session.begin_nested():
+        spend()
+        try:
+            account = opening.open_account(session, person, username=chosen.username, password_hash=made)
+        except AccountExists:
+            # The address got an account a moment ago.
+            raise InvitationOver from None
+        notifications.welcome(session, account)
+        take_up(account)
     return account

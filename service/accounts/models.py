@@ -52,7 +52,8 @@ class Account(Base):
     username_key: Mapped[str] = mapped_column(String(256), unique=True)
     username_skeleton: Mapped[str | None] = mapped_column(String(256), index=True, default=None)
     email: Mapped[str] = mapped_column(String(254))
-    email_key: Mapped[str] = mapped_column(String(320), index=True)
+    # One address, one account, whatever hangs on it and whether it may sign in (decision 112).
+    email_key: Mapped[str] = mapped_column(String(320), unique=True, index=True)
     email_verified_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     given_name: Mapped[str] = mapped_column(String(100))
     family_name: Mapped[str] = mapped_column(String(100))
@@ -234,6 +235,8 @@ class EmailChange(SpentOnce, Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), index=True)
     login_session_id: Mapped[str] = mapped_column(String(36), index=True)
     old_email: Mapped[str] = mapped_column(String(254))
+    # Nobody else opens an account with the old address while it can be taken back.
+    old_email_key: Mapped[str | None] = mapped_column(String(320), index=True, default=None)
     new_email: Mapped[str] = mapped_column(String(254))
     begun_at: Mapped[datetime] = mapped_column(Instant, default=now)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)

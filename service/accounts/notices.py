@@ -102,9 +102,12 @@ def topic_of(kind: NoticeKind) -> Topic:
 def list_of(session: Session, account: Account, *, first: int, most: int) -> tuple[list[Notice], int]:
     """A page of the owner's notices, the newest first, and how many there are."""
     mine = Notice.account_id == account.id
-    newest = select(Notice).where(mine).order_by(Notice.at.desc(), Notice.id).offset(first).limit(most)
-    number = session.scalars(select(func.count()).select_from(Notice).where(mine)).one()
-    return list(session.scalars(newest)), number
+    newest = select(Notice, func.count().over()).where(mine).order_by(Notice.at.desc(), Notice.id)
+    rows = session.execute(newest.offset(first).limit(most)).all()
+    if not rows and first:
+        # Behind the last page: how many there are stands on the first.
+        return [], list_of(session, account, first=0, most=1)[1]
+    return [notice for notice, _ in rows], rows[0][1] if rows else 0
 
 
 def unread_of(account_id: InstrumentedAttribute[str]) -> ScalarSelect[int]:

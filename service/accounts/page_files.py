@@ -7,7 +7,7 @@ asked first; their transaction ends before the body is read, for SQLite lets one
 line takes minutes.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -52,8 +52,8 @@ def received_files(field: str, *, most_bytes: int) -> list[tuple[str, bytes]]:
     return [(str(file.filename), file.stream.read(most_bytes + 1)) for file in chosen]
 
 
-def as_download(name: str, media_type: str, content: bytes) -> Response:
-    """A stored file on its way out: saved and never opened by the browser, in one piece (security.md 149)."""
+def as_download(name: str, media_type: str, content: bytes | Iterator[bytes]) -> Response:
+    """A file on its way out: saved and never opened by the browser, in one piece (security.md 149)."""
     response = Response(content, content_type=media_type)
     # RFC 6266 §4.1: plain letters for old programs, the whole name beside them.
     plain = "".join(sign if sign.isascii() and sign.isprintable() and sign not in '"\\' else "_" for sign in name)

@@ -105,7 +105,9 @@ def add() -> ResponseReturnValue:
 def rename(passkey_id: UUID) -> ResponseReturnValue:
     """Call a passkey by another name."""
     login = _signed_in()
-    passkey = _get(login.account, passkey_id)
+    passkey = _find(login.account, passkey_id)
+    if passkey is None:
+        return redirect(url_for("second_factor.index"), 303)
     if request.method == "GET":
         return _name_page(passkey, {})
     form, errors = load_form(PasskeyName())
@@ -120,7 +122,9 @@ def rename(passkey_id: UUID) -> ResponseReturnValue:
 def remove(passkey_id: UUID) -> ResponseReturnValue:
     """Remove a passkey; whoever else is signed in to the account signs in anew."""
     login, session = _signed_in(), db_session()
-    passkey = _get(login.account, passkey_id)
+    passkey = _find(login.account, passkey_id)
+    if passkey is None:
+        return redirect(url_for("second_factor.index"), 303)
     if request.method == "GET":
         return render_template("accounts/passkey_remove.html", passkey=passkey, is_last=_is_last(login.account))
     passkeys.remove(session, login.account, passkey)
@@ -149,11 +153,9 @@ def _bound_to(login: Login | None) -> str:
     return login.session.id if login else browser_id()
 
 
-def _get(account: Account, passkey_id: UUID) -> Passkey:
-    try:
-        return passkeys.get(db_session(), account, str(passkey_id))
-    except passkeys.UnknownPasskey:
-        raise NotFoundPage from None
+def _find(account: Account, passkey_id: UUID) -> Passkey | None:
+    """None for another's too; who comes back to the page of one they have removed is led to what there is."""
+    return passkeys.find(db_session(), account, str(passkey_id))
 
 
 def _is_last(account: Account) -> bool:

@@ -36,16 +36,16 @@ class TooManyPasskeyTries(PasskeyRefused):
     status = 429
 
 
+class UnknownPasskey(Exception):
+    """No account has such a passkey, or another one."""
+
+
 class PasskeyKnown(Exception):
     """This very passkey is kept already."""
 
 
 class TooManyPasskeys(Exception):
     """The account has as many as it may have."""
-
-
-class UnknownPasskey(Exception):
-    """The account has no such passkey."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,9 @@ def list_of(session: Session, account_id: str) -> list[Passkey]:
     return list(session.scalars(mine.order_by(Passkey.created_at, Passkey.id).limit(MOST)))
 
 
-def get(session: Session, account: Account, passkey_id: str) -> Passkey:
-    """One of the account's passkeys; raises UnknownPasskey."""
-    found = session.scalar(select(Passkey).where(Passkey.id == passkey_id, Passkey.account_id == account.id))
-    if found is None:
-        raise UnknownPasskey
-    return found
+def find(session: Session, account: Account, passkey_id: str) -> Passkey | None:
+    """One of the account's passkeys."""
+    return session.scalar(select(Passkey).where(Passkey.id == passkey_id, Passkey.account_id == account.id))
 
 
 def add(session: Session, account: Account, made: Made, name: str) -> Passkey:

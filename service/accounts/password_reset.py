@@ -81,13 +81,15 @@ def set_password(session: Session, proof: EmailProof, password: str, *, rule: Ru
 
 def replace_password(session: Session, account: Account, made: str) -> None:
     """Write the hash of a new password and end what hung on the old one, on all workers from the next request on."""
+    # Counters, sessions, account: a sign-in takes them in this order (decisions 121, 124).
+    authentication.forgive_account(session, account)
+    sessions.hold_all(session, account)
     account.password_hash = made
     account.credentials_version += 1
     session.flush()
     sessions.end_all(session, account)
     devices.forget_all(session, account)
     email_codes.void_all(session, account.id)
-    authentication.forgive_account(session, account)
     audit.record(session, "accounts:password:change", account_id=account.id)
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
 from importlib import import_module
-from threading import BoundedSemaphore, local
+from threading import local
 from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from service.accounts.hashing import OF_ONE_HASH, HashingThread
-from service.door.admission import step_aside
+from service.door.admission import Places, step_aside
 from service.watching import tracing
 
 SHORTEST, LONGEST = 8, 64
@@ -31,6 +31,7 @@ GROUPS_NEEDED = 3
 _WAIT_SECONDS = 5.0
 _MOST_WAITING = 6
 """With the one that is made: some 250 ms of hashing. Fewer would turn people away at an ordinary busy hour."""
+_WAITING_IN_A_CROWD = 1
 _MOST_COMMON = 200
 _SHORTEST_NAME = 4
 _DISGUISES = str.maketrans("@4310$5!7", "aaeiossit")
@@ -41,7 +42,7 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=OF_ONE_HASH // 1024, paralleli
 # Of 32 random bytes that were thrown away: what is compared for people we do not know, at the same cost.
 _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$gSgswGznylCr6mpegfuQ7w$qp3+VCZT9YxxxK8dro+j6w4XDj+G2Xgm4Nsg8c+5EMo"
 _hashing = HashingThread()
-_places = BoundedSemaphore(1 + _MOST_WAITING)
+_places = Places(1 + _MOST_WAITING, 1 + _WAITING_IN_A_CROWD)
 _here = local()
 
 _NAME_LENGTH = 8
@@ -191,7 +192,7 @@ def place_kept() -> Iterator[None]:
     finally:
         if _here.kept:
             _here.kept = False
-            _places.release()
+            _places.leave()
 
 
 def is_outdated(stored: str) -> bool:
@@ -219,7 +220,7 @@ def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     else:
         _take_place()
     waiting: Future[T] = _hashing.submit(partial(work, *given, **named))
-    waiting.add_done_callback(lambda _: _places.release())
+    waiting.add_done_callback(lambda _: _places.leave())
     try:
         # Its place goes to others meanwhile: hashes must not starve the reads of everybody else.
         with step_aside():
@@ -230,7 +231,7 @@ def _in_turn(work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
 
 
 def _take_place() -> None:
-    if not _places.acquire(blocking=False):
+    if not _places.take():
         raise HashingBusy
 
 

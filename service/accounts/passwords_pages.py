@@ -1,10 +1,13 @@
 """The one path to a new password: user name and e-mail, code, new password (product.md ID 3)."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import email_codes, password_reset, reset_claim, throttling
+from service.accounts import email_codes, password_reset, pressed_twice, reset_claim, throttling
 from service.accounts.checklist import Checklist, common_rule, sentences
 from service.accounts.email_codes import Flow
 from service.accounts.models import Account, CodePurpose, EmailProof
@@ -23,7 +26,7 @@ def reset() -> ResponseReturnValue:
         return _start_page({})
     form, errors = load_form(Recipient())
     if errors:
-        return _start_page(errors), 400
+        return _start_page(errors, typed=request.form), 400
     claim = Claim(form["username"], form["email"].strip())
     password_reset.request_code(db_session(), _flow(), claim, network=throttling.network_of(request.remote_addr))
     return reset_claim.keep(make_response(redirect(url_for("passwords.back_to_code"), 303)), claim)
@@ -44,6 +47,8 @@ def enter_code() -> ResponseReturnValue:
 @blueprint.get("/password-reset/code")
 def back_to_code() -> ResponseReturnValue:
     """The page that takes the code; where this browser asked for none lately, the path begins anew."""
+    if _find_proof() is not None:
+        return redirect(url_for("passwords.choose"), 303)
     claim = reset_claim.find()
     return _code_page(claim, {}) if claim else redirect(url_for("passwords.reset"), 303)
 
@@ -51,9 +56,8 @@ def back_to_code() -> ResponseReturnValue:
 @blueprint.route("/password-reset/new", methods=["GET", "POST"])
 def choose() -> ResponseReturnValue:
     """Create and confirm the new password; only after a right code (401 otherwise)."""
-    session = db_session()
-    proof = email_codes.find_proof(session, CodePurpose.PASSWORD_RESET, browser_token=browser_token())
-    account = session.get(Account, proof.subject_id) if proof else None
+    proof = _find_proof()
+    account = db_session().get(Account, proof.subject_id) if proof else None
     if proof is None or account is None:
         return _start_page({}, over=True), 401
     if request.method == "GET":
@@ -92,12 +96,23 @@ def _set_password(proof: EmailProof, account: Account) -> ResponseReturnValue:
     return reset_claim.forget(make_response(redirect(url_for("passwords.changed", done="yes"), 303)))
 
 
+def _find_proof() -> EmailProof | None:
+    return email_codes.find_proof(db_session(), CodePurpose.PASSWORD_RESET, browser_token=browser_token())
+
+
+def _verified_before() -> str | None:
+    return url_for("passwords.choose") if _find_proof() else None
+
+
+pressed_twice.lead_on(blueprint, {"enter_code": _verified_before})
+
+
 def _flow() -> Flow:
     return Flow(CodePurpose.PASSWORD_RESET, browser_id(), settings().secret_key)
 
 
-def _start_page(errors: object, *, over: bool = False) -> str:
-    return render_template("accounts/password_reset.html", errors=errors, over=over)
+def _start_page(errors: object, *, over: bool = False, typed: Mapping[str, str] = MappingProxyType({})) -> str:
+    return render_template("accounts/password_reset.html", errors=errors, over=over, typed=typed)
 
 
 def _code_page(claim: Claim, errors: object) -> str:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from service.accounts import passkeys, second_factors, sessions
+from service.accounts import passkeys, pressed_twice, second_factors, sessions, shown_codes
 from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.schemas import FactorCode, FirstCode
@@ -25,6 +25,7 @@ from service.accounts.wording import FACTOR_REFUSED, FIRST_CODE_REFUSED, OFFER_O
 from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("second_factor", __name__)
+_OFFERED = "offered_key"
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def enter() -> ResponseReturnValue:
 def index() -> ResponseReturnValue:
     """What is set up, and what can be done about it."""
     account, session = _login().account, db_session()
+    held = second_factors.held(session, account.id)
     return render_template(
         "accounts/second_factor.html",
-        has_app=second_factors.has_app(session, account.id),
+        has_app=held.has_app,
         passkeys=passkeys.list_of(session, account.id),
         full=passkeys.MOST,
-        codes_left=second_factors.codes_left(session, account),
+        codes_left=held.codes_left,
         done=request.args.get("done", ""),
     )
 
@@ -90,15 +92,14 @@ def set_up() -> ResponseReturnValue:
     if second_factors.has_app(db_session(), login.account.id):
         return redirect(_following() or url_for("second_factor.index"), 303)
     if request.method == "GET":
-        return _set_up_page(login, _new_offer(login), {})
+        return _set_up_page(login, _offer_here(login), {})
     form, errors = load_form(FirstCode())
     try:
-        secret = second_factors.open_offer(settings().secret_key, form.get("offered", ""), login.session.id)
+        offer = _read_offer(login, form.get("offered", ""))
     except OfferOver:
-        return _set_up_page(login, _new_offer(login), {"_schema": [OFFER_OVER]}), 400
-    offer = Offer(secret, form["offered"], login.account)
+        return _set_up_page(login, _new_offer(login), {"_schema": [OFFER_OVER]}, 400)
     if errors:
-        return _set_up_page(login, offer, errors), 400
+        return _set_up_page(login, offer, errors, 400)
     return _keep(login, offer, form["code"])
 
 
@@ -111,8 +112,17 @@ def recovery_codes() -> ResponseReturnValue:
         return redirect(url_for("second_factor.index"), 303)
     if request.method == "GET":
         return render_template("accounts/recovery_codes_ask.html")
-    codes = second_factors.new_recovery_codes(db_session(), settings().secret_key, login.account)
-    return _codes_page(codes, "")
+    return _make_codes(login, "")
+
+
+@blueprint.get("/settings/second-factor/recovery-codes/new")
+@require_recent_password(30)
+def show_recovery_codes() -> ResponseReturnValue:
+    """The recovery codes that this browser has just had made; afterwards the address leads to what is set up."""
+    shown = shown_codes.find(_login())
+    if shown is None:
+        return redirect(_following() or url_for("second_factor.index"), 303)
+    return render_template("accounts/recovery_codes.html", codes=shown.codes, done=shown.done, following=_following())
 
 
 @blueprint.route("/settings/second-factor/remove", methods=["GET", "POST"])
@@ -135,7 +145,7 @@ def after_set_up(login: Login, *, done: str) -> ResponseReturnValue:
     session = db_session()
     if second_factors.codes_left(session, login.account):
         return redirect(_following() or url_for("second_factor.index", done=done), 303)
-    return _codes_page(second_factors.new_recovery_codes(session, settings().secret_key, login.account), done)
+    return _make_codes(login, done)
 
 
 def enter_page(login: Login, errors: object) -> str:
@@ -153,11 +163,29 @@ def _keep(login: Login, offer: Offer, given: str) -> ResponseReturnValue:
     try:
         second_factors.set_up(session, key, login.account, offer.secret, given)
     except WrongFactor:
-        return _set_up_page(login, offer, {"code": [FIRST_CODE_REFUSED]}), 400
+        return _set_up_page(login, offer, {"code": [FIRST_CODE_REFUSED]}, 400)
     except FactorStands:
         return redirect(url_for("second_factor.index"), 303)
     sessions.complete(session, login, factor=True)
-    return after_set_up(login, done="app")
+    answer = make_response(after_set_up(login, done="app"))
+    # A key is used for one app only, also where this one is removed and another set up within its half hour.
+    answer.delete_cookie(_OFFERED, path=url_for("second_factor.set_up"))
+    return answer
+
+
+def _shown_before() -> str | None:
+    login = current_login()
+    shown = login is not None and login.has_factor and login.factor_is_recent()
+    return (_following() or url_for("landing.index")) if shown else None
+
+
+def _set_up_before() -> str | None:
+    login = current_login()
+    is_set_up = login is not None and second_factors.has_app(db_session(), login.account.id)
+    return url_for("second_factor.show_recovery_codes", next=_following()) if is_set_up else None
+
+
+pressed_twice.lead_on(blueprint, {"enter": _shown_before, "set_up": _set_up_before})
 
 
 def _waiting() -> Login | None:
@@ -188,6 +216,27 @@ def _following() -> str | None:
     return local_path(request.values.get("next"))
 
 
+def _make_codes(login: Login, done: str) -> Response:
+    codes = second_factors.new_recovery_codes(db_session(), settings().secret_key, login.account)
+    to_them = redirect(url_for("second_factor.show_recovery_codes", next=_following()), 303)
+    return shown_codes.keep(make_response(to_them), login, codes, done)
+
+
+def _offer_here(login: Login) -> Offer:
+    """The key that this browser was shown last, else a fresh one.
+
+    A phone loads the page anew when its owner comes back from the app into which they have just typed the key.
+    """
+    try:
+        return _read_offer(login, request.cookies.get(_OFFERED, ""))
+    except (OfferOver, UnicodeEncodeError):
+        return _new_offer(login)
+
+
+def _read_offer(login: Login, sealed: str) -> Offer:
+    return Offer(second_factors.open_offer(settings().secret_key, sealed, login.session.id), sealed, login.account)
+
+
 def _new_offer(login: Login) -> Offer:
     secret = second_factors.new_secret()
     return Offer(secret, second_factors.offer(settings().secret_key, secret, login.session.id), login.account)
@@ -200,12 +249,14 @@ def _refuse(page: str, wrong: WrongFactor) -> Response:
     return answer
 
 
-def _set_up_page(login: Login, offer: Offer, errors: object) -> str:
+def _set_up_page(login: Login, offer: Offer, errors: object, status: int = 200) -> Response:
     # Whoever came here from a page that needs a factor did not ask for one: the page says why it is shown.
-    return render_template(
+    page = render_template(
         "accounts/factor_set_up.html", offer=offer, errors=errors, following=_following(), account=login.account
     )
-
-
-def _codes_page(codes: list[str], done: str) -> str:
-    return render_template("accounts/recovery_codes.html", codes=codes, done=done, following=_following())
+    answer = make_response(page, status)
+    answer.set_cookie(
+        _OFFERED, offer.sealed, max_age=int(second_factors.SET_UP_LIFE.total_seconds()), httponly=True,
+        path=url_for("second_factor.set_up"), secure=settings().https, samesite="Lax",
+    )  # fmt: skip
+    return answer

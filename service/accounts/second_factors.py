@@ -9,12 +9,14 @@ import hmac
 import json
 import re
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
 import pyotp
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -34,10 +36,12 @@ LIMITS = (("five_minutes", 5, 300), ("hour", 20, 3_600))
 _DAY = 86_400
 _SECRET, _OFFER = "totp-secret", "totp-offer"
 # By hand: each sign-in asks.
-_STANDING = Statement(
-    "SELECT 1 FROM totp WHERE account_id = %s AND confirmed_at IS NOT NULL "
-    "UNION ALL SELECT 1 FROM passkey WHERE account_id = %s LIMIT 1"
+HAS_FACTOR = (
+    "(EXISTS (SELECT 1 FROM totp WHERE account_id = %s AND confirmed_at IS NOT NULL)"
+    " OR EXISTS (SELECT 1 FROM passkey WHERE account_id = %s))"
 )
+"""What `has_factor` says, as a condition of hand-kept statements about an account, whose id is given twice."""
+_STANDING = Statement(f"SELECT 1 WHERE {HAS_FACTOR}")
 _SIX_DIGITS = re.compile(r"[0-9]{6}")
 # Crockford's alphabet: no i, l, o or u, so that a code copied from paper is read one way only. 16 letters hold 80 bits.
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -73,6 +77,14 @@ class OfferOver(Exception):
     """The page with the secret is too old, another session's, or was altered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an account has besides passkeys."""
+
+    has_app: bool
+    codes_left: int
+
+
 def has_factor(session: Session, account_id: str) -> bool:
     """Whether the account has an authenticator app that was confirmed by a code, or a passkey."""
     session.flush()
@@ -81,8 +93,16 @@ def has_factor(session: Session, account_id: str) -> bool:
 
 def has_app(session: Session, account_id: str) -> bool:
     """Whether the account has an authenticator app that was confirmed by a code."""
-    standing = (Totp.account_id == account_id, Totp.confirmed_at.is_not(None))
-    return session.scalar(select(Totp.account_id).where(*standing)) is not None
+    return held(session, account_id).has_app
+
+
+def held(session: Session, account_id: str) -> Held:
+    """Whether it has such an app, and how many of its recovery codes are still good."""
+    app = exists().where(Totp.account_id == account_id, Totp.confirmed_at.is_not(None))
+    left = select(func.count(RecoveryCode.code_hash)).where(
+        RecoveryCode.account_id == account_id, RecoveryCode.spent_at.is_(None)
+    )
+    return Held(*session.execute(select(app, left.scalar_subquery())).one())
 
 
 def new_secret() -> str:
@@ -162,8 +182,14 @@ def new_recovery_codes(session: Session, key: bytes, account: Account) -> list[s
 
 def codes_left(session: Session, account: Account) -> int:
     """How many recovery codes are still good."""
-    unspent = (RecoveryCode.account_id == account.id, RecoveryCode.spent_at.is_(None))
-    return session.scalar(select(func.count()).select_from(RecoveryCode).where(*unspent)) or 0
+    return held(session, account.id).codes_left
+
+
+def holds_codes(session: Session, key: bytes, account: Account, codes: Sequence[str]) -> bool:
+    """Whether these are the account's recovery codes, the spent among them: not where newer ones were made since."""
+    hashes = {_hash(key, account, code.translate(_MISREAD)) for code in codes}
+    held = select(RecoveryCode.code_hash).where(RecoveryCode.account_id == account.id)
+    return set(session.scalars(held)) == hashes
 
 
 def forget_codes_without_factor(session: Session, account: Account) -> None:

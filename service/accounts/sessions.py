@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ParamSpec, cast
+from urllib.parse import urlsplit
 
 from flask import g, has_app_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,25 +21,27 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
+from werkzeug import Response
 
 from service import audit, plan_editions
-from service.accounts import devices, notices, page_rates, second_factors
+from service.accounts import devices, notices, page_rates, session_rows
 from service.accounts.models import Account, AccountStatus, CodeReason, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
+from service.accounts.statements import END, SIGNED_IN
 from service.clock import now
 from service.db import Statement, microseconds
-from service.plan.staff import plan_staff
 from service.web import PageError, browser_token, db_session, rotate_browser_token
 
 IDLE = timedelta(minutes=15)
-ABSOLUTE, STAFF_ABSOLUTE = timedelta(hours=12), timedelta(hours=8)
 RECENT_MINUTES = 5
 _LATELY = timedelta(hours=1)
 # A look within this time is not written down again: reading pages would otherwise write on every request.
 _UNWRITTEN = timedelta(seconds=5)
-# By hand: each sign-in asks for them, and through the ORM one costs a twentieth of the password's hash.
-_END = Statement("UPDATE login_session SET ended_at = %s WHERE ended_at IS NULL AND token_hash = %s")
-_SIGNED_IN = Statement("UPDATE account SET last_signed_in_at = %s WHERE id = %s")
+_IS_OPEN = Statement(
+    "SELECT 1 FROM login_session s JOIN account u ON u.id = s.account_id"
+    " WHERE u.credentials_version = s.credentials_version AND s.id = %s AND s.account_id = %s"
+    " AND s.ended_at IS NULL AND s.expires_at > %s AND s.last_seen_at > %s"
+)
 _APP = exists().where(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None))
 _PASSKEY = exists().where(Passkey.account_id == Account.id)
 P = ParamSpec("P")
@@ -99,20 +102,14 @@ def start(session: Session, account: Account, *, device_id: str | None = None) -
 
     With a second factor it is half a login until `complete`.
     """
-    _end_row_of(session, browser_token())
-    moment = now()
-    row = LoginSession(
-        token_hash=rotate_browser_token(), account_id=account.id, created_at=moment, last_seen_at=moment,
-        authenticated_at=moment, expires_at=moment + _life_of(session, account), device_id=device_id,
-        credentials_version=account.credentials_version, code_due_at=account.code_due_at, ip=request.remote_addr,
-        user_agent=(request.user_agent.string or "")[:300],
-    )  # fmt: skip
-    session.add(row)
     session.flush()
-    login = Login(account, row, second_factors.has_factor(session, account.id))
-    _note_sign_in(session, login)
+    owner = session_rows.Owner(account.id, account.credentials_version, account.code_due_at)
+    begun = session_rows.begin(session, owner, device_id)
+    row = session.get_one(LoginSession, begun.id)
+    login = Login(account, row, begun.has_factor)
+    if login.missing_step is None:
+        set_committed_value(account, "last_signed_in_at", row.created_at)
     _remember(session, login)
-    audit.record(session, "accounts:login_session:start", account_id=account.id)
     return row
 
 
@@ -153,8 +150,11 @@ def complete(session: Session, login: Login, *, factor: bool, person_checked: bo
     if person_checked:
         login.session.authenticated_at = now()
     login.session.factor_at = now() if factor else login.session.factor_at
-    login.session.code_due_at = login.account.code_due_at = login.account.code_due_for = None
+    login.session.code_due_at = None
     login.session.token_hash = rotate_browser_token()
+    # The session's row before the account's, as a sign-in and a change of the address take them (decision 121).
+    session.flush()
+    login.account.code_due_at = login.account.code_due_for = None
     whole = Login(login.account, login.session, factor or login.has_factor)
     if was_half:
         _note_sign_in(session, whole)
@@ -173,8 +173,12 @@ def require_code(account: Account, why: CodeReason) -> None:
 def sign_in_address(following: str) -> str:
     """Where somebody goes who is not signed in: the sign-in page, or the one that asks for the other half."""
     half = half_login()
-    endpoint = half.missing_step if half and half.missing_step else "sign_in.sign_in"
-    return url_for(endpoint, next=following)
+    return step_address(half.missing_step if half else None, following)
+
+
+def step_address(step: Step | None, following: str) -> str:
+    """The page that asks for what is missing, and leads on from there."""
+    return url_for(step or "sign_in.sign_in", next=following)
 
 
 def step_up(session: Session, login: Login) -> None:
@@ -219,6 +223,18 @@ def end_one(session: Session, account: Account, session_id: str) -> None:
     audit.record(session, "accounts:login_session:end", account_id=account.id, detail={"ended": session_id})
 
 
+def hold_all(session: Session, account: Account) -> None:
+    """Wait for what the account's browsers do at this moment, and let them wait until this transaction ends.
+
+    For who changes the account's row and ends its sessions: a request holds its session's row before it changes the
+    account's (decision 121).
+    """
+    # What was changed of the account so far is written after this, or the order would be the other one.
+    with session.no_autoflush:
+        theirs = (LoginSession.account_id == account.id, LoginSession.ended_at.is_(None))
+        session.execute(select(LoginSession.id).where(*theirs).order_by(LoginSession.id).with_for_update())
+
+
 def end_all(session: Session, account: Account, *, except_id: str | None = None) -> int:
     """End every session of the account (but `except_id`), on all workers from the next request on."""
     conditions = [LoginSession.account_id == account.id]
@@ -236,6 +252,7 @@ def end_all_at_once(session: Session, account: Account) -> None:
 
     It has read the account and hashes the password meanwhile: the session it then begins is one of the older version.
     """
+    hold_all(session, account)
     account.credentials_version += 1
     session.flush()
     end_all(session, account)
@@ -256,15 +273,11 @@ def list_open(session: Session, account: Account) -> list[LoginSession]:
     return list(session.scalars(statement))
 
 
-def is_open(session: Session, account: Account, session_id: str) -> bool:
+def is_open(session: Session, account_id: str, session_id: str) -> bool:
     """Whether this session of the account stands at this moment, as its browser's next request would find it."""
-    statement = select(LoginSession.id).where(
-        LoginSession.id == session_id,
-        LoginSession.account_id == account.id,
-        LoginSession.credentials_version == account.credentials_version,
-        *_open(),
-    )
-    return session.scalar(statement) is not None
+    at = now()
+    found = _IS_OPEN.run(session, session_id, account_id, microseconds(at), microseconds(at - IDLE))
+    return bool(found.fetchall())
 
 
 def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
@@ -307,6 +320,12 @@ def ask_to_step_up(login: Login, minutes: int = RECENT_MINUTES) -> ResponseRetur
     if not login.password_is_recent(minutes):
         return redirect(url_for("sign_in.confirm_password", next=here()), 303)
     return None if login.factor_is_recent() else redirect(url_for(Step.FACTOR, next=here()), 303)
+
+
+def step_up_asked_by(answer: ResponseReturnValue) -> str | None:
+    """The endpoint of the page that asks for more, where `answer` leads there (`ask_to_step_up`); else None."""
+    location = urlsplit(answer.location or "").path if isinstance(answer, Response) else ""
+    return next((step for step in ("sign_in.confirm_password", Step.FACTOR) if url_for(step) == location), None)
 
 
 def delete_over(session: Session) -> int:
@@ -358,12 +377,8 @@ def _any_login() -> Login | None:
 def _note_sign_in(session: Session, login: Login) -> None:
     if login.missing_step is None:
         moment = now()
-        _SIGNED_IN.run(session, microseconds(moment), login.account.id)
+        SIGNED_IN.run(session, microseconds(moment), login.account.id)
         set_committed_value(login.account, "last_signed_in_at", moment)
-
-
-def _life_of(session: Session, account: Account) -> timedelta:
-    return STAFF_ABSOLUTE if plan_staff.stands(session, account.id) else ABSOLUTE
 
 
 def _open() -> tuple[Any, ...]:
@@ -376,7 +391,7 @@ def _open() -> tuple[Any, ...]:
 
 
 def _end_row_of(session: Session, token_hash: str) -> None:
-    _END.run(session, microseconds(now()), token_hash)
+    END.run(session, microseconds(now()), token_hash)
 
 
 def _end(session: Session, *conditions: Any) -> int:

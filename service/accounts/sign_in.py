@@ -4,8 +4,18 @@ from flask import Blueprint, Flask, Response, current_app, make_response, redire
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import authentication, devices, notifications, passkeys, sessions, sign_in_code
-from service.accounts.authentication import TooManyTries, WrongPassword
+from service.accounts import (
+    authentication,
+    devices,
+    notifications,
+    passkeys,
+    pressed_twice,
+    session_rows,
+    sessions,
+    sign_in_code,
+    usernames,
+)
+from service.accounts.authentication import Recognised, TooManyTries, WrongPassword
 from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.passwords import HashingBusy
@@ -13,9 +23,11 @@ from service.accounts.schemas import SignIn
 from service.accounts.sessions import Login, Step, current_login, half_login, require_login
 from service.accounts.wording import SIGN_IN_REFUSED, FormTooLong, VeryBusy
 from service.plan.registering import registration
-from service.web import browser_id, db_session, load_form
+from service.web import browser_id, db_session, load_form, reading_session
 
 blueprint = Blueprint("sign_in", __name__)
+# Made once: to make one costs more than to read a form by it.
+_FORM = SignIn()
 
 
 def install(app: Flask) -> None:
@@ -30,11 +42,14 @@ def sign_in() -> ResponseReturnValue:
         if half_login():
             return redirect(sessions.sign_in_address(_following()), 303)
         return redirect(_following(), 303) if current_login() else sign_in_page({})
-    form, errors = load_form(SignIn())
+    form, errors = load_form(_FORM)
     if errors:
         return sign_in_page(errors), 400
-    session = db_session()
     try:
+        recognised = authentication.recognise(form["username"], form["password"])
+        if recognised is not None:
+            return redirect(_begun(recognised), 303)
+        session = db_session()
         account = authentication.authenticate(session, form["username"], form["password"], address=request.remote_addr)
     except WrongPassword as refusal:
         return _refuse(sign_in_page({"_schema": [SIGN_IN_REFUSED]}), refusal)
@@ -45,6 +60,12 @@ def sign_in() -> ResponseReturnValue:
     if begun.missing_step is Step.EMAIL_CODE:
         sign_in_code.send(session, account)
     return redirect(sessions.sign_in_address(_following()), 303)
+
+
+def _begun(found: Recognised) -> str:
+    """Where the page of a browser leads that is signed in by the rows written here."""
+    begun = session_rows.begin(reading_session(), found.owner, found.device_id, counter=found.counter)
+    return sessions.step_address(Step.FACTOR, _following()) if begun.has_factor else _following()
 
 
 def begin(account: Account) -> Login:
@@ -75,7 +96,7 @@ def confirm_password() -> ResponseReturnValue:
     assert login is not None, "the page requires sign-in"
     if request.method == "GET":
         return confirm_page(login, {})
-    form, errors = load_form(SignIn())
+    form, errors = load_form(_FORM)
     if errors:
         return confirm_page(login, errors), 400
     try:
@@ -93,8 +114,9 @@ def sign_in_page(errors: object) -> str:
     # Told to whoever is sent here only, so that the answer to a form stays the same.
     ran_out = request.method == "GET" and sessions.find_run_out(db_session()) is not None
     return render_template(
-        "accounts/sign_in.html", errors=errors, following=local_path(request.values.get("next")), ran_out=ran_out
-    )
+        "accounts/sign_in.html", errors=errors, following=local_path(request.values.get("next")), ran_out=ran_out,
+        done=request.args.get("done", ""),
+    )  # fmt: skip
 
 
 def confirm_page(login: Login, errors: object) -> str:
@@ -126,6 +148,26 @@ def _tell_of_new_device(account: Account) -> None:
     """Whoever gives the right password on a new browser is told of, though they may not have the second factor."""
     if devices.any_known(db_session(), account):
         notifications.new_device(db_session(), account)
+
+
+def _signed_in_before() -> str | None:
+    """For who typed the name of who is signed in here, and not for anybody else at that browser."""
+    login = half_login() or current_login()
+    if login is None or not _named(login):
+        return None
+    return sessions.sign_in_address(_following()) if login.missing_step else _following()
+
+
+def _stepped_up_before() -> str | None:
+    login = current_login()
+    return _following() if login and login.password_is_recent() and _named(login) else None
+
+
+def _named(login: Login) -> bool:
+    return usernames.key(request.form.get("username", "")) == usernames.key(login.account.username)
+
+
+pressed_twice.lead_on(blueprint, {"sign_in": _signed_in_before, "confirm_password": _stepped_up_before})
 
 
 def _following() -> str:

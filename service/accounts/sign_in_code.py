@@ -9,12 +9,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service.accounts import email_codes, sessions
+from service.accounts import email_codes, pressed_twice, sessions
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, CodePurpose
 from service.accounts.next_page import local_path
 from service.accounts.schemas import OnlyCode
-from service.accounts.sessions import Login, SignedOut, Step, half_login
+from service.accounts.sessions import Login, SignedOut, Step, current_login, half_login
 from service.accounts.wording import CODE_REFUSED, masked
 from service.web import browser_id, db_session, load_form, settings
 
@@ -49,6 +49,13 @@ def send_again() -> ResponseReturnValue:
     """Send a new code; the page says the same whether the limits let it go or not."""
     send(db_session(), _get().account)
     return redirect(url_for("sign_in_code.enter", next=_following()), 303)
+
+
+def _entered_before() -> str | None:
+    return (_following() or url_for("landing.index")) if current_login() else None
+
+
+pressed_twice.lead_on(blueprint, {"enter": _entered_before})
 
 
 def _find() -> Login | None:

@@ -6,6 +6,7 @@ parallel burst cannot pass the limit; a database that does not answer raises, so
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from math import ceil
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, delete, select
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.accounts.models import AttemptCounter
 from service.clock import now
-from service.db import Statement, digest, microseconds
+from service.db import Statement, digest, microseconds, write_together
 
 # By hand: every sign-in counts and gives back, and through the ORM each of these cost more than all else but the hash.
 _COUNT = Statement(
@@ -27,7 +28,7 @@ _COUNT = Statement(
     """
 )
 _GIVE_BACK = Statement("UPDATE attempt_counter SET count = count - 1 WHERE key = %s AND count > 0")
-_FORGET = Statement("DELETE FROM attempt_counter WHERE key = %s")
+FORGET = Statement("DELETE FROM attempt_counter WHERE key = %s")
 
 
 def hit(session: Session, key: str, limit: int, window_seconds: float) -> bool:
@@ -39,7 +40,7 @@ def count(session: Session, key: str, window_seconds: float) -> int:
     """Count one attempt under `key` and return how many the window holds now, this one included."""
     moment = microseconds(now())
     ends = moment + int(window_seconds * 1_000_000)
-    ((counted,),) = _COUNT.run(session, key, ends, moment, moment).fetchall()
+    ((counted,),) = write_together(session, (), ((_COUNT, (key, ends, moment, moment)),))
     return int(counted)
 
 
@@ -49,6 +50,12 @@ def held(session: Session, key: str) -> int:
     return session.scalar(select(AttemptCounter.count).where(*standing)) or 0
 
 
+def seconds_left(session: Session, key: str) -> int:
+    """In how many seconds the window of `key` ends, at least one."""
+    ends = session.scalar(select(AttemptCounter.expires_at).where(AttemptCounter.key == key))
+    return max(1, ceil((ends - now()).total_seconds())) if ends else 1
+
+
 def give_back(session: Session, key: str) -> None:
     """Take back one counted attempt: it was right, so it was no guess."""
     _GIVE_BACK.run(session, key)
@@ -56,7 +63,7 @@ def give_back(session: Session, key: str) -> None:
 
 def forget(session: Session, key: str) -> None:
     """Forget every attempt under `key`."""
-    _FORGET.run(session, key)
+    FORGET.run(session, key)
 
 
 def delete_over(session: Session, *, limit: int = 500) -> int:

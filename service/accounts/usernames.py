@@ -60,6 +60,9 @@ def is_email(address: str) -> bool:
     # The form compared may be longer than what was typed: one letter may stand for eighteen (NFKC).
     if _EMAIL.fullmatch(address) is None or not local or max(len(address), len(email_key(address))) > LONGEST_EMAIL:
         return False
+    # What nobody sees (a soft hyphen, a joiner) servers of mail drop: it would be another's address, or one's second.
+    if any(unicodedata.category(letter) == "Cf" for letter in address):
+        return False
     labels = domain.split(".")
     return len(labels) > 1 and all(label and not label.startswith("-") and not label.endswith("-") for label in labels)
 

@@ -13,7 +13,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
-from oauth.apps import clients, organizations, own_apps, registration, reviews
+from oauth.apps import changes, clients, organizations, own_apps, registration, reviews
 from oauth.apps.clients import BackendBasis, ClientKind, ClientRefused, ClientView, NoSuchClient
 from oauth.apps.models import DeveloperOrganization
 from oauth.apps.organizations import OrganizationLine
@@ -108,6 +108,17 @@ def resume(client_id: str, reason: str) -> None:
     with _telling() as session:
         reviews.reinstate(session, client_id, reason=reason, settings=settings())
     click.echo("Resumed.")
+
+
+@group.command("narrow")
+@click.argument("client_id")
+@click.argument("scopes")
+@click.option("--reason", required=True, help="For the record, and for its developers to read.")
+def narrow(client_id: str, scopes: str, reason: str) -> None:
+    """Let an app ask for SCOPES alone, of those it has; what is connected goes on with the rest at once."""
+    with _telling() as session:
+        changes.narrow(session, client_id, scopes, reason=reason)
+    click.echo("Narrowed.")
 
 
 @group.command("retire")

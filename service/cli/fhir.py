@@ -33,7 +33,7 @@ group = AppGroup("fhir")
 _LEVELS = [level.value for level in ingest.Level]
 _REJECTS = ("rejected.ndjson", "rejected-again.ndjson")
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 @group.command("load")
@@ -139,10 +139,12 @@ def relabel() -> None:
 @group.command("freshness")
 def show_freshness() -> None:
     """When each source's last delivery came in, and when apps could read it."""
-    table = Table("Source", "Received", "Visible", "Resources written", box=None)
+    table = Table("Source", "Received (UTC)", "Visible (UTC)", "Written", "Rejected", box=None)
     with latchstring().sessions() as session:
+        rejected = freshness.rejected(session)
         for one in freshness.sources(session):
-            table.add_row(one.name, f"{one.received_at:{_TIME}}", f"{one.visible_at:{_TIME}}", str(one.written))
+            counts = (str(one.written), str(rejected.get(one.name, 0)))
+            table.add_row(one.name, f"{one.received_at:{_TIME}}", f"{one.visible_at:{_TIME}}", *counts)
     Console().print(table)
 
 

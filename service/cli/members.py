@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent import childhood
 from consent.policy import plan_system
 from fhir.merges import merging
 from fhir.merges.merging import Moved
@@ -25,6 +26,7 @@ def load(csv: Path) -> None:
     try:
         with latchstring().sessions.begin() as session:
             summary = roster.load_csv(session, csv)
+            childhood.follow_birth_dates(session, summary.born_otherwise, latchstring().settings.plan.timezone)
     except roster.UnreadableRoster as unreadable:
         raise click.ClickException(f"{csv.name} is no roster: {unreadable}.") from None
     for problem in summary.problems:

@@ -42,6 +42,23 @@ class _Row:
             cursor.execute(*other)
 
 
+class _Together(_Row):
+    """Statements that stand or fall together."""
+
+    __slots__ = ("commands", "found")
+
+    def __init__(self, commands: Sequence[Command]) -> None:
+        super().__init__(commands[0])
+        self.commands = commands
+        self.found: list[tuple[Any, ...]] = []
+        """What the last one gives back."""
+
+    def put(self, cursor: sqlite3.Cursor) -> None:
+        for command in self.commands:
+            given = cursor.execute(*command)
+        self.found = given.fetchall()
+
+
 class GroupCommit:
     """What the requests of one process write together."""
 
@@ -66,6 +83,12 @@ class GroupCommit:
         waiting = _Row(row, others)
         self._write(cursor, waiting)
         return waiting.is_new
+
+    def write_together(self, cursor: sqlite3.Cursor, commands: Sequence[Command]) -> list[tuple[Any, ...]]:
+        """The same for statements that stand or fall together; what the last one gives back. Raises NotWritten."""
+        waiting = _Together(commands)
+        self._write(cursor, waiting)
+        return waiting.found
 
     def _write(self, cursor: sqlite3.Cursor, row: _Row) -> None:
         with self._guard:

@@ -62,6 +62,10 @@ class ReadingSession(Session):
         """On SQLite: commit a row that gives itself back where it is new, and `others` with it, or nothing."""
         return self._keeper.together.write_if_new(self.driver_cursor(), row, others)
 
+    def write_together(self, commands: Sequence[Command]) -> list[tuple[Any, ...]]:
+        """On SQLite: commit statements that stand or fall together; what the last one gives back."""
+        return self._keeper.together.write_together(self.driver_cursor(), commands)
+
     def commit(self) -> None:
         """Commit what went through the ORM, if anything did."""
         if self.in_transaction():

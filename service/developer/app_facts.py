@@ -1,5 +1,7 @@
 """What of an app changes at once: its description, the answer about the plan's privacy policy, its secret."""
 
+from functools import partial
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -7,9 +9,10 @@ from flask_babel import lazy_gettext as _
 from oauth.apps import own_apps
 from oauth.apps.clients import ClientRefused
 from oauth.apps.reviews import ReviewRefused
+from service.accounts import kept_form
 from service.accounts.sessions import require_recent_password
-from service.developer.app_pages import app_page
-from service.developer.developer_schemas import Answer, Description
+from service.developer.app_pages import app_address, app_page
+from service.developer.developer_schemas import Answer, Description, Hardening
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import db_session, load_form, plan
 
@@ -18,6 +21,7 @@ _OTHER_VERSION = _("The privacy policy has changed since the page was made. Plea
 
 
 @blueprint.post("/describe")
+@kept_form.keeping(tuple(Description().fields), partial(app_address, form="describe"))
 @require_developer
 def describe(client_id: str) -> ResponseReturnValue:
     """Description, support contact, platforms."""
@@ -34,6 +38,22 @@ def describe(client_id: str) -> ResponseReturnValue:
     except ReviewRefused as refused:
         return app_page(app, {"_schema": [refused.sentence]}, "describe"), 409
     return redirect(url_for("developer_apps.show", client_id=app.id, done="described"), 303)
+
+
+@blueprint.post("/harden")
+@require_developer
+@require_recent_password(30)
+def harden(client_id: str) -> ResponseReturnValue:
+    """Tokens for a key alone, and requests only as sent ahead."""
+    app = own_app(client_id)
+    form, errors = load_form(Hardening())
+    if errors:
+        return app_page(app, errors, "harden"), 400
+    try:
+        own_apps.harden(db_session(), current_developer(), app.id, dpop=form["dpop"], pushed=form["pushed"])
+    except ReviewRefused as refused:
+        return app_page(app, {"_schema": [refused.sentence]}, "harden"), 409
+    return redirect(url_for("developer_apps.show", client_id=app.id, done="hardened"), 303)
 
 
 @blueprint.post("/attest")

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from oauth.apps import admission, changes, clients, developers, logos, own_apps, review_clock, reviews
@@ -13,6 +14,7 @@ from oauth.apps.app_words import CATEGORIES, DECLINE_REASONS, PLATFORMS, STATES,
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
 from oauth.apps.models import Platform, ReviewState
 from oauth.apps.reviews import ReviewRefused
+from service.accounts import kept_form
 from service.accounts.page_files import accept_files
 from service.accounts.sessions import require_recent_password
 from service.developer import app_form, scope_choice
@@ -54,11 +56,17 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/new")
 @require_developer
 def new() -> ResponseReturnValue:
-    """The form that registers an app."""
+    """The form that registers an app, as it was left where the session ran out over it."""
+    if not current_developer().organization.stands:
+        return redirect(url_for("developer_apps.index"), 303)
+    kept = kept_form.find_kept()
+    if kept is not None:
+        return kept_form.forget(_new_page({}, scope_choice.read(kept)[0], kept, was_kept=True))
     return _new_page({}, Choice(_USUAL, {}), {"method": AuthMethod.NONE.value})
 
 
 @blueprint.post("/new")
+@kept_form.keeping(app_form.NEW_FIELDS, lambda: url_for("developer_apps.new"))
 @require_developer
 def register() -> ResponseReturnValue:
     """Register an app; its secret stands on the page that answers, and nowhere afterwards."""
@@ -83,7 +91,10 @@ def register() -> ResponseReturnValue:
 @require_developer
 def show(client_id: str) -> ResponseReturnValue:
     """An app: how it stands, what can be done, what happened."""
-    return app_page(own_app(client_id), {})
+    app, kept = own_app(client_id), kept_form.find_kept()
+    if kept is not None:
+        return kept_form.forget(app_page(app, {}, request.args.get("form", ""), kept))
+    return app_page(app, {})
 
 
 @blueprint.get("/<client_id>/edit")
@@ -95,11 +106,15 @@ def edit(client_id: str) -> ResponseReturnValue:
     versions = admission.versions_of(db_session(), app.id)
     if not _may_edit(versions):
         return redirect(url_for("developer_apps.show", client_id=app.id), 303)
+    kept = kept_form.find_kept()
+    if kept is not None:
+        return kept_form.forget(_edit_page(app, {}, scope_choice.read(kept)[0], kept, was_kept=True))
     content = AppContent.read(versions.latest.content)
     return _edit_page(app, {}, app_form.choice_of(content), app_form.shown(content))
 
 
 @blueprint.post("/<client_id>/edit")
+@kept_form.keeping(app_form.REVIEWED_FIELDS, lambda client_id: url_for("developer_apps.edit", client_id=client_id))
 @require_developer
 @require_recent_password(60)
 def change(client_id: str) -> ResponseReturnValue:
@@ -112,12 +127,16 @@ def change(client_id: str) -> ResponseReturnValue:
     except ClientRefused as refused:
         return _edit_page(app, app_form.errors_of(refused), posted.choice, request.form), 400
     except ReviewRefused as refused:
-        return _edit_page(app, {"_schema": [refused.sentence]}, posted.choice, request.form), 409
+        # Whoever sends it once more has been told, and means the version that stands now.
+        typed = request.form.to_dict() | {"seen": ""}
+        return _edit_page(app, {"_schema": [refused.sentence]}, posted.choice, typed), 409
     return redirect(url_for("developer_apps.show", client_id=app.id, done="changed"), 303)
 
 
-def app_page(app: ClientView, errors: dict[str, list[str]], about: str = "") -> str:
-    """The page of an app; `about` names the form that `errors` are about."""
+def app_page(
+    app: ClientView, errors: dict[str, list[str]], about: str = "", kept: MultiDict[str, str] | None = None
+) -> str:  # fmt: skip
+    """The page of an app; `about` names the form that `errors` are about, or that was `kept`."""
     session = db_session()
     versions = admission.versions_of(session, app.id)
     latest = versions.latest
@@ -131,11 +150,16 @@ def app_page(app: ClientView, errors: dict[str, list[str]], about: str = "") -> 
         "earlier_secret_until": clients.previous_secret_until(session, app.id),
     }  # fmt: skip
     return render_template(
-        "developer/app.html", app=app, errors=errors, about=about, given=request.form, labels=LABELS, states=STATES,
-        steps=STEPS, decline_reasons=DECLINE_REASONS, attestations=ATTESTATIONS, methods=METHODS, platforms=PLATFORMS,
-        every_state=ReviewState, done=request.args.get("done", ""), sandbox=settings().sandbox,
-        described=app_form.shown_description(app), **values,
+        "developer/app.html", app=app, errors=errors, about=about, given=kept or request.form, labels=LABELS,
+        states=STATES, steps=STEPS, decline_reasons=DECLINE_REASONS, attestations=ATTESTATIONS, methods=METHODS,
+        platforms=PLATFORMS, every_state=ReviewState, done=request.args.get("done", ""), sandbox=settings().sandbox,
+        was_kept=kept is not None, described=app_form.shown_description(app), **values,
     )  # fmt: skip
+
+
+def app_address(client_id: str, *, form: str) -> str:
+    """The page of an app for whom the session ran out over one of its forms."""
+    return url_for("developer_apps.show", client_id=client_id, form=form)
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -156,20 +180,20 @@ def _may_edit(versions: admission.Versions) -> bool:
     return changes.may_edit(versions) and current_developer().organization.stands
 
 
-def _new_page(errors: object, choice: Choice, given: Any) -> str:
+def _new_page(errors: object, choice: Choice, given: Any, *, was_kept: bool = False) -> str:
     ticked = given.getlist("platforms") if hasattr(given, "getlist") else ()
     return render_template(
         "developer/app_new.html", errors=errors, given=given, ticked=ticked, platforms=PLATFORMS, methods=METHODS,
-        every_platform=Platform, categories=CATEGORIES, **_scopes(choice),
+        every_platform=Platform, categories=CATEGORIES, was_kept=was_kept, **_scopes(choice),
     )  # fmt: skip
 
 
-def _edit_page(app: ClientView, errors: object, choice: Choice, given: Any) -> str:
+def _edit_page(app: ClientView, errors: object, choice: Choice, given: Any, *, was_kept: bool = False) -> str:
     versions = admission.versions_of(db_session(), app.id)
     logo_digest = versions.latest.content["logo_digest"]
     return render_template(
         "developer/app_edit.html", app=app, versions=versions, errors=errors, given=given, logo_digest=logo_digest,
-        categories=CATEGORIES, **_scopes(choice),
+        categories=CATEGORIES, was_kept=was_kept, **_scopes(choice),
     )  # fmt: skip
 
 

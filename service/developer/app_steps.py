@@ -1,6 +1,7 @@
 """The steps of an app's life that its developers take: submit, withdraw, answer, appeal, give up, retire."""
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -10,8 +11,9 @@ from oauth.apps import admission, own_apps, reviews
 from oauth.apps.clients import ClientView
 from oauth.apps.models import AppReview, Developer
 from oauth.apps.reviews import ReviewRefused
+from service.accounts import kept_form
 from service.accounts.sessions import require_recent_password
-from service.developer.app_pages import app_page
+from service.developer.app_pages import app_address, app_page
 from service.developer.developer_schemas import Words
 from service.developer.gate import current_developer, own_app, require_developer
 from service.web import db_session, load_form, settings
@@ -51,6 +53,7 @@ def drop(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/answer")
+@kept_form.keeping(("words",), partial(app_address, form="answer"))
 @require_developer
 def answer(client_id: str) -> ResponseReturnValue:
     """Answer the plan's question."""
@@ -61,6 +64,7 @@ def answer(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/appeal")
+@kept_form.keeping(("words",), partial(app_address, form="appeal"))
 @require_developer
 def appeal(client_id: str) -> ResponseReturnValue:
     """Ask that somebody looks again."""
@@ -71,6 +75,7 @@ def appeal(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/retire")
+@kept_form.keeping(("words",), partial(app_address, form="retire"))
 @require_developer
 @require_recent_password(30)
 def retire(client_id: str) -> ResponseReturnValue:

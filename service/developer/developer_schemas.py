@@ -172,6 +172,13 @@ class Words(_Stripped):
     words = _text(MOST_WORDS)
 
 
+class Hardening(_Stripped):
+    """Which of the stricter ways an app is held to; a box that is not ticked is not sent."""
+
+    dpop = fields.Boolean(load_default=False)
+    pushed = fields.Boolean(load_default=False)
+
+
 class Answer(_Stripped):
     """The answer about the plan's privacy policy, and to which version of it."""
 

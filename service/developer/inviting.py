@@ -16,9 +16,9 @@ from oauth.apps.developers import NotAnOwner, PeopleRefused
 from oauth.apps.models import Developer, DeveloperInvitation, DeveloperRole
 from service import audit, mail
 from service.accounts import invited, throttling
+from service.accounts.enrolling import Credentials
 from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
-from service.accounts.passwords import Rule
 from service.accounts.usernames import email_key
 from service.clock import now
 from service.db import digest
@@ -110,20 +110,15 @@ def get_invitation(session: Session, secret: str) -> DeveloperInvitation:
     return row
 
 
-def accept_as_new(
-    session: Session, invitation: DeveloperInvitation, *, username: str, password: str, rule: Rule
-) -> Account:
+def accept_as_new(session: Session, invitation: DeveloperInvitation, chosen: Credentials) -> Account:
     """Open the person's account. Raises WeakPassword, UnusableUsername or InvitationOver.
 
-    Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
+    As `invited.accept_as_new` does it.
     """
-    made = invited.hash_password(session, invitation, username=username, password=password, rule=rule)
-    # All of it or nothing: a name that was taken meanwhile is answered by a page, and the link must work once more.
-    with session.begin_nested():
-        _spend(session, invitation)
-        account = invited.open_account(session, invitation, username=username, password_hash=made)
-        developers.join(session, account, invitation.organization, invitation.role)
-    return account
+    return invited.accept_as_new(
+        session, invitation, chosen, spend=lambda: _spend(session, invitation),
+        take_up=lambda account: developers.join(session, account, invitation.organization, invitation.role),
+    )  # fmt: skip
 
 
 def accept_as_owner(session: Session, invitation: DeveloperInvitation, account: Account) -> Developer:

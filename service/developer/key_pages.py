@@ -2,10 +2,12 @@
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from oauth.apps import own_keys
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
 from oauth.apps.reviews import ReviewRefused
+from service.accounts import kept_form
 from service.accounts.sessions import require_recent_password
 from service.developer.app_form import LABELS, errors_of
 from service.developer.developer_schemas import Keys
@@ -20,10 +22,12 @@ blueprint = Blueprint("developer_keys", __name__, url_prefix="/developers/apps/<
 @require_recent_password(30)
 def show(client_id: str) -> ResponseReturnValue:
     """The keys of the app, and the form for others."""
-    return _page(_own(client_id), {})
+    kept = kept_form.find_kept()
+    return kept_form.forget(_page(_own(client_id), {}, kept))
 
 
 @blueprint.post("")
+@kept_form.keeping(tuple(Keys().fields), lambda client_id: url_for("developer_keys.show", client_id=client_id))
 @require_developer
 @require_recent_password(60)
 def change(client_id: str) -> ResponseReturnValue:
@@ -51,6 +55,9 @@ def _own(client_id: str) -> ClientView:
     return app
 
 
-def _page(app: ClientView, errors: object) -> str:
+def _page(app: ClientView, errors: object, kept: "MultiDict[str, str] | None" = None) -> str:
     kids = own_keys.kids_of(db_session(), app.id)
-    return render_template("developer/keys.html", app=app, kids=kids, errors=errors, given=request.form, labels=LABELS)
+    return render_template(
+        "developer/keys.html", app=app, kids=kids, errors=errors, given=kept or request.form, labels=LABELS,
+        was_kept=kept is not None,
+    )  # fmt: skip

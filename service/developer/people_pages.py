@@ -1,6 +1,6 @@
 """Who belongs to one's developer organisation: everybody sees it; owners invite, remove and say who is an owner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -12,39 +12,42 @@ from oauth.apps.developers import PeopleRefused
 from oauth.apps.models import Developer, DeveloperRole
 from oauth.apps.reviews import ReviewRefused
 from service import mail
-from service.accounts import second_factors
+from service.accounts import kept_form, second_factors
 from service.accounts.invited import InvitationOver
 from service.accounts.sessions import require_recent_password
 from service.clock import now
 from service.developer import inviting
 from service.developer.developer_schemas import Colleague, Role
 from service.developer.gate import current_developer, require_developer
-from service.developer.inviting import Invitee
+from service.developer.inviting import AlreadyHere, Invitee
 from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("developer_people", __name__, url_prefix="/developers/people")
 ROLES = {DeveloperRole.OWNER: _("Owner"), DeveloperRole.DEVELOPER: _("Developer")}
+_AFTERWARDS = "developer_public.index"
 _OVER = _("This invitation was used or withdrawn already.")
 
 
 @blueprint.get("")
 @require_developer
-def index() -> str:
+def index() -> ResponseReturnValue:
     """The people, the invitations that wait, and one's own second factor."""
-    return _page({})
+    kept = kept_form.find_kept()
+    return kept_form.forget(_page({}, kept or {}, was_kept=kept is not None))
 
 
 @blueprint.post("/invite")
+@kept_form.keeping(tuple(Colleague().fields), lambda: url_for("developer_people.index"))
 @require_developer
 @require_recent_password(30)
 def invite() -> ResponseReturnValue:
     """Send a colleague the link."""
     form, errors = load_form(Colleague())
     if errors:
-        return _page(errors), 400
+        return _page(errors, request.form), 400
     invitee = Invitee(form["given_name"], form["family_name"], form["email"], form["role"])
     return _take(
-        "invited", lambda by: inviting.invite(db_session(), by, invitee, key=settings().secret_key)
+        "invited", lambda by: inviting.invite(db_session(), by, invitee, key=settings().secret_key), request.form
     )  # fmt: skip
 
 
@@ -75,7 +78,7 @@ def remove(account_id: UUID) -> ResponseReturnValue:
     """End that somebody belongs here; oneself too."""
     by = current_developer()
     if str(account_id) == by.account_id:
-        return _take("left", lambda own: developers.remove(db_session(), own, own.account_id), then="home.index")
+        return _take("left", lambda own: developers.remove(db_session(), own, own.account_id), then=_AFTERWARDS)
     return _take("removed", lambda own: _remove(own, str(account_id)))
 
 
@@ -88,21 +91,26 @@ def _remove(by: Developer, account_id: str) -> None:
 
 
 def _take(
-    done: str, deed: Callable[[Developer], object], *, then: str = "developer_people.index"
+    done: str, deed: Callable[[Developer], object], invited: Mapping[str, str] | None = None, *,
+    then: str = "developer_people.index",
 ) -> ResponseReturnValue:  # fmt: skip
     try:
         deed(current_developer())
+    except AlreadyHere as refused:
+        return _page({"email": [refused.sentence]}, invited), 409
     except (PeopleRefused, ReviewRefused) as refused:
-        return _page({"_schema": [refused.sentence]}), 409
+        return _page({"_schema": [refused.sentence]}, invited), 409
     except InvitationOver:
         return _page({"_schema": [_OVER]}), 409
     return redirect(url_for(then, done=done), 303)
 
 
-def _page(errors: object) -> str:
+def _page(errors: object, invited: Mapping[str, str] | None = None, *, was_kept: bool = False) -> str:
+    """`invited` is what was typed into the form of the invitation."""
     session, by = db_session(), current_developer()
     return render_template(
         "developer/people.html", me=by, people=developers.people_of(session, by.organization_id),
-        invitations=inviting.open_of(session, by.organization_id), roles=ROLES, errors=errors, given=request.form,
+        invitations=inviting.open_of(session, by.organization_id), roles=ROLES, errors=errors, given=invited or {},
+        was_kept=was_kept,
         done=request.args.get("done"), has_factor=second_factors.has_factor(session, by.account_id),
     )  # fmt: skip

@@ -1,11 +1,12 @@
 """The public home of developers: what there is, where it is, and how to begin."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from oauth.apps import review_clock
 from oauth.apps.app_words import DECLINE_REASONS
 from oauth.apps.models import DeclineReason
+from service.accounts.sessions import current_login
 from service.developer.developer_words import TERMS_VERSION
 from service.web import db_session, settings
 
@@ -18,7 +19,8 @@ def index() -> ResponseReturnValue:
     held = settings()
     return render_template(
         "developer/public_home.html", base_url=held.base_url, fhir_base=held.fhir_base, sandbox=held.sandbox,
-        usual_days=review_clock.usual_days(db_session()),
+        usual_days=review_clock.usual_days(db_session()), done=request.args.get("done", ""),
+        signed_in=current_login() is not None,
     )  # fmt: skip
 
 

@@ -5,20 +5,20 @@ from functools import partial
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from oauth.apps.developers import IsDeveloper
 from oauth.apps.models import PendingDeveloper
 from oauth.apps.names import NameRefused
-from service.accounts import devices, enrolling, sessions, throttling
-from service.accounts.account_step import take_account
+from service.accounts import enrolling, kept_form, throttling
+from service.accounts.account_step import enter, take_account, take_code
 from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof
 from service.accounts.password_reset import ProofOver
-from service.accounts.schemas import OnlyCode
 from service.accounts.sessions import current_login, require_login, require_recent_password
-from service.accounts.wording import CODE_REFUSED, FormTooLong
+from service.accounts.wording import FormTooLong
 from service.developer import signing_up
 from service.developer.developer_schemas import Organization, SignUp
 from service.developer.developer_words import TERMS_VERSION
@@ -56,6 +56,7 @@ def start() -> ResponseReturnValue:
 
 
 @blueprint.route("/join", methods=["GET", "POST"])
+@kept_form.keeping(("organization_name", "website"), lambda: url_for("developer_sign_up.join"))
 @require_login
 @require_recent_password()
 def join() -> ResponseReturnValue:
@@ -64,7 +65,8 @@ def join() -> ResponseReturnValue:
     if login is None or find_current() is not None:
         return redirect(url_for("developer_apps.index"), 303)
     if request.method == "GET":
-        return _join_page({})
+        kept = kept_form.find_kept()
+        return kept_form.forget(_join_page({}, kept))
     form, errors = load_form(Organization())
     if errors:
         return _join_page(errors), 400
@@ -90,12 +92,7 @@ def code() -> ResponseReturnValue:
         return _begin_again()
     if request.method == "GET":
         return _code_page(pending, {})
-    form, errors = load_form(OnlyCode())
-    if errors:
-        return _code_page(pending, errors), 400
-    if enrolling.verify_code(db_session(), pending, _flow(), form["code"]) is None:
-        return _code_page(pending, {"code": [CODE_REFUSED]}), 400
-    return redirect(url_for("developer_sign_up.account"), 303)
+    return take_code(pending, _flow(), partial(_code_page, pending), then=url_for("developer_sign_up.account"))
 
 
 @blueprint.post("/code/again")
@@ -132,8 +129,7 @@ def _open(pending: PendingDeveloper, proof: EmailProof, username: str, password:
     except ProofOver:
         session.rollback()
         return _begin_again()
-    sessions.start(session, opened)
-    devices.remember(session, opened)
+    enter(opened)
     return redirect(url_for("developer_apps.index", done="signed-up"), 303)
 
 
@@ -158,8 +154,8 @@ def _first_page(errors: object, *, over: bool = False) -> str:
     return render_template("developer/sign_up.html", errors=errors, given=request.form, over=over)
 
 
-def _join_page(errors: object) -> str:
-    return render_template("developer/join.html", errors=errors, given=request.form)
+def _join_page(errors: object, kept: "MultiDict[str, str] | None" = None) -> str:
+    return render_template("developer/join.html", errors=errors, given=kept or request.form, was_kept=kept is not None)
 
 
 def _code_page(pending: PendingDeveloper, errors: object) -> str:

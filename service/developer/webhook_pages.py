@@ -5,12 +5,14 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
 
 from oauth.apps.clients import ClientView
 from oauth.apps.reviews import ReviewRefused
 from oauth.webhooks import endpoints, outbox
 from oauth.webhooks.endpoints import AddressNotTaken, NoSecret
 from oauth.webhooks.outbox import MessageRefused, NoAddress, TooManyByHand, UnknownMessage
+from service.accounts import kept_form
 from service.accounts.sessions import require_recent_password
 from service.developer.app_form import LABELS
 from service.developer.developer_schemas import WebhookAddress
@@ -30,10 +32,12 @@ _DONE = {
 @require_developer
 def show(client_id: str) -> ResponseReturnValue:
     """The address, and the last messages."""
-    return _page(own_app(client_id), {})
+    kept = kept_form.find_kept()
+    return kept_form.forget(_page(own_app(client_id), {}, kept))
 
 
 @blueprint.post("")
+@kept_form.keeping(("url",), lambda client_id: url_for("developer_webhooks.show", client_id=client_id))
 @require_developer
 @require_recent_password(30)
 def change(client_id: str) -> ResponseReturnValue:
@@ -119,12 +123,14 @@ def _secret_page(app: ClientView, secret: str, *, first: bool) -> str:
     return render_template("developer/webhook_secret.html", app=app, secret=secret, first=first)
 
 
-def _page(app: ClientView, errors: dict[str, list[str]]) -> str:
+def _page(
+    app: ClientView, errors: dict[str, list[str]], kept: "MultiDict[str, str] | None" = None
+) -> str:  # fmt: skip
     session = db_session()
     endpoint = endpoints.find(session, app.id)
     return render_template(
         "developer/webhooks.html", app=app, endpoint=endpoint, listens=endpoint is not None and not endpoint.ended_at,
-        messages=outbox.latest(session, app.id), errors=errors, given=request.form, labels=LABELS, events=EVENTS,
-        states=MESSAGE_STATES, told=_DONE.get(request.args.get("done", "")), sandbox=settings().sandbox,
-        organization_stands=current_developer().organization.stands,
+        messages=outbox.latest(session, app.id), errors=errors, given=kept or request.form, labels=LABELS,
+        events=EVENTS, states=MESSAGE_STATES, told=_DONE.get(request.args.get("done", "")), sandbox=settings().sandbox,
+        organization=current_developer().organization, was_kept=kept is not None,
     )  # fmt: skip

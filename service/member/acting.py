@@ -25,7 +25,7 @@ P = ParamSpec("P")
 
 
 class OtherMember(PageError):
-    """The form was made for one member while the person now acts for another (two tabs): nothing is done."""
+    """The form or link was made for one member while the person now acts for another (two tabs): nothing is done."""
 
     status = 409
     title = _("You have switched to another member")
@@ -36,7 +36,7 @@ class OtherMember(PageError):
 
 
 class NotActing(PageError):
-    """The form was made for a member for whom the person does not act, any more or at all: both look the same."""
+    """The form or link was made for a member for whom the person does not act (any more): both look the same."""
 
     status = 409
     title = _("You cannot act for this member")
@@ -70,6 +70,11 @@ class Person:
         """Their account."""
         return self.login.account
 
+    @property
+    def right_ended(self) -> bool:
+        """Whether they acted for a member in this session for whom they may not act any more."""
+        return self.choice is None and self.login.session.acting_member_id is not None
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -80,8 +85,12 @@ class Actor:
 
     @property
     def form_member(self) -> str:
-        """What each form of the page carries, so that two tabs with two members never mix."""
+        """What each form of the page and each link to a file carries, so that two tabs with two members never mix."""
         return self.choice.member.patient_id
+
+    def file_name(self, what: str, ending: str) -> str:
+        """What a file about the member is called: `what-Given-Family.ending`, told apart where files are kept."""
+        return f"{what}-{'-'.join(self.choice.member.full_name.split())}.{ending}"
 
 
 def find_person() -> Person | None:
@@ -100,20 +109,26 @@ def get_person() -> Person:
     return person
 
 
-def get_actor() -> Actor:
-    """The person and their member; raises NoMember without one, OtherMember or NotActing for a form of another."""
+def get_actor(*, for_file: bool = False) -> Actor:
+    """The person and their member; raises NoMember without one, OtherMember or NotActing for a form of another.
+
+    `for_file`: what is asked for leaves the page that says whose it is, so that its link is held to the member as a
+    form is.
+    """
     person = get_person()
-    if made_for := request.form.get("member"):
+    bound = for_file or request.method == "POST"
+    made_for = (request.form if request.method == "POST" else request.args).get("member") if bound else None
+    if made_for:
         _require_acting_for(person, made_for)
     if person.choice is None:
-        raise NoMember
-    if request.method == "POST" and request.form.get("member") != person.choice.member.patient_id:
+        raise OtherMember if person.choices else NoMember
+    if bound and made_for != person.choice.member.patient_id:
         raise OtherMember
     return Actor(person.account, person.choice)
 
 
 def require_choice(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Send a person with several members to Select member before a page about one of them."""
+    """Send a person to Select member before a page about one, where they have several or lost the one they chose."""
 
     @wraps(view)
     def choosing(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
@@ -153,6 +168,7 @@ def _look_up() -> Person | None:
 
 
 def _chosen(login: LoginSession, choices: list[MemberChoice]) -> MemberChoice | None:
-    if len(choices) == 1:
+    # Whoever has lost the member they acted for says who is next, also where one is left: pages must not change hands.
+    if len(choices) == 1 and login.acting_member_id is None:
         return choices[0]
     return next((choice for choice in choices if choice.member.id == login.acting_member_id), None)

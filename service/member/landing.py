@@ -5,16 +5,15 @@ from enum import StrEnum
 
 from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from consent import representatives
-from oauth.apps import developers
+from consent.models import PersonalRepresentative
+from oauth.apps.models import Developer
 from service.accounts.models import Account
 from service.accounts.sessions import require_login
 from service.member.acting import get_person
-from service.plan.logins import portal_staff
-from service.plan.models import StaffStatus
-from service.plan.staff import plan_staff
+from service.plan.models import PlanStaff, ProviderStaff, StaffStatus
 from service.web import db_session
 
 blueprint = Blueprint("landing", __name__)
@@ -76,15 +75,17 @@ def landing_of(session: Session, account: Account) -> Landing:
 
 
 def _look_up(session: Session, account: Account) -> Landing:
-    staff = portal_staff.find_staff(session, account)
+    # In one statement: pages that everybody shares ask before anything of their own.
+    represents, in_portal, develops, of_plan = session.execute(
+        select(
+            exists().where(PersonalRepresentative.account_id == account.id),
+            exists().where(ProviderStaff.account_id == account.id, ProviderStaff.status != StaffStatus.DEACTIVATED),
+            exists().where(Developer.account_id == account.id, Developer.ended_at.is_(None)),
+            exists().where(PlanStaff.account_id == account.id, PlanStaff.ended_at.is_(None)),
+        )
+    ).one()
     has = {
-        Place.MEMBER: _is_member_or_represents(session, account),
-        Place.PROVIDER: staff is not None and staff.status is not StaffStatus.DEACTIVATED,
-        Place.DEVELOPER: developers.find(session, account.id) is not None,
-        Place.STAFF: plan_staff.find(session, account) is not None,
-    }
+        Place.MEMBER: account.member_id is not None or represents, Place.PROVIDER: in_portal,
+        Place.DEVELOPER: develops, Place.STAFF: of_plan,
+    }  # fmt: skip
     return Landing(tuple(place for place in Place if has[place]))
-
-
-def _is_member_or_represents(session: Session, account: Account) -> bool:
-    return account.member_id is not None or representatives.representative_of(session, account) is not None

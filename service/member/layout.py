@@ -94,7 +94,7 @@ def current_viewer() -> Viewer | None:
         name=who.account.full_name,
         member_name=choice.member.full_name if choice else None,
         represents=choice is not None and not choice.is_self,
-        may_choose=len(who.choices) > 1,
+        may_choose=any(one is not choice for one in who.choices),
         new_messages=who.login.new_messages,
     )
 

@@ -9,9 +9,10 @@ from consent.legal_texts import LegalText, review_of
 from service.web import plan
 
 _BLUEPRINTS = {
-    "consent": LegalText.CONSENT, "receipts": LegalText.RECEIPT, "representative_requests": LegalText.REPRESENTATION,
+    "consent": LegalText.CONSENT, "app_narrowing": LegalText.CONSENT, "receipts": LegalText.RECEIPT,
+    "representative_requests": LegalText.REPRESENTATION,
 }  # fmt: skip
-_ENDPOINTS = {"help.education": LegalText.EDUCATION}
+_ENDPOINTS = {"help.education": LegalText.EDUCATION, "people.of_age": LegalText.CONSENT}
 
 
 def text_at_hand() -> LegalText | None:

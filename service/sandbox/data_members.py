@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from consent import childhood
 from fhir.bulk import groups
 from fhir.bulk.models import GroupKind
 from service.accounts import opening, passwords
@@ -39,6 +40,7 @@ def add(sessions: sessionmaker[Session], settings: Settings, folder: Path) -> li
         summary = roster.load(session, rows)
         if summary.problems:
             raise NoRoster(f"{path}, line {summary.problems[0].line}: {summary.problems[0].why}.")
+        childhood.follow_birth_dates(session, summary.born_otherwise, settings.plan.timezone)
         members = [roster.find_by_patient(session, row["patient"]) for row in rows]
         found = [_open(session, number, one) for number, one in enumerate(filter(None, members), start=1)]
         groups.load(session, LIST, "Members of loaded data", GroupKind.PLAN, [row["member_id"] for row in rows])

@@ -119,6 +119,7 @@ _UNDER = {
     "staff_member_view": "staff_members",
     "staff_pause_lifts": "staff_members",
     "staff_app_standing": "staff_app_reviews",
+    "staff_developer_organizations": "staff_app_reviews",
     "staff_representative_links": "staff_representatives",
 }
 """Pages to which a tab's own pages lead; all others are reached from the home page."""

@@ -65,6 +65,12 @@ class Reason(Schema):
     reason = Words(500)
 
 
+class NarrowApp(Reason):
+    """What of its scopes is left to an app, and why."""
+
+    scopes = Words(4000)
+
+
 class FactorReset(Reason):
     """How it was checked who calls, and why what they lost is to be removed."""
 

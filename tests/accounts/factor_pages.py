@@ -18,7 +18,14 @@ def set_up(visitor: Visitor, path: str = "/settings/second-factor/set-up") -> tu
     found = KEY.search(page)
     assert found
     secret = found[1].replace(" ", "")
-    return secret, visitor.post(path, offered=offered(page), code=code_of(secret))
+    return secret, codes_after(visitor, visitor.post(path, offered=offered(page), code=code_of(secret)))
+
+
+def codes_after(visitor: Visitor, answer: TestResponse) -> TestResponse:
+    """The page with the recovery codes, where the answer to a form leads there; else the answer."""
+    if answer.status_code == 303 and answer.location.startswith("/settings/second-factor/recovery-codes/new"):
+        return visitor.get(answer.location)
+    return answer
 
 
 def offered(page: str) -> str:

@@ -18,6 +18,7 @@ from fido2.webauthn import (
     CollectedClientData,
 )
 
+from tests.accounts.factor_pages import codes_after
 from tests.accounts.visitor import Visitor, csrf_token
 
 ADD = "/settings/second-factor/passkeys/add"
@@ -92,7 +93,7 @@ def add(visitor: Visitor, device: Device | None = None, *, name: str = "My phone
         path, csrf_token=token, question=asked["question"], answer=device.make(asked), name=name
     )
     assert answer.status_code in {200, 303}, answer.text
-    visitor.page = answer
+    visitor.page = codes_after(visitor, answer)
     return device
 
 

@@ -16,7 +16,7 @@ from service.accounts.models import Account, RecoveryCode, Totp
 from service.accounts.second_factors import Shown, WrongFactor
 from service.db import make_sessions
 from service.settings import Settings
-from tests.accounts.factor_pages import set_up
+from tests.accounts.factor_pages import KEY, codes_after, set_up
 from tests.accounts.factors import code_of
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_totp
@@ -192,7 +192,8 @@ def test_new_recovery_codes_end_the_older(app: Flask, account: Account, session:
         old = _CODES.findall(page.text)
         clock.shift(timedelta(seconds=60))
         visitor.get("/settings/second-factor/recovery-codes")
-        new = _CODES.findall(visitor.post("/settings/second-factor/recovery-codes").text)
+        made = visitor.post("/settings/second-factor/recovery-codes")
+        new = _CODES.findall(codes_after(visitor, made).text)
         assert len(set(new) - set(old)) == 10
         other = Visitor(app)
         other.sign_in(account)
@@ -200,6 +201,75 @@ def test_new_recovery_codes_end_the_older(app: Flask, account: Account, session:
         assert other.post("/sign-in/factor", recovery_code=old[0]).status_code == 400
         assert other.post("/sign-in/factor", recovery_code=new[0]).status_code == 303
     assert session.scalar(select(func.count()).select_from(RecoveryCode)) == 10
+
+
+def test_the_codes_are_shown_again_to_who_made_them_for_ten_minutes_and_make_no_new_ones(
+    app: Flask, visitor: Visitor, account: Account, session: Session
+) -> None:
+    shown = "/settings/second-factor/recovery-codes/new"
+    with time_machine.travel(NOON, tick=False) as clock:
+        visitor.sign_in(account)
+        _secret, page = set_up(visitor)
+        codes = _CODES.findall(page.text)
+        clock.shift(timedelta(seconds=599))
+        assert _CODES.findall(visitor.get(shown).text) == codes, "loaded again, or gone back to"
+        clock.shift(timedelta(seconds=1))
+        assert visitor.get(shown).location == "/settings/second-factor"
+    assert session.scalar(select(func.count()).select_from(RecoveryCode)) == 10
+
+
+@pytest.mark.parametrize("ended", ["signed out", "newer ones", "another session", "altered"])
+def test_codes_are_not_shown_where_they_are_over_or_somebody_else_sits(
+    app: Flask, visitor: Visitor, account: Account, session: Session, settings: Settings, ended: str
+) -> None:
+    shown = "/settings/second-factor/recovery-codes/new"
+    visitor.sign_in(account)
+    set_up(visitor)
+    kept = visitor.browser.get_cookie("shown_codes", path="/settings/second-factor/recovery-codes")
+    assert kept and kept.http_only
+    reader = visitor
+    if ended == "signed out":
+        visitor.post("/sign-out")
+        assert visitor.get(shown).location.startswith("/sign-in")
+        return
+    if ended == "newer ones":
+        second_factors.new_recovery_codes(session, settings.secret_key, account)
+        session.commit()
+    value = kept.value[:-4] + "AAAA" if ended == "altered" else kept.value
+    if ended == "another session":
+        reader = Visitor(app)
+        reader.sign_in_with_factor(account)
+    reader.browser.set_cookie("shown_codes", value, path="/settings/second-factor/recovery-codes")
+    assert reader.get(shown).location == "/settings/second-factor"
+
+
+def test_the_key_stays_where_the_page_is_loaded_again_and_is_used_once(
+    app: Flask, visitor: Visitor, account: Account
+) -> None:
+    path = "/settings/second-factor/set-up"
+    with time_machine.travel(NOON, tick=False) as clock:
+        visitor.sign_in(account)
+        first = _key_on(visitor.get(path).text)
+        assert _key_on(visitor.get(path).text) == first, "a phone that comes back from the app loads it anew"
+        other = Visitor(app)
+        other.sign_in(account)
+        assert _key_on(other.get(path).text) != first
+        secret, _page = set_up(visitor)
+        assert secret == first
+        visitor.get("/settings/second-factor/remove")
+        assert visitor.post("/settings/second-factor/remove").status_code == 303
+        clock.shift(timedelta(minutes=1))
+        assert _key_on(visitor.get(path).text) != first, "of an app that was removed"
+        second = _key_on(visitor.get(path).text)
+        clock.shift(timedelta(minutes=30))
+        visitor.sign_in(account)
+        assert _key_on(visitor.get(path).text) != second
+
+
+def _key_on(page: str) -> str:
+    found = KEY.search(page)
+    assert found, page
+    return found[1].replace(" ", "")
 
 
 def test_case_189_of_many_workers_one_takes_a_code(engine: Engine, session: Session, settings: Settings) -> None:

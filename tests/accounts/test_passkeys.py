@@ -159,13 +159,16 @@ def test_nobody_names_or_removes_anothers_passkey(app: Flask, account: Account, 
     owner.sign_in(account)
     add(owner)
     kept = session.scalars(select(Passkey)).one()
+    kept_name = kept.name
     session.commit()
     other.sign_in(stranger)
     for what in ("name", "remove"):
         path = f"/settings/second-factor/passkeys/{kept.id}/{what}"
-        assert other.get(path).status_code == 404
+        assert other.get(path).location == "/settings/second-factor"
         other.get("/settings")
-        assert other.post(path, name="mine").status_code == 404
+        assert other.post(path, name="mine").location == "/settings/second-factor"
+    session.expire_all()
+    assert session.scalars(select(Passkey)).one().name == kept_name
 
 
 def test_a_device_is_told_which_passkeys_there_are_and_the_same_is_not_kept_twice(

@@ -75,7 +75,18 @@ def test_addresses_we_write_to(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["a@b", "@b.org", "a@", "a b@c.org", "a@b..org", "a@b.org\r\nBcc: c@d.org", "a@b.org,c@d.org", "a@-b.org"],
+    [
+        "a@b",
+        "@b.org",
+        "a@",
+        "a b@c.org",
+        "a@b..org",
+        "a@b.org\r\nBcc: c@d.org",
+        "a@b.org,c@d.org",
+        "a@-b.org",
+        "a\u200bna@b.org",
+        "ana@ex\u00adample.org",
+    ],
 )
 def test_addresses_we_do_not_write_to(address: str) -> None:
     assert not usernames.is_email(address)

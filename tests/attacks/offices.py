@@ -1,6 +1,7 @@
 """What the attack cases of an office's logins share."""
 
 import re
+from typing import Any
 
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from tests.factories import make_portal_staff
 LINK = re.compile(r"http://localhost(/provider/invitation/[\w-]{43})")
 
 
-def delegate_of(session: Session, office: PortalOrganization, **given: object) -> ProviderStaff:
+def delegate_of(session: Session, office: PortalOrganization, **given: Any) -> ProviderStaff:
     """A delegate of the office. Commits."""
     made = make_portal_staff(session, office, is_delegate=True, **given)
     session.commit()

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from oauth.apps import logo_reading
 from oauth.models import AppLogo
 from service.sandbox import sample_apps, sample_logos
-from tests.member.pages import Reader, revoke_forms
+from tests.member.pages import Reader
 from tests.oauth.desk import App, Desk
 from tests.oauth.pictures import picture
 
@@ -27,8 +27,8 @@ def pages_about(rosa: Reader, app: App) -> list[str]:
     asked = rosa.ask(app)
     rosa.allow(asked)
     console = rosa.get("/apps").text
-    (action,) = revoke_forms(console)
-    return [asked.text, console, rosa.get(action.replace("/revoke", "/decision")).text]
+    (receipt,) = re.findall(r'href="(/apps/answers/[^"]+)"', console)
+    return [asked.text, console, rosa.get(receipt).text]
 
 
 def test_case_073_a_logo_is_shown_from_our_own_origin_with_its_name(desk: Desk, rosa: Reader) -> None:

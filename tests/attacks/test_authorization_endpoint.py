@@ -219,14 +219,14 @@ def test_case_020_looking_changes_nothing_and_each_request_is_answered_once(desk
     assert refused_on_our_page(browser.get(f"/oauth/authorize/{request_id}"))
 
 
-def test_a_kept_request_belongs_to_its_browser_and_ends_after_ten_minutes(desk: Desk) -> None:
+def test_a_kept_request_belongs_to_its_browser_and_ends_after_an_hour(desk: Desk) -> None:
     app, browser, other = desk.register(), desk.app.test_client(), desk.app.test_client()
     desk.sign_in(browser)
     desk.sign_in(other)
     with time_machine.travel(now(), tick=False) as clock:
         request_id = pending_id(desk.authorize(browser, app).location)
         assert refused_on_our_page(other.get(f"/oauth/authorize/{request_id}"))
-        clock.shift(599)
+        clock.shift(3_599)
         assert browser.get(f"/oauth/authorize/{request_id}").status_code == 303
         clock.shift(1)
         assert refused_on_our_page(browser.get(f"/oauth/authorize/{request_id}"))

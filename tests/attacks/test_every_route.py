@@ -184,10 +184,13 @@ def _directory_searches(method: str) -> Asks:
     return asks
 
 
-def _plan_base(_world: World, who: str) -> Iterator[Ask]:
-    entry = {"request": {"method": "GET", "url": f"Patient/{_plain(who)}"}}
-    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
-    yield Ask("POST", PLAN, FORBIDDEN, {"json": bundle})
+def _plan_base(base: str) -> Asks:
+    def asks(_world: World, who: str) -> Iterator[Ask]:
+        entry = {"request": {"method": "GET", "url": f"Patient/{_plain(who)}"}}
+        bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
+        yield Ask("POST", base, FORBIDDEN, {"json": bundle})
+
+    return asks
 
 
 def _plan_types(_world: World, who: str) -> Iterator[Ask]:
@@ -233,7 +236,8 @@ TABLE: Mapping[str, Asks] = {
     "fhir.nowhere": _refused("/Patient/{who}/Coverage", "/Members/{who}/x", right=NOWHERE),
     "fhir.read_person": _refused("/Person/{who}", right=NOWHERE),
     "fhir_plan.capabilities": _metadata(PLAN),
-    "fhir_plan.base": _plan_base,
+    "fhir_plan.base": _plan_base(PLAN),
+    "fhir_plan.base_with_slash": _plan_base(f"{PLAN}/"),
     "fhir_plan.type": _plan_types,
     "fhir_plan.instance": _plan_instances(*READING, "PUT", "DELETE"),
     "fhir_plan.vread": _plan_instances(*READING, way="/_history/1"),

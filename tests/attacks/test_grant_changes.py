@@ -24,7 +24,7 @@ from tests.oauth.desk import App, Desk
 
 ROUNDS = 4
 PAGES = (
-    "narrow", "activity", "activity.csv", "activity.json", "receipt.pdf", "receipt.json",
+    "narrow", "activity", "activity.csv", "activity.json",
 )  # fmt: skip
 DEEDS = ("pause", "resume", "narrow")
 
@@ -45,6 +45,11 @@ def test_case_069_changes_of_a_grant_need_the_token_and_the_own_site(desk: Desk,
     assert app.works and app.grant.revision == 1
 
 
+_PARTS = tuple(
+    f"Observation-{one}" for one in ("laboratory", "social-history", "vital-signs", "survey", "sdoh")
+)  # fmt: skip
+
+
 def test_case_071_a_form_never_widens_a_grant(desk: Desk) -> None:
     rosa, app = Reader(desk, desk.account), desk.register()
     rosa.allow(
@@ -55,13 +60,19 @@ def test_case_071_a_form_never_widens_a_grant(desk: Desk) -> None:
 
     answer = held.narrow(
         data=["coverage", "results", "claims", "medicines"], sensitive=["hiv", "genetic"], offline="yes",
-        part=["Observation-laboratory"], scopes="patient/*.cruds", status="active", version="0",
+        part=[*_PARTS, "Observation-everything", "Condition-health-concern"], scopes="patient/*.cruds", status="active",
+        version="0",
     )  # fmt: skip
 
     after = held.grant
     assert answer.location == "/apps?done=unchanged"
     assert (after.scopes, after.sensitive_classes, after.offline) == (before.scopes, [], False)
     assert after.version == before.version
+
+    held.narrow(data=["results"], part=["Observation-laboratory", "Condition-health-concern"])
+    assert (
+        held.grant.scopes.startswith("openid patient/Observation.r?category=") and "Condition" not in held.grant.scopes
+    )
 
 
 def test_case_071_the_verb_itself_refuses_to_widen(desk: Desk) -> None:
@@ -92,7 +103,8 @@ def test_case_074_the_grant_of_another_member_cannot_be_looked_at_or_changed(des
     app = desk.register()
     token = desk.connect(app, account=account, member=member)["access_token"]
     with desk.session() as session:
-        theirs = session.scalars(select(Grant)).one().id
+        grant = session.scalars(select(Grant)).one()
+        theirs, answer_of_theirs = grant.id, grant.decision_id
     rosa = Reader(desk, desk.account)
     form = form_to(rosa.get("/settings").text, "/settings/language")
     sent = form.changed(member=desk.member.patient_id, data=["claims"], last_day="2026-12-31")
@@ -103,10 +115,13 @@ def test_case_074_the_grant_of_another_member_cannot_be_looked_at_or_changed(des
         assert {answer.status_code for answer in (*shown, *done)} == {404}
         assert all(app.view.name not in answer.text for answer in (*shown, *done))
     for export in ("/apps/export.csv", "/apps/export.json"):
-        assert app.view.name not in rosa.get(export).text
+        assert app.view.name not in rosa.take(export).text
     assert desk.works(token)
     stranger = desk.app.test_client()
-    assert {stranger.get(f"/apps/{theirs}/{page}").status_code for page in (*PAGES, "decision")} == {303}
+    assert {stranger.get(f"/apps/{theirs}/{page}").status_code for page in PAGES} == {303}
+    receipts = [f"/apps/answers/{answer_of_theirs}{one}" for one in ("", "/receipt.pdf", "/receipt.json")]
+    assert {rosa.get(path).status_code for path in receipts} == {404}
+    assert {stranger.get(path).status_code for path in receipts} == {303}
 
 
 def test_case_054_narrowing_limits_current_tokens_and_the_next_refresh(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.accounts import passwords
+from service.accounts.enrolling import Credentials
 from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
 from service.accounts.passwords import Rule
@@ -156,7 +157,7 @@ def test_case_129_a_name_that_was_taken_during_the_hash_leaves_the_link_as_it_wa
     monkeypatch.setattr(passwords, "make_hash", hashed)
     row = session.scalars(select(PortalInvitation)).one()
     with pytest.raises(UnusableUsername):
-        invitations.accept_as_new(session, row, username="robin.v", password=PASSWORD, rule=Rule())
+        invitations.accept_as_new(session, row, Credentials("robin.v", PASSWORD, Rule()))
     # The page that says so returns, and returning commits.
     session.commit()
 

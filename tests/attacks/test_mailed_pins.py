@@ -2,13 +2,15 @@
 
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, event, func, select, text
 from sqlalchemy.orm import Session
 
 from service.clock import now
@@ -18,6 +20,7 @@ from service.plan.models import (
     AccessEntry,
     IdKind,
     MailedPin,
+    PortalRegistration,
     ProviderGroup,
     ProviderIdentifier,
     ProviderStaff,
@@ -221,6 +224,64 @@ def test_case_125_of_twenty_right_pins_in_parallel_one_counts(
     with Session(engine) as own:
         assert own.scalar(select(func.count()).select_from(AccessEntry)) == 1
         assert own.scalar(select(func.count()).where(ProviderStaff.is_delegate.is_(True))) == 1
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_case_125_a_pin_and_a_payment_found_meanwhile_do_not_wait_for_each_other(
+    app: Flask, engine: Engine, session: Session, settings: Settings, waiting: ProviderStaff, clinic: ProviderGroup,
+    elsewhere: bool,
+) -> None:  # fmt: skip
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite lets one write at a time")
+    mailed_pins.send(session, waiting, clinic.id, key=settings.secret_key)
+    waiting.account.given_name, waiting.account.family_name = "Pat", "Moss"
+    if elsewhere:
+        waiting.organization = make_organization(session)
+    session.commit()
+    pin, staff_id = newest_pin(session, settings), waiting.id
+    pat = new_registrant(app, session, settings)
+    pat.show_payment()
+    pat.choose(clinic)
+    pat.give_contact()
+    registration_id = session.scalars(select(PortalRegistration.id)).one()
+    met = threading.Barrier(2)
+
+    def meet(
+        connection: Connection, _cursor: object, statement: str, _values: object, _context: object, _many: bool
+    ) -> None:
+        if statement.startswith(connection.info.get("meets before", "\0")):
+            connection.info.clear()
+            with suppress(threading.BrokenBarrierError):
+                met.wait(5)
+
+    def enter(own: Session, staff: ProviderStaff) -> None:
+        with suppress(PinRefused):
+            registration_end.enter_pin(own, staff, pin, key=settings.secret_key)
+
+    def join(own: Session, staff: ProviderStaff) -> None:
+        registration = own.get_one(PortalRegistration, registration_id)
+        registration_end.finish_with_account(own, registration, staff.account, phone="1", key=settings.secret_key)
+
+    def run(work: Callable[[Session, ProviderStaff], None], before: str) -> None:
+        with make_sessions(engine).begin() as own:
+            staff = own.get_one(ProviderStaff, staff_id)
+            own.connection().info["meets before"] = before
+            work(own, staff)
+
+    event.listen(engine, "before_cursor_execute", meet)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            # The one has what it takes first and is about to take the office; the other has that, and wants the PIN.
+            runs = (
+                pool.submit(run, enter, "INSERT INTO portal_organization"),
+                pool.submit(run, join, "UPDATE mailed_pin"),
+            )
+            for one in runs:
+                one.result(30)
+    finally:
+        event.remove(engine, "before_cursor_execute", meet)
+    session.expire_all()
+    assert waiting.status is StaffStatus.ACTIVE and len(reach.entries_of(session, waiting.id)) == 1
 
 
 def test_case_125_the_right_pin_of_another_tax_id_is_refused(

@@ -16,7 +16,7 @@ from fhir.bulk import asking, files
 from fhir.bulk.models import Level
 from fhir.loading import ingest
 from fhir.outcomes import FhirProblem
-from oauth.apps import clients, reviews
+from oauth.apps import changes, reviews
 from tests.conftest import MovableClock
 from tests.fhir import records
 from tests.fhir.conftest import OTHER, Api, connect, entries, ids, loaded, system
@@ -65,8 +65,11 @@ def test_case_091_files_are_judged_as_strictly_as_the_asking(plan: Exporter, des
     for resource_type in ("Patient", "Observation", "ExplanationOfBenefit"):
         assert narrow.api.get(by_type[resource_type]).status_code == 404
     with desk.session() as session:
-        clients.set_scopes(session, plan.program.id, "system/Coverage.rs")
-    assert plan.api.get(by_type["Patient"]).status_code == 404, "scopes of the client count now"
+        changes.narrow(session, plan.program.id, "system/Coverage.rs", reason="less")
+    assert plan.api.get(by_type["Coverage"]).status_code == 401, "a wider token ended with what was taken"
+    left = plan.with_scope("system/*.rs")
+    assert left.api.get(by_type["Patient"]).status_code == 404, "scopes of the client count now"
+    assert left.api.get(by_type["Coverage"]).status_code == 200
     with desk.session() as session:
         reviews.suspend(session, plan.program.id, reason="a look", settings=plan.settings)
     for address in (place, by_type["Coverage"]):
@@ -88,11 +91,12 @@ def test_case_091_who_is_suspended_meanwhile_gets_nothing(plan: Exporter, desk: 
 def test_case_091_scopes_that_shrink_meanwhile_count(plan: Exporter, desk: Desk) -> None:
     place = plan.begin()
     with desk.session() as session:
-        clients.set_scopes(session, plan.program.id, "system/Coverage.rs")
+        changes.narrow(session, plan.program.id, "system/Coverage.rs", reason="less")
     plan.work()
-    told = plan.ready(place)
+    left = plan.with_scope("system/*.rs")
+    told = left.ready(place)
     assert {one["type"] for one in told["output"]} == {"Coverage"}
-    assert "Patient was left out" in str(plan.lines(told, "error"))
+    assert "Patient was left out" in str(left.lines(told, "error"))
 
 
 def test_case_090_counts_are_bounded_and_pages_lead_nowhere_else(api: Api) -> None:

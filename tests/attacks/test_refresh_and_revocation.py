@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -15,10 +16,13 @@ from consent.models import EndedBy, Grant
 from consent.policy import Access
 from fhir.loading import ingest
 from oauth import keys
-from oauth.apps import clients
-from oauth.models import RefreshToken
+from oauth.apps import changes, registration
+from oauth.apps.app_content import AppContent
+from oauth.models import Client, RefreshToken
 from service.accounts.models import Account, AccountStatus
+from service.accounts.notice_model import Notice, NoticeKind
 from service.app import create_app
+from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.mail import OutboxMail
 from tests.attacks.test_token_endpoint import RACE_ROUNDS, is_refused, security_events
@@ -78,6 +82,23 @@ def test_case_048_a_reused_refresh_token_ends_the_family(desk: Desk, clock: Mova
     with desk.session() as session:
         told = session.scalars(select(OutboxMail).where(OutboxMail.template == "app_disconnected")).all()
         assert [mail.recipient for mail in told] == [desk.account.email] * 3
+        kept = session.scalars(select(Notice).where(Notice.kind == NoticeKind.APP_DISCONNECTED)).all()
+        assert [(one.account_id, one.member_id) for one in kept] == [(desk.account.id, desk.member.id)] * 3
+
+
+def test_a_refresh_token_shown_by_another_app_is_refused_noted_and_still_its_owners(desk: Desk) -> None:
+    owner, thief = desk.register(), desk.register_confidential()
+    tokens, grant = desk.connect(owner), standing(desk, owner)
+
+    assert is_refused(desk.refresh(thief, tokens["refresh_token"]), "invalid_grant")
+
+    with desk.session() as session:
+        event = session.scalars(select(AuditEvent).where(AuditEvent.tag == "oauth:refresh_token:foreign")).one()
+        assert (event.outcome, event.client_id, event.grant_id, event.detail) == (
+            Outcome.REFUSED, thief.id, grant.id, {"issued_to": owner.id},
+        )  # fmt: skip
+    assert desk.works(tokens["access_token"])
+    assert desk.refresh(owner, tokens["refresh_token"]).status_code == 200
 
 
 def test_case_049_parallel_refreshes_have_one_winner_then_none(live_server: LiveServer, engine: Engine) -> None:
@@ -162,14 +183,32 @@ def test_case_053_ninety_days_without_use_end_it(desk: Desk, clock: MovableClock
     assert is_refused(desk.refresh(app, idle), "invalid_grant")
 
 
-def test_case_054_narrowing_reaches_tokens_in_use_at_once(desk: Desk) -> None:
+def test_case_054_what_the_plan_takes_from_an_app_ends_wider_tokens_at_once(desk: Desk) -> None:
     app = desk.register()
-    body = desk.connect(app, scope="offline_access launch/patient patient/Coverage.rs patient/Patient.rs")
+    asked = "offline_access launch/patient patient/Coverage.rs patient/Patient.rs"
+    wide, other = desk.connect(app, scope=asked), desk.connect(app, scope=asked)
+    narrow = desk.refresh(app, other["refresh_token"], scope="launch/patient patient/Patient.r").get_json()
     resource_server = desk.register_confidential(may_introspect=True)
     with desk.session() as session:
-        clients.set_scopes(session, app.id, "offline_access launch/patient patient/Patient.rs")
-    assert "Coverage" not in introspect(desk, resource_server, body["access_token"])["scope"]
-    assert "Coverage" not in desk.refresh(app, body["refresh_token"]).get_json()["scope"]
+        changes.narrow(session, app.id, "offline_access launch/patient patient/Patient.rs", reason="less")
+    assert not desk.works(wide["access_token"]) and desk.works(narrow["access_token"])
+    assert introspect(desk, resource_server, wide["access_token"]) == {"active": False}
+    left = desk.refresh(app, wide["refresh_token"]).get_json()
+    assert set(left["scope"].split()) == {"offline_access", "launch/patient", "patient/Patient.rs"}
+    assert desk.works(left["access_token"])
+
+
+def test_case_054_a_version_of_the_app_that_asks_less_ends_wider_tokens(desk: Desk) -> None:
+    app = desk.register()
+    wide = desk.connect(app, scope="offline_access launch/patient patient/Coverage.rs patient/Patient.rs")
+    with desk.session() as session:
+        client = session.get_one(Client, app.id)
+        content = AppContent.of(client)
+        registration.write_content(
+            session, client, replace(content, scopes="offline_access launch/patient patient/Patient.rs"), desk.settings
+        )
+    assert not desk.works(wide["access_token"])
+    assert desk.works(desk.refresh(app, wide["refresh_token"]).get_json()["access_token"])
 
 
 def test_case_054_a_narrower_consent_ends_wider_tokens_and_keeps_the_refresh_token(desk: Desk) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from oauth.apps import dynamic
 from oauth.models import Client
+from tests.conftest import MovableClock
 from tests.oauth.desk import Desk
 from tests.oauth.programs import Registered, metadata, post
 from tests.oauth.test_dynamic_registration import refused
@@ -39,12 +40,26 @@ def test_case_043_a_program_does_not_choose_its_id(desk: Desk) -> None:
     assert app.id not in {victim, desk.account.id} and app.told.get("client_secret") != "chosen-by-the-caller"
 
 
-def test_case_165_registrations_of_one_network_are_counted(desk: Desk) -> None:
+def test_case_165_registrations_of_one_network_are_counted(desk: Desk, clock: MovableClock) -> None:
     answers = [post(desk, metadata()).status_code for _ in range(dynamic.PER_NETWORK + 2)]
     assert answers == [201] * dynamic.PER_NETWORK + [429] * 2
     limited = post(desk, metadata())
-    assert limited.headers["Retry-After"] and limited.get_json()["error"] == "temporarily_unavailable"
+    assert limited.get_json()["error"] == "temporarily_unavailable"
+    assert "Too many apps were registered" in limited.get_json()["error_description"]
     assert post(desk, metadata(), ip="192.0.2.77").status_code == 201
+    clock.advance(int(limited.headers["Retry-After"]) - 120)
+    assert post(desk, metadata()).status_code == 429
+    clock.advance(121)
+    assert post(desk, metadata()).status_code == 201, "Retry-After told when"
+
+
+def test_case_165_mistakes_are_no_registrations_but_have_a_limit_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic, "PER_NETWORK_TRIES", 24)
+    for _ in range(dynamic.PER_NETWORK + 2):
+        assert refused(post(desk, metadata(redirect_uris=["http://x.example/cb"])), "invalid_redirect_uri")
+    assert [post(desk, metadata()).status_code for _ in range(4)] == [201, 201, 429, 429]
 
 
 def test_case_165_no_more_apps_wait_than_staff_can_look_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

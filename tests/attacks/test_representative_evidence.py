@@ -1,15 +1,18 @@
 """Papers that prove a right to act under attack (security.md, cases 121, 148 and 149): inert or refused."""
 
+from io import BytesIO
+
 from flask import Flask
+from PIL import ExifTags, Image
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent.representative_requests import note
 from consent.request_models import RepresentativeEvidence, RepresentativeRequest, RequestStep
+from service.accounts.models import Account
 from service.audit import AuditEvent
 from tests.accounts.visitor import Visitor
-from tests.factories import make_account
-from tests.plan.files import EICAR, EXE, PDF, picture, word
+from tests.plan.files import EICAR, EXE, PDF, SECRET, blank, picture, tagged, word
 from tests.staff.console import send_files
 from tests.staff.representing import NEW, Asking
 
@@ -65,6 +68,32 @@ def test_case_121_and_149_what_is_taken_is_a_download_and_nothing_else(app: Flas
         downloads = own.scalars(select(AuditEvent).where(AuditEvent.tag.endswith("evidence:download"))).all()
     assert len(downloads) == 4 * len(kept)
     assert {one.account_id for one in downloads} == {asking.account.id, clerk.account.id}
+
+
+def test_case_121_a_picture_is_drawn_anew_and_keeps_nothing_but_its_pixels(app: Flask, session: Session) -> None:
+    asking = Asking.begin(app, session)
+    sent = [("scan.png", tagged("PNG")), ("photo.jpg", tagged("JPEG")), ("pages.tif", tagged("TIFF", pages=2))]
+    for _, content in sent:
+        assert SECRET in content
+    assert asking.send(files=[*sent, ("order.pdf", PDF)]).status_code == 303
+    with Session(session.get_bind()) as own:
+        kept = {one.name: one.content for one in own.scalars(select(RepresentativeEvidence))}
+    assert kept.pop("order.pdf") == PDF
+    for name, content in kept.items():
+        assert SECRET not in content, name
+        with Image.open(BytesIO(content)) as picture:
+            # The photograph lay on its side, as its file said.
+            assert picture.size == ((30, 40) if name == "photo.jpg" else (40, 30)), name
+            assert not picture.getexif().get_ifd(ExifTags.IFD.GPSInfo) and not picture.info.get("comment"), name
+            assert getattr(picture, "n_frames", 1) == (2 if name == "pages.tif" else 1), name
+            assert picture.convert("RGB").getpixel((5, 5))[2] > 100, name
+
+
+def test_case_121_a_picture_that_cannot_be_read_to_its_end_is_refused(app: Flask, session: Session) -> None:
+    asking, whole = Asking.begin(app, session), picture("JPEG")
+    for name, content in (("cut.jpg", whole[: len(whole) // 2]), ("huge.png", blank(9_000, 8_000))):
+        answer = asking.send(files=[(name, content)])
+        assert answer.status_code == 400 and "could not read this picture" in answer.text, name
 
 
 def test_case_149_a_body_beyond_five_files_is_not_read_and_a_strangers_never(app: Flask, session: Session) -> None:
@@ -131,7 +160,7 @@ def test_case_143_nobody_decides_about_themselves(app: Flask, session: Session) 
     asking = Asking.begin(app, session)
     asking.send()
     clerk, request_id = asking.clerk(), asking.request().id
-    clerk_id, clerk_key = clerk.account.id, clerk.account.email_key
+    clerk_id = clerk.account.id
     session.rollback()
     with Session(session.get_bind()) as own:
         asked = own.get_one(RepresentativeRequest, request_id)
@@ -149,8 +178,7 @@ def test_case_143_nobody_decides_about_themselves(app: Flask, session: Session) 
     for step, form in forms.items():
         assert asking.press(clerk, step, **form).status_code == 409, step
     with Session(session.get_bind()) as own:
-        namesake = make_account(own)
-        namesake.member_id, namesake.email_key = asking.member.id, clerk_key
+        own.get_one(Account, clerk_id).member_id = asking.member.id
         own.get_one(RepresentativeRequest, request_id).account_id = asking.account.id
         own.commit()
     assert asking.press(clerk, "checks", **{"check-identity": "yes"}).status_code == 409, "the member is the clerk"

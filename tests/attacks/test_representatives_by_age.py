@@ -1,9 +1,12 @@
 """Attack cases 118 and 119: birthdays and death end or narrow a link by themselves; some links must not be."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
-from consent import link_ends
+from consent import childhood, link_ends
+from consent.birthdays import majority
 from consent.models import Basis, EndedBy, Grant, RepresentativeLink
 from consent.policy import EVERY_LABEL, access_for_grant, own_record
 from consent.representatives import (
@@ -13,26 +16,28 @@ from consent.representatives import (
     SelfLink,
     acting_for,
     link,
-    majority,
     right_for,
 )
 from oauth.tokens.token_rows import check
 from service.accounts.models import Account
 from service.clock import now
+from service.plan.members import roster
+from service.plan.members.roster import RosterRow
 from service.plan.models import Member
-from tests.attacks.families import NEW_YORK, Family, choose
+from tests.attacks.families import NEW_YORK, Family, choose, signed_in
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member, make_representative
 from tests.member.pages import Reader
 from tests.oauth.desk import Desk
 
 
-def test_case_118_majority_ends_the_parents_tokens_at_midnight(desk: Desk, clock: MovableClock) -> None:
+@pytest.mark.parametrize("basis", [Basis.PARENT, Basis.GUARDIAN])
+def test_case_118_majority_ends_the_parents_tokens_at_midnight(desk: Desk, clock: MovableClock, basis: Basis) -> None:
     today = now().astimezone(NEW_YORK).date()
     with desk.session() as session:
         parent = make_account(session)
         child = make_member(session, birth_date=today.replace(year=today.year - 17, month=1, day=15))
-        made = link(session, make_representative(session, parent), child, basis=Basis.PARENT, timezone=NEW_YORK)
+        made = link(session, make_representative(session, parent), child, basis=basis, timezone=NEW_YORK)
         assert made.valid_until == majority(child.birth_date, NEW_YORK)
     clock.advance((made.valid_until - now()).total_seconds() - 30)
     app = desk.register()
@@ -43,14 +48,15 @@ def test_case_118_majority_ends_the_parents_tokens_at_midnight(desk: Desk, clock
     assert desk.refresh(app, tokens["refresh_token"]).status_code == 400
 
 
+@pytest.mark.parametrize("basis", [Basis.PARENT, Basis.GUARDIAN])
 def test_case_118_a_parent_loses_a_teenagers_personal_topics_at_the_twelfth_birthday(
-    desk: Desk, clock: MovableClock
+    desk: Desk, clock: MovableClock, basis: Basis
 ) -> None:
     today = now().astimezone(NEW_YORK).date()
     with desk.session() as session:
         parent = make_account(session)
         child = make_member(session, birth_date=today.replace(year=today.year - 11, month=1, day=15))
-        made = link(session, make_representative(session, parent), child, basis=Basis.PARENT, timezone=NEW_YORK)
+        made = link(session, make_representative(session, parent), child, basis=basis, timezone=NEW_YORK)
         link_id = made.id
     assert made.narrows_at
     clock.advance((made.narrows_at - now()).total_seconds() - 30)
@@ -71,12 +77,13 @@ def test_case_118_a_parent_loses_a_teenagers_personal_topics_at_the_twelfth_birt
         assert session.get_one(RepresentativeLink, link_id).version == 1
 
 
-def test_case_118_a_new_adult_is_told_what_ended_and_decides(desk: Desk, clock: MovableClock) -> None:
+@pytest.mark.parametrize("basis", [Basis.PARENT, Basis.GUARDIAN])
+def test_case_118_a_new_adult_is_told_what_ended_and_decides(desk: Desk, clock: MovableClock, basis: Basis) -> None:
     today = now().astimezone(NEW_YORK).date()
     with desk.session() as session:
         parent = make_account(session, given_name="Paula")
         child = make_member(session, birth_date=today.replace(year=today.year - 17, month=1, day=15))
-        link(session, make_representative(session, parent, given_name="Paula"), child, basis=Basis.PARENT,
+        link(session, make_representative(session, parent, given_name="Paula"), child, basis=basis,
              timezone=NEW_YORK)  # fmt: skip
         own = make_account(session, member=child)
     app = desk.register(name="Kite Health")
@@ -98,6 +105,68 @@ def test_case_118_a_new_adult_is_told_what_ended_and_decides(desk: Desk, clock: 
     with desk.session() as session:
         [over] = session.scalars(select(RepresentativeLink)).all()
         assert (over.ended_by, over.ended_at) == (EndedBy.TIME, over.valid_until)
+
+
+def test_case_118_who_is_no_adult_is_told_nothing_of_a_link_that_ended_on_its_day(
+    desk: Desk, clock: MovableClock
+) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        parent = make_account(session)
+        child = make_member(session, birth_date=today.replace(year=today.year - 14, month=1, day=15))
+        link(session, make_representative(session, parent), child, basis=Basis.PARENT, timezone=NEW_YORK,
+             valid_until=now() + timedelta(days=1))  # fmt: skip
+        own = make_account(session, member=child)
+    desk.connect(desk.register(name="Kite Health"), account=parent, member=child)
+    clock.advance(86_401)
+
+    def told() -> tuple[bool, int]:
+        reader = Reader(desk, own)
+        return "You are 18" in reader.get("/member").text, reader.get("/people/of-age").status_code
+
+    assert told() == (False, 404)
+    clock.advance((majority(child.birth_date, NEW_YORK) - now()).total_seconds() + 1)
+    assert told() == (False, 404), "coming of age ended nothing"
+
+
+def test_case_118_a_corrected_birth_date_ends_tokens_at_once(desk: Desk) -> None:
+    today = now().astimezone(NEW_YORK).date()
+    with desk.session() as session:
+        guardian = make_account(session)
+        child = make_member(session, birth_date=today.replace(year=today.year - 9, month=1, day=15))
+        link(session, make_representative(session, guardian), child, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+    app = desk.register()
+    tokens = desk.connect(app, account=guardian, member=child)
+    assert desk.works(tokens["access_token"])
+    with desk.session() as session:
+        row = RosterRow(
+            patient_id=child.patient_id, member_number=child.member_number, subscriber_number=child.member_number,
+            given_name=child.given_name, family_name=child.family_name,
+            birth_date=today.replace(year=today.year - 13, month=1, day=15),
+        )  # fmt: skip
+        childhood.follow_birth_dates(session, roster.load_rows(session, [row]).born_otherwise, NEW_YORK)
+    assert not desk.works(tokens["access_token"]), "agreed under a wider right"
+    assert desk.refresh(app, tokens["refresh_token"]).status_code == 400
+
+
+def test_case_119_a_death_on_the_roster_ends_tokens_without_any_job(desk: Desk, family: Family) -> None:
+    app = desk.register()
+    for_father = desk.connect(app, account=family.account, member=family.father)
+    for_mother = desk.connect(app, account=family.account, member=family.mother)
+    with desk.session() as session:
+        father = session.get_one(Member, family.father.id)
+        father.deceased_on = now().date()
+        executor = make_account(session)
+        link(session, make_representative(session, executor), father, basis=Basis.EXECUTOR, timezone=NEW_YORK)
+    assert not desk.works(for_father["access_token"])
+    assert desk.works(for_mother["access_token"])
+    assert desk.refresh(app, for_father["refresh_token"]).status_code == 400
+    assert choose(signed_in(desk, family), family.father.patient_id) == 403
+    assert desk.works(desk.connect(app, account=executor, member=family.father)["access_token"])
+    with desk.session() as session:
+        assert family.standing(session).ended_at is None, "no job has run"
+        assert [one.basis for one in acting_for(session, father)] == [Basis.EXECUTOR]
+        assert session.scalars(select(Grant).where(Grant.link_id == family.link_id)).one().ended_at is None
 
 
 def test_case_119_death_ends_every_link_but_the_executors(desk: Desk, family: Family) -> None:

@@ -21,6 +21,10 @@ _HALF_A_BODY = (
     b"POST /oauth/token HTTP/1.1\r\n" + _HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 1000\r\n\r\ngrant_type="
 )
+_A_PIECE_OF_A_BODY = (
+    b"POST /oauth/token HTTP/1.1\r\n" + _HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n5\r\ngrant\r\n"
+)
 
 
 def test_case_161_slow_clients_keep_nobody_waiting_and_are_shown_out(live_server: LiveServer) -> None:
@@ -39,6 +43,14 @@ def test_case_161_half_a_body_is_forgotten_with_its_client(live_server: LiveServ
         for _ in range(16):
             _client(live_server, _HALF_A_BODY, opened)
     assert requests.get(live_server.url + _PROBE, timeout=20).status_code == 200
+
+
+def test_case_161_half_a_body_in_pieces_takes_no_place_from_others(live_server: LiveServer) -> None:
+    with ExitStack() as opened:
+        for _ in range(16):
+            _client(live_server, _A_PIECE_OF_A_BODY, opened)
+        # More than there are places in both workers, so that each is asked.
+        assert [requests.get(live_server.url + _PROBE, timeout=10).status_code for _ in range(12)] == [200] * 12
 
 
 def _client(server: LiveServer, start: bytes, opened: ExitStack) -> socket.socket:

@@ -19,11 +19,11 @@ from tests.member.pages import Reader
 from tests.oauth.desk import Desk
 
 LITERALS = [
-    "{{7*7}}",
-    "{% print 7*7 %}",
-    "${7*7}",
-    "#{7*7}",
-    "<%= 7*7 %>",
+    "{{7*71}}",
+    "{% print 7*71 %}",
+    "${7*71}",
+    "#{7*71}",
+    "<%= 7*71 %>",
     "%s%n%d",
     "%(name)s",
     "{0.__class__}",
@@ -38,7 +38,7 @@ def test_case_153_names_on_pages_are_literal(desk: Desk, language: str) -> None:
     app = desk.register(name=f"Diary {_ALL}")
     with desk.session() as session:
         member = session.get_one(Member, desk.member.id)
-        member.given_name, member.family_name = _ALL[:90], "Lee %s {{7*7}}"
+        member.given_name, member.family_name = _ALL[:90], "Lee %s {{7*71}}"
         account = session.get_one(Account, desk.account.id)
         account.given_name, account.family_name = member.given_name, member.family_name
         account.language = language
@@ -51,7 +51,7 @@ def test_case_153_names_on_pages_are_literal(desk: Desk, language: str) -> None:
     assert f"Diary {_ALL}" in _text(shown[-1].text)
     assert any(_ALL[:90] in _text(page.text) for page in shown)
     for page in shown:
-        assert page.status_code == 200 and not re.search(r"\b49\b", _text(page.text)), page.request.path
+        assert page.status_code == 200 and not re.search(r"\b497\b", _text(page.text)), page.request.path
 
 
 @pytest.mark.parametrize("literal", LITERALS)
@@ -67,7 +67,7 @@ def test_case_153_what_an_app_sends_comes_back_as_it_came(desk: Desk, literal: s
         browser.post("/oauth/token", data={"grant_type": literal, "client_id": literal, "code": literal}),
         browser.get(f"/fhir/r4/Patient/{literal}", headers={"Authorization": f"Bearer {literal}"}),
     ):
-        assert 400 <= page.status_code < 500 and not re.search(r"\b49\b", _text(page.text)), page.text
+        assert 400 <= page.status_code < 500 and not re.search(r"\b497\b", _text(page.text)), page.text
 
 
 def test_case_153_mails_are_literal(settings: Settings) -> None:
@@ -81,7 +81,7 @@ def test_case_153_mails_are_literal(settings: Settings) -> None:
             context={one: mail.seal(settings.secret_key, _ALL) if one in sealed else _ALL for one in needed},
         )  # fmt: skip
         text = mail.compose(letter, settings, settings.plan).get_content()
-        assert not re.search(r"\b49\b", text), template
+        assert not re.search(r"\b497\b", text), template
         assert _ALL in text or not _printed(source, needed), template
 
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import ModuleType
+from typing import Any
 
 import pytest
 import requests
@@ -14,12 +16,14 @@ from werkzeug.test import TestResponse
 
 from consent import representatives
 from consent.models import Basis, EndedBy, RepresentativeLink
+from oauth.exchanges import code_exchange, refresh_exchange
 from oauth.models import AccessToken, AuthorizationCode, TokenFamily
 from service.accounts.models import Account, AccountStatus
 from service.app import create_app
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.settings import Settings
+from service.single_use import spend
 from tests.conftest import LiveServer
 from tests.factories import make_account, make_member, make_representative
 from tests.oauth.desk import Code, Desk, challenge_of, new_verifier, query_of
@@ -87,6 +91,35 @@ def test_case_022_parallel_exchanges_have_one_winner(live_server: LiveServer, en
             kept = session.scalar(select(func.count()).where(AccessToken.family_id == family))
             assert kept == 1
             assert session.scalar(select(TokenFamily.ended_at).where(TokenFamily.id == family)) is not None
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("module", [code_exchange, refresh_exchange])
+def test_whoever_comes_second_in_the_very_moment_of_spending_ends_what_the_first_got(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    app = desk.register()
+    code = desk.agree(app)
+    first = desk.exchange(code).get_json() if module is refresh_exchange else {}
+    answers: list[TestResponse] = []
+
+    def ask() -> TestResponse:
+        return desk.refresh(app, first["refresh_token"]) if first else desk.exchange(code)
+
+    def late(*given: Any, **named: Any) -> bool:
+        monkeypatch.undo()
+        with ThreadPoolExecutor(1) as elsewhere:
+            answers.append(elsewhere.submit(ask).result())
+        return bool(spend(*given, **named))
+
+    monkeypatch.setattr(module, "spend", late)
+    assert is_refused(ask(), "invalid_grant")
+
+    won = answers[0].get_json()
+    assert answers[0].status_code == 200 and not desk.works(won["access_token"])
+    assert is_refused(desk.refresh(app, won["refresh_token"]), "invalid_grant")
+    name = "refresh_reused" if first else "code_replayed"
+    assert security_events(desk, f"oauth:token_family:{name}") >= 1
 
 
 def test_case_023_a_code_of_another_app_stays_unspent(desk: Desk) -> None:

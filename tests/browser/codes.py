@@ -1,8 +1,6 @@
 """The authenticator apps of the people of a sandbox."""
 
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyotp
 
@@ -20,14 +18,10 @@ class Codes:
 
     def next_of(self, secret: str) -> str:
         """A code that was not used yet; the sandbox's clock is moved where all of now's were."""
-        current = int(self._now()) // _STEP
+        current = int(self.sandbox.now()) // _STEP
         fresh = [step for step in (current, current + 1) if step > self._used.get(secret, 0)]
         if not fresh:
             self.sandbox.advance(_STEP)
             return self.next_of(secret)
         self._used[secret] = fresh[0]
         return pyotp.TOTP(secret).generate_otp(fresh[0])
-
-    def _now(self) -> float:
-        path = Path(self.sandbox.environment["VAR"]) / "clock"
-        return time.time() + (float(path.read_text("ascii")) if path.exists() else 0.0)

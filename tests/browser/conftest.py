@@ -7,15 +7,17 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from service.settings import Settings
 from tests.browser.codes import Codes
-from tests.browser.looking import AXE, Looks
+from tests.browser.looking import AXE, WIDTHS, Looks
+from tests.browser.pages import PageMap, story_pages
 from tests.browser.person import Person
 from tests.browser.sandbox import Sandbox, running_sandbox
 from tests.browser.smart_app import FHIR_CLIENT, AppSite, SmartApp
@@ -23,7 +25,6 @@ from tests.browser.words import Words
 from tests.conftest import require
 
 LONG = os.environ.get("BROWSER_LONG") == "1"
-WIDTHS = {360: 740, 1280: 900}
 ARGUMENTS = (
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
     "--disable-extensions", "--disable-sync", "--disable-dev-shm-usage", "--no-first-run", "--metrics-recording-only",
@@ -41,8 +42,9 @@ def told(width: int, language: str) -> pytest.MarkDecorator:
 
 
 def find_chromium() -> str | None:
-    """The system's browser, wherever it is."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """The system's browser, wherever it is; rather the one without windows, which takes a quarter less for a story."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 @pytest.fixture(scope="session")
@@ -85,9 +87,18 @@ def app_site() -> Iterator[AppSite]:
         yield site
 
 
+@pytest.fixture(scope="session")
+def page_map(sandbox_template: Path) -> PageMap:
+    """The addresses of the sandbox's pages."""
+    return PageMap(Settings.from_environment({"VAR": str(sandbox_template)}))
+
+
 @dataclass
 class Story:
-    """One story told in one width and language: opens browsers and looks at what they show."""
+    """One story told in one width and language: opens browsers and looks at what they show.
+
+    `due` are the endpoints of which it must look at a page.
+    """
 
     chromium: Browser
     sandbox: Sandbox
@@ -95,6 +106,8 @@ class Story:
     name: str
     width: int
     language: str
+    pages: PageMap
+    due: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._contexts: list[BrowserContext] = []
@@ -109,7 +122,7 @@ class Story:
         )
         context.set_default_timeout(_PATIENCE_MS)
         self._contexts.append(context)
-        looks = Looks(self.name, self.language, self.width, scripts)
+        looks = Looks(self.name, self.language, self.width, self.pages, self.due, scripts)
         if self._looks:
             looks.seen = self._looks[0].seen
         self._looks.append(looks)
@@ -129,7 +142,7 @@ class Story:
         return monotonic() - self._began
 
     def end(self) -> None:
-        """Close the browsers, print what the steps took, and fail if a page did not look right."""
+        """Close the browsers, print what the steps took, and fail if a page did not look right or was not come to."""
         for context in self._contexts:
             context.close()
         before = self._began
@@ -138,14 +151,19 @@ class Story:
             before = at
         for looks in self._looks:
             looks.require_good()
+        assert not self.due, "tests/browser/pages.py says that this story looks at them"
 
 
 @pytest.fixture
 def story(
-    chromium: Browser, sandbox: Sandbox, app_site: AppSite, width: int, language: str, request: pytest.FixtureRequest
-) -> Iterator[Story]:
+    chromium: Browser, sandbox: Sandbox, app_site: AppSite, page_map: PageMap, width: int, language: str,
+    request: pytest.FixtureRequest,
+) -> Iterator[Story]:  # fmt: skip
     """The story that a test tells."""
-    name = request.node.originalname.removeprefix("test_")
-    made = Story(chromium, sandbox, app_site, name, width, language)
+    test = request.node.originalname
+    # Without scripts nothing can be looked at by axe-core: the telling with them does it.
+    is_plain = request.node.callspec.params.get("scripts") is False
+    due = set() if is_plain else story_pages(f"{request.path.stem}::{test}")
+    made = Story(chromium, sandbox, app_site, test.removeprefix("test_"), width, language, page_map, due)
     yield made
     made.end()

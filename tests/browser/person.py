@@ -11,7 +11,7 @@ from tests.browser.words import Words
 from tests.conftest import wait_until
 
 _CODE = re.compile(r"\b\d{6}\b")
-_MAIL_SECONDS = 60
+MAIL_SECONDS = 60
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Person:
 
     def code_from_mail(self, address: str, look: str) -> str:
         """The newest 6-digit code on the sandbox's mail page, read in a second tab."""
-        wait_until(lambda: bool(self._codes(address)), _MAIL_SECONDS, "no mail with a code came")
+        wait_until(lambda: bool(self.codes_for(address)), MAIL_SECONDS, "no mail with a code came")
         second = self.page.context.new_page()
         second.goto(f"{self.sandbox.url}/sandbox/mail?to={address}")
         self.looks.at(second, look)
@@ -96,5 +96,6 @@ class Person:
         assert code
         return code.group()
 
-    def _codes(self, address: str) -> list[str]:
+    def codes_for(self, address: str) -> list[str]:
+        """The mails to an address that hold a code."""
         return [mail["text"] for mail in self.sandbox.mails_to(address) if _CODE.search(mail["text"])]

@@ -10,13 +10,13 @@ from service.db import make_engine, make_sessions
 from service.plan.models import ProviderGroup, Remittance, RemittanceClaim
 from service.settings import Settings
 from tests.browser.codes import Codes
-from tests.browser.conftest import LONG, WIDTHS, Story
-from tests.browser.person import Person
+from tests.browser.conftest import LONG, Story
+from tests.browser.looking import WIDTHS
+from tests.browser.person import MAIL_SECONDS, Person
 from tests.browser.sandbox import Sandbox
 from tests.conftest import wait_until
 
 PASSWORD = "Larch-Window-58"
-_MAIL_SECONDS = 20
 
 
 def in_english(width: int) -> pytest.MarkDecorator:
@@ -70,12 +70,16 @@ def register(person: Person, given: str, family: str, address: str) -> None:
     person.heading("Your contact information")
     person.fill(Your_first_name=given, Your_last_name=family, Your_phone="555-555-0100")
     person.field("Your e-mail address").fill(address)
+    person.look("contact")
     person.press("Continue")
+    person.look("contact-code")
     person.field("Verify Email Address").fill(person.code_from_mail(address, "mail-with-code"))
     person.press("Verify")
+    person.look("contact-account")
     person.fill(Username=address.partition("@")[0], Password=PASSWORD, Confirm_password=PASSWORD)
     person.press("Create account")
     person.heading("Registration confirmation")
+    person.look("contact-done")
 
 
 def choose_application(person: Person, name: str | None = None) -> None:
@@ -97,13 +101,13 @@ def newest_mail(sandbox: Sandbox, address: str, words: str, *, more_than: int = 
     def fitting() -> list[dict[str, Any]]:
         return [mail for mail in sandbox.mails_to(address) if words in mail["subject"] + mail["text"]]
 
-    wait_until(lambda: len(fitting()) > more_than, _MAIL_SECONDS, f"no mail with “{words}” came")
+    wait_until(lambda: len(fitting()) > more_than, MAIL_SECONDS, f"no mail with “{words}” came")
     return fitting()[0]
 
 
 def link_of(sandbox: Sandbox, mail: dict[str, Any]) -> str:
     """The path of the link in a mail."""
-    found = re.search(re.escape(sandbox.url) + r"(/provider/\w+/\S+)", mail["text"])
+    found = re.search(re.escape(sandbox.url) + r"(/(?:provider|developers)/\w+/\S+)", mail["text"])
     assert found, mail["text"]
     return found.group(1)
 

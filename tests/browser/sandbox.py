@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent import representatives
+from consent.birthdays import majority
 from oauth.apps import clients, registration
 from oauth.apps.registration import Registration
 from oauth.authorization import launching
@@ -24,6 +26,7 @@ from service.accounts.models import Account, LoginSession
 from service.accounts.sessions import Login
 from service.app import create_app
 from service.db import digest, make_engine, make_sessions
+from service.plan.models import Member
 from service.settings import Settings
 from tests.conftest import ROOT, answers, free_port, wait_until
 from tests.sandboxes import copy_sandbox
@@ -95,10 +98,31 @@ class Sandbox:
         clock.obey(None)
         return address
 
+    def roster(self, given_name: str, family_name: str) -> dict[str, str]:
+        """What a member of this name registers with; and when they turn 18, in seconds since 1970."""
+        settings = Settings.from_environment(self.environment)
+        engine = make_engine(settings.database_url)
+        with make_sessions(engine)() as session:
+            named = (Member.given_name == given_name, Member.family_name == family_name)
+            found = session.scalars(select(Member).where(*named)).one()
+        engine.dispose()
+        return {
+            "member_number": found.member_number, "family_name": family_name, "zip_code": found.zip_code,
+            "birth_date": found.birth_date.isoformat(),
+            "of_age": str(majority(found.birth_date, settings.plan.timezone).timestamp()),
+        }  # fmt: skip
+
+    def now(self) -> float:
+        """What the sandbox's clock says, in seconds."""
+        return time.time() + self._offset()
+
+    def _offset(self) -> float:
+        path = Path(self.environment["VAR"]) / "clock"
+        return float(path.read_text("ascii")) if path.exists() else 0.0
+
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward, for all its processes."""
-        path = Path(self.environment["VAR"]) / "clock"
-        before = float(path.read_text("ascii")) if path.exists() else 0.0
+        path, before = Path(self.environment["VAR"]) / "clock", self._offset()
         draft = path.with_suffix(".draft")
         draft.write_text(f"{before + seconds:.6f}", encoding="ascii")
         draft.replace(path)

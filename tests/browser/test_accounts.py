@@ -1,8 +1,14 @@
 """Passwords and registration as people go through them, with the mails that the worker sends."""
 
 import pytest
+from sqlalchemy import select
 
+from service.accounts.models import EmailCode
+from service.db import make_engine, make_sessions
+from service.settings import Settings
 from tests.browser.conftest import Story, told
+from tests.browser.sandbox import Sandbox
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 _NEW_PASSWORD = "Larch-Window-58"
@@ -63,6 +69,34 @@ def test_password_is_changed_by_the_one_path(story: Story) -> None:
     person.sign_in("grace", _NEW_PASSWORD)
     person.heading("Settings")
     story.step("signed out everywhere; the new password works, the old does not")
+
+
+@told(360, "es")
+def test_a_code_of_five_minutes_is_refused_and_one_of_less_opens_the_page(story: Story) -> None:
+    person, email = story.browser(scripts=False), story.sandbox.account("david")["email"]
+    person.open("/password-reset")
+    person.prefer_language()
+    for age, then in ((300.0, "Verify your e-mail address"), (298.8, "Create a new password")):
+        person.open("/password-reset")
+        person.fill(Username="david")
+        person.field("E-mail address").fill(email)
+        before = len(person.codes_for(email))
+        person.press("Send verification code")
+        wait_until(lambda before=before: len(person.codes_for(email)) > before, 60, "no code came")  # type: ignore[misc]
+        person.field("Verify Email Address").fill(person.code_from_mail(email, "mail-with-the-code"))
+        _let_the_newest_code_be(story.sandbox, age)
+        person.press("Verify")
+        person.heading(then)
+    assert person.page.url.endswith("/password-reset/new")
+
+
+def _let_the_newest_code_be(sandbox: Sandbox, seconds: float) -> None:
+    """Move the sandbox's clock to where the code sent last is so old."""
+    engine = make_engine(Settings.from_environment(sandbox.environment).database_url)
+    with make_sessions(engine)() as session:
+        sent = session.scalars(select(EmailCode.sent_at).order_by(EmailCode.sent_at.desc()).limit(1)).one()
+    engine.dispose()
+    sandbox.advance(seconds - (sandbox.now() - sent.timestamp()))
 
 
 @told(360, "en")

@@ -10,7 +10,8 @@ import re
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.conftest import LONG, WIDTHS, Story, told
+from tests.browser.conftest import LONG, Story, told
+from tests.browser.looking import WIDTHS
 from tests.browser.person import Person
 from tests.browser.plain_app import PlainApp
 from tests.browser.portal import PASSWORD

@@ -10,9 +10,12 @@ from consent import representatives
 from consent.models import EndedBy, RepresentativeLink
 from service.db import make_engine, make_sessions
 from service.settings import Settings
-from tests.browser.conftest import Story, told
+from tests.browser.codes import Codes
+from tests.browser.conftest import LONG, Story, told
+from tests.browser.looking import WIDTHS
 from tests.browser.person import Person
 from tests.browser.plain_app import PlainApp
+from tests.browser.portal import enter
 from tests.browser.sandbox import Sandbox
 
 pytestmark = pytest.mark.browser
@@ -32,8 +35,8 @@ def test_back_after_every_form_sends_nothing_again_and_repeats_no_confirmation(s
     person.press("Allow")
     assert app.receive() == 200
     assert _back(person.page).request.method == "GET"
-    person.reads("You may have answered it already, or it waited too long. Nothing more was shared. Go back to the app "
-                 "and start again.")  # fmt: skip
+    person.reads("You may have answered it already, or it waited too long. Nothing more was shared. To begin again, go "
+                 "back to the app and connect to your health plan there once more.")  # fmt: skip
 
     for deed, said in (("Pause", "paused"), ("Resume", "may come in again")):
         person.open("/apps")
@@ -101,12 +104,12 @@ def test_without_scripts_back_and_forward_after_every_deed_ask_for_pages_and_sen
     story.step("gone back after each deed of a member without scripts")
 
 
-@told(1280, "en")
-def test_back_in_the_staff_console_asks_for_no_form_again(story: Story) -> None:
-    from tests.browser.codes import Codes
-    from tests.browser.portal import enter
-
-    olivia = enter(story, Codes(story.sandbox), "olivia", "/staff/plan-texts/phone-lines")
+# The staff console is in English alone.
+@pytest.mark.parametrize(
+    ("width", "language"), [(width, "en") for width in WIDTHS] if LONG else [(1280, "en")], ids=str
+)
+def test_back_in_the_staff_console_asks_for_no_form_again(story: Story, codes: Codes) -> None:
+    olivia = enter(story, codes, "olivia", "/staff/plan-texts/phone-lines")
     olivia.field("Reason").fill("")
     olivia.press("Ask a colleague to look")
     _goes_back(olivia)

@@ -6,15 +6,15 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.codes import Codes
-from tests.browser.conftest import LONG, WIDTHS, Story, told
-from tests.browser.person import Person
+from tests.browser.conftest import LONG, Story, told
+from tests.browser.looking import WIDTHS
+from tests.browser.person import MAIL_SECONDS, Person
 from tests.browser.plain_app import PlainApp
 from tests.browser.portal import give_code, set_up_factor
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 _UNDO = re.compile(r"(/email-change/undo/\S+)")
-_MAIL_SECONDS = 20
 _LONGER_THAN_A_STEP_UP_LASTS = 6 * 60
 _TOLD = [(width, language) for width in WIDTHS for language in ("en", "es")] if LONG else [(1280, "en"), (360, "es")]
 
@@ -45,7 +45,7 @@ def wait_for_link(person: Person, address: str) -> str:
         found.extend(link[1] for text in texts if (link := _UNDO.search(text)))
         return bool(found)
 
-    wait_until(has_come, _MAIL_SECONDS, "no mail with a link came")
+    wait_until(has_come, MAIL_SECONDS, "no mail with a link came")
     return found[0]
 
 
@@ -73,6 +73,10 @@ def test_member_adds_a_passkey_signs_in_with_it_and_removes_it(story: Story) -> 
     person.heading("Signing in safely")
     person.page.get_by_role("heading", name="Mi móvil").wait_for()
     person.look("one-passkey")
+    person.page.get_by_role("main").get_by_role("link", name=person.words("Rename")).first.click()
+    person.heading("Rename the passkey")
+    person.look("rename-the-passkey")
+    person.open("/settings/second-factor")
     person.follow("Add a passkey")
     person.button("Make the passkey").click()
     person.reads("This device keeps a passkey for your account already.")
@@ -122,6 +126,7 @@ def test_member_adds_a_passkey_signs_in_with_it_and_removes_it(story: Story) -> 
 def test_member_without_scripts_uses_an_app_and_recovery_codes(story: Story, codes: Codes) -> None:
     person = story.browser(scripts=False)
     person.open("/sign-in")
+    person.prefer_language()
     assert not person.button("Sign in with a passkey").is_visible()
     person.sign_in("julia")
     person.open("/settings/second-factor/passkeys/add", "no-passkey-without-scripts")
@@ -150,13 +155,15 @@ def test_member_without_scripts_uses_an_app_and_recovery_codes(story: Story, cod
 @told(360, "es")
 def test_member_changes_the_address_and_takes_it_back(story: Story) -> None:
     person = story.browser()
-    account = story.sandbox.account("carmen")
+    # Each reads in the language that their account has.
+    username = "carmen" if story.language == "es" else "julia"
+    account, new = story.sandbox.account(username), f"{username}.nueva@example.org"
     person.open("/sign-in")
     person.prefer_language()
-    person.sign_in("carmen")
+    person.sign_in(username)
     person.page.wait_for_url("**/member")
     person.open("/settings/email", "change-address")
-    person.field("New e-mail address").fill("carmen.nueva@example.org")
+    person.field("New e-mail address").fill(new)
     person.press("Send verification code")
     person.heading("Enter the code from your old e-mail address")
     person.look("old-address-code")
@@ -164,7 +171,7 @@ def test_member_changes_the_address_and_takes_it_back(story: Story) -> None:
     person.press("Verify")
     person.heading("Enter the code from your new e-mail address")
     person.look("new-address-code")
-    person.field("Verify Email Address").fill(person.code_from_mail("carmen.nueva@example.org", "mail-new"))
+    person.field("Verify Email Address").fill(person.code_from_mail(new, "mail-new"))
     person.press("Verify")
     person.heading("Settings")
     person.look("address-changed")
@@ -181,3 +188,6 @@ def test_member_changes_the_address_and_takes_it_back(story: Story) -> None:
     owner.look("taken-back")
     person.open("/settings")
     person.heading("Sign in")
+    person.sign_in(username)
+    person.look("code-after-the-change-was-taken-back")
+    assert "/sign-in/" in person.page.url, "whoever changed it must not come in by the password alone"

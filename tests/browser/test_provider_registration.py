@@ -8,6 +8,7 @@ from service.sealing import unseal
 from service.settings import Settings
 from tests.browser.conftest import Story
 from tests.browser.person import Person
+from tests.browser.portal import accept_terms
 from tests.browser.sandbox import Sandbox
 from tests.factories import make_npi
 from tests.provider.registrant import make_clinic, make_payment
@@ -73,10 +74,7 @@ def test_office_without_a_check_waits_for_the_letter(story: Story) -> None:
     person.look("done")
     person.page.get_by_role("main").get_by_role("link", name="Sign in").click()
     person.sign_in(f"mel{story.width}", _PASSWORD)
-    person.heading("Please read and accept")
-    person.look("terms")
-    person.page.get_by_role("checkbox").check()
-    person.press("Accept and continue")
+    accept_terms(person)
     person.open("/provider/validate", "validate")
     person.fill(PIN="22222-22222")
     person.press("Validate")
@@ -104,6 +102,33 @@ def test_billing_firm_registers_under_its_own_tax_id(story: Story) -> None:
     person.press("Continue")
     _give_contact(person, "Kim", "Ledger", f"kim{story.width}@ledger.example")
     person.look("done")
+
+
+@both_widths
+def test_colleague_by_letter_asks_to_be_delegate(story: Story) -> None:
+    person, address = story.browser(), f"nell{story.width}@rivermontclinic.example"
+    person.open("/provider/register/provider/mail")
+    person.fill(Tax_ID=story.sandbox.account("marge")["tax_id"])
+    person.press("Continue")
+    person.look("choose")
+    person.press("Continue")
+    _give_contact(person, "Nell", "Amory", address)
+    person.look("done")
+    person.page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    person.sign_in(address.partition("@")[0], _PASSWORD)
+    accept_terms(person)
+    person.open("/provider/validate", "validate")
+    person.fill(PIN=_pin(story.sandbox))
+    person.press("Validate")
+    person.look("validated")
+    person.follow("Continue")
+    person.heading("Your organization has a delegate")
+    person.look("become-delegate")
+    person.press("Continue")
+    person.look("no-reason")
+    person.page.get_by_role("radio").first.check()
+    person.press("Continue")
+    person.look("asked")
 
 
 def _give_contact(person: Person, given: str, family: str, address: str) -> None:

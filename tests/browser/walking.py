@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from flask import Flask
 from playwright.sync_api import BrowserContext
-from werkzeug.exceptions import HTTPException
 
 from tests.browser.codes import Codes
 from tests.browser.conftest import Story
+from tests.browser.pages import PageMap
 from tests.browser.person import Person
 from tests.browser.plain_app import PlainApp
 from tests.browser.portal import enter
@@ -23,7 +22,6 @@ _LINK = re.compile(r'<a\b[^>]*\bhref="(/[^"#]*)')
 _MOST_OF_A_KIND = 2
 _PLAN_STAFF = ("ruth", "gwen", "olivia", "nora")
 _APPS = ("Kitchen Table Ledger", "Kitchen Table Diary", "Kitchen Table Clock")
-_APIS = ("/fhir/", "/directory/", "/plan/", "/oauth/", "/.well-known/")
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,13 @@ def walkers() -> tuple[Walker, ...]:
     )  # fmt: skip
 
 
-def walk(app: Flask, context: BrowserContext, base: str, starts: tuple[str, ...]) -> Found:
+def walk(pages: PageMap, context: BrowserContext, base: str, starts: tuple[str, ...]) -> Found:
     """Follow every link from `starts`, some of each kind, by GET; nothing is pressed."""
     found, seen, kinds = Found(), set[str](), dict[str, int]()
     ahead = list(starts)
     while ahead:
         path = ahead.pop(0)
-        endpoint = endpoint_of(app, path)
+        endpoint = pages.endpoint_of(path)
         if path in seen or endpoint is None or kinds.get(endpoint, 0) >= _MOST_OF_A_KIND:
             continue
         seen.add(path)
@@ -79,28 +77,10 @@ def walk(app: Flask, context: BrowserContext, base: str, starts: tuple[str, ...]
             continue
         reached = urlsplit(answer.url)
         arrived = f"{reached.path}?{reached.query}" if reached.query else reached.path
-        if at := endpoint_of(app, arrived):
+        if at := pages.endpoint_of(arrived):
             found.pages.setdefault(at, arrived)
         ahead += [link for link in _links(answer.text()) if link not in seen]
     return found
-
-
-def endpoint_of(app: Flask, path: str) -> str | None:
-    """The endpoint that answers GET at a path; None where none does, and for the interfaces of apps."""
-    split = urlsplit(path)
-    if split.path.startswith(_APIS):
-        return None
-    try:
-        endpoint: str = app.url_map.bind("localhost").match(split.path, "GET")[0]
-    except HTTPException:
-        return None
-    return None if endpoint == "static" else endpoint
-
-
-def page_endpoints(app: Flask) -> set[str]:
-    """Every endpoint that answers people's GET."""
-    rules = (rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()))
-    return {rule.endpoint for rule in rules if rule.endpoint != "static" and not rule.rule.startswith(_APIS)}
 
 
 def _links(page: str) -> Iterator[str]:

@@ -96,6 +96,19 @@ def test_an_app_is_suspended_resumed_and_retired(app: Flask, session: Session) -
     assert again.exit_code == 1 and "Nothing was changed" in again.stderr
 
 
+def test_a_program_of_the_plan_is_narrowed_and_never_widened(app: Flask, session: Session, tmp_path: Path) -> None:
+    begin = ("register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
+    client_id = registered(run(app, *begin), session).id
+    assert run(app, "narrow", client_id, "system/Patient.rs system/Coverage.rs", "--reason", "less").exit_code == 0
+    assert session.get_one(Client, client_id, populate_existing=True).scopes == "system/Patient.rs system/Coverage.rs"
+    session.commit()
+    for scopes in ("system/*.rs", "system/Patient.rs system/Coverage.rs", "user/Patient.rs", "openid", "nonsense"):
+        told = run(app, "narrow", client_id, scopes, "--reason", "more")
+        assert told.exit_code == 1 and "Give what is left" in told.stderr, (scopes, told.output)
+    assert run(app, "narrow", "nobody", "system/Patient.rs", "--reason", "x").exit_code == 1
+    assert session.get_one(Client, client_id, populate_existing=True).scopes == "system/Patient.rs system/Coverage.rs"
+
+
 def test_a_secret_is_rotated_and_shown_once(app: Flask) -> None:
     desk = Desk(app)
     confidential, public = desk.register_confidential(), desk.register()

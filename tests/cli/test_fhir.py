@@ -49,11 +49,11 @@ def test_profiles_are_checked_when_asked(app: Flask, tmp_path: Path) -> None:
     path = _write(tmp_path / "Patient.ndjson", records.patient("p"))
     warned = _flask(app, "load", path, "--validate", "profiles", "--warnings", tmp_path / "w.ndjson")
     assert warned.exit_code == 0
-    assert "Warning, 1 times at meta.profile: no-profile." in warned.stderr
+    assert "Warning, 1 times at Patient.meta.profile: no-profile." in warned.stderr
     assert f"1 warnings: {tmp_path}/w.ndjson" in warned.stderr
     assert json.loads((tmp_path / "w.ndjson").read_text())["rule"] == "no-profile"
     strict = _flask(app, "load", path, "--validate", "profiles", "--strict")
-    assert strict.exit_code == 1 and "meta.profile: no-profile" in strict.stderr
+    assert strict.exit_code == 1 and "Patient.meta.profile: no-profile" in strict.stderr
 
 
 @pytest.mark.parametrize(

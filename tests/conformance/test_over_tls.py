@@ -46,7 +46,7 @@ def tls_server(folder: Path, oldest: ssl.TLSVersion) -> Iterator[Trial]:
     server = HTTPServer(("127.0.0.1", port), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # refused handshakes are what is asked for
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield Trial(Wire(made.authority), SandboxFile(base, Account("a", "b", "p1"), "", ()))
     finally:

@@ -90,3 +90,43 @@ def test_a_part_of_a_type_is_named(app: Flask, language: str, part: str) -> None
 def test_sensitive_topics_are_asked_only_where_care_is_reached() -> None:
     assert data_types.sensitive_matter(parse("patient/ExplanationOfBenefit.rs"))
     assert not data_types.sensitive_matter(parse("openid patient/Patient.rs patient/Coverage.rs"))
+
+
+_LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+_CONCERN = "http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern"
+
+
+def boxes_of(scopes: str) -> set[str]:
+    asked = parse(scopes)
+    return {part for kind in data_types.asked(asked) for part in data_types.boxes(asked, kind)}
+
+
+def test_the_whole_of_a_type_is_ticked_by_its_categories_too() -> None:
+    every = {
+        "Condition-encounter-diagnosis", "Condition-problem-list-item", "Condition-health-concern",
+        "Observation-laboratory", "Observation-social-history", "Observation-vital-signs", "Observation-survey",
+        "Observation-sdoh",
+    }  # fmt: skip
+    for scopes in ("patient/*.rs", "patient/*.read", "patient/Condition.rs user/Observation.r"):
+        asked = parse(scopes)
+        assert boxes_of(scopes) == every
+        assert data_types.ticked(asked, keys(scopes), every) == asked, "the whole is more than its parts"
+    assert boxes_of("patient/Coverage.rs") == set()
+
+
+def test_a_part_that_is_not_ticked_is_in_no_scope_that_is_left() -> None:
+    asked = parse(f"patient/*.read patient/Observation.rs?category={_LAB} user/Observation.r patient/Specimen.r")
+    left = data_types.ticked(asked, keys(str(asked)), boxes_of(str(asked)) - {"Observation-laboratory"})
+
+    assert not any("laboratory" in str(scope) for scope in left.resources), "not if asked for beside the whole"
+    assert () not in left.restrictions("Observation", "r") and not left.permits("Specimen", "r")
+    assert len(left.restrictions("Observation", "s")) == 4
+    assert left.permits("Condition", "s") and () in left.restrictions("Condition", "s"), "of that, nothing was unticked"
+    assert left.within(asked)
+    assert parse(str(left)) == left, "v1 has no form for a part of a type"
+
+
+def test_a_type_of_which_no_part_is_ticked_is_left_out() -> None:
+    asked = parse("patient/Observation.read patient/Condition.rs patient/Coverage.rs")
+    left = data_types.ticked(asked, keys(str(asked)), {"Condition-health-concern"})
+    assert str(left) == f"patient/Coverage.rs patient/Condition.rs?category={_CONCERN}"

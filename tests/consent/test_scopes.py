@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consent import policy, scopes
 from consent.models import LinkScope
 from consent.policy import CLAIMS_TYPES, effective_scopes
-from consent.scopes import ScopeSet, parse
+from consent.scopes import REMEMBERED, ScopeSet, parse
 
 LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 _TYPES = st.sampled_from(["*", "Patient", "Observation", "Coverage", "ExplanationOfBenefit"])
@@ -35,10 +36,20 @@ def test_what_was_understood_is_written_back_as_it_was_asked(text: str) -> None:
      "patient/Observation.rs?category=nothing-at-all\u202e(the-plan-approves)",
      # What would read differently once it is written back.
      "patient/Observation.rs?category=a%2526b", "patient/Observation.rs?category=a%26category%3Db",
-     "patient/Observation.rs?category=a%0Ab", "patient/Observation.rs?category=a%5C|b"],
+     "patient/Observation.rs?category=a%0Ab", "patient/Observation.rs?category=a%5C|b",
+     # Left out of a list that is otherwise good, the part that is none would narrow less than was written.
+     f"patient/Observation.rs?category={LAB}&", f"patient/Observation.rs?category={LAB}&category",
+     f"patient/Observation.rs?category={LAB}&category=",
+     "patient/Observation.rs?" + "&".join(f"category=c{number}" for number in range(11))],
 )  # fmt: skip
 def test_what_was_not_understood_is_dropped_and_never_widened(text: str) -> None:
     assert not parse(text)
+
+
+def test_ten_values_of_a_type_may_be_named_at_once() -> None:
+    values = [f"c{number}" for number in range(10)]
+    scope = parse("patient/Observation.rs?" + "&".join(f"category={one}" for one in values))
+    assert scope.resources[0].restriction == tuple(("category", one) for one in values)
 
 
 def test_a_granular_value_may_be_encoded_or_raw() -> None:
@@ -121,8 +132,8 @@ def test_a_representative_for_claims_only_gets_no_clinical_type() -> None:
 def test_a_meeting_never_allows_more_than_either(one: str, other: str) -> None:
     left, right = parse(one), parse(other)
     met = left.meet(right)
-    for scopes in (left, right):
-        assert all(scopes.permits(scope.resource_type, letter) for scope in met.resources for letter in scope.letters)
+    for side in (left, right):
+        assert all(side.permits(scope.resource_type, letter) for scope in met.resources for letter in scope.letters)
     assert met.within(left)
     assert met.within(right)
 
@@ -164,3 +175,16 @@ def test_within_asks_for_the_context_and_every_restriction_too() -> None:
 def test_a_meeting_holds_no_word_and_no_letter_that_is_not_in_both() -> None:
     assert str(parse("openid fhirUser patient/Patient.r").meet(parse("openid patient/Patient.s"))) == "openid"
     assert str(parse("openid fhirUser patient/Patient.r").without("fhirUser")) == "openid patient/Patient.r"
+
+
+def test_what_a_stranger_sends_at_length_is_worked_out_and_not_remembered() -> None:
+    word = "patient/Patient.r"
+    for length, grows in ((REMEMBERED, 1), (REMEMBERED + 1, 0)):
+        scopes._parse.cache_clear()
+        text = word.ljust(length)
+        assert str(parse(text)) == word
+        assert scopes._parse.cache_info().currsize == grows
+    for length, grows in ((REMEMBERED, 1), (REMEMBERED + 1, 0)):
+        policy._effective_scopes.cache_clear()
+        assert str(effective_scopes(word.ljust(length), word.rjust(REMEMBERED), word, None)) == word
+        assert policy._effective_scopes.cache_info().currsize == grows

@@ -1,5 +1,6 @@
 """Turns at SQLite's write lock: one asks at a time, nobody waits for a turn that is over, and nobody waits for ever."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -164,3 +166,62 @@ def test_without_a_file_that_can_be_locked_sqlites_own_lock_is_asked(
 
     assert connection.in_transaction
     connection.execute("COMMIT")
+
+
+def test_who_was_stopped_in_their_turn_keeps_nobody_from_writing(
+    database: Path, connected: Callable[[], sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_turns, "SECONDS", 0.5)
+    other, turns, connection = holder(database), WriteTurns(database), connected()
+    other.send_signal(signal.SIGSTOP)
+
+    waited = []
+    for _ in range(3):
+        since = monotonic()
+        turns.begin(connection.execute)
+        waited.append(monotonic() - since)
+        connection.execute("COMMIT")
+    assert 0.4 < waited[0] < 5 and max(waited[1:]) < 0.3, "only the first one waits"
+
+    other.send_signal(signal.SIGKILL)
+    other.communicate()
+    assert turns._asker is not None
+    turns._asker.join(10)
+    file = os.open(f"{database}-turns", os.O_RDWR)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(file)
+    with turns._turn(1):
+        assert _is_locked(database), "and then there are turns again"
+
+
+def test_a_turn_that_comes_late_is_given_back(database: Path) -> None:
+    other, turns = holder(database), WriteTurns(database)
+    with turns._turn(0.1):
+        assert turns._asker is not None and turns._asker.is_alive()
+    other.kill()
+    other.communicate()
+    turns._asker.join(10)
+    assert not _is_locked(database)
+
+
+def test_a_file_that_cannot_be_locked_is_done_without(
+    database: Path, connected: Callable[[], sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    connection = connected()
+    WriteTurns(database).begin(connection.execute)
+    assert connection.in_transaction
+
+
+def _is_locked(database: Path) -> bool:
+    file = os.open(f"{database}-turns", os.O_RDWR)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

@@ -78,7 +78,7 @@ class Newcomer:
 
     def post(self, path: str, **form: Any) -> TestResponse:
         """Post with the token of My apps, which every page of developers shares."""
-        self.visitor.get("/developers/apps/new")
+        self.visitor.get("/developers/apps")
         return self.visitor.post(path, **form)
 
     def change(self, client_id: str, **form: Any) -> TestResponse:
@@ -94,7 +94,7 @@ class Newcomer:
 
     def register(self, **changed: Any) -> TestResponse:
         """Send the form that registers an app."""
-        self.visitor.get("/developers/apps/new")
+        self.visitor.get("/developers/apps")
         return self.visitor.post("/developers/apps/new", **APP | changed)
 
     def register_with_logo(self, content: bytes, **changed: Any) -> TestResponse:

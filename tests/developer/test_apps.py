@@ -18,7 +18,8 @@ from service.plan.models import StaffRole
 from tests.conftest import MovableClock
 from tests.developer.newcomer import APP, Newcomer, secret_on
 from tests.factories import make_app, make_developer, make_plan_staff
-from tests.oauth.desk import Committing
+from tests.member.pages import form_to
+from tests.oauth.desk import App, Committing, Desk
 from tests.oauth.life import approve_latest
 from tests.oauth.pictures import picture
 
@@ -108,7 +109,8 @@ def test_the_earlier_secret_is_told_of_and_ended_at_once(ada: Newcomer) -> None:
     page = f"/developers/apps/{client_id}"
     assert "works until" not in ada.get(page).text
     ada.post(f"{page}/secret")
-    assert "The secret before this one works until" in ada.get(page).text
+    shown = ada.get(page).text
+    assert "The secret before this one works until" in shown and "the earlier one ends at once" in shown
 
     ended = ada.post(f"{page}/secret/earlier")
 
@@ -199,7 +201,7 @@ def test_submitted_asked_answered_declined_appealed_approved(ada: Newcomer) -> N
     assert "Submit for review" in ada.get(here).text
     assert ada.post(f"{here}/submit").headers["Location"].endswith("done=submitted")
     page = ada.get(here).text
-    assert "It waits since" in page and "Withdraw to change it" in page and "too few decisions" in page
+    assert "It has been waiting since" in page and "Withdraw to change it" in page and "too few decisions" in page
     assert ada.get(f"{here}/edit").location == here
 
     decide(ada, client_id, "ask")
@@ -263,6 +265,32 @@ def test_description_contact_and_the_answer_change_at_once(ada: Newcomer) -> Non
     assert ada.post(f"{here}/describe", description="x", contact="javascript:x").status_code == 400
     decide(ada, client_id, "approve")
     assert state_of(ada, client_id) is ReviewState.APPROVED
+
+
+def test_an_app_is_held_to_proofs_and_to_pushing_by_its_developers(ada: Newcomer) -> None:
+    client_id = ada.registered(redirect_uris="https://app.example.org/callback")
+    page = f"/developers/apps/{client_id}"
+    assert form_to(ada.get(page).text, f"{page}/harden").ticked("dpop") == []
+    done = ada.post(f"{page}/harden", dpop="yes", pushed="yes")
+    assert "Your choice counts" in ada.get(done.location).text
+    form = form_to(ada.get(page).text, f"{page}/harden")
+    assert form.ticked("dpop") == form.ticked("pushed") == ["yes"]
+
+    desk = Desk(ada.app)
+    with desk.session() as session:
+        held = App(clients.get(session, client_id), None)
+    assert desk.authorize(desk.app.test_client(), held).status_code == 400, "it was not sent ahead"
+    ada.post(f"{page}/harden", dpop="yes")
+    assert "/sign-in" in desk.authorize(desk.app.test_client(), held).location
+    refused = desk.exchange(desk.agree(held))
+    assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_dpop_proof")
+    ada.post(f"{page}/harden")
+    assert desk.exchange(desk.agree(held)).status_code == 200
+
+    assert ada.post(f"{page}/harden", dpop="perhaps").status_code == 400
+    ada.post(f"{page}/retire", words="Nobody uses it.")
+    assert ada.post(f"{page}/harden", dpop="yes").status_code == 409
+    assert ada.post("/developers/apps/somebody-elses/harden", dpop="yes").status_code == 404
 
 
 def test_an_incomplete_app_is_not_submitted_and_says_what_is_missing(ada: Newcomer) -> None:

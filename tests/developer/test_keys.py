@@ -4,7 +4,8 @@ import json
 
 import pytest
 from flask import Flask
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import select
 
 from oauth.apps import clients
 from oauth.models import Client
@@ -67,3 +68,26 @@ def test_an_app_without_a_key_has_no_such_page_nor_has_a_stranger(ada: Newcomer)
     eve = Newcomer(ada.app).enter(other)
     assert eve.get(f"/developers/apps/{keyed}/keys").status_code == 404
     assert eve.post(f"/developers/apps/{keyed}/keys", jwks=key_set("evil")).status_code == 404
+
+
+@pytest.mark.parametrize("member", ["kty", "told"])
+@pytest.mark.parametrize("depth", [300, 800])
+def test_a_deep_key_set_is_refused_or_kept_without_what_is_deep(ada: Newcomer, member: str, depth: int) -> None:
+    (key,) = json.loads(key_set("first"))["keys"]
+    deep = json.dumps({"keys": [key | {member: "@"}]}).replace('"@"', "[" * depth + "]" * depth)
+    answer = ada.register(method="private_key_jwt", jwks=deep)
+    if member == "kty":
+        assert answer.status_code == 400 and "Keys are RSA" in answer.text
+        return
+    assert answer.status_code == 303
+    with Committing(ada.app) as session:
+        assert session.scalars(select(Client.jwks)).one() == {"keys": [key]}
+
+
+def test_members_that_mean_nothing_in_a_key_do_not_keep_it_from_being_changed(ada: Newcomer) -> None:
+    odd = RSAKey.generate_key(2048, {"kid": "odd"}).as_dict(private=False) | {"crv": ["P-384"], "x": {}}
+    client_id = ada.registered(method="private_key_jwt", jwks=json.dumps({"keys": [odd]}))
+
+    for kid in ("second", "third"):
+        assert ada.post(f"/developers/apps/{client_id}/keys", jwks=key_set(kid)).status_code == 303
+        assert kid in ada.get(f"/developers/apps/{client_id}/keys").text

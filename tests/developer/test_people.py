@@ -194,7 +194,9 @@ def test_the_last_owner_stays(team: Team) -> None:
     team.open_account(team.invite())
     assert team.ada.post(f"{PEOPLE}/{own}/remove").status_code == 409, "the other is no owner"
     assert team.ada.post(f"{PEOPLE}/{team.person().account_id}/role", role="owner").status_code == 303
-    assert team.ada.post(f"{PEOPLE}/{own}/remove").status_code == 303
+    left = team.ada.post(f"{PEOPLE}/{own}/remove")
+    page = team.ada.get(left.location).text
+    assert left.status_code == 303 and "You have left the organization" in page and "Sign in" not in page
     assert team.ada.get(PEOPLE).status_code == 404
     account_id = team.person().account_id
     with Committing(team.app) as opened, pytest.raises(LastOwner):
@@ -211,6 +213,37 @@ def test_one_account_belongs_to_one_organization(team: Team, session: Session) -
     assert ben.visitor.post(f"{link}/join").status_code == 409
     with Committing(team.app) as opened, pytest.raises(IsDeveloper):
         developers.join(opened, opened.get_one(Account, other.account_id), team.owner.organization)
+
+
+def test_what_is_refused_is_told_where_it_was_typed_and_nowhere_else(team: Team) -> None:
+    team.open_account(team.invite())
+    refused = team.ada.post(f"{PEOPLE}/invite", **BEN | {"role": "owner"})
+    assert refused.status_code == 409 and 'href="#email"' in refused.text
+    form = form_to(refused.text, f"{PEOPLE}/invite")
+    assert form.fields["email"] == BEN["email"] and form.ticked("role") == ["owner"]
+    refused = team.ada.post(f"{PEOPLE}/{team.owner.account_id}/role", role="king")
+    assert refused.status_code == 400
+    assert form_to(refused.text, f"{PEOPLE}/invite").ticked("role") == ["developer"], "an invitation is another form"
+
+
+def test_a_mail_that_names_an_organization_ends_with_one_full_stop(team: Team) -> None:
+    team.open_account(team.invite())
+    assert team.ada.post(f"{PEOPLE}/{team.person().account_id}/remove").status_code == 303
+    assert "Inc." in team.newest() and ".." not in team.newest()
+    assert "Subject: You were removed" in team.newest() or "left" not in team.newest()
+
+
+def test_everybody_of_an_organization_that_is_shut_out_reads_why(team: Team) -> None:
+    client_id = team.ada.registered()
+    with Committing(team.app) as session:
+        organization = session.get_one(DeveloperOrganization, team.owner.organization_id)
+        organization.disabled_at, organization.disabled_reason = now(), "The privacy policy is a lie"
+    for page in (PEOPLE, "/developers/apps", f"/developers/apps/{client_id}", f"/developers/apps/{client_id}/webhooks"):
+        shown = team.ada.get(page).text
+        assert "Your organization is disabled" in shown and "The privacy policy is a lie" in shown, page
+    assert "please add" not in team.ada.get(f"/developers/apps/{client_id}").text
+    answer = team.ada.get("/developers/apps/new")
+    assert answer.status_code == 303 and answer.location == "/developers/apps", "nobody fills in a form for nothing"
 
 
 def test_a_developer_may_use_a_second_factor(team: Team) -> None:

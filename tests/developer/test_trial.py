@@ -23,6 +23,7 @@ from tests.developer.newcomer import Newcomer
 from tests.factories import make_developer
 from tests.member.pages import Reader
 from tests.oauth.desk import App, Code, Committing, Desk, answer_of, challenge_of, new_verifier
+from tests.oauth.proofs import Prover
 
 
 @dataclass
@@ -168,6 +169,31 @@ def test_why_an_exchange_or_a_refresh_failed_is_told(trial: Trial, clock: Movabl
                               "client_secret": "x"},
     )  # fmt: skip
     assert wrong.status_code == 401 and trial.last()[2] is Check.METHOD
+
+
+def test_every_other_way_of_failing_is_told_apart(trial: Trial) -> None:
+    other, prover = trial.desk.register(), Prover()
+    trial.begin()
+    desk, app = trial.desk, trial.app
+    desk.exchange(desk.agree(app, dpop_jkt=prover.jkt), proof=Prover().proof())
+    assert trial.last() == ("exchange", True, Check.KEY, "invalid_grant")
+    bound = desk.exchange(desk.agree(app), proof=prover.proof()).get_json()
+    desk.refresh(app, bound["refresh_token"])
+    assert trial.last() == ("refresh", True, Check.KEY, "invalid_grant")
+    desk.refresh(app, desk.connect(other, scope="patient/*.rs offline_access")["refresh_token"])
+    assert trial.last()[2] is Check.REFRESH_FOREIGN
+    tokens = desk.connect(app)
+    assert desk.refresh(app, tokens["refresh_token"]).status_code == 200
+    desk.refresh(app, tokens["refresh_token"])
+    assert trial.last() == ("refresh", True, Check.REFRESH_SPENT, "invalid_grant")
+    code = desk.agree(app)
+    desk.authorize(trial.ada.app.test_client(), app, code_challenge=challenge_of(code.verifier))
+    assert trial.last() == ("authorize", True, Check.CHALLENGE_REUSED, "invalid_request")
+    with Committing(trial.ada.app) as session:
+        grant = session.scalars(select(Grant).where(Grant.client_id == app.id, Grant.ended_at.is_(None))).one()
+        grants.revoke(session, grant, by=EndedBy.MEMBER)
+    desk.exchange(code)
+    assert trial.last() == ("exchange", True, Check.GRANT, "invalid_grant")
 
 
 def test_nothing_is_written_before_after_or_about_another_app(trial: Trial, clock: MovableClock) -> None:

@@ -128,6 +128,7 @@ def test_410_ends_the_messages_and_tells_the_developer(post: Post) -> None:
     assert [state for _, state, _ in post.states()] == ["failed", "dropped"] and post.mails() == 1
     page = post.ada.get(post.here).text
     assert "answered 410" in page and "/webhooks/test" not in page
+    assert f'value="{post.server.url}"' in page, "its address, for who mends the server"
     assert post.ada.post(f"{post.here}/test").status_code == 409
     assert post.ada.post(f"{post.here}/secret").status_code == 409
     post.revoke(post.connect())

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,10 +17,12 @@ from service.accounts.models import AttemptCounter
 from service.accounts.passwords import HashingBusy
 from service.app import create_app
 from service.door import overload
-from service.door.admission import Lane
+from service.door.admission import Lane, Room
+from service.door.overload import READ_AHEAD
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account
+from tests.member.counting import Statements
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -33,12 +36,12 @@ def door_of(app: Flask) -> overload.Door:
 @contextmanager
 def taken(*lanes: Lane) -> Iterator[None]:
     """Every place of these lanes is taken, and every place to wait as well."""
-    kept = [(lane._free, lane._most_waiting) for lane in lanes]
+    kept = [(lane._room, lane._crowded_room) for lane in lanes]
     for lane in lanes:
-        lane._free = lane._most_waiting = 0
+        lane._room = lane._crowded_room = Room(0, 0)
     yield
-    for lane, (free, most) in zip(lanes, kept, strict=True):
-        lane._free, lane._most_waiting = free, most
+    for lane, rooms in zip(lanes, kept, strict=True):
+        lane._room, lane._crowded_room = rooms
 
 
 def refused(answer: TestResponse) -> TestResponse:
@@ -100,6 +103,16 @@ def test_apps_in_browsers_can_read_that_a_discovery_document_comes_later(app: Fl
     assert [client.get(path).status_code for path in paths] == [200] * 4
 
 
+def test_the_first_refusal_of_each_kind_asks_no_database(app: Flask, client: FlaskClient) -> None:
+    counted = Statements(app.extensions["latchstring"].engine)
+    with taken(door_of(app)._places):
+        for path in ("/sign-in", "/sign-in?lang=es", "/fhir/r4/Patient/one", "/oauth/token"):
+            assert refused(client.get(path))
+        # Which apps are watched in a trial is the sandbox's question alone.
+        assert [one for one in counted.said if "app_trial" not in one] == []
+    assert client.get("/sign-in").status_code == 200 and counted.said, "a page that is let in asks it"
+
+
 def test_each_page_of_refusal_has_a_reference_of_its_own(app: Flask, client: FlaskClient) -> None:
     with taken(door_of(app)._places):
         first, second = client.get("/sign-in"), client.get("/sign-in")
@@ -142,11 +155,14 @@ def test_heavy_requests_never_take_every_place(app: Flask, client: FlaskClient) 
     heavy = (
         "/fhir/r4/ExplanationOfBenefit?patient=x", "/fhir/r4/Patient/x/$everything", "/fhir/r4/Patient/$export",
         "/fhir/r4/bulk/x/y.ndjson", "/my-information/record.pdf", "/my-information/record.json",
-        "/apps/00000000-0000-0000-0000-000000000000/receipt.pdf", "/directory/fhir/r4/Organization",
+        "/apps/answers/00000000-0000-0000-0000-000000000000/receipt.pdf", "/directory/fhir/r4/Organization",
     )  # fmt: skip
     light = ("/fhir/r4/Patient/x", "/fhir/r4/metadata", "/sign-in", "/fhir/r4/Patient/x/_history/1")
     with taken(door_of(app)._heavy_places):
         assert {path: client.get(path).status_code for path in heavy} == dict.fromkeys(heavy, 503)
+        # The router takes several slashes before a path for one.
+        doubled = client.get("/", environ_overrides={"PATH_INFO": "//fhir/r4/ExplanationOfBenefit"})
+        assert refused(doubled).json["resourceType"] == "OperationOutcome"
         assert client.post("/fhir/r4/Patient/_search", data={"name": "x"}).status_code == 503
         assert client.post("/fhir/r4", json={}).status_code == 503
         assert all(client.get(path).status_code in {200, 401} for path in light)
@@ -172,14 +188,15 @@ def test_where_no_hash_may_wait_nothing_is_counted(app: Flask, session: Session)
     visitor = Visitor(app)
     visitor.get("/sign-in")
     held = 0
-    while passwords._places.acquire(blocking=False):
+    while passwords._places.take():
         held += 1
     try:
         answer = visitor.sign_in(name)
         with pytest.raises(HashingBusy):
             passwords.make_hash("Harbor-lights-42!")
     finally:
-        passwords._places.release(held)
+        for _ in range(held):
+            passwords._places.leave()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert "very busy" in answer.text and session.scalars(select(AttemptCounter)).all() == []
     session.rollback()
@@ -197,6 +214,7 @@ def test_pages_of_one_address_and_of_one_account_have_a_limit(settings: Settings
     answers = [stranger.get("/help") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert "<h1>Please wait a minute</h1>" in answers[2].text and int(answers[2].headers["Retry-After"]) > 0
+    assert '<a href="">Try again</a>' in answers[2].text
     spanish = stranger.browser.get("/help?lang=es", environ_base={"REMOTE_ADDR": stranger.address})
     assert spanish.status_code == 429 and "<h1>Espere un minuto" in spanish.text
     assert stranger.get("/static/none.css").status_code == 404
@@ -205,3 +223,45 @@ def test_pages_of_one_address_and_of_one_account_have_a_limit(settings: Settings
     assert person.sign_in(account).status_code == 303
     assert [person.get("/settings").status_code for _ in range(3)] == [200, 200, 429]
     assert person.get("/help").status_code == 200, "what needs nobody signed in is not counted for them"
+
+
+@pytest.mark.parametrize("path", ["/fhir/r4x", "/fhir/r4%00", "/directory/fhir/r4metadata", "/fhir/r4%0d%0aX: y"])
+def test_what_stands_beside_a_base_is_not_there(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in {400, 404} and answer.json["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("size", [0, 1_000, READ_AHEAD, READ_AHEAD + 1, 1_000_000])
+def test_a_body_in_pieces_is_read_whole_before_it_takes_a_place(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    door, seen = door_of(app), []
+    monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 2_000_000)
+
+    @app.before_request
+    def keep() -> None:
+        seen.append((request.content_length, request.get_data(), door._places._working, door._long_bodies._working))
+
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    client.get("/oauth/jwks", environ_overrides=in_pieces(body))
+
+    assert seen == [(size, body, 1, int(size > READ_AHEAD))]
+    assert (door._places._working, door._bodies._working, door._long_bodies._working) == (0, 0, 0)
+    with taken(door._bodies):
+        assert refused(client.get("/oauth/jwks", environ_overrides=in_pieces(body)))
+    with taken(door._long_bodies):
+        answer = client.get("/oauth/jwks", environ_overrides=in_pieces(body))
+        assert answer.status_code == (503 if size > READ_AHEAD else 200)
+    assert door._bodies._working == 0
+
+
+def test_of_a_body_in_pieces_that_is_too_long_nothing_is_taken(client: FlaskClient) -> None:
+    form = b"grant_type=refresh_token&refresh_token=" + b"x" * 70_000
+    for path in ("/oauth/token", "/fhir/r4/Patient/_search"):
+        given = in_pieces(form) | {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
+        assert client.post(path, environ_overrides=given).status_code == 413, path
+
+
+def in_pieces(body: bytes) -> dict[str, object]:
+    """What a server says of a request with this body and without a length."""
+    return {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}

@@ -23,13 +23,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from consent import authorization_answers
 from consent.authorization_answers import RequestOver
 from consent.authorization_requests import digest_of
-from consent.models import AuthorizationRequest, AuthorizationStatus
+from consent.billing_models import AuthorizationRequest, AuthorizationStatus
 from service import clock, single_use
 from service.accounts import email_codes
 from service.accounts.invited import InvitationOver
 from service.accounts.models import Account, AttemptCounter, CodePurpose, EmailCode, EmailProof
 from service.app import create_app
 from service.clock import now
+from service.databases.connections import PoolLimits
 from service.db import Base, make_engine, make_sessions, new_id
 from service.plan.logins import invitations, portal_accounts
 from service.plan.models import ActKind, MailedPin, PortalInvitation, ProviderStaff, StaffStatus
@@ -191,7 +192,7 @@ def main() -> int:
     figures = []
     for name in given.database or ["sqlite", "postgresql"]:
         with tempfile.TemporaryDirectory() as folder, database_of(name, Path(folder)) as settings:
-            engine = make_engine(settings.database_url, pool_size=CALLERS + 4)
+            engine = make_engine(settings.database_url, PoolLimits(size=CALLERS + 4))
             Base.metadata.create_all(engine)
             world = World(settings, engine)
             figures += [_race(world, name, kind, given.rounds) for kind in given.kind or KINDS]

@@ -74,7 +74,8 @@ class Traffic:
                 thread.join()
 
     def _repeat(self, deed: Callable[[requests.Session, random.Random], None]) -> None:
-        chance, http, browsers = random.Random(), requests.Session(), {}
+        chance, http = random.Random(), requests.Session()
+        browsers: dict[int, requests.Session] = {}
         while not self._stop.wait(self._pause):
             name = chance.randrange(len(self._material.accounts)) if deed == self._visit else -1
             try:

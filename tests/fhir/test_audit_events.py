@@ -59,7 +59,7 @@ def test_apps_people_and_offices_are_told_by_what_they_are(desk: Desk) -> None:
     other = connected(desk)
     other.used("ExplanationOfBenefit", 14, member_id=desk.member.id, detail={"included": {"Organization": 2}})
     Reader(desk, dana).get("/my-information/medicines")
-    Reader(desk, desk.account).get("/my-information/download/record.json")
+    Reader(desk, desk.account).take("/my-information/download/record.json")
     office = looked_from_an_office(desk, "treatment: her depression")
     with desk.session() as session:
         clerk = make_plan_staff(session)

@@ -116,6 +116,7 @@ def test_since_brings_changes_and_deletions(plan: Exporter, loaded: str, engine:
         ("_typeFilter=Observation?_include=*", 400), ("_typeFilter=Observation?_has:x=1", 400),
         ("_type=Patient&_typeFilter=Observation?code=1", 400), ("patient=Patient/x", 400),
         ("_since=2026-01-01T00:00:00Z&_since=2026-01-02T00:00:00Z", 400),
+        ("_since=2026-01-02T00:00:00Z&_until=2026-01-02T00:00:00Z", 400),
     ],
 )  # fmt: skip
 def test_what_is_asked_wrongly_is_told_at_once(plan: Exporter, query: str, status: int, session: Session) -> None:

@@ -106,12 +106,16 @@ def test_a_packed_file_of_which_nothing_came_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "path", "hint"),
     [
-        ('{"resourceType":"Patient",', "", "The line is not one JSON object: it ends in the middle."),
+        (
+            '{"resourceType":"Patient",', "",
+            "The line is not one JSON object: it ends in the middle. "
+            "The name of a file with one resource in several lines ends in .json.",
+        ),
         ('{"resourceType":"Patient"} {}', "", "The line is not one JSON object: trailing characters (byte 28)."),
         ('{"resourceType":"Patient","id":NaN}', "", "The line is not one JSON object: invalid character (byte 31)."),
         ('{"id":"\\ud800"}', "", "A surrogate (\\uD800 to \\uDFFF) stands without its pair."),
         ('{"id":"\\udc00\\ud800"}', "", "A surrogate (\\uD800 to \\uDFFF) stands without its pair."),
-        ("[" * 100_000, "", "The resource is nested too deeply."),
+        ("[" * 100_000, "", "The resource is nested too deeply: more than 100 levels."),
         (
             json.dumps(records.patient("p", name=[{"text": "2026-02-28"}, {"text": "2026"}], birthDate="2026-02-31")),
             "Patient.birthDate", "There is no such day or time, or it is not written as FHIR does.",

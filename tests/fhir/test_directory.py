@@ -112,7 +112,10 @@ def test_no_member_comes_out_of_it(listed: FlaskClient, system: Access) -> None:
         assert CANARY not in answer.text.replace(f"={CANARY}", "") and "Canary" not in answer.text, path
         assert "Provenance/" not in answer.text, path
     for method in ("PUT", "POST", "DELETE", "PATCH"):
-        assert listed.open(f"{BASE}/Organization/clinic", method=method, json={}).status_code == 405
+        refused = listed.open(f"{BASE}/Organization/clinic", method=method, json={})
+        assert refused.status_code == 405
+        told = refused.get_json()["issue"][0]["diagnostics"]
+        assert told == "This interaction is not offered here, only GET, HEAD, OPTIONS."
 
 
 def test_who_asks_too_often_waits(listed: FlaskClient) -> None:

@@ -79,3 +79,42 @@ def test_what_is_kept_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         prepared(records.observation(f"o-{number}", "p", code=records.concept(records.LOINC, f"{number % 500}-4")))
         kept = [place.kept for place in known._places.values() if place.kept is not None]
         assert sum(len(text) for texts in kept for text in texts) < 200_000
+
+
+def test_documents_within_items_are_not_kept() -> None:
+    for number in range(20):
+        told = {"url": "http://x.example/why", "extension": [
+            {"url": "scan", "valueString": f"{number}" * 100_000},
+            {"url": "why", "valueCodeableConcept": records.concept(records.ICD, "F10.20")},
+        ]}  # fmt: skip
+        item = {"sequence": 1, "productOrService": records.concept(records.ICD, "I10"), "extension": [told]}
+        assert prepared(records.claim("c", "p", item=[item])).labels == {SensitiveClass.SUBSTANCE_USE}
+
+    surveyed = elements.of("ExplanationOfBenefit")._places["item"].surveyed
+    assert surveyed and sum(len(leaf) for leaves in surveyed.values() for leaf in leaves) < 100_000
+
+
+def test_how_deep_a_leaf_may_be_is_counted_from_the_resource() -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        # An object and a list a level, below the resource, its items, and the item.
+        told: dict[str, Any] = {"url": "http://x.example/why", "valueString": "x"}
+        for _ in range(levels):
+            told = {"url": "http://x.example/why", "extension": [told]}
+        return records.claim("c", "p", item=[{"sequence": 1, "extension": [told]}])
+
+    assert prepared(nested(47)).id == "c"
+    with pytest.raises(Rejected) as refused:
+        prepared(nested(48))
+    assert (refused.value.rule, "100 levels" in refused.value.hint) == ("json", True)
+
+
+def test_what_is_contained_may_have_a_type_that_is_no_name() -> None:
+    clinic = {"resourceType": "Organization", "id": "o", "identifier": [{"value": "1"}], "type": [{"text": "Clinic"}]}
+    role = {"resourceType": "PractitionerRole", "id": "r", "organization": {"reference": "#o"}, "contained": [clinic]}
+
+    assert body(role)["contained"] == [clinic]
+    for odd in (["Patient"], {"Patient": 1}):
+        kept = body(records.observation("o", "p", contained=[{"resourceType": odd, "id": "a"}]))
+        assert kept["contained"] == [{"resourceType": odd, "id": "a"}]
+    device = {"resourceType": "Device", "id": "d", "identifier": [], "display": "Pump", "type": {"text": "Pump"}}
+    assert body(records.observation("o", "p", contained=[device]))["contained"] == [device]

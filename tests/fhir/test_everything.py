@@ -102,6 +102,9 @@ def test_what_is_asked_wrongly_is_told(api: Api) -> None:
     for body in bad:
         assert api.call("POST", mine, json=body).status_code == 400
     assert api.call("POST", mine, data="{", content_type="application/fhir+json").status_code == 400
+    for deep in (101, 490, 1_000, 5_000):
+        text = f'{{"resourceType": "Parameters", "parameter": {"[" * deep + "]" * deep}}}'
+        assert api.call("POST", mine, data=text, content_type="application/fhir+json").status_code == 400, deep
     assert api.call("POST", mine, data="<x/>", content_type="application/fhir+xml").status_code == 415
     by_body = {"resourceType": "Parameters", "parameter": [{"name": "_type", "valueString": "Coverage"}]}
     assert ids(api.call("POST", mine, json=by_body)) == [f"cov-{api.patient_id}"]

@@ -33,3 +33,16 @@ def test_included_resources_need_their_own_scope(connect: Callable[..., Api]) ->
 
     assert ids(answer)
     assert entries(answer, "include") == []
+
+
+def test_a_granular_scope_holds_for_what_comes_along(connect: Callable[..., Api]) -> None:
+    claims = "patient/ExplanationOfBenefit.rs?type=http://terminology.hl7.org/CodeSystem/claim-type"
+
+    def included(scope: str) -> int:
+        answer = connect(f"launch/patient patient/Provenance.rs {scope}").get("Provenance?_include=Provenance:target")
+        assert ids(answer)
+        return len(entries(answer, "include"))
+
+    whole = included("patient/ExplanationOfBenefit.rs")
+    parts = [included(f"{claims}|{kind}") for kind in ("professional", "pharmacy", "institutional", "oral", "vision")]
+    assert whole == sum(parts) == 1 and parts.count(0) == 4

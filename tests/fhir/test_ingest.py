@@ -36,7 +36,7 @@ def test_good_lines_are_kept_and_bad_ones_told(engine: Engine, system: Access, t
 
     assert (summary.read, summary.added, summary.rejected) == (4, 2, 2)
     assert [str(one) for one in summary.problems] == [
-        "Observation.ndjson, line 2, Observation: patient. Name the patient by a reference Patient/id.",
+        "Observation.ndjson, line 2, Observation.subject: patient. Name the patient by a reference Patient/id.",
         "Observation.ndjson, line 4: json. The line is not one JSON object: invalid character (byte 4).",
     ]
     assert summary.reject_file is not None

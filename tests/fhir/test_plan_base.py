@@ -158,6 +158,8 @@ def test_each_entry_of_a_batch_is_answered_for_itself(plan: Plan) -> None:
         {}, None, 7,
     ]  # fmt: skip
     answer = plan.call("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    with_slash = plan.call("POST", "/", {"resourceType": "Bundle", "type": "batch", "entry": []})
+    assert (with_slash.status_code, with_slash.get_json()["type"]) == (200, "batch-response")
     told = answer.get_json()
     assert (answer.status_code, told["type"]) == (200, "batch-response")
     statuses = [int(one["response"]["status"][:3]) for one in told["entry"]]
@@ -218,3 +220,14 @@ def test_the_base_says_what_it_offers(desk: Desk) -> None:
     assert codes == {"create", "delete", "read", "update", "vread"}
     preflight = desk.app.test_client().options(f"{BASE}/Patient/p")
     assert preflight.status_code == 204 and "PUT" in preflight.headers["Allow"]
+
+
+def test_no_key_stands_twice_in_what_a_program_creates(plan: Plan) -> None:
+    text = json.dumps(records.observation("x", "p"))
+    for twice in (
+        text.replace("{", '{"status":"amended",', 1),
+        text.replace('"code":', '"code":{"text":"a"},"code":', 1),
+    ):
+        for method, path in (("POST", "/Observation"), ("PUT", "/Observation/x")):
+            answer = plan.call(method, path, twice.encode())
+            assert issue(answer) == (400, "structure") and "duplicate-key" in answer.text

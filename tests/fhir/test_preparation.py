@@ -164,3 +164,16 @@ def test_the_same_resource_written_in_another_manner_is_the_same_content() -> No
 
     assert len({prepare(raw).content_hash for raw in written}) == 1
     assert len({prepare(raw).stamped(1, 0) for raw in written}) == 1
+
+
+def test_brackets_in_texts_are_no_levels_and_a_hundred_levels_are_kept() -> None:
+    told: Any = "[{" * 300 + "\\" + '"' + "[" * 300
+    for _ in range(48):
+        told = [{"a": told}]
+    patient = records.patient("p", contained=[{"resourceType": "Basic", "id": "b", "told": told}])
+    for separators in ((",", ":"), (", ", ": ")):
+        assert json.loads(prepare(json.dumps(patient, separators=separators).encode()).stamped(1, 0))["contained"]
+    patient["contained"].append({"told": [[told]]})
+    with pytest.raises(Rejected) as refused:
+        prepare(json.dumps(patient).encode())
+    assert refused.value.hint == "The resource is nested too deeply: more than 100 levels."

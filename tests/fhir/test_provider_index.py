@@ -66,7 +66,7 @@ def test_the_search_by_provider_goes_through_its_index(session: Session) -> None
     )  # fmt: skip
     explained = explain(session, access)
 
-    assert "ix_resource_provider_type_date" in explained
+    assert "ix_resource_provider_date" in explained
     assert "Sort" not in explained, "the index gives the order too"
     assert "USE TEMP B-TREE" not in explained
 

@@ -54,7 +54,9 @@ def test_a_history_is_asked_for_in_part(api: Api, engine: Engine, system: Access
     moments = [one["response"]["lastModified"] for one in entries]
 
     def numbers(asked: str) -> list[str]:
-        return [one["response"]["etag"][3:-1] for one in api.get(f"{path}{asked}").get_json().get("entry", [])]
+        answer = api.get(f"{path}{asked}")
+        assert answer.status_code == 200, asked
+        return [one["response"]["etag"][3:-1] for one in answer.get_json().get("entry", [])]
 
     first = api.get(f"{path}?_count=3").get_json()
     assert (first["total"], len(first["entry"])) == (4, 3)

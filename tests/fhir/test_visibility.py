@@ -76,6 +76,11 @@ def test_a_representative_is_readable_as_relatedperson(desk: Desk, loaded: str) 
     assert r4.find_problem(answer.data) is None
     assert api.get(f"Patient/{loaded}").status_code == 403
     assert api.get("RelatedPerson/somebody-else").status_code == 403
+    for scope, status in (("patient/RelatedPerson.r", 200), ("patient/RelatedPerson.s", 403), ("fhirUser", 200)):
+        asked = f"openid launch/patient patient/Coverage.rs {scope}"
+        body = desk.connect(desk.register(), scope=asked, account=account, member=desk.member)
+        told = Api(desk.app.test_client(), loaded, body["access_token"], desk.settings.fhir_base)
+        assert told.get(f"RelatedPerson/{person}").status_code == status, scope
 
 
 def test_user_scopes_of_somebody_who_acts_for_two_reach_the_one_who_was_chosen(desk: Desk, loaded: str) -> None:

@@ -43,6 +43,6 @@ def kept_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise outbound.ServerFailed("The name of its host is not known.")
 
     monkeypatch.setattr(outbound, "_resolve", unknown)
-    for limit in ("PER_NETWORK", "PER_APP", "MOST_WAITING"):
+    for limit in ("PER_NETWORK", "PER_NETWORK_TRIES", "PER_APP", "MOST_WAITING"):
         monkeypatch.setattr(dynamic, limit, 10**9)
     yield

@@ -34,6 +34,11 @@ class Connected:
             return found or session.query(Grant).filter_by(client_id=self.app.id, account_id=self.account.id).one()
 
     @property
+    def receipt(self) -> str:
+        """Where the receipt of the answer stands that counts now."""
+        return f"/apps/answers/{self.grant.decision_id}"
+
+    @property
     def works(self) -> bool:
         """Whether the access token opens anything."""
         return self.desk.works(self.tokens["access_token"])

@@ -43,7 +43,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._open: Form | None = None
-        self._select = ""
+        self._select = self._area = ""
         self._option: str | None = None
         self._button: tuple[str, str] | None = None
 
@@ -59,9 +59,12 @@ class _Reader(HTMLParser):
         if tag == "form":
             self._open = None
         self._option = None if tag == "option" else self._option
+        self._area = "" if tag == "textarea" else self._area
         self._button = None if tag == "button" else self._button
 
     def handle_data(self, data: str) -> None:
+        if self._open is not None and self._area:
+            self._open.fields[self._area] += data
         if self._open is None or not data.strip():
             return
         if self._option is not None:
@@ -80,6 +83,8 @@ class _Reader(HTMLParser):
             self._open.fields.add(name, value)
         elif tag == "select":
             self._select = name
+        elif tag == "textarea":
+            self._area, self._open.fields[name] = name, ""
         elif tag == "option":
             self._option = value
             if "selected" in given or self._select not in self._open.fields:
@@ -123,6 +128,10 @@ class Reader:
     def get(self, path: str) -> TestResponse:
         """Open a page."""
         return self.browser.get(path)
+
+    def take(self, path: str, member: Member | None = None) -> TestResponse:
+        """Take a file by the link of a page that was made for the member; the desk's where none is named."""
+        return self.browser.get(path, query_string={"member": (member or self.desk.member).patient_id})
 
     def press(self, page: TestResponse, path: str, **changed: str | list[str]) -> TestResponse:
         """Send the page's form to `path`, with some fields changed."""

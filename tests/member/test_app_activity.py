@@ -97,10 +97,10 @@ def test_all_of_it_is_downloaded_as_table_and_for_programs(desk: Desk) -> None:
     with desk.session() as session:
         session.get_one(Client, used.app.id).name = "=HYPERLINK(0)"
 
-    table, told = rosa.get("/apps/export.csv"), rosa.get("/apps/export.json")
+    table, told = rosa.take("/apps/export.csv"), rosa.take("/apps/export.json")
 
     rows = list(csv.DictReader(StringIO(table.data.decode("utf-8-sig"))))
-    assert table.mimetype == "text/csv" and 'filename="apps.csv"' in table.headers["Content-Disposition"]
+    assert table.mimetype == "text/csv" and 'filename="apps-' in table.headers["Content-Disposition"]
     mine = [row for row in rows if row["Status"] == "Shared"]
     assert [(row["App"], row["Types of information"], row["Records"], row["Requests"]) for row in mine] == [
         ("'=HYPERLINK(0)", "Claims and costs", "5", "1"), ("'=HYPERLINK(0)", "Insurance coverage", "1", "1"),
@@ -128,17 +128,19 @@ def test_a_representative_downloads_only_what_they_gave(desk: Desk) -> None:
     hers, own = connected(desk, Reader(desk, dana)), connected(desk)
     own.used("Coverage", 1)
 
-    told = hers.reader.get("/apps/export.json").get_json()
+    told = hers.reader.take("/apps/export.json").get_json()
 
     assert [one["client_id"] for one in told["apps"]] == [hers.app.id]
-    assert own.app.id not in hers.reader.get("/apps/export.csv").text
-    both = own.reader.get("/apps/export.json").get_json()
+    assert own.app.id not in hers.reader.take("/apps/export.csv").text
+    both = own.reader.take("/apps/export.json").get_json()
     assert {one["client_id"] for one in both["apps"]} == {hers.app.id, own.app.id}
 
 
 def test_the_pages_want_a_fresh_password(desk: Desk, clock: MovableClock) -> None:
     app = connected(desk)
     clock.advance(301)
-    for path in ("activity", "activity.csv", "activity.json", "receipt.pdf", "receipt.json", "decision", "narrow"):
+    for path in ("activity", "activity.csv", "activity.json", "narrow"):
         assert "/confirm-password" in app.reader.get(f"/apps/{app.grant.id}/{path}").location
-    assert "/confirm-password" in app.reader.get("/apps/export.csv").location
+    for path in ("", "/receipt.pdf", "/receipt.json"):
+        assert "/confirm-password" in app.reader.get(f"{app.receipt}{path}").location
+    assert "/confirm-password" in app.reader.take("/apps/export.csv").location

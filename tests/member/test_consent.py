@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus, LinkScope
+from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus, LinkScope, RepresentativeLink
 from consent.scopes import parse
 from oauth.apps.clients import Attestation
 from service.clock import now
@@ -45,7 +45,8 @@ def test_the_screen_tells_who_asks_for_what_about_whom(desk: Desk, rosa: Reader)
         "Clinical data from case management, care coordination", "press Revoke", "while you are away",
     ):  # fmt: skip
         assert told in page.text
-    assert [text for _, _, text in form_to(page.text, "/consent").buttons] == ["Allow", "Don't allow"]
+    buttons = [text for _, _, text in form_to(page.text, "/consent").buttons]
+    assert buttons == ["Allow", "Don't allow", "I need more time"]
 
 
 @pytest.mark.parametrize(
@@ -261,6 +262,38 @@ def test_claims_only_shows_and_gives_no_clinical_data(desk: Desk) -> None:
     assert parse(grants(desk)[0].scopes).types == {"ExplanationOfBenefit"}
 
 
+def test_who_may_share_nothing_of_what_is_asked_is_told_so_and_asked_nothing(desk: Desk) -> None:
+    with desk.session() as session:
+        account, mother = make_account(session), make_member(session)
+    represent(desk, account, mother, scope=LinkScope.CLAIMS_ONLY)
+    dana, app = Reader(desk, account), desk.register()
+    scope = "openid fhirUser offline_access patient/Observation.rs patient/Condition.rs"
+
+    page = dana.choose(dana.ask(app, scope=scope), mother)
+
+    assert page.status_code == 403 and "has not said which" not in page.text
+    assert f"about {mother.full_name} that your right as personal representative does not cover" in page.text
+    assert [form.action for form in forms_of(page.text) if form.action == "/consent"] == []
+    left = dana.press(page, "/consent/leave")
+    assert answer_of(left.location)["error"] == "invalid_scope"
+    assert decisions(desk) == [] and grants(desk) == []
+
+
+def test_a_right_made_smaller_under_the_page_refuses_allow_with_the_reason(desk: Desk) -> None:
+    with desk.session() as session:
+        account, mother = make_account(session), make_member(session)
+    link = represent(desk, account, mother)
+    dana, app = Reader(desk, account), desk.register()
+    page = dana.choose(dana.ask(app, scope="openid patient/Observation.rs"), mother)
+    with desk.session() as session:
+        session.get_one(RepresentativeLink, link.id).scope = LinkScope.CLAIMS_ONLY
+
+    answer = dana.allow(page)
+
+    assert answer.status_code == 403 and "There is nothing here that you can share" in answer.text
+    assert decisions(desk) == [] and grants(desk) == []
+
+
 def test_without_sensitive_offers_no_sensitive_topic(desk: Desk) -> None:
     with desk.session() as session:
         account, mother = make_account(session), make_member(session)
@@ -317,11 +350,14 @@ def test_words_that_changed_since_are_not_agreed_to(desk: Desk, rosa: Reader) ->
 
 def test_a_request_that_waited_too_long_is_over(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]
     page = rosa.ask(desk.register())
-    clock.advance(600)
+    for _ in range(6):
+        clock.advance(600)
+        assert rosa.get("/settings").status_code == 200
 
     answer = rosa.allow(page)
 
     assert answer.status_code == 400 and "This request is over" in answer.text
+    assert "go back to the app and connect to your health plan there" in answer.text
     assert grants(desk) == []
 
 

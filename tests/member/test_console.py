@@ -156,9 +156,10 @@ def test_the_receipt_shows_the_very_words(desk: Desk, rosa: Reader) -> None:
     rosa.allow(rosa.ask(app), data=["claims"], duration="three_months")
     own = grant_id(rosa.get("/apps").text)
     with desk.session() as session:
-        kept = session.get_one(grants.Grant, own).decision.words
+        decision = session.get_one(grants.Grant, own).decision
+        kept = decision.words
 
-    page = rosa.get(f"/apps/{own}/decision")
+    page = rosa.get(f"/apps/answers/{decision.id}")
 
     for told in (kept["title"], kept["intro"], kept["everything"], "3 months", "Claims and costs"):
         assert told in page.text.replace("&#39;", "'")

@@ -212,11 +212,11 @@ def test_what_was_ticked_outlives_a_session_that_ran_out(desk: Desk, clock: Mova
     entry = form_to(page.text, "/sign-in")
     back = app.reader.browser.post(entry.action, data=entry.changed(username=desk.account.username, password=PASSWORD))
     shown = app.reader.follow(back)
-    assert "You had been signed out" in shown.text
+    assert "You had to sign in or confirm" in shown.text
     again = form_to(shown.text, path)
     assert again.ticked("data") == ["claims"] and again.fields["last_day"] == "2027-01-15"
     assert app.reader.browser.post(path, data=again.fields).location == "/apps?done=narrowed"
-    assert "You had been signed out" not in app.reader.get(path).text
+    assert "You had to sign in or confirm" not in app.reader.get(path).text
 
 
 def test_what_was_kept_of_another_browser_or_too_long_ago_is_not_shown(desk: Desk, clock: MovableClock) -> None:
@@ -229,10 +229,10 @@ def test_what_was_kept_of_another_browser_or_too_long_ago_is_not_shown(desk: Des
     for odd in (value, value[:-9], "x", "é"):
         other = Reader(desk, desk.account)
         other.browser.set_cookie("kept_form", odd, path=path)
-        assert "You had been signed out" not in other.get(path).text
+        assert "You had to sign in or confirm" not in other.get(path).text
     clock.advance(601)
     app.reader.follow(desk.sign_in(app.reader.browser, desk.account))
-    assert "You had been signed out" not in app.reader.get(path).text
+    assert "You had to sign in or confirm" not in app.reader.get(path).text
 
 
 def test_two_tabs_with_two_members_never_mix(desk: Desk) -> None:
@@ -272,7 +272,7 @@ def test_each_page_takes_six_statements_at_most(desk: Desk, engine: Engine, apps
     asked = rosa.ask(desk.register_confidential())
     request_id = form_to(asked.text, "/consent").fields["request"]
     one = f"/apps/{held[0].grant.id}"
-    pages = ["/apps", f"{one}/activity", f"{one}/decision", f"/consent?request={request_id}"]
+    pages = ["/apps", f"{one}/activity", held[0].receipt, f"/consent?request={request_id}"]
     pages += [f"/apps/{held[-1].grant.id}/ended"] + ([f"{one}/narrow"] if apps > 1 else [])
     counted = Statements(engine)
     # What is asked of the database once a second, for whichever request, is no statement of a page.

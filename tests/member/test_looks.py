@@ -22,7 +22,7 @@ def test_apps_representatives_and_oneself_are_told_with_what_they_opened(desk: D
     reader, rosa = Reader(desk, dana), Reader(desk, desk.account)
     reader.get("/my-information/medicines")
     reader.get("/my-information/medicines")
-    reader.get("/my-information/download/record.json")
+    reader.take("/my-information/download/record.json")
     rosa.get("/my-information")
 
     page = rosa.get("/who-has-looked").text

@@ -59,6 +59,22 @@ def test_parts_have_boxes_and_counts_of_their_own(loaded: Desk) -> None:
     assert granted == f"openid offline_access patient/Observation.rs?category={CATEGORY}|vital-signs"
 
 
+def test_of_a_type_that_was_asked_for_whole_a_part_may_be_left_out(loaded: Desk) -> None:
+    rosa, app = Reader(loaded, loaded.account), loaded.register()
+    page = rosa.ask(app, scope="openid offline_access patient/Observation.rs patient/Coverage.rs")
+    form = form_to(page.text, "/consent")
+    every = form.ticked("part")
+    assert len(every) == 5 and "Share only some of it" in page.text
+    assert "2 records today, the newest of Mar 9" in page.text and "1 record today, the newest of Feb 3" in page.text
+    whole = Reader(loaded, loaded.account)
+    whole.allow(whole.ask(other := loaded.register(), scope="openid patient/Observation.rs"))
+    assert Connected(loaded, whole, other, {}).grant.scopes == "openid patient/Observation.rs"
+
+    rosa.allow(page, part=["Observation-vital-signs"])
+    left = Connected(loaded, rosa, app, {}).grant.scopes
+    assert left == f"openid offline_access patient/Coverage.rs patient/Observation.rs?category={CATEGORY}|vital-signs"
+
+
 def test_no_part_ticked_is_nothing_ticked(loaded: Desk) -> None:
     rosa = Reader(loaded, loaded.account)
     answer = rosa.allow(rosa.ask(loaded.register(), scope=PARTS), part=[])

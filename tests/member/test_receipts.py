@@ -1,14 +1,18 @@
-"""Receipts: the very words of then, as page, PDF and JSON, for whoever may see the grant."""
+"""Receipts: the very words of then, as page, PDF and JSON, for whoever may see the answer."""
 
+import csv
+import re
 from html import unescape
+from io import StringIO
 
 from sqlalchemy import select
 
-from consent.models import ConsentDecision, Grant
+from consent.models import ConsentDecision
 from oauth.models import Client
 from service.audit import AuditEvent
+from tests.factories import make_account, make_member
 from tests.member.console import Connected
-from tests.member.pages import Reader
+from tests.member.pages import Reader, represent
 from tests.oauth.desk import App, Desk
 from tests.plan.test_pin_letters import words_of
 
@@ -31,14 +35,14 @@ def test_the_words_stay_when_the_app_and_the_language_change(desk: Desk) -> None
     rename(desk, held.app)
     with desk.session() as session:
         kept = session.scalars(select(ConsentDecision)).one()
-    receipt = f"/apps/{held.grant.id}/receipt"
+    receipt = f"{held.receipt}/receipt"
     rosa.get("/help?lang=es")
 
-    page = unescape(rosa.get(f"/apps/{held.grant.id}/decision").text)
+    page = unescape(rosa.get(held.receipt).text)
     printed, told = rosa.get(f"{receipt}.pdf"), rosa.get(f"{receipt}.json")
 
     assert printed.mimetype == "application/pdf" and told.mimetype == "application/json"
-    assert 'filename="receipt.pdf"' in printed.headers["Content-Disposition"]
+    assert 'filename="receipt-' in printed.headers["Content-Disposition"]
     drawn, body = words_of(printed.data), told.get_json()
     for words in (kept.words["title"], kept.words["everything"], kept.words["sensitive_intro"], "Pill Diary"):
         assert words in page
@@ -60,23 +64,81 @@ def test_every_answer_to_the_app_has_its_receipt(desk: Desk) -> None:
     rosa.allow(rosa.ask(held.app, prompt="consent"), data=["coverage"])
     with desk.session() as session:
         first, refused, last = session.scalars(select(ConsentDecision).order_by(ConsentDecision.at))
-    receipt = f"/apps/{held.grant.id}/decision"
 
-    page = rosa.get(receipt).text
+    page = rosa.get(held.receipt).text
     assert last.id in page and "Other answers to this app" in page
-    assert f"{receipt}?answer={first.id}" in page and f"{receipt}?answer={refused.id}" in page
-    older = unescape(rosa.get(f"{receipt}?answer={refused.id}").text)
+    assert f"/apps/answers/{first.id}" in page and f"/apps/answers/{refused.id}" in page
+    older = unescape(rosa.get(f"/apps/answers/{refused.id}").text)
     assert "A later answer to the same app counts now." in older and "<dd>Don't allow</dd>" in older
-    assert rosa.get(f"/apps/{held.grant.id}/receipt.json?answer={refused.id}").get_json()["agreed"] == []
-
-
-def test_the_answer_of_another_app_or_person_has_no_receipt_here(desk: Desk) -> None:
-    rosa, held = agreed(desk)
-    other = desk.register()
-    rosa.allow(rosa.ask(other))
+    assert rosa.get(f"/apps/answers/{refused.id}/receipt.json").get_json()["agreed"] == []
+    rosa.press(rosa.ask(held.app, prompt="consent"), "/consent", answer="deny")
     with desk.session() as session:
-        theirs = session.scalars(select(Grant).where(Grant.client_id == other.id)).one().decision_id
+        latest = session.scalars(select(ConsentDecision.id).order_by(ConsentDecision.at.desc())).first()
+    assert "A later answer" not in rosa.get(f"/apps/answers/{latest}").text, "the grant stands by the one before"
 
-    for path in ("decision", "receipt.pdf", "receipt.json"):
-        for odd in (theirs, "", "x" * 5_000):
-            assert rosa.get(f"/apps/{held.grant.id}/{path}?answer={odd}").status_code == 404
+
+def test_a_first_no_has_its_receipt_on_the_console_and_in_the_copy(desk: Desk) -> None:
+    rosa, app = Reader(desk, desk.account), desk.register(name="Pill Diary")
+    rosa.press(rosa.ask(app), "/consent", answer="deny")
+    rename(desk, app)
+
+    console = rosa.get("/apps").text
+    (receipt,) = re.findall(r'href="(/apps/answers/[^"]+)"', console)
+    page, told = unescape(rosa.get(receipt).text), rosa.get(f"{receipt}/receipt.json").get_json()
+    printed = words_of(rosa.get(f"{receipt}/receipt.pdf").data).replace("\\", "")
+
+    assert "Requests that were not allowed" in console and "Pill Diary" in console
+    assert "<dd>Don't allow</dd>" in page and "Pill Diary" in page
+    assert "What happened since" not in page + printed and "A later answer" not in page
+    assert (told["answer"], told["agreed"], told["grant"], told["afterwards"]) == ("deny", [], None, [])
+    assert "Don't allow" in printed and "Pill Diary" in printed
+    (refused,) = rosa.take("/apps/export.json").get_json()["not_allowed"]
+    assert (refused["app"], receipt.endswith(refused["receipt"])) == ("Pill Diary", True)
+    (row,) = csv.DictReader(StringIO(rosa.take("/apps/export.csv").data.decode("utf-8-sig")))
+    assert (row["App"], row["Status"], row["Answered"]) == ("Pill Diary", "Not allowed", refused["answered_at"])
+    with desk.session() as session:
+        rows = session.scalars(select(AuditEvent).where(AuditEvent.tag == "consent:receipt:download")).all()
+    assert {(row.grant_id, (row.detail or {})["decision"]) for row in rows} == {(None, refused["receipt"])}
+
+
+def test_a_no_is_the_members_and_that_of_whoever_gave_it(desk: Desk) -> None:
+    with desk.session() as session:
+        dana, other = make_account(session), make_account(session)
+        child = make_member(session)
+    for account in (dana, other):
+        represent(desk, account, desk.member)
+    represent(desk, dana, child)
+    rosa, hers, app = Reader(desk, desk.account), Reader(desk, dana), desk.register()
+    rosa.press(rosa.ask(app), "/consent", answer="deny")
+    hers.press(hers.choose(hers.ask(app), desk.member), "/consent", answer="deny")
+    with desk.session() as session:
+        own, by_her = session.scalars(select(ConsentDecision.id).order_by(ConsentDecision.at))
+
+    ways = ("", "/receipt.pdf", "/receipt.json")
+    of_own, of_hers = ([f"/apps/answers/{one}{way}" for way in ways] for one in (own, by_her))
+    assert {rosa.get(path).status_code for path in of_own + of_hers} == {200}
+    assert {hers.get(path).status_code for path in of_hers} == {200}
+    assert {hers.get(path).status_code for path in of_own} == {404}
+    stranger = Reader(desk, other)
+    assert {stranger.get(path).status_code for path in of_own + of_hers} == {404}
+    console = hers.get("/apps").text
+    assert by_her in console and own not in console
+    hers.press(hers.get("/select-member"), "/select-member", selected=child.patient_id)
+    assert {hers.get(path).status_code for path in of_hers} == {404}
+    assert by_her not in hers.get("/apps").text
+
+
+def test_the_receipt_of_an_earlier_grant_tells_what_became_of_that_one(desk: Desk) -> None:
+    rosa, held = agreed(desk)
+    first = held.receipt
+    held.press("revoke")
+    rosa.allow(rosa.ask(held.app))
+
+    told = [event["what"] for event in rosa.get(f"{first}/receipt.json").get_json()["afterwards"]]
+    assert told == ["Connected", "Ended"]
+
+
+def test_an_odd_address_has_no_receipt(desk: Desk) -> None:
+    rosa, _held = agreed(desk)
+    for odd in ("x" * 5_000, "00000000-0000-0000-0000-000000000000"):
+        assert rosa.get(f"/apps/answers/{odd}").status_code == 404

@@ -65,7 +65,7 @@ def test_days_at_the_ends_of_the_calendar_are_shown_or_passed_over(desk: Desk, d
     reader = Reader(desk, desk.account)
 
     for page in (*PAGES, "/results/odd-1", "/claims/claim/odd-c", "/download/record.pdf"):
-        assert reader.get(f"/my-information{page}").status_code in {200, 404}, page
+        assert reader.take(f"/my-information{page}").status_code in {200, 404}, page
     assert "High pressure" in reader.get("/my-information/conditions").text
 
 
@@ -85,7 +85,7 @@ def test_values_beyond_all_measure_are_drawn_or_listed(desk: Desk, low: float, h
     reader = Reader(desk, desk.account)
 
     for page in ("/results", "/results/one", "/claims", "/claims/2025", "/claims/claim/dear", "/download/record.pdf"):
-        assert reader.get(f"/my-information{page}").status_code == 200, page
+        assert reader.take(f"/my-information{page}").status_code == 200, page
 
 
 def test_a_value_longer_than_a_page_fits_into_the_pdf(desk: Desk) -> None:
@@ -97,4 +97,4 @@ def test_a_value_longer_than_a_page_fits_into_the_pdf(desk: Desk) -> None:
     reader = Reader(desk, desk.account)
 
     assert reader.get("/my-information/results").status_code == 200
-    assert reader.get("/my-information/download/record.pdf").status_code == 200
+    assert reader.take("/my-information/download/record.pdf").status_code == 200

@@ -11,7 +11,7 @@ from consent.models import PersonalRepresentative
 from service.accounts.models import Account
 from service.plan.models import Member
 from service.settings import Settings
-from tests.accounts.visitor import Visitor, another, letters, newest_code
+from tests.accounts.visitor import Visitor, another, csrf_token, letters, newest_code
 from tests.conftest import MovableClock
 from tests.factories import PASSWORD, make_account, make_member, make_representative
 
@@ -65,6 +65,40 @@ def test_a_member_registers_and_is_signed_in(
     assert account.email_verified_at is not None
     session.commit()
     assert "is ready" in letters(session, settings, ADDRESS)[-1]
+
+
+def test_who_comes_back_after_registering_or_presses_twice_is_told_no_nonsense(
+    visitor: Visitor, member: Member, session: Session, settings: Settings
+) -> None:
+    _to_account_page(visitor, member, session, settings, following="/people")
+    assert visitor.get("/register/code").location == "/register/account", "the code was taken: the last page is next"
+    chosen = {"username": "maria.home", "password": PASSWORD, "confirmation": PASSWORD}
+    token = csrf_token(visitor.get("/register/account").text)
+    before = visitor.sid()
+    assert visitor.post("/register/account", **chosen).location == "/people"
+    for step in ("email", "code", "account"):
+        assert visitor.get(f"/register/{step}").location == "/people", step
+    assert visitor.post_without_token("/register/account", csrf_token=token, **chosen).location == "/people"
+    # The browser has dropped the first answer, with its cookie, for the second press.
+    assert before
+    visitor.browser.set_cookie("sid", before)
+    again = visitor.post_without_token("/register/account", csrf_token=token, **chosen)
+    assert again.location == "/sign-in?next=/people&done=registered"
+    assert "Your account is ready" in visitor.get(again.location).text
+    assert "Your account is ready" not in visitor.get("/sign-in?next=/people").text
+    assert session.scalar(select(func.count()).select_from(Account)) == 1
+
+
+def test_a_new_registration_in_the_same_browser_is_not_taken_for_the_one_that_ended(
+    visitor: Visitor, member: Member, session: Session, settings: Settings
+) -> None:
+    _to_account_page(visitor, member, session, settings)
+    visitor.post("/register/account", username="maria.home", password=PASSWORD, confirmation=PASSWORD)
+    other = make_member(session)
+    session.commit()
+    visitor.get("/register")
+    assert visitor.post("/register", **_details(other)).location == "/register/email"
+    assert visitor.get("/register/email").status_code == 200
 
 
 def test_registration_begun_by_an_app_returns_to_its_request(

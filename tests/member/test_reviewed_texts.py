@@ -1,20 +1,25 @@
 """Texts on which rights depend are shown in Spanish only as a translator reviewed them; else in English, and said."""
 
+import ast
 import hashlib
+import re
 from dataclasses import replace
 from io import BytesIO
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
-from flask import Flask
+from flask import Flask, request
+from werkzeug.routing import Rule
 
 from consent import legal_texts
 from consent.legal_texts import LegalText
 from consent.models import ConsentDecision
 from service.app import create_app
+from service.member import reviewed_texts
 from service.plan_file import Plan
 from tests.conftest import ROOT
+from tests.member.console import connected
 from tests.member.pages import Reader
 from tests.oauth.desk import Desk
 
@@ -22,7 +27,9 @@ _NOTICE = "Esta página se muestra en inglés"
 _FILES: dict[LegalText, tuple[str, ...]] = {
     LegalText.CONSENT: (
         "service/member/consent/consent_words.py", "consent/data_types.py", "oauth/apps/attestation_words.py",
-        "service/templates/member/consent.html",
+        "service/templates/member/consent.html", "service/templates/member/consent_beyond_right.html",
+        "service/templates/member/_part_boxes.html", "service/templates/member/app_narrow.html",
+        "service/templates/member/of_age.html",
     ),
     LegalText.RECEIPT: ("service/templates/member/decision.html", "service/member/consent/receipt_pdf.py"),
     LegalText.EDUCATION: ("service/templates/member/education.html",),
@@ -33,10 +40,10 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
-    LegalText.CONSENT: ("2026-6", "496f2f6d4ac7cbef"),
+    LegalText.CONSENT: ("2026-8", "15b7462fc781a8c3"),
     LegalText.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
     LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
-    LegalText.REPRESENTATION: ("2026-2", "7f6e06c30e61da9a"),
+    LegalText.REPRESENTATION: ("2026-3", "95bd9f98fd38540a"),
 }
 """The version of each text, and the digest of its sentences in both languages as they were reviewed."""
 
@@ -58,10 +65,31 @@ def fingerprint(text: LegalText) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def without(app: Flask, text: LegalText) -> Flask:
-    """The same plan, whose translation of that text was reviewed in an older version only."""
+def showing(text: LegalText) -> set[str]:
+    """The endpoints (a whole blueprint by `name.*`) that render a template of a text, or one that imports from such."""
+    own = {name.removeprefix("service/templates/") for name in _FILES[text] if name.endswith(".html")}
+    templates = ROOT / "service/templates"
+    names = {str(path.relative_to(templates)) for path in (templates / "member").glob("*.html")}
+    pages = {name for name in names if name in own or any(f'"{one}"' in (templates / name).read_text() for one in own)}
+    found = set()
+    for path in (ROOT / "service/member").rglob("*.py"):
+        source = path.read_text()
+        blueprint = re.search(r'^blueprint = Blueprint\("(\w+)"', source, re.MULTILINE)
+        for function in ast.walk(ast.parse(source)):
+            if isinstance(function, ast.FunctionDef) and _strings_of(function) & pages:
+                assert blueprint, "a page stands in a blueprint"
+                found.add(f"{blueprint[1]}.{'*' if function.name.startswith('_') else function.name}")
+    return found
+
+
+def _strings_of(function: ast.FunctionDef) -> set[object]:
+    return {node.value for node in ast.walk(function) if isinstance(node, ast.Constant)}
+
+
+def without(app: Flask, *texts: LegalText) -> Flask:
+    """The same plan, whose translation of those texts was reviewed in an older version only."""
     settings = app.extensions["latchstring"].settings
-    reviews = tuple(replace(one, version="1999-1") if one.text == text else one for one in settings.plan.reviews)
+    reviews = tuple(replace(one, version="1999-1") if one.text in texts else one for one in settings.plan.reviews)
     changed = replace(settings, plan=replace(settings.plan, reviews=reviews))
     return create_app(changed, app.extensions["latchstring"].engine)
 
@@ -70,6 +98,18 @@ def without(app: Flask, text: LegalText) -> Flask:
 def test_a_text_that_changed_has_another_version(text: LegalText) -> None:
     """If this fails: raise the text's version, name its review in meridian.toml, and write both here."""
     assert (legal_texts.VERSIONS[text], fingerprint(text)) == _FINGERPRINTS[text]
+
+
+@pytest.mark.parametrize("text", LegalText)
+def test_every_page_with_words_of_a_reviewed_text_is_listed_with_it(app: Flask, text: LegalText) -> None:
+    """If this fails: name the page in `service.member.reviewed_texts`, or it is shown in words that nobody reviewed."""
+    pages = showing(text)
+
+    assert pages
+    for page in pages:
+        with app.test_request_context():
+            request.url_rule = Rule("/", endpoint=page)
+            assert reviewed_texts.text_at_hand() is text, page
 
 
 def test_every_text_of_the_sandboxs_plan_names_its_reviewer() -> None:
@@ -112,3 +152,15 @@ def test_consent_in_unreviewed_words_is_asked_and_kept_in_english(app: Flask, de
     assert answer.status_code == 303
     with desk.session() as session:
         assert session.query(ConsentDecision).one().language == "en"
+
+
+def test_share_less_in_unreviewed_words_is_shown_in_english_with_the_notice(app: Flask, desk: Desk) -> None:
+    other = Desk.__new__(Desk)
+    other.__dict__ |= desk.__dict__ | {"app": without(app, LegalText.CONSENT)}
+    rosa = Reader(other, desk.account)
+    held = connected(other, rosa)
+
+    page = rosa.get(f"/apps/{held.grant.id}/narrow?lang=es").text
+
+    assert '<html lang="en"' in page and "Untick what it shall not see any more" in page
+    assert _NOTICE in page

@@ -5,6 +5,7 @@ killed where a test fails or time runs out. Without ARGS all of `targets.MUTATED
 """
 
 import argparse
+import functools
 import gc
 import json
 import os
@@ -17,19 +18,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 from coverage import Coverage, CoverageData
 
 from tests.mutation import targets
 from tests.mutation.operators import PREDICATE, Mutant, mutants
+from tests.mutation.report import Chosen, report
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "var" / "mutation"
 _MOST_SECONDS = 45.0
 """Of tests that one mutant is given, as they took unchanged; a predicate that is promised is given all."""
 _MOST_TESTS = 80
-_QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:randomly", "--no-header", "--tb=no")
+_QUIET = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:randomly", "--no-header", "--tb=no")
+_OURS = frozenset({"consent", "fhir", "oauth", "service"})
 
 
 @dataclass
@@ -47,10 +51,16 @@ class _Timed:
         self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
         self._coverage = coverage
+        self._caches: list[Any] = []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Measure under the test's name."""
+        # What is remembered is worked out for the first test that asks, and would seem to be reached by that alone.
+        if not self._caches:
+            self._caches = caches()
+            gc.freeze()
+        forget(self._caches)
         started = time.monotonic()
         self._coverage.switch_context(item.nodeid)
         yield
@@ -62,31 +72,52 @@ class _Timed:
             self.failed.add(report.nodeid)
 
 
-def measure(paths: Sequence[str], modules: Iterable[str]) -> None:
-    """Run the tests once and keep what they reach (`var/mutation`)."""
-    KEPT.mkdir(parents=True, exist_ok=True)
+def measure(paths: Sequence[str], modules: Iterable[str], kept: Path, *, added: bool, both: bool) -> None:
+    """Run the tests once and keep what they reach: anew, or `added` to what is kept of others.
+
+    Then their SQLite half alone, unless `both`.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
     coverage = Coverage(
-        data_file=str(KEPT / "coverage"), include=[str(ROOT / one) for one in modules], config_file=False
+        data_file=str(kept / "coverage"), include=[str(ROOT / one) for one in modules], config_file=False
     )
-    coverage.erase()
+    told: dict[str, float] = {}
+    if added and (kept / "seconds.json").exists():
+        coverage.load()
+        told = json.loads((kept / "seconds.json").read_text("utf-8"))
+    else:
+        coverage.erase()
     coverage.start()
     timed = _Timed(coverage)
-    half = " or ".join(("not postgresql", *targets.ON_BOTH))
+    half = " or ".join(("not postgresql", *(() if added else targets.ON_BOTH)))
     pytest.main(
-        [*paths, "-k", half, "-q", "-p", "no:cacheprovider", "-p", "no:cov", "--no-header", "--tb=line"], [timed]
+        [
+            *paths,
+            "-k",
+            "" if both else half,
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:cov",
+            "--no-header",
+            "--tb=line",
+        ],
+        [timed],
     )
     coverage.stop()
     coverage.save()
-    told = {one: seconds for one, seconds in timed.seconds.items() if one not in timed.failed}
-    (KEPT / "seconds.json").write_text(json.dumps(told), "utf-8")
-    print(f"{len(told)} tests measured, {len(timed.failed)} failed or were skipped", flush=True)
+    told |= {one: seconds for one, seconds in timed.seconds.items() if one not in timed.failed}
+    (kept / "seconds.json").write_text(json.dumps(told), "utf-8")
+    measured = len(timed.seconds) - len(timed.failed)
+    print(f"{measured} tests measured, {len(timed.failed)} failed or were skipped", flush=True)
 
 
-def known() -> Known:
+def known(kept: Path) -> Known:
     """What `measure` kept."""
-    data = CoverageData(str(KEPT / "coverage"))
+    data = CoverageData(str(kept / "coverage"))
     data.read()
-    seconds: dict[str, float] = json.loads((KEPT / "seconds.json").read_text("utf-8"))
+    seconds: dict[str, float] = json.loads((kept / "seconds.json").read_text("utf-8"))
     by_line: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for name in data.measured_files():
         path = str(Path(name).relative_to(ROOT))
@@ -128,29 +159,81 @@ def functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     return found
 
 
-class _Runner:
-    """Runs one mutant after the other, some at once."""
+def forget(made: Iterable[Any]) -> None:
+    """Let nothing be remembered that right code has worked out, nor be reached for the first of all tests alone."""
+    for one in made:
+        one.cache_clear()
 
-    def __init__(self, told: Known, workers: int) -> None:
-        self.told, self.workers = told, workers
-        self.functions = functions()
+
+def caches() -> list[Any]:
+    """Every function of ours that remembers what it gave."""
+    gc.unfreeze()
+    found = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]
+    return [one for one in found if one.__wrapped__.__module__.partition(".")[0] in _OURS]
+
+
+class Runner:
+    """Runs one mutant after the other, some at once: a plugin that does so in the place of pytest's own loop."""
+
+    def __init__(self, told: Known, every: Sequence[Chosen], asked: argparse.Namespace) -> None:
+        self.told, self.every, self.asked = told, every, asked
+        self.functions: dict[tuple[str, str, int], list[FunctionType]] = {}
+        self.caches: list[Any] = []
+        self.items: dict[str, pytest.Item] = {}
         self.running: dict[int, tuple[Mutant, float]] = {}
         self.results: dict[str, str] = {}
 
-    def run(self, mutant: Mutant, tests: Sequence[str]) -> None:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """All that were asked for."""
+        self.items = {one.nodeid: one for one in session.items}
+        self._warm(session)
+        self.functions, self.caches = functions(), caches()
+        gc.freeze()
+        started = time.monotonic()
+        for number, (mutant, preferred) in enumerate(self.every, 1):
+            if self.asked.minutes and time.monotonic() - started > 60 * self.asked.minutes:
+                print(f"stopped after {number - 1} of {len(self.every)}", flush=True)
+                break
+            promised = self.asked.predicates and mutant.unlined not in targets.EQUIVALENT
+            self._run(session, mutant, tests_for(mutant, self.told, preferred, every=promised))
+        while self.running:
+            self._reap()
+        return True
+
+    def _warm(self, session: pytest.Session) -> None:
+        # What a process makes once (keys, templates, statements, an empty database) is made before the forks.
+        quickest: dict[str, str] = {}
+        for test in sorted(self.items, key=lambda one: self.told.seconds.get(one, _MOST_SECONDS)):
+            if "postgresql" not in test and test in self.told.seconds:
+                quickest.setdefault(test.partition("::")[0], test)
+        if not self._do(session, list(quickest.values())):
+            raise pytest.UsageError("A test fails as things are: every mutant would seem to be noticed.")
+
+    def _do(self, session: pytest.Session, tests: Sequence[str]) -> bool:
+        """Run tests until one fails; whether none did. What the session holds is kept for the next."""
+        # A test that is gone since all were measured says nothing.
+        items = [self.items[one] for one in tests if one in self.items]
+        # Behind the last one all goes but what is of the session: fixtures of its package would reach into other tests.
+        for item, following in zip(items, [*items[1:], session], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return False
+        return True
+
+    def _run(self, session: pytest.Session, mutant: Mutant, tests: Sequence[str]) -> None:
         """Begin one; waits while as many run as may."""
-        while len(self.running) >= self.workers:
-            self.reap()
+        while len(self.running) >= self.asked.workers:
+            self._reap()
         if not tests:
             self.results[mutant.name] = "not reached"
             return
         expected = sum(self.told.seconds[one] for one in tests)
         child = os.fork()
         if child == 0:
-            self._be(mutant, tests)
+            self._be(session, mutant, tests)
         self.running[child] = (mutant, time.monotonic() + 60 + 5 * expected)
 
-    def reap(self) -> None:
+    def _reap(self) -> None:
         """Wait for one of those that run to end."""
         while self.running:
             for child, (mutant, until) in list(self.running.items()):
@@ -173,7 +256,7 @@ class _Runner:
         if code != 1:
             print(f"{self.results[mutant.name]}  {mutant.name}", flush=True)
 
-    def _be(self, mutant: Mutant, tests: Sequence[str]) -> None:
+    def _be(self, session: pytest.Session, mutant: Mutant, tests: Sequence[str]) -> None:
         os.setpgid(0, 0)
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
@@ -182,7 +265,8 @@ class _Runner:
         try:
             found = self.functions.get((str(ROOT / mutant.path), *mutant.outer), [])
             self._replace(mutant.code)
-            code = int(pytest.main([*tests, *_QUIET])) if found else 4
+            forget(self.caches)
+            code = (0 if self._do(session, tests) else 1) if found else 4
         finally:
             os._exit(code)
 
@@ -195,7 +279,7 @@ class _Runner:
                 self._replace(inner)
 
 
-def chosen(paths: Sequence[str], predicates: bool) -> Iterator[tuple[Mutant, tuple[str, ...]]]:
+def chosen(paths: Sequence[str], predicates: bool) -> Iterator[Chosen]:
     """The mutants that are asked for, each with the tests of its module."""
     table = targets.AUTHORIZATION if predicates else targets.MUTATED
     for path, preferred in table.items():
@@ -206,57 +290,38 @@ def chosen(paths: Sequence[str], predicates: bool) -> Iterator[tuple[Mutant, tup
                 yield mutant, preferred
 
 
+def drawn(every: list[Chosen], sample: int, each: int, seed: int) -> list[Chosen]:
+    """At random so many of all, or so many of each module, in an order by which whoever stops has some of each."""
+    at_random = random.Random(seed)
+    if each:
+        by_path: dict[str, list[Chosen]] = defaultdict(list)
+        for one in every:
+            by_path[one[0].path].append(one)
+        every = [one for own in by_path.values() for one in at_random.sample(own, min(each, len(own)))]
+        return at_random.sample(every, len(every))
+    return at_random.sample(every, sample) if 0 < sample < len(every) else every
+
+
 def main() -> int:
     """Run what is asked for; 1 where less was noticed than should be."""
     asked = _arguments()
     modules = dict.fromkeys([*targets.MUTATED, *targets.AUTHORIZATION])
     if asked.measure:
-        measure(targets.TESTS, modules)
+        measure(asked.tests or targets.TESTS, modules, asked.kept, added=bool(asked.tests), both=asked.both)
         return 0
-    told = known()
+    told = known(asked.kept)
     paths = sorted({one.partition("::")[0] for one in told.seconds})
-    pytest.main([*paths, "--collect-only", "-qq", "-p", "no:cacheprovider", "-p", "no:cov", "--no-header"])
-    every = list(chosen(asked.paths, asked.predicates))
-    if asked.sample and asked.sample < len(every):
-        every = random.Random(asked.seed).sample(every, asked.sample)
-    runner = _Runner(told, asked.workers)
-    gc.freeze()
-    started = time.monotonic()
-    for number, (mutant, preferred) in enumerate(every, 1):
-        if asked.minutes and time.monotonic() - started > 60 * asked.minutes:
-            print(f"stopped after {number - 1} of {len(every)}", flush=True)
-            break
-        promised = asked.predicates and mutant.unlined not in targets.EQUIVALENT
-        runner.run(mutant, tests_for(mutant, told, preferred, every=promised))
-    while runner.running:
-        runner.reap()
-    return report(runner.results, every, predicates=asked.predicates)
-
-
-def report(results: dict[str, str], every: Sequence[tuple[Mutant, tuple[str, ...]]], *, predicates: bool) -> int:
-    """Print the table by module; 1 where less was noticed than should be."""
-    by_path: dict[str, Counter[str]] = defaultdict(Counter)
-    for mutant, _preferred in every:
-        if mutant.name in results:
-            same = results[mutant.name] != "killed" and mutant.unlined in targets.EQUIVALENT
-            by_path[mutant.path]["equivalent" if same else results[mutant.name]] += 1
-    for name, result in results.items():
-        if result == "not reached":
-            print(f"not reached  {name}")
-    print(f"{'module':42}{'mutants':>9}{'killed':>9}{'of 100':>9}")
-    whole: Counter[str] = Counter()
-    for path, counts in by_path.items():
-        whole += counts
-        _line(path, counts)
-    _line("all", whole)
-    wanted = 1.0 if predicates else 0.9
-    counted = whole.total() - whole["equivalent"]
-    return 0 if counted and whole["killed"] / counted >= wanted else 1
-
-
-def _line(name: str, counts: Counter[str]) -> None:
-    total = counts.total() - counts["equivalent"]
-    print(f"{name:42}{total:9}{counts['killed']:9}{100 * counts['killed'] / max(total, 1):9.1f}")
+    there = list(chosen(asked.paths, asked.predicates))
+    every = drawn(there, asked.sample, asked.each, asked.seed)
+    kept = asked.kept / "results.json"
+    results: dict[str, str] = json.loads(kept.read_text("utf-8")) if asked.again else {}
+    if asked.again:
+        every = [one for one in there if one[0].name in results]
+    runner = Runner(told, [one for one in every if results.get(one[0].name) != "killed"], asked)
+    pytest.main([*paths, *_QUIET], [runner])
+    results |= runner.results
+    kept.write_text(json.dumps(results, indent=0), "utf-8")
+    return report(results, every, Counter(one[0].path for one in there), predicates=asked.predicates)
 
 
 def _arguments() -> argparse.Namespace:
@@ -264,7 +329,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("paths", nargs="*", help="modules, such as consent/policy.py; none: all")
     parser.add_argument("--measure", action="store_true", help="run the tests once and keep what each reaches")
     parser.add_argument("--predicates", action="store_true", help="only what takes an authorization predicate away")
+    parser.add_argument("--tests", nargs="+", help="with --measure: these alone, on SQLite, added to what is kept")
+    parser.add_argument("--both", action="store_true", help="with --tests: on PostgreSQL too")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="the folder of what was measured and of the results")
+    parser.add_argument("--again", action="store_true", help="those of the last run that were not noticed")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants, chosen at random")
+    parser.add_argument("--each", type=int, default=0, help="so many of each module, chosen at random")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=0, help="stop after so many")
     parser.add_argument("--workers", type=int, default=2)

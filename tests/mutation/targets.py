@@ -26,6 +26,7 @@ AUTHORIZATION: Mapping[str, tuple[str, ...]] = {
 """Every predicate of these that says who may do what is taken away in turn, and each must be missed: 100 %."""
 MUTATED: Mapping[str, tuple[str, ...]] = {
     "consent/policy.py": AUTHORIZATION["consent/policy.py"],
+    "consent/scopes.py": AUTHORIZATION["consent/scopes.py"],
     "oauth/authorization/flows.py": ("tests/oauth", "tests/attacks/test_authorization_endpoint.py"),
     "oauth/exchanges/code_exchange.py": ("tests/oauth", "tests/attacks/test_codes.py"),
     "oauth/exchanges/refresh_exchange.py": ("tests/oauth", "tests/attacks/test_refresh_and_revocation.py"),
@@ -70,6 +71,8 @@ ON_BOTH = ("test_searching", "test_visibility", "test_provider_index")
 """Of these the PostgreSQL half is run too, for what is written for it alone; of the others the SQLite half does."""
 _NO_TOKEN = "not token or len(token) > _MAX_TOKEN or (not token.isascii())"
 _SPARED = "a look-up is spared: no digest of such a text is kept, and the refusal is the same"
+_EACH_WORD = "len(words) > 1 and (not all((_given(word, client) for word in words)))"
+_ONE_WORD = "a look is spared: of one word alone it was asked before"
 EQUIVALENT: Mapping[str, str] = {
     "consent/scopes.py: guard removed: if query is None:": "what follows reads no query as one without parameters",
     f"oauth/tokens/protector.py: guard removed: if {_NO_TOKEN}:": _SPARED,
@@ -86,5 +89,16 @@ EQUIVALENT: Mapping[str, str] = {
         "said for the type checker: every link has its first moment, and without a link the first part has refused",
     "service/staff/gate.py: part left out: held[0] is not session of held is None or held[0] is not session":
         "a second line, as in the gates of members and providers: error pages of the console ask nobody's role again",
+    "consent/policy.py: constant: '*'":
+        "any name that is of no type does: what is allowed has it not, and so a wildcard is spelt out",
+    f"oauth/exchanges/client_credentials.py: part left out: len(words) > 1 of {_EACH_WORD}": _ONE_WORD,
+    "oauth/exchanges/client_credentials.py: moved by one: len(words) > 1": _ONE_WORD,
+    "fhir/store.py: part left out: access.person_id is None of "
+    "access.person_id is None or person_id != access.person_id":
+        "said for the type checker: no address names nobody",
+    "fhir/store.py: part left out: asked.patients is not None of asked.patients is not None and of_some":
+        "said for the type checker: `of_some` has asked it",
+    "fhir/store.py: part left out: known is not None of known is not None or asked.total is Total.NONE":
+        "a count is spared: that of the statement is the same",
 }  # fmt: skip
 """By a mutant's name without its line: why it changes nothing that anybody could see."""

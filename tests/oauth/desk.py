@@ -118,16 +118,16 @@ class Desk:
 
     def parameters(self, app: App, verifier: str = "", **changed: str | None) -> dict[str, str]:
         """A valid authorization request, with some parameters changed or left out (None)."""
-        given: dict[str, str | None] = {
+        fixed: dict[str, str | None] = {
             "response_type": "code", "client_id": app.id, "redirect_uri": app.redirect_uri, "scope": SCOPE,
             "state": "state-1", "aud": self.settings.fhir_base,
             "code_challenge": challenge_of(verifier or new_verifier()), "code_challenge_method": "S256",
-        } | changed  # fmt: skip
-        return {name: value for name, value in given.items() if value is not None}
+        }  # fmt: skip
+        return {name: value for name, value in (fixed | changed).items() if value is not None}
 
     def authorize(self, browser: FlaskClient, app: App, **changed: str | None) -> TestResponse:
         """GET the authorization endpoint."""
-        return browser.get("/oauth/authorize", query_string=self.parameters(app, **changed))
+        return browser.get("/oauth/authorize", query_string=self.parameters(app, "", **changed))
 
     def agree(
         self, app: App, *, account: Account | None = None, member: Member | None = None, ticked: str | None = None,

@@ -191,7 +191,7 @@ def key_server(pair: Pair | None = None, *, tls: ssl.SSLContext | None = None) -
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     held.append(KeyServer(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/keys", (pair or ec()).jwks))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield held[0]
     finally:

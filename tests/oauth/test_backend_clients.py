@@ -7,9 +7,10 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from oauth.apps import clients, registration, reviews
+from oauth.apps import changes, clients, registration, reviews
 from oauth.apps.clients import AuthMethod, BackendBasis, ClientKind, ClientRefused
 from oauth.callers import client_authentication
+from oauth.exchanges import client_credentials
 from oauth.expiry import SWEEPS
 from oauth.models import Client, SystemToken
 from service.audit import AuditEvent
@@ -253,12 +254,15 @@ def replace_keys(desk: Desk, program: Program, *keys: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
-def test_narrowing_a_client_narrows_its_tokens_at_once(desk: Desk) -> None:
+def test_narrowing_a_client_ends_its_wider_tokens_at_once(desk: Desk) -> None:
     program = register_backend(desk)
-    token = program.token("system/*.rs")
+    wide, narrow = program.token("system/*.rs"), program.token("system/Coverage.r")
     with desk.session() as session:
-        clients.set_scopes(session, program.id, "system/Coverage.rs")
-    headers = {"Authorization": f"Bearer {token}"}
+        changes.narrow(session, program.id, "system/Coverage.rs", reason="less")
+    assert not is_let_in(program, wide)
+    headers = {"Authorization": f"Bearer {narrow}"}
+    assert desk.app.test_client().get("/fhir/r4/Coverage/none", headers=headers).status_code == 404
+    headers = {"Authorization": f"Bearer {program.token('system/*.rs')}"}
     assert desk.app.test_client().get("/fhir/r4/Patient", headers=headers).status_code == 403
     assert desk.app.test_client().get("/fhir/r4/Coverage", headers=headers).status_code == 200
 
@@ -354,3 +358,12 @@ def test_the_janitor_forgets_old_tokens(desk: Desk, session: Session, clock: Mov
     for sweep in SWEEPS:
         sweep(session)
     assert session.scalar(text("SELECT count(*) FROM system_token")) == 0
+
+
+def test_of_what_programs_ask_for_nothing_long_is_remembered(desk: Desk) -> None:
+    program = register_backend(desk)
+    client_credentials._agreed.cache_clear()
+    for one in range(3):
+        assert program.token("system/Patient.rs " * (1_000 + one))
+        assert program.ask("system/Patient.rs " + "x" * (19_000 + one)).status_code == 400
+    assert client_credentials._agreed.cache_info().currsize == 1, "the word that each of them began with"

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from consent import grant_changes, grants, representatives
 from consent.models import EndedBy, Grant
-from oauth.apps import clients
+from oauth.apps import changes
 from service.accounts.models import Account, AccountStatus
+from service.web import Latchstring
 from tests.attacks.test_refresh_and_revocation import introspect, revoke, standing
 from tests.conftest import MovableClock
 from tests.oauth.desk import App, Desk
@@ -96,10 +97,38 @@ def test_a_paused_app_s_is_inactive_until_it_is_resumed(desk: Desk, ledger: App)
 def test_what_the_plan_lets_the_app_ask_no_more_is_not_told(desk: Desk, ledger: App) -> None:
     token = desk.connect(ledger, scope="offline_access launch/patient patient/Coverage.rs patient/Patient.rs")
     with desk.session() as session:
-        clients.set_scopes(session, ledger.id, "offline_access launch/patient patient/Patient.rs")
+        changes.narrow(session, ledger.id, "offline_access launch/patient patient/Patient.rs", reason="less")
     told = introspect(desk, ledger, token["refresh_token"])
     assert set(told["scope"].split()) == {"offline_access", "launch/patient", "patient/Patient.rs"}
     assert "iss" not in told and "sub" not in told
     with desk.session() as session:
-        clients.set_scopes(session, ledger.id, "launch/patient patient/Patient.rs")
+        changes.narrow(session, ledger.id, "launch/patient patient/Patient.rs", reason="less")
     assert introspect(desk, ledger, token["refresh_token"]) == _INACTIVE, "no refresh without offline_access"
+
+
+def test_an_online_one_is_told_of_while_its_sign_in_lasts(desk: Desk, ledger: App, clock: MovableClock) -> None:
+    online = "openid online_access launch/patient patient/Patient.rs"
+    token = desk.connect(ledger, scope=online)["refresh_token"]
+    told = introspect(desk, ledger, token)
+    assert told["active"] and "online_access" in told["scope"].split() and told["sub"]
+    clock.advance(16 * 60)
+    assert introspect(desk, ledger, token) == _INACTIVE
+    assert desk.refresh(ledger, token).status_code == 400
+
+
+def test_asking_writes_nothing_and_waits_for_no_turn_to_write(desk: Desk, ledger: App) -> None:
+    spent, other = desk.connect(ledger), desk.connect(ledger, scope="online_access launch/patient patient/Patient.rs")
+    alive = desk.refresh(ledger, spent["refresh_token"]).get_json()["refresh_token"]
+    revoked = desk.connect(ledger)["refresh_token"]
+    revoke(desk, ledger, revoked)
+    held: Latchstring = desk.app.extensions["latchstring"]
+    began: list[object] = []
+    note = began.append
+    event.listen(held.engine, "begin", note)
+    try:
+        asked = {token: introspect(desk, ledger, token)["active"] for token in (alive, other["refresh_token"])}
+        dead = [introspect(desk, ledger, token) for token in (spent["refresh_token"], revoked, "unknown", "x" * 43)]
+    finally:
+        event.remove(held.engine, "begin", note)
+    assert all(asked.values()) and dead == [_INACTIVE] * 4
+    assert began == [], "on SQLite each transaction takes the one turn at the lock"

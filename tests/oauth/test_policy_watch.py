@@ -50,7 +50,7 @@ def serving() -> Iterator[Policy]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     policy.url = f"http://localhost:{server.server_port}/privacy"
     yield policy
     server.shutdown()

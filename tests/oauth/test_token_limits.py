@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from service.app import create_app
 from tests.oauth.desk import Desk
+from tests.oauth.keyed import Program, register_backend
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -37,3 +38,15 @@ def test_strangers_do_not_use_up_the_tokens_of_a_public_app(desk: Desk) -> None:
         return client.post("/oauth/token", data=form, environ_base={"REMOTE_ADDR": address}).status_code
 
     assert [ask("192.0.2.1"), ask("192.0.2.1"), ask("192.0.2.2")] == [400, 429, 400]
+
+
+def test_a_program_asks_for_so_many_tokens_too_and_no_more_than_it_may(desk: Desk) -> None:
+    program, elsewhere = register_backend(desk), register_backend(desk)
+    client = limited(desk, 4)
+
+    def ask(who: Program) -> int:
+        form = {"grant_type": "client_credentials", "scope": "system/*.rs"} | who.proof()
+        return client.post("/oauth/token", data=form).status_code
+
+    assert [ask(program) for _ in range(3)] == [200, 200, 429]
+    assert ask(elsewhere) == 200

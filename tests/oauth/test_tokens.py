@@ -69,7 +69,7 @@ def test_each_leg_of_a_representatives_right_matters(desk: Desk) -> None:
     assert token_rows.stands(found, at)
     fallen = {
         "representative_account_id": None, "link_version": 9, "link_ended_at": at, "link_safety_block": True,
-        "link_valid_from": at + 1, "link_valid_until": at,
+        "link_valid_from": at + 1, "link_valid_until": at, "member_deceased_on": now().date(),
     }  # fmt: skip
     for name, value in fallen.items():
         assert not token_rows.stands(found._replace(**{name: value}), at), name

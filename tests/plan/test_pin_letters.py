@@ -23,7 +23,8 @@ def letter(**given: object) -> PinLetter:
 
 def words_of(document: bytes) -> str:
     """The texts drawn on its pages."""
-    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", document, re.DOTALL)
+    # Compressed bytes may end in a carriage return themselves: only the line feed is the writer's.
+    streams = re.findall(rb"stream\n(.*?)\nendstream", document, re.DOTALL)
     drawn = b"".join(zlib.decompress(stream) for stream in streams)
     return " ".join(part.decode("latin-1") for part in re.findall(rb"\(((?:\\.|[^()\\])*)\) Tj", drawn))
 

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from service.accounts import passwords
 from service.accounts.models import Account
 from service.plan.logins import reach
 from service.plan.models import (
@@ -11,6 +12,7 @@ from service.plan.models import (
     DelegateRequest,
     EntrySource,
     PortalFunction,
+    PortalOrganization,
     Practitioner,
     PractitionerAffiliation,
     ProviderGroup,
@@ -231,3 +233,24 @@ def test_contact_details_that_cannot_be_are_explained(
     assert answer.status_code == 400
     assert "Please check what you entered" in answer.text
     assert pat.give_contact(given_name="Zo\u00eb-Ann", family_name="O\u2019Neil Jr.").status_code == 303
+
+
+def test_a_user_name_taken_while_the_password_is_hashed_leaves_no_organization(
+    clinic: ProviderGroup, person: Person, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pat, real = person(), passwords.make_hash
+    assert pat.show_payment().status_code == pat.choose(clinic).status_code == 303
+    assert pat.give_contact().status_code == pat.enter_code().status_code == 303
+
+    def taken_meanwhile(password: str) -> str:
+        make_account(session, username=pat.username)
+        session.commit()
+        return real(password)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(passwords, "make_hash", taken_meanwhile)
+        refused = pat.open_account()
+    assert refused.status_code == 400 and "taken" in refused.text
+    assert read(session, PortalOrganization) == []
+    assert pat.open_account(username="pat.two").status_code == 303
+    assert "pat.two" in {account.username for account in read(session, Account)}

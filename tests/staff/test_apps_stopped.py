@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from consent import grants
 from consent.models import EndedBy, Grant
-from oauth.apps import app_reports, disabling, member_notices, reviews
+from oauth.apps import admission, app_reports, approval, changes, disabling, member_notices, reviews
+from oauth.apps.approval import NotToBeApproved
 from oauth.apps.models import (
     AppReport,
     AppReviewEvent,
@@ -19,6 +20,7 @@ from oauth.models import Client
 from service.accounts.models import Account
 from service.accounts.notice_model import Notice, NoticeKind
 from service.db import make_sessions
+from service.plan.models import PendingAct
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_member
 from tests.oauth.desk import Desk
@@ -63,6 +65,64 @@ def test_suspending_letting_in_and_closing_take_a_reason_and_tell_the_members(
     assert not any("A report from a member" in mail or life.app.view.name in mail for mail in mails)
     page = clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
     assert "A report from a member." in page and "Suspended by the plan" in page
+
+
+def test_taking_scopes_away_ends_wider_tokens_and_is_told_to_the_developers(
+    app: Flask, session: Session, desk: Desk
+) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    tokens = desk.connect(life.app)
+    clerk = make_clerk(app, session, REVIEWER)
+    with desk.session() as own:
+        before = own.get_one(Client, life.app.id).scopes
+    left = "launch/patient offline_access patient/Patient.rs"
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    reads = lambda kind: app.test_client().get(f"/fhir/r4/{kind}", headers=headers).status_code  # noqa: E731
+    assert reads("Coverage") == 200
+    for scopes, reason in (
+        ("", "why"),
+        (left, " "),
+        (before, "why"),
+        (f"{left} system/*.rs", "why"),
+        ("openid", "why"),
+    ):
+        assert press(clerk, life, "narrow", scopes=scopes, reason=reason) == 400, (scopes, reason)
+    assert reads("Coverage") == 200
+
+    assert press(clerk, life, "narrow", scopes=left, reason="Coverage is not needed.") == 303
+    assert (reads("Coverage"), reads("Patient")) == (401, 401)
+    refreshed = desk.refresh(life.app, tokens["refresh_token"]).get_json()
+    headers["Authorization"] = f"Bearer {refreshed['access_token']}"
+    assert "Coverage" not in refreshed["scope"] and (reads("Coverage"), reads("Patient")) == (403, 200)
+    with desk.session() as own:
+        client, standing = own.get_one(Client, life.app.id), admission.versions_of(own, life.app.id).standing
+        assert standing is not None and set(client.scopes.split()) == set(left.split())
+        assert standing.content["scopes"] == client.scopes
+    page = clerk.browser.get(f"/staff/app-reviews/{life.app.id}").text
+    assert "Coverage is not needed." in page and "Scopes taken away by the plan" in page
+    assert press(clerk, life, "retire", reason="Gone.") == 303
+    assert press(clerk, life, "narrow", scopes="patient/Patient.rs", reason="Again.") == 409
+
+
+def test_what_was_taken_away_comes_back_by_no_yes_to_a_version_that_was_looked_at_before(desk: Desk) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    with desk.session() as own:
+        life.propose(own, name="New name")
+        life.submit(own)
+        act = life.first_look(own)
+        act_id, seen = act.id, {line["what"] for line in act.content["changes"]}
+    left = "launch/patient offline_access patient/Patient.rs"
+    with desk.session() as own:
+        changes.narrow(own, life.app.id, left, reason="Coverage is not needed.")
+
+    with desk.session() as own, pytest.raises(NotToBeApproved):
+        act = own.get_one(PendingAct, act_id)
+        approval.second_look(own, act, by=life.staff(own, 1), settings=desk.settings)
+
+    with desk.session() as own:
+        assert set(own.get_one(Client, life.app.id).scopes.split()) == set(left.split())
+        again = life.first_look(own)
+        assert {line["what"] for line in again.content["changes"]} > seen, "what comes back is read now"
 
 
 def test_members_are_told_in_batches_and_each_once(

@@ -1,6 +1,8 @@
 """Freshness of data in the staff console: who sees it, and how deliveries stand to their one business day."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +15,7 @@ from fhir.loading.tables import FhirLoad
 from service.clock import now
 from service.days import business_day_after
 from service.plan.models import StaffRole
+from tests.fhir import records
 from tests.staff.console import make_clerk
 
 PAGE = "/staff/data-freshness"
@@ -50,6 +53,23 @@ def test_deliveries_are_watched_until_they_are_visible(session: Session) -> None
         "claims": Watch.IN_TIME, "labs": Watch.LATE, "fresh": Watch.WAITING, "old": Watch.OVERDUE,
     }  # fmt: skip
     assert freshness.count_pressing(session, NEW_YORK) == 1
+
+
+def test_what_a_delivery_had_rejected_is_told(app: Flask, session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "Patient.ndjson"
+    path.write_text(json.dumps(records.patient("p")) + '\n{"resourceType":"Patient"}\nbroken\n')
+    told = app.test_cli_runner().invoke(args=["fhir", "load", str(path), "--source", "claims"])
+    assert told.exit_code == 1, told.output
+    freshness.note(session, "other", received_at=now(), written=7)
+    session.commit()
+
+    found = {one.source: (one.written, one.rejected) for one in freshness.deliveries(session, NEW_YORK)}
+    assert found == {"claims": (1, 2), "other": (7, 0)}
+    session.commit()
+    shown = app.test_cli_runner().invoke(args=["fhir", "freshness"]).stdout
+    assert [line.split()[-2:] for line in shown.splitlines()[1:]] == [["7", "0"], ["1", "2"]]
+    page = make_clerk(app, session, StaffRole.ADMINISTRATOR).browser.get(PAGE)
+    assert '<td data-label="Rejected lines">2</td>' in page.text
 
 
 def test_a_load_that_a_later_one_replaced_is_not_waited_for(session: Session) -> None:

@@ -72,7 +72,7 @@ def test_an_organization_is_shut_out_and_let_in_again_with_reasons_and_everybody
     session.commit()
     member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
     developer_mails = letters(session, desk.settings, email)[-2:]
-    assert "disabled your organization" in developer_mails[0] and "enabled your organization" in developer_mails[1]
+    assert "the plan disabled" in developer_mails[0] and "enabled your organization" in developer_mails[1]
     assert not any("Sold what" in one for one in developer_mails)
     assert not [one for one in letters(session, desk.settings, desk.account.email) if life.app.view.name in one]
     told = select(Notice.kind).where(Notice.account_id == desk.account.id).order_by(Notice.at)
@@ -98,7 +98,7 @@ def test_the_developers_of_an_organization_without_an_app_that_works_are_told_an
     assert press(clerk, developer.organization_id, "disable", "Nobody knows them.") == 303
 
     for account, mails in ((developer.account, 1), (colleague, 1), (gone, 0)):
-        told = [one for one in letters(session, desk.settings, account.email) if "disabled your organization" in one]
+        told = [one for one in letters(session, desk.settings, account.email) if "the plan disabled" in one]
         assert len(told) == mails
     session.commit()
     browser = Visitor(app)

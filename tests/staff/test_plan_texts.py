@@ -12,6 +12,8 @@ from consent.legal_texts import VERSIONS, LegalText
 from consent.models import ConsentDecision
 from service.app import create_app
 from service.db import make_sessions
+from service.door import overload
+from service.door.admission import Room
 from service.mail import OutboxMail, compose
 from service.plan.models import PendingAct, StaffRole, TermsAcceptance
 from service.plan_editions import EditedPlan, PlanEdition
@@ -87,6 +89,29 @@ def test_new_phone_lines_are_shown_at_once_on_every_worker(
     assert row.detail["asked_by"] == two.asker.account.id
 
 
+def test_who_is_told_to_come_again_reads_the_new_phone_lines_too(app: Flask, two: Two) -> None:
+    door = app.wsgi_app
+    assert isinstance(door, overload.Door)
+
+    def told() -> str:
+        rooms, door._places._room = door._places._room, Room(0, 0)
+        page = app.test_client().get("/help")
+        door._places._room = rooms
+        assert page.status_code == 503
+        return page.text
+
+    assert "1-555-010-0784" in told()
+    two.publish("phone-lines", **LINE)
+    assert "1-555-010-9999" in app.test_client().get("/help").text, "this process knows of it"
+    assert "1-555-010-9999" in (again := told()) and "1-555-010-0784" not in again
+
+
+def test_pages_of_texts_say_their_own_language(two: Two) -> None:
+    for path in ("reviews/consent/es", "phone-lines", ""):
+        page = two.asker.browser.get(f"{HERE}/{path}").text
+        assert '<html lang="en" dir="ltr">' in page and 'lang=""' not in page, path
+
+
 def test_mails_name_the_new_phone_lines(settings: Settings, two: Two) -> None:
     two.publish("phone-lines", **LINE)
 
@@ -121,7 +146,15 @@ def test_a_phone_line_that_nobody_can_call_is_refused(changed: dict[str, str], t
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"reviewed_by": " "}, {"reviewed_on": ""}, {"reviewed_on": "2999-01-01"}, {"reviewed": "perhaps"}]
+    "wrong",
+    [
+        {"reviewed_by": " "},
+        {"reviewed_by": "Ana Ruiz\non 2026-01-20"},
+        {"reviewed_by": "Ana \u202eziuR"},
+        {"reviewed_on": ""},
+        {"reviewed_on": "2999-01-01"},
+        {"reviewed": "perhaps"},
+    ],
 )
 def test_a_review_names_who_and_when(wrong: dict[str, str]) -> None:
     said = {"reviewed": "yes", "reviewed_by": "Ana Ruiz", "reviewed_on": "2026-01-20", "reason": "Checked."}

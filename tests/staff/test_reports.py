@@ -14,6 +14,7 @@ from service.reports import transfers
 from service.reports.models import AccountableDisclosure
 from service.settings import Settings
 from tests.conftest import MovableClock
+from tests.door.places import in_a_place_each
 from tests.factories import make_member
 from tests.oauth.desk import Desk
 from tests.reports.days import go_to, read
@@ -116,7 +117,10 @@ def test_a_privacy_officer_enters_a_disclosure_and_gives_the_account(app: Flask,
     assert kept.status_code == 303
     page = officer.browser.get(kept.location).text
     assert "&lt;b&gt;Court&lt;/b&gt;" in page and "Order 12" in page
-    assert "Claims of 2024" in officer.browser.get(f"{found.location}?format=csv").get_data(as_text=True)
+    file = officer.browser.get(f"{found.location}?format=csv")
+    with in_a_place_each(app) as pieces:
+        assert "Claims of 2024" in file.get_data(as_text=True)
+    assert pieces
     entry = session.scalars(select(AccountableDisclosure)).one()
     session.commit()
     assert "stands in the place of the other" in officer.browser.get(f"{found.location}?corrects={entry.id}").text

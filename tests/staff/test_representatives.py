@@ -3,14 +3,15 @@
 from datetime import date, datetime
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent import representatives
 from consent.models import Basis, LinkScope, PersonalRepresentative, RepresentativeLink
 from consent.request_models import RefusalReason, RequestState
 from service.audit import AuditEvent
-from service.plan.models import StaffRole
+from service.clock import now
+from service.plan.models import Member, PendingAct, StaffRole
 from service.plan.staff import record_guards
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
@@ -200,3 +201,27 @@ def test_a_safety_block_is_reviewed_by_an_officer_who_did_not_set_it(
     made = the_link(session)
     assert not made.safety_block and made.version == 3
     assert officer.browser.post(f"{link}/lift", reason="Again").status_code == 409
+
+
+def test_the_second_person_reads_when_a_childs_link_narrows_and_ends(app: Flask, session: Session) -> None:
+    asking = Asking.begin(app, session)
+    born = date(now().year - 8, 3, 2)
+    with Session(session.get_bind()) as own, own.begin():
+        own.get_one(Member, asking.member.id).birth_date = born
+    asking.send(basis="guardian", member_birth_date=born.isoformat())
+    assert asking.propose(asking.clerk()).status_code == 303
+    [change] = asking.act().content["changes"]
+    assert f"or the member turns 18 on Mar 2, {born.year + 18}" in change["after"]
+    assert f"without very personal topics from Mar 2, {born.year + 12} on" in change["after"]
+    assert asking.approve(asking.clerk()).status_code == 303
+    made = the_link(session)
+    assert made.valid_until is not None and made.valid_until.year == born.year + 18
+
+
+def test_an_executor_of_the_living_is_refused_before_a_second_person_is_asked(app: Flask, session: Session) -> None:
+    asking = Asking.begin(app, session)
+    asking.send(basis="executor")
+    refused = asking.propose(asking.clerk())
+    assert refused.status_code == 409 and "does not say that this member has died" in refused.text
+    with Session(session.get_bind()) as own:
+        assert own.scalar(select(func.count()).select_from(PendingAct)) == 0

@@ -18,7 +18,7 @@ from fhir.loading import ingest
 from service import web
 from service.app import create_app
 from service.door import overload
-from service.door.admission import Lane
+from service.door.admission import Lane, Room
 from service.environment import UnsafeSetting
 from service.settings import Settings
 from service.watching import spans, tracing
@@ -115,7 +115,7 @@ def test_who_is_told_that_we_are_busy_gets_nobody_elses_trace(app: Flask) -> Non
     traced = Traced(app, trusts_callers=False)
     door = app.wsgi_app
     assert isinstance(door, overload.Door)
-    door._places = Lane(0, 0)
+    door._places = Lane(Room(0, 0))
 
     page = app.test_client().get("/help")
 

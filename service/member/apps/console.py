@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from consent import grant_changes, grants
+from consent import decisions, grant_changes, grants
 from consent.models import EndedBy, Grant
 from oauth.apps import connections
 from service.accounts.sessions import require_login, require_recent_password
@@ -38,7 +38,7 @@ class NotYoursToResume(PageError):
 @require_recent_password(5)
 @require_choice
 def index() -> ResponseReturnValue:
-    """Every app that may come in, those that are paused, then every app whose access has ended."""
+    """Every app that may come in, those that are paused, every app whose access has ended, then what was refused."""
     actor = get_actor()
     every = connections.list_connections(db_session(), actor.account, actor.choice, settings().plan)
     return render_template(
@@ -47,6 +47,7 @@ def index() -> ResponseReturnValue:
         live=connections.live(every),
         paused=connections.paused(every),
         former=connections.former(every),
+        refusals=decisions.refusals(db_session(), actor.account, actor.choice),
         may_resume=grant_changes.may_resume,
         done=DONE.get(request.args.get("done", "")),
     )

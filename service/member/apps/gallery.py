@@ -9,8 +9,8 @@ from flask_babel import lazy_gettext as _
 from oauth.apps import admission, app_reports, app_words, redirects
 from oauth.apps.clients import ClientView, NoSuchClient
 from oauth.authorization import launching
+from service.accounts import kept_form
 from service.accounts.sessions import require_login
-from service.member import kept_form
 from service.member.acting import find_person, get_actor, get_person, require_choice
 from service.member.apps import gallery_apps
 from service.member.schemas import AppReported, GallerySearch

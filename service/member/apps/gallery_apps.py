@@ -7,9 +7,9 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import data_types
+from consent import data_types, grants
 from consent.scopes import parse
-from oauth.apps import admission, app_words, connections
+from oauth.apps import admission, app_words
 from oauth.apps.attestation_words import attestation
 from oauth.apps.clients import Attestation, ClientView
 from oauth.apps.models import Category
@@ -94,8 +94,8 @@ def connected(session: Session, person: Person | None) -> frozenset[str]:
     """The ids of the apps, paused ones too, that are connected for the member selected now, as far as they may know."""
     if person is None or person.choice is None:
         return frozenset()
-    every = connections.list_connections(session, person.account, person.choice, settings().plan)
-    return frozenset(connection.app.id for connection in every if connection.standing)
+    every = grants.for_member(session, person.account, person.choice)
+    return frozenset(one.client_id for one in every if grants.is_standing(one) and grants.right_stands(one))
 
 
 def _matches(app: ClientView, wanted: Wanted) -> bool:

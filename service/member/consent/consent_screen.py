@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
 
 from consent import data_types, decisions, grants, representatives
 from consent.models import Answer, ConsentDecision, Duration, GrantStatus
@@ -17,6 +18,8 @@ from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
+from oauth.errors import InvalidScope
+from service.accounts import kept_form
 from service.accounts.sessions import RECENT_MINUTES, ask_to_step_up, current_login, require_login
 from service.member import acting
 from service.member.acting import Actor, Person
@@ -31,8 +34,9 @@ from service.member.schemas import ConsentAnswer, SelectMember
 from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
 
 blueprint = Blueprint("consent", __name__)
-_READING_MINUTES = RECENT_MINUTES + int(flows.LIFE.total_seconds() // 60)
-"""How old the step-up may be when the answer comes: it was recent when the page was shown, which lives this long."""
+_READING_MINUTES = RECENT_MINUTES + 10
+"""How old the step-up may be when the answer comes: it was recent when the page was shown."""
+_TICKS = ("request", "shown", "data", "part", "sensitive", "duration", "offline", "online", "longer")
 _NOTHING_TICKED = N_("Tick at least one type of information, or choose Don't allow.")
 
 
@@ -77,19 +81,23 @@ def show() -> ResponseReturnValue:
         return _choose_page(pending, person, {})
     _require_launched(pending, person.choice)
     actor = Actor(person.account, person.choice)
-    grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
+    if _is_beyond_right(pending, actor.choice):
+        return _beyond_right(pending, actor)
+    grant, is_held = grants.live_grant_and_hold(db_session(), actor.choice, actor.account.id, pending.client.id)
     if grant is not None and flows.goes_straight_through(pending, grant, actor.choice):
         return redirect(flows.answer(db_session(), pending, grant=grant, login=person.login), 303)
-    if grants.is_held_from(db_session(), actor.choice, actor.account.id, pending.client.id):
+    if is_held:
         raise NotYoursToResume
     words = _words(pending, actor)
+    kept = _find_kept(pending, words)
     may_need = any(item.key == "offline" for item in words.offline) or not actor.choice.is_self
-    if may_need and (way := ask_to_step_up(person.login)) is not None:
-        # Before anything is read or ticked, so that nothing has to be done twice.
+    # Before anything is read or ticked, so that nothing has to be done twice; more time costs one press alone.
+    if may_need and (way := ask_to_step_up(person.login, _READING_MINUTES if kept else RECENT_MINUTES)) is not None:
         return way
-    ticks = Ticks(words.type_keys, words.part_keys)
+    ticks = Ticks(words.type_keys, words.part_keys) if kept is None else _ticked(kept)
     flows.note_shown(db_session(), pending)
-    return _page(pending, actor, words, {}, ticks, paused=grant is not None and grant.status is GrantStatus.PAUSED)
+    paused = grant is not None and grant.status is GrantStatus.PAUSED
+    return kept_form.forget(_page(pending, actor, words, {}, ticks, paused=paused, kept=kept))
 
 
 @blueprint.post("/consent/member")
@@ -104,7 +112,24 @@ def choose() -> ResponseReturnValue:
     return redirect(url_for("consent.show", request=pending.id, member=choice.member.patient_id), 303)
 
 
+def _again() -> str:
+    """The page whose form is at hand; its request waits anew, so that there is time to sign in."""
+    pending = _pending()
+    flows.note_shown(db_session(), pending)
+    return url_for("consent.show", request=pending.id, member=request.form.get("member"))
+
+
+@blueprint.post("/consent/longer")
+@kept_form.keeping(_TICKS, _again)
+@require_login
+def take_longer() -> ResponseReturnValue:
+    """Let the request wait anew, with what is ticked so far (WCAG 2.2.1)."""
+    again = _again()
+    return kept_form.keep(_TICKS, again, acting.get_person().account, again)
+
+
 @blueprint.post("/consent")
+@kept_form.keeping(_TICKS, _again)
 @require_login
 def decide() -> ResponseReturnValue:
     """Keep the answer; a yes makes the grant and the code, a no ends the request. Either works once."""
@@ -113,6 +138,8 @@ def decide() -> ResponseReturnValue:
         return redirect(url_for("oauth.resume", request_id=pending.id), 303)
     actor = acting.get_actor()
     _require_launched(pending, actor.choice)
+    if _is_beyond_right(pending, actor.choice):
+        return _beyond_right(pending, actor)
     words = _words(pending, actor)
     form, errors = load_form(ConsentAnswer())
     if errors:
@@ -127,8 +154,9 @@ def decide() -> ResponseReturnValue:
         returning = frozenset(name for name in ("offline", "online") if form[name])
         ticks = Ticks(frozenset(), words.part_keys, chosen.sensitive_classes, chosen.duration, returning)
         return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
-    if (chosen.offline or not actor.choice.is_self) and ask_to_step_up(person.login, _READING_MINUTES):
-        return redirect(url_for("consent.show", request=pending.id, member=actor.choice.member.patient_id), 303)
+    steps_up = chosen.offline or not actor.choice.is_self
+    if steps_up and (way := ask_to_step_up(person.login, _READING_MINUTES)) is not None:
+        return way
     try:
         representatives.hold(db_session(), actor.choice)
     except representatives.RightOver:
@@ -143,8 +171,14 @@ def decide() -> ResponseReturnValue:
 @blueprint.post("/consent/leave")
 @require_login
 def leave() -> ResponseReturnValue:
-    """Go back to the app with a no, for a person who has nobody's information to share."""
-    return redirect(flows.refuse(db_session(), _pending()), 303)
+    """Go back to the app with a no, for a person who has nothing to share with it.
+
+    Where nothing of what is asked is within their right, the app learns what it learns of any ask of which nothing can
+    be given: invalid_scope (CS 5).
+    """
+    pending, person = _pending(), acting.get_person()
+    beyond = person.choice is not None and _is_beyond_right(pending, person.choice)
+    return redirect(flows.refuse(db_session(), pending, InvalidScope() if beyond else None), 303)
 
 
 def _pending() -> PendingView:
@@ -186,6 +220,11 @@ def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
     return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
 
 
+def _is_beyond_right(pending: PendingView, choice: MemberChoice) -> bool:
+    """Whether the app asks for health information, and nothing of it is this person's to share."""
+    return bool(data_types.asked(pending.scopes)) and not data_types.asked(_askable(pending, choice))
+
+
 def _words(pending: PendingView, actor: Actor) -> Words:
     return consent_words.compose(
         client=pending.client,
@@ -212,6 +251,23 @@ def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.
     )
 
 
+def _find_kept(pending: PendingView, words: Words) -> MultiDict[str, str] | None:
+    """What was ticked on this very page; what was ticked under other words counts for nothing."""
+    kept = kept_form.find_kept()
+    same = kept is not None and kept.get("request") == pending.id and kept.get("shown") == words.digest
+    return kept if same else None
+
+
+def _ticked(kept: MultiDict[str, str]) -> Ticks:
+    several = {name: frozenset(kept.getlist(name)) for name in ("data", "part", "sensitive")}
+    length = kept.get("duration", "")
+    return Ticks(
+        several["data"], several["part"], several["sensitive"],
+        Duration(length) if length in {one.value for one in Duration} else Duration.THIRTEEN_MONTHS,
+        frozenset(name for name in ("offline", "online") if kept.get(name)),
+    )  # fmt: skip
+
+
 def _record(
     pending: PendingView, actor: Actor, words: Words, answer: Answer, chosen: decisions.Chosen
 ) -> ConsentDecision:
@@ -228,7 +284,7 @@ def _record(
 
 def _page(
     pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks, *,
-    paused: bool = False,
+    paused: bool = False, kept: MultiDict[str, str] | None = None,
 ) -> str:  # fmt: skip
     scopes = _askable(pending, actor.choice)
     return render_template(
@@ -243,6 +299,8 @@ def _page(
         again=url_for("consent.show", request=pending.id),
         may_choose=_may_choose(acting.get_person()),
         listed=pending.listed,
+        was_kept=kept is not None and not kept.get("longer"),
+        longer=kept is not None and bool(kept.get("longer")),
     )
 
 
@@ -253,8 +311,18 @@ def _choose_page(pending: PendingView, person: Person, errors: dict[str, list[st
         options=member_options(person.choices),
         selected=person.choice.member.patient_id if person.choice else "",
         again=url_for("consent.show", request=pending.id),
+        right_ended=person.right_ended,
         errors=errors,
     )
+
+
+def _beyond_right(pending: PendingView, actor: Actor) -> ResponseReturnValue:
+    page = render_template(
+        "member/consent_beyond_right.html", pending=pending, actor=actor,
+        reason=consent_words.beyond_right(pending.client, actor.choice), may_choose=_may_choose(acting.get_person()),
+        again=url_for("consent.show", request=pending.id),
+    )  # fmt: skip
+    return page, 403
 
 
 def _dead_end(pending: PendingView) -> ResponseReturnValue:

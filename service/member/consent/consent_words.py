@@ -35,12 +35,13 @@ RETURNING = {"online": "online_access", "offline": "offline_access"}
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to tick or choose; `parts` have a box each below it."""
+    """One thing to tick or choose; `parts` have a box each below it, `choosing` says what it does to untick one."""
 
     key: str
     name: str
     description: str = ""
     parts: tuple["Item", ...] = ()
+    choosing: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,20 @@ def _intro(groups: tuple[Group, ...], client: ClientView) -> str:
     )
 
 
+def beyond_right(client: ClientView, choice: MemberChoice) -> str:
+    """Why there is nothing to agree to, where an app asks for health information and none of it can be shared."""
+    if choice.link is None:
+        # The plan took its scopes away while its request waited.
+        return str(gettext("%(app)s may not get the types of health information that it asks for.", app=client.name))
+    return str(
+        gettext(
+            "%(app)s asks only for types of health information about %(member)s that your right as personal "
+            "representative does not cover, so you cannot share them.",
+            app=client.name, member=choice.member.full_name,
+        )
+    )  # fmt: skip
+
+
 def _everything(scopes: ScopeSet, plan: Plan) -> str:
     if not data_types.asks_for_everything(scopes):
         return ""
@@ -193,11 +208,12 @@ def groups_of(scopes: ScopeSet) -> tuple[Group, ...]:
 
 
 def _item(scopes: ScopeSet, kind: data_types.DataType) -> Item:
-    parts = data_types.parts(scopes, kind)
+    parts, boxes = data_types.parts(scopes, kind), data_types.boxes(scopes, kind)
+    below = tuple(Item(key, part.name) for key, part in boxes.items())
     if not parts:
-        return Item(kind.key, str(kind.name), str(kind.description))
-    if boxes := data_types.boxes(scopes, kind):
-        below = tuple(Item(key, part.name) for key, part in boxes.items())
+        choosing = gettext("If you untick one of these, only those that are ticked are shared.") if boxes else ""
+        return Item(kind.key, str(kind.name), str(kind.description), below, choosing)
+    if boxes:
         return Item(kind.key, str(kind.name), gettext("Only the parts that are ticked below."), below)
     return Item(kind.key, str(kind.name), gettext("Only these: %(parts)s.", parts=parts[0].name))
 

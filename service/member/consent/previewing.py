@@ -30,7 +30,12 @@ def preview(
     if not scopes.resources:
         return {}
     access = consent_preview(actor.account, actor.choice, scopes, client_id=client_id, sensitive=sensitive)
-    tallies = store.tally(session, access)
+    boxes = {
+        key: (part.resource_type, part.restriction)
+        for kind in data_types.asked(scopes)
+        for key, part in data_types.boxes(scopes, kind).items()
+    }
+    tallies = store.tally(session, access, boxes.values())
     told = {
         kind.key: _sum(tallies[name, ()] for name in kind.resource_types if (name, ()) in tallies)
         for kind in data_types.asked(scopes)
@@ -40,11 +45,7 @@ def preview(
         session, "consent:preview:count", account_id=actor.account.id, member_id=actor.choice.member.id,
         link_id=access.link_id, client_id=client_id, grant_id=grant_id, count=sum(one.number for one in told.values()),
     )  # fmt: skip
-    parts = {
-        key: tallies.get((part.resource_type, part.restriction), Tally(0, None))
-        for kind in data_types.asked(scopes)
-        for key, part in data_types.boxes(scopes, kind).items()
-    }
+    parts = {key: tallies.get(part, Tally(0, None)) for key, part in boxes.items()}
     return {key: _sentence(one) for key, one in (told | parts).items()}
 
 

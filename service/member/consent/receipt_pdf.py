@@ -39,7 +39,8 @@ def render(receipt: "Receipt", plan: Plan) -> bytes:
     _head(document, gettext("What was chosen"), 13)
     for name, value in _chosen(receipt):
         _text(document, f"{name}: {value}")
-    _head(document, gettext("What happened since"), 13)
+    if receipt.story:
+        _head(document, gettext("What happened since"), 13)
     for event in reversed(receipt.story):
         told = moment_in_words(event.at, plan.timezone, get_locale() or "en")
         _text(document, f"{told}: {event.what} ({event.by})")
@@ -73,6 +74,8 @@ def _words(document: "FPDF", words: dict[str, Any]) -> None:
 
 def _item(document: "FPDF", item: dict[str, Any]) -> None:
     _text(document, f"- {item['name']}: {item['description']}")
+    if item.get("choosing"):
+        _text(document, f"    {item['choosing']}")
     for part in item.get("parts") or ():
         _text(document, f"    - {part['name']}")
 

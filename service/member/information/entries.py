@@ -81,7 +81,7 @@ def _coverage(one: Node, names: Names) -> Entry:
     payer = ", ".join(filter(None, map(names.of_reference, nodes(one.get("payor")))))
     made = _Draft(text_of(one.get("type")) or payer)
     made.say(gettext("Health plan"), payer)
-    made.say(gettext("Member number"), str(one.get("subscriberId") or ""))
+    made.say(gettext("Member ID"), str(one.get("subscriberId") or ""))
     for part in nodes(one.get("class")):
         label = words.COVERAGE_CLASSES.get(code_of(part.get("type")))
         if label:

@@ -16,6 +16,7 @@ from service.member.acting import get_actor, require_choice
 from service.member.apps.app_activity import KINDS
 from service.member.information.sections import SECTIONS
 from service.plan.logins.lookups import Purpose
+from service.plan.members import roster
 from service.plan.models import SupportLook, SupportPurpose
 from service.plan.staff import support_looks
 from service.web import NotFoundPage, db_session, settings
@@ -57,8 +58,9 @@ def index() -> ResponseReturnValue:
         raise NotFoundPage
     member, zone = actor.choice.member, settings().plan.timezone
     before = read_day(request.args.get("before", ""))
-    looked = lookers.of_member(db_session(), member, actor.account.id, zone, before=before)
-    staff = _by_day(support_looks.of_member(db_session(), member), looked.days)
+    records = roster.parts(db_session(), member)
+    looked = lookers.of_member(db_session(), records, actor.account.id, zone, before=before)
+    staff = _by_day(support_looks.of_member(db_session(), records), looked.days)
     apps = clients.get_several(db_session(), {client_id for day in looked.days for client_id in day.apps})
     return render_template(
         "member/looks.html", looked=looked, staff=staff, apps=apps, before=before, kinds=KINDS, deeds=DEEDS,

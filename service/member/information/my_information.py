@@ -11,6 +11,7 @@ from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from service.accounts.page_files import as_download
 from service.accounts.sessions import require_login
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.information import charts, claims_shown, elements, entries, measurements, reading, record_words
@@ -151,15 +152,15 @@ def measurement(observation_id: str) -> ResponseReturnValue:
 @require_choice
 def file(resource_type: str, resource_id: str) -> ResponseReturnValue:
     """The file of a report or document, to be kept; never shown as a page of ours, whatever it holds."""
-    actor = get_actor()
+    actor = get_actor(for_file=True)
     try:
         record = reading.record_with_file(db_session(), actor, BY_KEY["reports"], resource_type, resource_id)
     except NoSuchRecord:
         raise NotFoundPage from None
-    return _file(entries.file_of(record))
+    return _file(actor, entries.file_of(record))
 
 
-def _file(attachment: Mapping[str, Any] | None) -> Response:
+def _file(actor: Actor, attachment: Mapping[str, Any] | None) -> Response:
     if attachment is None:
         raise NotFoundPage
     try:
@@ -168,13 +169,9 @@ def _file(attachment: Mapping[str, Any] | None) -> Response:
         raise NotFoundPage from None
     kind = str(attachment.get("contentType") or "").partition(";")[0].strip().lower()
     ending = _FILE_KINDS.get(kind, "bin")
-    headers = {
-        "Content-Disposition": f'attachment; filename="document.{ending}"', "Content-Security-Policy": "sandbox"
-    }  # fmt: skip
     content_type = kind if kind in _FILE_KINDS else "application/octet-stream"
-    return Response(
-        body, content_type=f"{content_type}; charset=utf-8" if kind == "text/plain" else content_type, headers=headers
-    )
+    content_type = f"{content_type}; charset=utf-8" if kind == "text/plain" else content_type
+    return as_download(actor.file_name("document", ending), content_type, body)
 
 
 def _claims(actor: Actor, year: int | None = None) -> reading.Found:

@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
-from flask import Blueprint, Response
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from consent import representatives
 from fhir import store, whole_record
+from fhir.storage.results import Resource
 from service import audit
 from service.accounts.models import Account
+from service.accounts.page_files import as_download
 from service.accounts.sessions import require_login, require_recent_password
 from service.clock import now
+from service.door.admission import in_places
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.information import reading, record_pdf
 from service.web import Latchstring, db_session, latchstring, settings
 
 blueprint = Blueprint("record_downloads", __name__, url_prefix="/my-information/download")
+_NAME = "health-record"
 
 
 class RightEnded(Exception):
@@ -43,10 +47,11 @@ class _Wanted:
 @require_choice
 def bundle() -> ResponseReturnValue:
     """A Bundle of type collection: the record and the people, places and medicines it names, as they are stored."""
-    actor = get_actor()
+    actor = get_actor(for_file=True)
     _record(actor, "json")
     wanted = _Wanted(actor.account.id, actor.choice.member.id, settings().fhir_base)
-    return _attached(_pieces(latchstring(), wanted), "application/fhir+json", "json")
+    name = actor.file_name(_NAME, "json")
+    return as_download(name, "application/fhir+json", in_places(_pieces(latchstring(), wanted)))
 
 
 @blueprint.get("/record.pdf")
@@ -55,9 +60,10 @@ def bundle() -> ResponseReturnValue:
 @require_choice
 def pdf() -> ResponseReturnValue:
     """The pages of My information as one document."""
-    actor = get_actor()
+    actor = get_actor(for_file=True)
     _record(actor, "pdf")
-    return _attached(record_pdf.render(db_session(), actor, settings().plan), "application/pdf", "pdf")
+    made = record_pdf.render(db_session(), actor, settings().plan)
+    return as_download(actor.file_name(_NAME, "pdf"), "application/pdf", made)
 
 
 def _record(actor: Actor, form: str) -> None:
@@ -67,11 +73,6 @@ def _record(actor: Actor, form: str) -> None:
         db_session(), "member:information:download", account_id=actor.account.id, member_id=actor.choice.member.id,
         link_id=link.id if link else None, count=sum(one.number for one in found.values()), detail={"form": form},
     )  # fmt: skip
-
-
-def _attached(body: bytes | Iterator[bytes], kind: str, ending: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="my-health-record.{ending}"'}
-    return Response(body, content_type=kind, headers=headers)
 
 
 def _pieces(held: Latchstring, wanted: _Wanted) -> Iterator[bytes]:
@@ -89,11 +90,16 @@ def _pieces(held: Latchstring, wanted: _Wanted) -> Iterator[bytes]:
             access = reading.access_of(_actor(session.get(Account, wanted.account_id), wanted, session))
             place = place or whole_record.start(access)
             found = whole_record.next_piece(session, access, place)
-        for one in found:
-            address = orjson.dumps(f"{wanted.base}/{one.type}/{one.id}")
-            yield joint + b'{"fullUrl":' + address + b',"resource":' + one.body + b"}"
+        if found:
+            # Whole: for each that is sent the download waits for a place of the door.
+            yield joint + b",\n".join(_entry(wanted, one) for one in found)
             joint = b",\n"
     yield b"\n]}\n"
+
+
+def _entry(wanted: _Wanted, one: Resource) -> bytes:
+    address = orjson.dumps(f"{wanted.base}/{one.type}/{one.id}")
+    return b'{"fullUrl":' + address + b',"resource":' + one.body + b"}"
 
 
 def _actor(account: Account | None, wanted: _Wanted, session: Session) -> Actor:

@@ -106,6 +106,19 @@ def find_pending(session: Session, browser_id: str) -> PendingRegistration | Non
     )  # fmt: skip
 
 
+def find_finished(session: Session, browser_id: str) -> PendingRegistration | None:
+    """The registration that ended with an account in this browser within its half hour."""
+    return session.scalar(
+        select(PendingRegistration)
+        .where(
+            PendingRegistration.browser_id == browser_id, PendingRegistration.spent_at.is_not(None),
+            PendingRegistration.expires_at > now(),
+        )
+        .order_by(PendingRegistration.created_at.desc())
+        .limit(1)
+    )  # fmt: skip
+
+
 def send_code(session: Session, pending: PendingRegistration, address: str, flow: Flow, *, network: str) -> None:
     """Send a code to the address; for one that has an account the page is the same and the mail says so."""
     letter = Letter("registration_code", pending.language, "registration")

@@ -7,15 +7,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import devices, enrolling, sessions, throttling
-from service.accounts.account_step import take_account
+from service.accounts import enrolling, pressed_twice, throttling
+from service.accounts.account_step import enter, take_account, take_code
 from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof, PendingRegistration
 from service.accounts.next_page import local_path
 from service.accounts.password_reset import ProofOver
-from service.accounts.schemas import NewAddress, OnlyCode
-from service.accounts.wording import CODE_REFUSED, FormTooLong
+from service.accounts.schemas import NewAddress
+from service.accounts.sessions import current_login
+from service.accounts.wording import FormTooLong
 from service.member.registering import member_proofs as registering
 from service.member.registering.member_proofs import MemberProof, NotMatched, Origin, OutOfScope
 from service.member.registering.registration_schemas import MemberDetails, RepresentativeDetails
@@ -36,7 +37,7 @@ def start() -> ResponseReturnValue:
     try:
         registering.begin_as_member(db_session(), proof, _origin(), out_of_scope=plan().out_of_scope_lines)
     except NotMatched:
-        return render_template("registration/not_matched.html", following=_following()), 400
+        return _not_matched(url_for("registration.start", next=_following()))
     except OutOfScope:
         return render_template("registration/out_of_scope.html"), 400
     return redirect(url_for("registration.email"), 303)
@@ -55,7 +56,7 @@ def representative() -> ResponseReturnValue:
             db_session(), form["representative_id"], form["last_name"], form["birth_date"], _origin()
         )
     except NotMatched:
-        return render_template("registration/not_matched.html", following=_following()), 400
+        return _not_matched(url_for("registration.representative", next=_following()))
     return redirect(url_for("registration.email"), 303)
 
 
@@ -82,20 +83,14 @@ def code() -> ResponseReturnValue:
     if pending is None or not pending.email:
         return _over()
     if request.method == "GET":
-        return _code_page(pending, {})
-    form, errors = load_form(OnlyCode())
-    if errors:
-        return _code_page(pending, errors), 400
-    if enrolling.verify_code(db_session(), pending, _flow(), form["code"]) is None:
-        return _code_page(pending, {"code": [CODE_REFUSED]}), 400
-    return redirect(url_for("registration.account"), 303)
+        return redirect(url_for("registration.account"), 303) if _find_proof() else _code_page(pending, {})
+    return take_code(pending, _flow(), partial(_code_page, pending), then=url_for("registration.account"))
 
 
 @blueprint.route("/register/account", methods=["GET", "POST"])
 def account() -> ResponseReturnValue:
     """Ask for user name and password; then the person is signed in and goes on."""
-    pending = _find_pending()
-    proof = enrolling.find_proof(db_session(), pending, CodePurpose.REGISTRATION) if pending else None
+    pending, proof = _find_pending(), _find_proof()
     if pending is None or proof is None:
         return _over()
     if request.method == "GET":
@@ -115,9 +110,12 @@ def _open(pending: PendingRegistration, proof: EmailProof, username: str, passwo
     except ProofOver:
         session.rollback()
         return _over()
-    sessions.start(session, opened)
-    devices.remember(session, opened)
+    enter(opened)
     return redirect(local_path(pending.next_path) or url_for("member_home.index"), 303)
+
+
+def _not_matched(again: str) -> ResponseReturnValue:
+    return render_template("registration/not_matched.html", following=_following(), again=again), 400
 
 
 def _origin() -> Origin:
@@ -142,8 +140,32 @@ def _find_pending() -> PendingRegistration | None:
     return registering.find_pending(db_session(), browser_id())
 
 
+def _find_proof() -> EmailProof | None:
+    pending = _find_pending()
+    return enrolling.find_proof(db_session(), pending, CodePurpose.REGISTRATION) if pending else None
+
+
 def _over() -> ResponseReturnValue:
+    """Who has just registered goes on, whether they came back or pressed twice; everybody else begins."""
+    if address := _finished():
+        return redirect(address, 303)
     return _first_page("member", {}, {}, over=True), 401
+
+
+def _finished() -> str | None:
+    finished = registering.find_finished(db_session(), browser_id())
+    if finished is None:
+        return None
+    following = local_path(finished.next_path) or url_for("member_home.index")
+    # Of two presses the browser drops the first one's answer, and with it the cookie that signs in.
+    return following if current_login() else url_for("sign_in.sign_in", next=following, done="registered")
+
+
+def _verified() -> str | None:
+    return url_for("registration.account") if _find_proof() else None
+
+
+pressed_twice.lead_on(blueprint, {"code": _verified, "account": _finished})
 
 
 def _first_page(kind: str, errors: object, form: object, *, over: bool = False) -> str:

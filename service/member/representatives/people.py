@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from consent import coming_of_age, representative_notices, representatives
+from consent.link_standing import is_over
 from consent.link_words import BASES, LINK_SCOPES
 from consent.models import EndedBy, RepresentativeLink
 from oauth.apps import connections
@@ -26,8 +27,8 @@ def index() -> ResponseReturnValue:
     every = representatives.links_of(db_session(), actor.choice.member)
     return render_template(
         "member/people.html", actor=actor, links=[one for one in every if _acts(one)],
-        shut_out=[one for one in every if one.safety_block and not representatives.is_over(one)],
-        former=[one for one in every if representatives.is_over(one) and not one.safety_block],
+        shut_out=[one for one in every if one.safety_block and not is_over(one)],
+        former=[one for one in every if is_over(one) and not one.safety_block],
         voluntary=representatives.VOLUNTARY, bases=BASES, scopes=LINK_SCOPES, now=now(),
         done=request.args.get("done", ""),
     )  # fmt: skip
@@ -60,9 +61,9 @@ def shut_out(related_person_id: UUID) -> ResponseReturnValue:
 @require_login
 @require_choice
 def of_age() -> ResponseReturnValue:
-    """For a new adult: what parents had let in, and that it is over."""
+    """For a new adult: what parents and guardians had let in, and that it is over."""
     actor = _member()
-    links = coming_of_age.undecided(db_session(), actor.choice.member)
+    links = _ended_at_majority(actor)
     if not links:
         raise NotFoundPage
     every = connections.list_connections(db_session(), actor.account, actor.choice, settings().plan)
@@ -75,7 +76,7 @@ def of_age() -> ResponseReturnValue:
 def decide() -> ResponseReturnValue:
     """They have decided."""
     actor = _member()
-    coming_of_age.decide(db_session(), actor.account, coming_of_age.undecided(db_session(), actor.choice.member))
+    coming_of_age.decide(db_session(), actor.account, _ended_at_majority(actor))
     return redirect(url_for("member_home.index"), 303)
 
 
@@ -86,6 +87,10 @@ def _member() -> Actor:
     return actor
 
 
+def _ended_at_majority(actor: Actor) -> list[RepresentativeLink]:
+    return coming_of_age.undecided(db_session(), actor.choice.member, settings().plan.timezone)
+
+
 def _get(actor: Actor, related_person_id: UUID) -> RepresentativeLink:
     found = representatives.find_link(db_session(), str(related_person_id))
     if found is None or found.member_id != actor.choice.member.id or not _acts(found):
@@ -94,4 +99,4 @@ def _get(actor: Actor, related_person_id: UUID) -> RepresentativeLink:
 
 
 def _acts(link: RepresentativeLink) -> bool:
-    return not link.safety_block and not representatives.is_over(link)
+    return not link.safety_block and not is_over(link)

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from consent import evidence, link_words, representative_requests, representatives
@@ -15,11 +16,11 @@ from consent.birthdays import majority
 from consent.models import Basis
 from consent.representative_requests import NotAskedBack, Person, Right, TooManyRequests, UnknownRequest, Whom
 from consent.request_models import RefusalReason, RepresentativeRequest, RepresentativeRequestEvent, RequestStep
+from service.accounts import kept_form
 from service.accounts.models import Account
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
 from service.accounts.sessions import require_login, require_recent_password
 from service.clock import now
-from service.member import kept_form
 from service.member.acting import get_person
 from service.member.language import current_language
 from service.member.marking import N_
@@ -107,11 +108,13 @@ def send() -> ResponseReturnValue:
 @blueprint.get("/people/requests/<uuid:request_id>")
 @require_login
 def show(request_id: UUID) -> ResponseReturnValue:
-    """Where the request stands."""
-    return _request_page(_get(request_id), {})
+    """Where the request stands; with the answer to the plan's question as it was left when the session ran out."""
+    kept = kept_form.find_kept()
+    return kept_form.forget(_request_page(_get(request_id), {}, kept))
 
 
 @blueprint.post("/people/requests/<uuid:request_id>/answer")
+@kept_form.keeping(("words",), lambda request_id: url_for("representative_requests.show", request_id=request_id))
 @require_login
 def answer(request_id: UUID) -> ResponseReturnValue:
     """Answer the plan's question."""
@@ -247,11 +250,14 @@ def _place_of(field: str) -> int:
     return _ON_THE_PAGE.index(field) if field in _ON_THE_PAGE else -1
 
 
-def _request_page(found: RepresentativeRequest, errors: dict[str, list[str]]) -> str:
+def _request_page(
+    found: RepresentativeRequest, errors: dict[str, list[str]], kept: "MultiDict[str, str] | None" = None
+) -> str:  # fmt: skip
     session = db_session()
     events = representative_requests.events_of(session, found)
     return render_template(
-        "member/representative_request.html", asked=found, errors=errors, typed=request.form,
+        "member/representative_request.html", asked=found, errors=errors, typed=kept or request.form,
+        was_kept=kept is not None,
         words=representative_words, scopes=link_words.SCOPES,
         events=[(event, _shown(found, event)) for event in events if event.step in representative_words.STEPS],
         files=evidence.list_of(session, found), sent=request.args.get("sent", ""),

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from consent.representatives import MemberChoice
+from service.accounts import pressed_twice
 from service.accounts.next_page import local_path
 from service.accounts.sessions import require_login
 from service.member import acting
@@ -41,11 +42,23 @@ def _option_text(choice: MemberChoice) -> str:
     return choice.member.full_name
 
 
+def _chosen_before() -> str | None:
+    """Choosing renews the browser's cookie. Only where it is the same member: another window may have chosen since."""
+    who = acting.find_person()
+    if who is None or who.choice is None or who.choice.member.patient_id != request.form.get("selected"):
+        return None
+    return local_path(request.form.get("next", "")) or url_for("member_home.index")
+
+
+pressed_twice.lead_on(blueprint, {"choose": _chosen_before})
+
+
 def _page(person: acting.Person, errors: dict[str, list[str]]) -> str:
     return render_template(
         "member/select_member.html",
         options=member_options(person.choices),
         selected=person.choice.member.patient_id if person.choice else "",
         following=request.values.get("next", ""),
+        right_ended=person.right_ended,
         errors=errors,
     )

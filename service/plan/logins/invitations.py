@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from service import audit
 from service.accounts import invited, throttling
+from service.accounts.enrolling import Credentials
 from service.accounts.invited import InvitationOver
 from service.accounts.models import Account
-from service.accounts.passwords import Rule
 from service.accounts.usernames import email_key
 from service.clock import now
 from service.db import digest
@@ -141,20 +141,15 @@ def get_invitation(session: Session, secret: str) -> PortalInvitation:
     return row
 
 
-def accept_as_new(
-    session: Session, invitation: PortalInvitation, *, username: str, password: str, rule: Rule
-) -> Account:
+def accept_as_new(session: Session, invitation: PortalInvitation, chosen: Credentials) -> Account:
     """Open the person's account and login. Raises WeakPassword, UnusableUsername or InvitationOver.
 
-    Ends the running transaction before it hashes, as `enrolling.hash_password` says; nothing was changed yet.
+    As `invited.accept_as_new` does it.
     """
-    made = invited.hash_password(session, invitation, username=username, password=password, rule=rule)
-    # All of it or nothing: a name that was taken meanwhile is answered by a page, and the link must work once more.
-    with session.begin_nested():
-        _spend(session, invitation)
-        account = invited.open_account(session, invitation, username=username, password_hash=made)
-        _open_login(session, invitation, account)
-    return account
+    return invited.accept_as_new(
+        session, invitation, chosen, spend=lambda: _spend(session, invitation),
+        take_up=lambda account: _open_login(session, invitation, account),
+    )  # fmt: skip
 
 
 def accept_as_owner(session: Session, invitation: PortalInvitation, account: Account) -> ProviderStaff:

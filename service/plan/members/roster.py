@@ -63,6 +63,8 @@ class RosterSummary:
     changed: int = 0
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
+    born_otherwise: list[Member] = field(default_factory=list)
+    """Members whose birth date was corrected: who acts for them is for the caller to look at, before it commits."""
 
 
 class RosterProblem(ValueError):
@@ -215,6 +217,8 @@ def _store(session: Session, row: RosterRow, summary: RosterSummary) -> None:
         summary.added += 1
     # A blank says nothing: what the row has, perhaps from the member's FHIR Patient, stays.
     elif new := {name: value for name, value in values.items() if value != "" and getattr(found, name) != value}:
+        if "birth_date" in new:
+            summary.born_otherwise.append(found)
         _change(found, new)
         summary.changed += 1
     else:

@@ -81,6 +81,17 @@ def lock_organization(session: Session, kind: OrganizationKind, tax_id: str, nam
     return session.scalars(statement).one()
 
 
+def lock_with_organization(session: Session, staff: ProviderStaff) -> None:
+    """Hold a login and what it is of until the transaction ends, in the order of a registration that takes it over.
+
+    That is: the organisation, the login, its PINs (decision 121). The login is read anew.
+    """
+    organization = staff.organization
+    lock_organization(session, organization.kind, organization.tax_id, organization.name)
+    session.execute(select(ProviderStaff.id).where(ProviderStaff.id == staff.id).with_for_update())
+    session.refresh(staff)
+
+
 def is_open(session: Session, organization: PortalOrganization | None) -> bool:
     """Whether nobody has ever worked in it, so that the next one becomes its delegate.
 

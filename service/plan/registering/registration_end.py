@@ -63,8 +63,12 @@ def finish(
     own_rule = rule.also(*own_names(registration, username))
     made = enrolling.hash_password(session, Credentials(username, password, own_rule))
     person = NewPerson(answers.given_name, answers.family_name, address)
-    account = enrolling.open_account(session, person, proof, username=username, password_hash=made)
-    return _join(session, registration, account, answers.phone, key)
+    # A taken user name is told without a rollback, and leaves no organisation behind.
+    with session.begin_nested():
+        # Before the address: an invitation takes both in this order, and each would wait for the other.
+        organization = _lock_organization(session, answers)
+        account = enrolling.open_account(session, person, proof, username=username, password_hash=made)
+    return _join(session, registration, account, organization, answers.phone, key)
 
 
 def finish_with_account(
@@ -78,7 +82,7 @@ def finish_with_account(
     answers = answers_of(registration)
     require_personal(session, answers, account.given_name, account.family_name)
     _require_open(session, registration.kind, answers)
-    return _join(session, registration, account, phone, key)
+    return _join(session, registration, account, _lock_organization(session, answers), phone, key)
 
 
 def enter_pin(session: Session, staff: ProviderStaff, given: str, *, key: bytes) -> None:
@@ -87,10 +91,9 @@ def enter_pin(session: Session, staff: ProviderStaff, given: str, *, key: bytes)
     Raises PinRefused, and NotToldApart for a right PIN of a group whose numbers reach others too; whoever catches the
     latter rolls back, and the PIN stays good.
     """
+    joining.lock_with_organization(session, staff)
     pin = mailed_pins.verify(session, staff, given, key=key)
-    group = session.get_one(ProviderGroup, pin.group_id)
-    organization = staff.organization
-    joining.lock_organization(session, organization.kind, organization.tax_id, organization.name)
+    group, organization = session.get_one(ProviderGroup, pin.group_id), staff.organization
     joining.activate(session, staff)
     proof = _keep_proof(session, staff, group.id, remittance_id=None, by_vendor_number=False)
     _add_entry(session, staff, _numbers_of(session, group, organization.tax_id), EntrySource.MAILED_PIN, proof)
@@ -113,17 +116,30 @@ def _require_open(session: Session, kind: OrganizationKind, answers: Answers) ->
         raise OrganizationRegistered
 
 
+def _lock_organization(session: Session, answers: Answers) -> PortalOrganization:
+    if answers.path is Path.BILLING:
+        return joining.lock_organization(
+            session, OrganizationKind.BILLING, answers.tax_id, answers.organization_name
+        )  # fmt: skip
+    group = session.get_one(ProviderGroup, answers.group_id)
+    tax_id = current_tax_id(session, group.id) or answers.tax_id
+    return joining.lock_organization(session, OrganizationKind.PROVIDER, tax_id, group.legal_name)
+
+
 def _join(
-    session: Session, registration: PortalRegistration, account: Account, phone: str, key: bytes
-) -> ProviderStaff:
+    session: Session, registration: PortalRegistration, account: Account, organization: PortalOrganization, phone: str,
+    key: bytes,
+) -> ProviderStaff:  # fmt: skip
     alive = PortalRegistration.expires_at > now()
     if not spend(session, PortalRegistration, PortalRegistration.id == registration.id, alive):
         raise RegistrationOver
     answers = answers_of(registration)
     if answers.path is Path.BILLING:
-        staff = _join_as_billing(session, account, answers, phone)
+        if not joining.is_open(session, organization):
+            raise OrganizationRegistered
+        staff = joining.enlist(session, account, organization, phone=phone)
     else:
-        staff = _join_as_provider(session, account, answers, phone, key)
+        staff = _join_as_provider(session, account, organization, answers, phone, key)
     _welcome(session, staff)
     audit.record(
         session, "plan:portal_registration:finish", account_id=account.id,
@@ -132,23 +148,12 @@ def _join(
     return staff
 
 
-def _join_as_billing(session: Session, account: Account, answers: Answers, phone: str) -> ProviderStaff:
-    organization = joining.lock_organization(
-        session, OrganizationKind.BILLING, answers.tax_id, answers.organization_name
-    )  # fmt: skip
-    if not joining.is_open(session, organization):
-        raise OrganizationRegistered
-    return joining.enlist(session, account, organization, phone=phone)
-
-
 def _join_as_provider(
-    session: Session, account: Account, answers: Answers, phone: str, key: bytes
+    session: Session, account: Account, organization: PortalOrganization, answers: Answers, phone: str, key: bytes
 ) -> ProviderStaff:  # fmt: skip
-    group = session.get_one(ProviderGroup, answers.group_id)
-    organization = _organization_of(session, group, answers)
     if answers.path is Path.MAIL:
         staff = joining.enlist(session, account, organization, phone=phone, awaiting_pin=True)
-        mailed_pins.send(session, staff, group.id, key=key)
+        mailed_pins.send(session, staff, answers.group_id, key=key)
         return staff
     staff = joining.enlist(session, account, organization, phone=phone)
     mailed_pins.void_all(session, staff)
@@ -160,11 +165,6 @@ def _join_as_provider(
     if answers.reason and not staff.is_delegate:
         joining.ask_to_be_delegate(session, staff, AbsenceReason(answers.reason), answers.reason_detail)
     return staff
-
-
-def _organization_of(session: Session, group: ProviderGroup, answers: Answers) -> PortalOrganization:
-    tax_id = current_tax_id(session, group.id) or answers.tax_id
-    return joining.lock_organization(session, OrganizationKind.PROVIDER, tax_id, group.legal_name)
 
 
 def _keep_proof(

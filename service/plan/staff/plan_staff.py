@@ -18,8 +18,9 @@ class NotOneself(Exception):
     sentence = "This belongs to your own portal login. Please ask a colleague to do it."
 
 
-# By hand: each sign-in asks.
-_STANDING = Statement("SELECT 1 FROM plan_staff WHERE account_id = %s AND ended_at IS NULL")
+STANDS = "EXISTS (SELECT 1 FROM plan_staff WHERE account_id = %s AND ended_at IS NULL)"
+"""Whether the account with this id is of the plan's own people, as a condition of hand-kept statements."""
+_STANDING = Statement(f"SELECT 1 WHERE {STANDS}")
 
 
 def stands(session: Session, account_id: str) -> bool:

@@ -20,10 +20,9 @@ class ProtectedAlready(Exception):
 def find_guard(session: Session, by: PlanStaff, member: Member) -> Guard | None:
     """Why this person of the plan needs a second reason for this record; None where they do not.
 
-    A person of the plan is matched to members by their account, by another account with the same address, by what
-    an administrator entered (`know_colleague`), or by the address on file; whoever shares a subscriber number with them
-    is their household. The address makes it one's own unless one is known to be another member of the household: people
-    leave their own address for their children.
+    A person of the plan is matched to members by their account, by what an administrator entered (`know_colleague`), or
+    by the address on file; whoever shares a subscriber number with them is their household. The address makes it one's
+    own unless one is known to be another member of the household: people leave their own address for their children.
     """
     people = _people_of_household(session, member)
     known_here = {member_id for staff_id, member_id in people if staff_id == by.id}
@@ -68,11 +67,10 @@ def list_protected(session: Session) -> list[ProtectedRecord]:
 
 def _people_of_household(session: Session, member: Member) -> set[tuple[str, str]]:
     """Ids of plan staff with the id of the member they are, for everybody who shares the member's subscriber number."""
-    related, other = aliased(Member), aliased(Account)
+    related = aliased(Member)
     same_person = or_(
         Account.member_id == related.id,
         exists().where(Colleague.plan_staff_id == PlanStaff.id, Colleague.member_id == related.id),
-        exists().where(other.member_id == related.id, other.email_key == Account.email_key),
     )
     statement = (
         select(PlanStaff.id, related.id)

@@ -4,6 +4,7 @@ Records of oneself, of colleagues and protected ones need a second reason, of wh
 (break-glass, security.md 144); one's own stays shut even so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,6 @@ from service.accounts.notice_model import NoticeKind
 from service.accounts.notices import About
 from service.audit import Outcome
 from service.clock import now
-from service.plan.members import roster
 from service.plan.models import Guard, Member, PlanStaff, StaffRole, SupportLook, SupportPurpose
 from service.plan.staff import plan_staff, record_guards
 from service.single_use import spend
@@ -132,9 +132,9 @@ def record(
     )  # fmt: skip
 
 
-def of_member(session: Session, member: Member) -> list[SupportLook]:
-    """Every look that showed this member's page, or one that became part of theirs, the latest first."""
-    theirs = SupportLook.member_id.in_(roster.parts(session, member))
+def of_member(session: Session, records: Sequence[str]) -> list[SupportLook]:
+    """Every look that showed the page of one of a member's `records` (`roster.parts`), the latest first."""
+    theirs = SupportLook.member_id.in_(records)
     statement = select(SupportLook).where(theirs).order_by(SupportLook.begun_at.desc())
     return [look for look in session.scalars(statement.limit(_MOST)) if look.guard is not Guard.OWN]
 

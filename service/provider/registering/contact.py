@@ -7,15 +7,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.accounts import enrolling, notifications, throttling
-from service.accounts.account_step import take_account
+from service.accounts.account_step import take_account, take_code
 from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.enrolling import Letter
 from service.accounts.models import CodePurpose, EmailProof
 from service.accounts.password_reset import ProofOver
-from service.accounts.schemas import OnlyCode
 from service.accounts.sessions import Login, current_login
-from service.accounts.wording import CODE_REFUSED, FormTooLong
+from service.accounts.wording import FormTooLong
 from service.plan.models import PortalRegistration
 from service.plan.registering import joining, registration, registration_end
 from service.plan.registering.joining import HasLogin
@@ -68,12 +67,9 @@ def code() -> ResponseReturnValue:
         return begin_again()
     if request.method == "GET":
         return _code_page(under_way, {})
-    form, errors = load(OnlyCode())
-    if errors:
-        return _code_page(under_way, errors), 400
-    if enrolling.verify_code(db_session(), under_way, _flow(), form["code"]) is None:
-        return _code_page(under_way, {"code": [CODE_REFUSED]}), 400
-    return redirect(url_for("provider_contact.account"), 303)
+    return take_code(
+        under_way, _flow(), partial(_code_page, under_way), then=url_for("provider_contact.account"), load=load
+    )
 
 
 @blueprint.post("/code/again")

@@ -1,4 +1,4 @@
-"""An app that stands: stop it, let it in again, close it for good; and what people have reported about it."""
+"""An app that stands: stop it, let it in again, take scopes away, close it for good; and what people report of it."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -6,16 +6,18 @@ from uuid import UUID
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from oauth.apps import app_reports, reviews
+from oauth.apps import app_reports, changes, reviews
 from oauth.apps.app_reports import ClosedAlready, UnknownReport
+from oauth.apps.changes import NotNarrower
 from oauth.apps.clients import NoSuchClient
+from oauth.apps.reviews import WrongState
 from service.plan.models import StaffRole
 from service.plan.staff.plan_staff import NotOneself
 from service.staff.apps import app_review_page
 from service.staff.apps.moves import move
 from service.staff.gate import current_staff, require_role
 from service.staff.refusals import NothingChanged
-from service.staff.schemas import Reason
+from service.staff.schemas import NarrowApp, Reason
 from service.web import NotFoundPage, db_session, load_form
 
 blueprint = Blueprint("staff_app_standing", __name__, url_prefix="/staff/app-reviews")
@@ -33,6 +35,24 @@ def suspend(client_id: str) -> ResponseReturnValue:
 def reinstate(client_id: str) -> ResponseReturnValue:
     """Let it in again."""
     return _move(client_id, "reinstate", reviews.reinstate)
+
+
+@blueprint.post("/<client_id>/narrow")
+@require_role(StaffRole.APP_REVIEWER)
+def narrow(client_id: str) -> ResponseReturnValue:
+    """Take away some of what it may ask for; what is connected goes on with the rest."""
+    app_review_page.get(client_id)
+    form, errors = load_form(NarrowApp())
+    if errors:
+        return app_review_page.render(client_id, "narrow", errors), 400
+    by = current_staff().account_id
+    try:
+        changes.narrow(db_session(), client_id, form["scopes"], reason=form["reason"], by_account_id=by)
+    except NotNarrower as refusal:
+        return app_review_page.render(client_id, "narrow", {"scopes": [refusal.sentence]}), 400
+    except (WrongState, NotOneself) as refusal:
+        raise NothingChanged(refusal.sentence) from None
+    return _done(client_id, "narrow")
 
 
 @blueprint.post("/<client_id>/retire")

@@ -47,10 +47,7 @@ class MailSeen:
 
 @dataclass(frozen=True)
 class MemberSeen:
-    """One page. `reads`: how often each app read lately, by grant; `kinds`: how many records of each kind there are.
-
-    `mails` is None where several logins share the address, so that nobody knows whose they are.
-    """
+    """One page. `reads`: how often each app read lately, by grant; `kinds`: how many records of each kind there are."""
 
     login: LoginSeen | None
     live: list[Connection]
@@ -59,7 +56,7 @@ class MemberSeen:
     reads: dict[str, int]
     links: list[RepresentativeLink]
     kinds: list[tuple[LazyString, int]]
-    mails: list[MailSeen] | None
+    mails: list[MailSeen]
 
     @property
     def count(self) -> int:
@@ -108,9 +105,7 @@ def _sum(counts: dict[str, int], types: Iterable[str]) -> int:
     return sum(counts.get(one, 0) for one in types)
 
 
-def _mails(session: Session, account: Account, settings: Settings) -> list[MailSeen] | None:
-    sharing = session.scalars(select(Account.id).where(Account.email_key == account.email_key).limit(2)).all()
-    if len(sharing) > 1:
-        return None
-    found = mail.list_recent(session, account.email)
+def _mails(session: Session, account: Account, settings: Settings) -> list[MailSeen]:
+    # What was sent there before the address became this account's was somebody else's.
+    found = mail.list_recent(session, account.email, since=account.email_verified_at or account.created_at)
     return [MailSeen(one.created_at, mail.subject_of(one, settings), one.state.value) for one in found]

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from consent import neutrality
 from service.plan.models import ProviderGroup, Remittance, StaffRole
+from service.plan.providers.numbers import shown_tax_id
 from service.plan.remittances import payees
 from service.plan.remittances.payees import Assigned
 from service.plan.staff.plan_staff import NotOneself
@@ -125,5 +126,6 @@ def _page(remittance: Remittance, number: str, errors: dict[str, list[str]]) -> 
     numbers = [number] if number else [remittance.payee_tax_id or "", remittance.payee_npi or ""]
     found = {group.id: group for one in numbers if one for group in payees.candidates(db_session(), one)}
     return render_template(
-        "staff/remittance.html", remittance=remittance, number=number, groups=list(found.values()), errors=errors
-    )
+        "staff/remittance.html", remittance=remittance, number=number, groups=list(found.values()), errors=errors,
+        shown_tax_id=shown_tax_id,
+    )  # fmt: skip

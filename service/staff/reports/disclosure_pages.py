@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _
 
 from service import audit
 from service.audit import Outcome
+from service.door.admission import in_places
 from service.plan.logins import lookups
 from service.plan.logins.lookups import TooManyLookups
 from service.plan.members import roster
@@ -81,7 +82,7 @@ def show(patient_id: str) -> ResponseReturnValue:
         return told(OwnRecord())
     if request.args.get("format") == "csv":
         made = disclosures.begin_csv(db_session(), member, by_account_id=current_staff().account_id)
-        return as_file(made.pieces(latchstring().sessions), "accounting-of-disclosures.csv")
+        return as_file(in_places(made.pieces(latchstring().sessions)), "accounting-of-disclosures.csv")
     try:
         return _account_page(member, {}, behind=request.args.get("behind"))
     except LookupError:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from consent import link_words, representative_ids, representative_notices, representatives, safety_blocks
+from consent.link_standing import is_over
 from consent.models import EndedBy, LinkScope, RepresentativeLink
 from consent.representative_ids import UnknownRepresentative
 from consent.safety_blocks import BlockOver, OwnBlock
@@ -63,7 +64,7 @@ def look_up() -> ResponseReturnValue:
 def end(related_person_id: UUID) -> ResponseReturnValue:
     """End a link at once: by court order, emancipation, at somebody's word on the phone."""
     link, reason = _get(related_person_id), _reason()
-    if representatives.is_over(link):
+    if is_over(link):
         raise NothingChanged(_OVER)
     representatives.end_link(db_session(), link, by=EndedBy.PLAN, by_account_id=current_staff().account_id)
     _record("end", link, reason)
@@ -80,7 +81,7 @@ def limit(related_person_id: UUID) -> ResponseReturnValue:
     form, errors = load_form(Limit())
     if errors:
         raise NothingChanged("Please choose how much the link covers, and say why.")
-    if representatives.is_over(link) or link.safety_block:
+    if is_over(link) or link.safety_block:
         raise NothingChanged(_OVER)
     if form["scope"] not in _narrower(link.scope):
         raise NothingChanged("This would let the person see more. That needs a new request with its papers.")
@@ -95,7 +96,7 @@ def limit(related_person_id: UUID) -> ResponseReturnValue:
 def block(related_person_id: UUID) -> ResponseReturnValue:
     """Shut the representative out at once, without a word to anybody (45 CFR 164.502(g)(5))."""
     link, reason = _get(related_person_id), _reason()
-    if representatives.is_over(link) or link.safety_block:
+    if is_over(link) or link.safety_block:
         raise NothingChanged(_OVER)
     representatives.block(db_session(), link, by_account_id=current_staff().account_id, reason=reason)
     _record("block", link, reason)
@@ -218,7 +219,7 @@ def _page(errors: dict[str, list[str]], member: Member | None = None) -> str:
     names_listed.record("safety_block", (link.member_id for link in values["to_review"]))
     return render_template(
         "staff/representative_links.html", member=member, own=own, errors=errors, typed=request.form,
-        may_change=_ROLE in roles, is_officer=_OFFICER in roles, is_over=representatives.is_over,
+        may_change=_ROLE in roles, is_officer=_OFFICER in roles, is_over=is_over,
         narrower=lambda link: [(scope.value, link_words.SCOPES[scope]) for scope in _narrower(link.scope)],
         bases=link_words.BASES, scopes=link_words.SCOPES, shown=representative_ids.shown,
         name_of=lambda account_id: plan_staff.name_of(session, account_id), done=request.args.get("done", ""), **values,

@@ -29,7 +29,7 @@ from service.staff.refusals import NothingChanged
 from service.staff.representatives import representative_words
 from service.staff.representatives.representative_schemas import AskedOnPaper, MemberNumber, Proposed, Refusal
 from service.staff.schemas import Question
-from service.web import NotFoundPage, PageError, db_session, load_form
+from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("staff_representatives", __name__, url_prefix="/staff/representatives")
 accept_files(
@@ -159,7 +159,7 @@ def propose(request_id: UUID) -> ResponseReturnValue:
     form, errors = load_form(Proposed())
     if errors:
         return _page(found, "propose", errors), 400
-    return _step(found, "proposed", representative_reviews.propose, Proposal(**form))
+    return _step(found, "proposed", representative_reviews.propose, Proposal(**form), settings().plan.timezone)
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)

@@ -71,8 +71,8 @@ def review(text: str, language: str) -> ResponseReturnValue:
     form, errors = load_form(Review()) if request.method == "POST" else ({}, {})
     if request.method == "GET" or errors:
         page = render_template(
-            "staff/plan_review.html", name=NAMES[legal], text=legal, language=language, version=version, review=found,
-            errors=errors, typed=request.form or typed,
+            "staff/plan_review.html", name=NAMES[legal], text=legal, translation=language, version=version,
+            review=found, errors=errors, typed=request.form or typed,
             editions=plan_changes.history(db_session(), Subject.REVIEW, f"{text}/{language}"), name_of=_name_of,
         )  # fmt: skip
         return page, 400 if errors else 200
@@ -185,7 +185,7 @@ def _typed_line(line: PhoneLine) -> dict[str, str]:
 
 def _lines_page(rows: list[dict[str, str]], typed: Any, errors: Errors) -> str:
     return render_template(
-        "staff/plan_phone_lines.html", rows=_with_new(rows), typed=typed, errors=errors, languages=LANGUAGES,
+        "staff/plan_phone_lines.html", rows=_with_new(rows), typed=typed, errors=errors, spoken=LANGUAGES,
         labels=_labels(rows, _OF_LINE), lines=[line.name for line in plan().lines_of_business],
     )  # fmt: skip
 

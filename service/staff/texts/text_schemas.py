@@ -25,6 +25,10 @@ def _name(given: str) -> None:
     """Raise ValidationError for what is no name on one line: two lines would read as two changes to who looks at it."""
     if not 1 <= len(given) <= 60:
         raise ValidationError("Please give a name of at most 60 characters.")
+    _one_line(given)
+
+
+def _one_line(given: str) -> None:
     if not given.isprintable():
         raise ValidationError("Please give a name on one line, in plain letters.")
 
@@ -112,7 +116,7 @@ class Review(Reason):
     reviewed = fields.Boolean(required=True, truthy={"yes"}, falsy={"no"}, error_messages={
         "required": "Please choose one.", "invalid": "Please choose one.",
     })  # fmt: skip
-    reviewed_by = fields.String(load_default="", validate=validate.Length(max=120))
+    reviewed_by = fields.String(load_default="", validate=[validate.Length(max=120), _one_line])
     reviewed_on = fields.Date(
         load_default=None, allow_none=True, error_messages={"invalid": "Please enter a day, like 2026-11-30."}
     )

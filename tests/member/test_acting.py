@@ -1,0 +1,167 @@
+"""For whom a page is made: the member stays the one that the person chose, or the page says why not."""
+
+from dataclasses import dataclass
+from html import unescape
+from re import findall
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import func, select
+
+from consent import representatives
+from consent.models import EndedBy, RepresentativeLink
+from service.audit import AuditEvent
+from service.plan.models import Member
+from tests.factories import make_account, make_member
+from tests.fhir import records
+from tests.member.console import Connected
+from tests.member.pages import Reader, form_to, represent
+from tests.member.test_my_information import load
+from tests.oauth.desk import Desk
+
+ENDED = "Your right to act for the person you acted for until now has ended."
+
+
+@dataclass
+class Two:
+    """Dana, who acts for Amos and for Bertha."""
+
+    desk: Desk
+    dana: Reader
+    amos: Member
+    bertha: Member
+    for_amos: RepresentativeLink
+
+    def act_for(self, member: Member) -> None:
+        chosen = self.dana.press(self.dana.get("/select-member"), "/select-member", selected=member.patient_id)
+        assert chosen.status_code == 303
+
+    def connect(self) -> Connected:
+        """An app that Dana lets in for Amos."""
+        app = self.desk.register()
+        tokens = self.desk.connect(app, account=self.dana.account, member=self.amos)
+        return Connected(self.desk, self.dana, app, tokens)
+
+    def files(self) -> list[str]:
+        """The links to files of the pages about the member for whom Dana acts."""
+        pages = [self.dana.get(path).text for path in ("/my-information", "/my-information/reports", "/apps")]
+        return [unescape(one) for page in pages for one in findall(r'href="([^"]+\?[^"]*member=[^"]+)"', page)]
+
+    def end(self) -> None:
+        """The right to act for Amos ends."""
+        with self.desk.session() as session:
+            link = session.get_one(RepresentativeLink, self.for_amos.id)
+            representatives.end_link(session, link, by=EndedBy.MEMBER)
+
+
+@pytest.fixture
+def two(desk: Desk) -> Two:
+    with desk.session() as session:
+        account = make_account(session, given_name="Dana", family_name="Reyes")
+        amos = make_member(session, given_name="Amos", family_name="Núñez Moore")
+        bertha = make_member(session, given_name="Bertha", family_name="Moore")
+    for_amos = represent(desk, account, amos)
+    represent(desk, account, bertha)
+    for member in (amos, bertha):
+        load(desk, records.patient(member.patient_id), _letter(member))
+    return Two(desk, Reader(desk, account), amos, bertha, for_amos)
+
+
+def _letter(member: Member) -> dict[str, Any]:
+    return {
+        "resourceType": "DocumentReference", "id": f"letter-{member.given_name}", "status": "current",
+        "subject": records.to(f"Patient/{member.patient_id}"),
+        "type": {"text": "A letter"}, "content": [{"attachment": {"contentType": "text/plain", "data": "aGVsbG8="}}],
+    }  # fmt: skip
+
+
+def test_where_a_right_ends_no_page_slides_to_the_member_who_is_left(two: Two) -> None:
+    two.act_for(two.amos)
+    two.end()
+
+    for path in ("/my-information", "/member", "/apps", "/profile"):
+        answer = two.dana.get(path)
+        assert answer.status_code == 303 and answer.location.startswith("/select-member?next="), path
+    page = two.dana.follow(two.dana.get("/my-information"))
+    assert ENDED in page.text and "Amos" not in page.text
+    assert "El derecho que usted tenía" in unescape(two.dana.get("/select-member?lang=es").text)
+    two.dana.get("/help?lang=en")
+
+    chosen = two.dana.press(page, "/select-member", selected=two.bertha.patient_id)
+
+    assert chosen.location == "/my-information"
+    assert "Bertha" in two.dana.get("/my-information").text
+    assert ENDED not in two.dana.get("/select-member").text
+
+
+def test_where_a_right_ends_an_app_is_not_answered_for_the_member_who_is_left(two: Two, desk: Desk) -> None:
+    two.act_for(two.amos)
+    two.end()
+
+    page = two.dana.ask(desk.register())
+
+    assert ENDED in page.text and form_to(page.text, "/consent/member").options
+
+
+def test_where_a_right_ends_forms_are_refused(two: Two) -> None:
+    two.act_for(two.amos)
+    token = form_to(two.dana.get("/select-member").text, "/select-member").fields["csrf_token"]
+    two.end()
+
+    for member in (two.amos, two.bertha):
+        sent = {"csrf_token": token, "member": member.patient_id}
+        answer = two.dana.browser.post("/apps/00000000-0000-0000-0000-000000000000/revoke", data=sent)
+        assert answer.status_code == 409
+
+
+def test_links_to_files_are_refused_once_another_member_is_chosen_in_a_second_window(two: Two) -> None:
+    two.act_for(two.amos)
+    two.connect()
+    links = two.files()
+    assert [two.dana.get(link).status_code for link in links] == [200] * 5
+    two.act_for(two.bertha)
+    with two.desk.session() as session:
+        before = session.scalar(select(func.count()).select_from(AuditEvent))
+
+    for link in (*links, *(one.partition("?")[0] for one in links)):
+        answer = two.dana.get(link)
+        assert answer.status_code == 409 and "You act for Bertha Moore now." in answer.text, link
+        assert "Content-Disposition" not in answer.headers
+
+    with two.desk.session() as session:
+        assert session.scalar(select(func.count()).select_from(AuditEvent)) == before
+    two.act_for(two.amos)
+    two.end()
+    two.act_for(two.bertha)
+    assert {two.dana.get(link).status_code for link in links} == {409}
+
+
+def test_the_files_of_a_member_bear_their_name(two: Two) -> None:
+    two.act_for(two.amos)
+    app = two.connect()
+    grant = f"/apps/{app.grant.id}"
+    links = [*two.files(), f"{grant}/activity.csv", f"{grant}/activity.json", f"{app.receipt}/receipt.json"]
+
+    for link in links:
+        disposition = two.dana.get(link).headers["Content-Disposition"]
+        assert "-Amos-N__ez-Moore." in disposition and f"-Amos-{quote('Núñez')}-Moore." in disposition, link
+        assert disposition.isascii()
+
+
+def test_a_page_that_is_not_found_says_for_whom_one_acts_and_nothing_else(two: Two) -> None:
+    two.act_for(two.amos)
+    app = two.connect()
+    two.act_for(two.bertha)
+
+    for path in (
+        f"/apps/{app.grant.id}/activity",
+        app.receipt,
+        "/apps/00000000-0000-0000-0000-000000000000/activity",
+        "/nowhere",
+    ):
+        answer = two.dana.get(path)
+        assert answer.status_code == 404 and "You act for Bertha Moore now." in answer.text, path
+        assert "/select-member" in answer.text and app.app.view.name not in answer.text
+    alone = Reader(two.desk, two.desk.account)
+    assert "You act for" not in alone.get("/nowhere").text
