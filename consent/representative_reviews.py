@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from consent import representative_ids, representative_notices, representatives
 from consent.birthdays import majority, twelfth_birthday
+from consent.link_refusals import LinkRefused
 from consent.link_words import BASES, SCOPES
 from consent.models import LinkScope, PersonalRepresentative
 from consent.representative_requests import UnknownRequest, note
-from consent.representatives import LinkRefused
 from consent.request_models import RefusalReason, RepresentativeRequest, RequestChannel, RequestState, RequestStep
 from service.accounts.models import Account
 from service.clock import now

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import representatives
+from consent import link_refusals, representatives
 from consent.models import Basis, PersonalRepresentative, RepresentativeLink
 from service.accounts import opening, passwords
 from service.accounts.authentication import find_by_username
@@ -72,7 +72,7 @@ def _link(
         representatives.link(
             session, representative, member, basis=basis, evidence=represents.evidence, timezone=settings.plan.timezone
         )  # fmt: skip
-    except representatives.PastMajority:
+    except link_refusals.PastMajority:
         # The cast's birth dates are fixed: one day its children are grown up.
         return
 

@@ -12,15 +12,9 @@ from werkzeug.test import TestResponse
 
 from consent import safety_blocks
 from consent.grants import already_agreed
+from consent.link_refusals import ShutOut
 from consent.models import Basis, EndedBy, Grant, LinkScope, RepresentativeLink
-from consent.representatives import (
-    ShutOut,
-    block,
-    end_link,
-    limit,
-    link,
-    right_for,
-)
+from consent.representatives import block, end_link, limit, link, right_for
 from consent.scopes import parse
 from service.accounts.models import Account
 from service.mail import OutboxMail

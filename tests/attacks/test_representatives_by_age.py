@@ -7,17 +7,10 @@ from sqlalchemy import select
 
 from consent import childhood, link_ends
 from consent.birthdays import majority
+from consent.link_refusals import CircularLink, ConfidentialMember, LinkRefused, SelfLink
 from consent.models import Basis, EndedBy, Grant, RepresentativeLink
 from consent.policy import EVERY_LABEL, access_for_grant, own_record
-from consent.representatives import (
-    CircularLink,
-    ConfidentialMember,
-    LinkRefused,
-    SelfLink,
-    acting_for,
-    link,
-    right_for,
-)
+from consent.representatives import acting_for, link, right_for
 from oauth.tokens.token_rows import check
 from service.accounts.models import Account
 from service.clock import now

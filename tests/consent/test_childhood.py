@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from consent import childhood, coming_of_age
 from consent.birthdays import majority, twelfth_birthday
+from consent.link_refusals import LivingMember
 from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
-from consent.representatives import LivingMember, block, end_link, link, right_for
+from consent.representatives import block, end_link, link, right_for
 from service.accounts.models import Account
 from service.audit import AuditEvent
 from service.clock import now

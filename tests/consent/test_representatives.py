@@ -9,9 +9,7 @@ from sqlalchemy.orm import Session
 
 from consent import safety_blocks
 from consent.birthdays import birthday, majority
-from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
-from consent.representatives import (
-    AlreadyRegistered,
+from consent.link_refusals import (
     CircularLink,
     ConfidentialMember,
     LinkedAlready,
@@ -19,9 +17,13 @@ from consent.representatives import (
     MinorsPermission,
     NoTimeLeft,
     PastMajority,
-    RightOver,
     SelfLink,
     ShutOut,
+)
+from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
+from consent.representatives import (
+    AlreadyRegistered,
+    RightOver,
     attach_account,
     attach_member,
     block,
