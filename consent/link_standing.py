@@ -24,6 +24,7 @@ def not_over() -> tuple[ColumnElement[bool], ...]:
         RepresentativeLink.safety_block.is_(False),
         or_(RepresentativeLink.valid_until.is_(None), RepresentativeLink.valid_until > now()),
         ~ended_by_death(),
+        ~waits_for_death(),
     )
 
 
@@ -33,11 +34,18 @@ def ended_by_death() -> ColumnElement[bool]:
     return and_(RepresentativeLink.basis != Basis.EXECUTOR, has_died)
 
 
+def waits_for_death() -> ColumnElement[bool]:
+    """The condition that an executor's member lives, as the roster knows by now: the right begins with a death."""
+    lives = RepresentativeLink.member.has(Member.deceased_on.is_(None))
+    return and_(RepresentativeLink.basis == Basis.EXECUTOR, lives)
+
+
 def is_current(link: RepresentativeLink, at: datetime) -> bool:
     """Whether somebody may act at that moment by a link that was read."""
     begun = link.ended_at is None and not link.safety_block and link.valid_from <= at
-    alive = link.member.deceased_on is None or link.basis is Basis.EXECUTOR
-    return begun and alive and (link.valid_until is None or at < link.valid_until)
+    # A death that the roster takes back takes the executor's right with it.
+    by_life = (link.member.deceased_on is None) is (link.basis is not Basis.EXECUTOR)
+    return begun and by_life and (link.valid_until is None or at < link.valid_until)
 
 
 def is_over(link: RepresentativeLink) -> bool:

@@ -34,6 +34,8 @@ from service.plan.models import Member
 
 VOLUNTARY = frozenset({Basis.POWER_OF_ATTORNEY, Basis.PERMISSION})
 """What a member who is able may take back alone; the others rest on law or a court."""
+_LINKING_LOCK = 7_340_052
+"""Beside that of `fhir.storage.writing`."""
 
 
 class AlreadyRegistered(Exception):
@@ -174,7 +176,8 @@ def link(
     birthday on, and ends at midnight of the 18th.
     """
     session.flush()
-    # A birth date that is corrected at this moment counts: its load waits for this link, or this link for the load.
+    _take_turn(session)
+    # What a load or a merge changes at this moment counts: it waits for this link, or this link for it.
     session.refresh(member, with_for_update={"read": True})
     require_linkable(session, representative, member, basis)
     grown_up, begins = majority(member.birth_date, timezone), max(valid_from or now(), now())
@@ -275,6 +278,12 @@ def end_link(
     standing.ended_by = by
     standing.version += 1
     _record(session, standing, "end", by_account_id)
+
+
+def _take_turn(session: Session) -> None:
+    """One link after another: what is asked of two people's links before the next one has no row to be held."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_LINKING_LOCK)))
 
 
 def _own(session: Session, account: Account) -> Member | None:

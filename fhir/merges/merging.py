@@ -76,8 +76,9 @@ def merge(
 ) -> Moved:
     """Make one member's record part of another's, in the caller's transaction; raises MergeRefused and Forbidden."""
     granting.require_every_record(access, "u")
-    _require_mergeable(merged, survivor)
     writing.lock(session)
+    _hold(session, merged, survivor)
+    _require_mergeable(merged, survivor)
     account = _move_account(session, merged, survivor) if move_account else None
     ended = _end_consents(session, merged)
     _carry_protection(session, merged, survivor)
@@ -120,6 +121,12 @@ def unmerge(session: Session, access: Access, merged: Member, *, reason: str) ->
     return moved
 
 
+def _hold(session: Session, *members: Member) -> None:
+    """Keep the members as they are until this transaction ends; links to them that are being made are seen, or wait."""
+    for member in sorted(members, key=lambda one: one.id):
+        session.refresh(member, with_for_update={"key_share": True})
+
+
 def _require_mergeable(merged: Member, survivor: Member) -> None:
     if merged.id == survivor.id:
         raise SameMember
@@ -157,7 +164,7 @@ def _end_asked_links(session: Session, member: Member, account: Account) -> int:
     asked = select(RepresentativeRequest).where(
         RepresentativeRequest.account_id == account.id, RepresentativeRequest.member_id == member.id,
         RepresentativeRequest.for_oneself.is_(True),
-    )  # fmt: skip
+    ).with_for_update(of=RepresentativeRequest).execution_options(populate_existing=True)  # fmt: skip
     made = []
     for one in session.scalars(asked).unique().all():
         representative_requests.withdraw(session, one, account)

@@ -248,7 +248,7 @@ def _right_stands(found: TokenFacts, at: int) -> bool:
         and found.link_version == found.grant_link_version
         and found.link_ended_at is None
         and not found.link_safety_block
-        and (found.member_deceased_on is None or found.link_basis == Basis.EXECUTOR)
+        and (found.member_deceased_on is None) is (found.link_basis != Basis.EXECUTOR)
         and found.link_valid_from is not None
         and found.link_valid_from <= at
         and (found.link_valid_until is None or at < found.link_valid_until)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, func, literal, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from consent import subjects
-from consent.link_standing import ended_by_death
+from consent.link_standing import ended_by_death, waits_for_death
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, RepresentativeLink
 from consent.scopes import parse
 from oauth.webhooks import outbox
@@ -47,7 +47,7 @@ def run_links(sessions: sessionmaker[Session], _settings: Settings) -> None:
     moment, link = now(), RepresentativeLink
     over = or_(
         link.ended_at.is_not(None), link.valid_until <= moment, link.version != Grant.link_version,
-        ended_by_death(),
+        ended_by_death(), waits_for_death(),
     )  # fmt: skip
     with sessions.begin() as session:
         if session.scalar(select(func.count()).select_from(WebhookEndpoint).where(_listening())):

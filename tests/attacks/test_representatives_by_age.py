@@ -8,6 +8,7 @@ from sqlalchemy import select
 from consent import childhood, link_ends
 from consent.birthdays import majority
 from consent.link_refusals import CircularLink, ConfidentialMember, LinkRefused, SelfLink
+from consent.link_standing import is_current
 from consent.models import Basis, EndedBy, Grant, RepresentativeLink
 from consent.policy import EVERY_LABEL, access_for_grant, own_record
 from consent.representatives import acting_for, link, right_for
@@ -160,6 +161,27 @@ def test_case_119_a_death_on_the_roster_ends_tokens_without_any_job(desk: Desk, 
         assert family.standing(session).ended_at is None, "no job has run"
         assert [one.basis for one in acting_for(session, father)] == [Basis.EXECUTOR]
         assert session.scalars(select(Grant).where(Grant.link_id == family.link_id)).one().ended_at is None
+
+
+def test_case_119_a_death_that_the_roster_takes_back_takes_the_executors_right_with_it(
+    desk: Desk, family: Family
+) -> None:
+    app = desk.register()
+    with desk.session() as session:
+        father = session.get_one(Member, family.father.id)
+        father.deceased_on = now().date()
+        executor = make_account(session)
+        made = link(session, make_representative(session, executor), father, basis=Basis.EXECUTOR, timezone=NEW_YORK)
+    tokens = desk.connect(app, account=executor, member=family.father)
+    for died in (None, now().date()):
+        with desk.session() as session:
+            session.get_one(Member, family.father.id).deceased_on = died
+        assert desk.works(tokens["access_token"]) is (died is not None)
+        with desk.session() as session:
+            assert (right_for(session, executor, family.father.id) is not None) is (died is not None)
+            found = session.get_one(RepresentativeLink, made.id)
+            assert is_current(found, now()) is (died is not None)
+            assert found in acting_for(session, father) or died is None
 
 
 def test_case_119_death_ends_every_link_but_the_executors(desk: Desk, family: Family) -> None:

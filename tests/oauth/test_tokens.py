@@ -70,6 +70,7 @@ def test_each_leg_of_a_representatives_right_matters(desk: Desk) -> None:
     fallen = {
         "representative_account_id": None, "link_version": 9, "link_ended_at": at, "link_safety_block": True,
         "link_valid_from": at + 1, "link_valid_until": at, "member_deceased_on": now().date(),
+        "link_basis": Basis.EXECUTOR.value,
     }  # fmt: skip
     for name, value in fallen.items():
         assert not token_rows.stands(found._replace(**{name: value}), at), name
