@@ -47,8 +47,8 @@ from tests.factories import (
     make_plan_staff,
     make_portal_staff,
 )
+from tests.papers import words_of
 from tests.plan.mailbox import file_of, write
-from tests.plan.test_pin_letters import words_of
 from tests.provider.office import Office as ProviderOffice
 from tests.provider.registrant import make_clinic, newest_pin
 from tests.staff.console import Clerk, ask_for, make_clerk, make_office, sign_in_clerk

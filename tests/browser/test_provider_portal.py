@@ -24,7 +24,7 @@ from tests.browser.portal import (
     set_up_factor,
 )
 from tests.browser.sandbox import Sandbox
-from tests.plan.test_pin_letters import words_of
+from tests.papers import words_of
 
 pytestmark = pytest.mark.browser
 

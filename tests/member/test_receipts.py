@@ -14,7 +14,7 @@ from tests.factories import make_account, make_member
 from tests.member.console import Connected
 from tests.member.pages import Reader, represent
 from tests.oauth.desk import App, Desk
-from tests.plan.test_pin_letters import words_of
+from tests.papers import words_of
 
 
 def agreed(desk: Desk, **chosen: str | list[str]) -> tuple[Reader, Connected]:

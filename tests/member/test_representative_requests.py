@@ -11,8 +11,8 @@ from service.clock import now
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_member
+from tests.papers import words_of
 from tests.plan.files import PDF
-from tests.plan.test_pin_letters import words_of
 from tests.staff.console import send_files
 from tests.staff.representing import Asking
 

@@ -1,13 +1,13 @@
-"""The letters with PINs: one page each, what stands on it, and names that the PDF's fonts do not have."""
+"""The letters with PINs: one page each, what stands on it."""
 
 import re
-import zlib
 from datetime import UTC, datetime
 
 from service.plan.registering import pin_letters
 from service.plan.registering.mailed_pins import PinLetter, grouped, normal
 from service.plan_file import Plan
 from tests.conftest import ROOT
+from tests.papers import words_of
 
 PARTNERS = ROOT / "tests/plan/partners.toml"
 ADDRESS = {"name": "", "line": "100 Sample Mill Rd", "city": "Lowell", "state": "MA", "zip_code": "01852"}
@@ -21,14 +21,6 @@ def letter(**given: object) -> PinLetter:
     return PinLetter(**values | given)  # type: ignore[arg-type]
 
 
-def words_of(document: bytes) -> str:
-    """The texts drawn on its pages."""
-    # Compressed bytes may end in a carriage return themselves: only the line feed is the writer's.
-    streams = re.findall(rb"stream\n(.*?)\nendstream", document, re.DOTALL)
-    drawn = b"".join(zlib.decompress(stream) for stream in streams)
-    return " ".join(part.decode("latin-1") for part in re.findall(rb"\(((?:\\.|[^()\\])*)\) Tj", drawn))
-
-
 def test_every_letter_has_its_page_with_pin_address_and_end() -> None:
     document = pin_letters.make([letter(), letter(pin="ZZZZZ99999")], Plan.read(PARTNERS), "https://plan.example")
     words = words_of(document)
@@ -37,10 +29,6 @@ def test_every_letter_has_its_page_with_pin_address_and_end() -> None:
                  "Attention: Zo\xeb \xd6d\xf6n", "Validate your account"):  # fmt: skip
         assert part in words
     assert "Meridian" not in words
-
-
-def test_letters_that_the_fonts_lack_are_written_without_their_accents() -> None:
-    assert pin_letters.printable("Łukasz Čapek’s – Zoë 中") == "Lukasz Capek's - Zoë ?"  # noqa: RUF001
 
 
 def test_the_window_shows_the_name_on_file_or_the_organisations() -> None:

@@ -11,7 +11,7 @@ from service.plan.registering import mailed_pins
 from service.settings import Settings
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_organization, make_plan_staff, make_portal_staff
-from tests.plan.test_pin_letters import words_of
+from tests.papers import words_of
 from tests.provider.registrant import TAX_ID, make_clerk, make_clinic, newest_pin
 
 

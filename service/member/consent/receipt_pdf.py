@@ -1,9 +1,5 @@
-"""A receipt as PDF: the very words of the screen, then what was chosen, as real text that can be read aloud.
+"""A receipt as PDF: the very words of the screen, then what was chosen, as real text that can be read aloud."""
 
-The library is opened at first use: it would add 29 MB to every worker, most of which never print.
-"""
-
-import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +7,20 @@ from flask_babel import get_locale, gettext
 
 from consent.models import Answer
 from service.days import moment_in_words
-from service.plan.registering.pin_letters import printable
+from service.papers.paper import SANS, new_sheet
 from service.plan_file import Plan
 
 if TYPE_CHECKING:
-    from fpdf import FPDF
-
     from service.member.consent.receipts import Receipt
+    from service.papers.sheets import Sheet
 
 _LINE = 5.5
 
 
 def render(receipt: "Receipt", plan: Plan) -> bytes:
     """The PDF, in the language of the page but for the words, which stay as they were."""
-    document: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
     title = gettext("What was agreed")
-    document.set_title(printable(title))
-    document.set_author(printable(plan.name))
-    document.set_lang(str(get_locale() or "en"))
+    document = new_sheet(title, author=plan.name, language=str(get_locale() or "en"))
     document.set_margins(20, 20)
     document.set_auto_page_break(True, margin=20)
     document.add_page()
@@ -44,10 +36,10 @@ def render(receipt: "Receipt", plan: Plan) -> bytes:
     for event in reversed(receipt.story):
         told = moment_in_words(event.at, plan.timezone, get_locale() or "en")
         _text(document, f"{told}: {event.what} ({event.by})")
-    return bytes(document.output())
+    return document.finish()
 
 
-def _words(document: "FPDF", words: dict[str, Any]) -> None:
+def _words(document: "Sheet", words: dict[str, Any]) -> None:
     _head(document, words["title"], 13)
     for text in filter(None, (words.get("unreviewed"), words["attestation"])):
         _text(document, text)
@@ -72,7 +64,7 @@ def _words(document: "FPDF", words: dict[str, Any]) -> None:
         _text(document, f"- {sentence}")
 
 
-def _item(document: "FPDF", item: dict[str, Any]) -> None:
+def _item(document: "Sheet", item: dict[str, Any]) -> None:
     _text(document, f"- {item['name']}: {item['description']}")
     if item.get("choosing"):
         _text(document, f"    {item['choosing']}")
@@ -93,13 +85,13 @@ def _chosen(receipt: "Receipt") -> Iterator[tuple[str, str]]:
     yield gettext("Reference number"), decision.id
 
 
-def _head(document: "FPDF", text: str, size: int) -> None:
+def _head(document: "Sheet", text: str, size: int) -> None:
     document.ln(2)
-    document.set_font("Helvetica", "B", size)
-    document.multi_cell(0, size * 0.5, printable(text), new_x="LMARGIN", new_y="NEXT")
+    document.set_font(SANS, "B", size)
+    document.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
     document.ln(1)
 
 
-def _text(document: "FPDF", text: str) -> None:
-    document.set_font("Helvetica", size=10)
-    document.multi_cell(0, _LINE, printable(text), new_x="LMARGIN", new_y="NEXT")
+def _text(document: "Sheet", text: str) -> None:
+    document.set_font(SANS, size=10)
+    document.multi_cell(0, _LINE, text, new_x="LMARGIN", new_y="NEXT")

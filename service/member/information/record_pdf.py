@@ -1,9 +1,5 @@
-"""The record as PDF: real text in the order of the pages, tables of costs and values, to print and to read aloud.
+"""The record as PDF: real text in the order of the pages, tables of costs and values, to print and to read aloud."""
 
-The library is opened at first use: it would add 29 MB to every worker, most of which never print.
-"""
-
-import importlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -18,11 +14,11 @@ from service.member.information.claims_shown import ShownClaim, Sums
 from service.member.information.measurements import Measured
 from service.member.information.reading import Found
 from service.member.information.sections import CLAIMS, RESULTS, Section, reached
-from service.plan.registering.pin_letters import printable
+from service.papers.paper import SANS, new_sheet
 from service.plan_file import Plan
 
 if TYPE_CHECKING:
-    from fpdf import FPDF
+    from service.papers.sheets import Sheet
 
 _LINE = 5.5
 _LONGEST_CELL, _MOST_LINES = 300, 10
@@ -30,12 +26,9 @@ _LONGEST_CELL, _MOST_LINES = 300, 10
 
 def render(session: Session, actor: Actor, plan: Plan) -> bytes:
     """The PDF, in the language of the page."""
-    document: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
     title = gettext("My information")
     member = actor.choice.member
-    document.set_title(printable(f"{title}: {member.full_name}"))
-    document.set_author(printable(plan.name))
-    document.set_lang(elements.language())
+    document = new_sheet(f"{title}: {member.full_name}", author=plan.name, language=elements.language())
     document.set_margins(18, 18)
     document.set_auto_page_break(True, margin=18)
     document.add_page()
@@ -47,10 +40,10 @@ def render(session: Session, actor: Actor, plan: Plan) -> bytes:
         _text(document, gettext("Made for %(name)s, who may see a part or all of it.", name=actor.account.full_name))
     for section in reached(reading.access_of(actor)):
         _section(document, session, actor, section)
-    return bytes(document.output())
+    return document.finish()
 
 
-def _section(document: "FPDF", session: Session, actor: Actor, section: Section) -> None:
+def _section(document: "Sheet", session: Session, actor: Actor, section: Section) -> None:
     _head(document, str(section.name), 14, level=1)
     if section is CLAIMS:
         found = reading.claims(session, actor)
@@ -67,7 +60,7 @@ def _section(document: "FPDF", session: Session, actor: Actor, section: Section)
         _text(document, gettext("These are the newest %(number)s records.", number=reading.MOST))
 
 
-def _entries(document: "FPDF", found: Found) -> None:
+def _entries(document: "Sheet", found: Found) -> None:
     for head, some in entries.grouped(found.entries):
         _head(document, head, 12, level=2)
         for one in some:
@@ -78,7 +71,7 @@ def _entries(document: "FPDF", found: Found) -> None:
                 _text(document, line, indent=4)
 
 
-def _claims(document: "FPDF", found: Found) -> None:
+def _claims(document: "Sheet", found: Found) -> None:
     if not found.claims:
         return
     years = claims_shown.by_year(found.claims)
@@ -100,16 +93,16 @@ def _claims(document: "FPDF", found: Found) -> None:
             _text(document, f"{gettext('Claim number')}: {one.claim.number}", indent=4)
 
 
-def _costs(document: "FPDF", caption: str, rows: Iterable[tuple[str, Sums]], total: Sums) -> None:
+def _costs(document: "Sheet", caption: str, rows: Iterable[tuple[str, Sums]], total: Sums) -> None:
     _head(document, caption, 12, level=2)
     heads = (
         "", gettext("Claims"), gettext("Billed"), gettext("The plan paid"), gettext("Your share"),
     )  # fmt: skip
-    document.set_font("helvetica", size=10)
+    document.set_font(SANS, size=10)
     with document.table(col_widths=(34, 12, 18, 18, 18), text_align=("LEFT", *("RIGHT",) * 4)) as table:
-        table.row([printable(head) for head in heads])
+        table.row(list(heads))
         for name, sums in (*rows, (gettext("In all"), total)):
-            table.row([printable(cell) for cell in _cells(name, sums)])
+            table.row(list(_cells(name, sums)))
     document.ln(3)
 
 
@@ -118,7 +111,7 @@ def _cells(name: str, sums: Sums) -> Iterator[str]:
     yield from (elements.told_money(amount) for amount in (sums.billed, sums.paid, sums.owed))
 
 
-def _results(document: "FPDF", found: Found) -> None:
+def _results(document: "Sheet", found: Found) -> None:
     heads = (gettext("Date"), gettext("Value"), gettext("Usual range"))
     for head, some in found.results:
         _head(document, head, 12, level=2)
@@ -129,11 +122,11 @@ def _results(document: "FPDF", found: Found) -> None:
                 for cells in rows:
                     _text(document, " \u00b7 ".join(filter(None, cells)), indent=4)
                 continue
-            document.set_font("helvetica", size=10)
+            document.set_font(SANS, size=10)
             with document.table(col_widths=(25, 50, 25)) as table:
-                table.row([printable(text) for text in heads])
+                table.row(list(heads))
                 for cells in rows:
-                    table.row([printable(text) for text in cells])
+                    table.row(list(cells))
             document.ln(2)
 
 
@@ -151,20 +144,20 @@ def _day(one: ShownClaim) -> str:
     return in_words(one.day, get_locale() or "en") if one.day else gettext("No date on file")
 
 
-def _head(document: "FPDF", text: str, size: int, *, level: int) -> None:
+def _head(document: "Sheet", text: str, size: int, *, level: int) -> None:
     # Kept with what follows: a head alone at the foot of a page is overlooked.
     if document.will_page_break(4 * _LINE):
         document.add_page()
     if level == 1:
         document.ln(3)
         # An entry of the outline, by which a reader jumps.
-        document.start_section(printable(text), level=0)
-    document.set_font("helvetica", style="B", size=size)
-    document.multi_cell(0, _LINE + 1.5, printable(text), new_x="LMARGIN", new_y="NEXT")
+        document.start_section(text, level=0)
+    document.set_font(SANS, style="B", size=size)
+    document.multi_cell(0, _LINE + 1.5, text, new_x="LMARGIN", new_y="NEXT")
     document.ln(1)
 
 
-def _text(document: "FPDF", text: str, *, bold: bool = False, indent: float = 0) -> None:
-    document.set_font("helvetica", style="B" if bold else "", size=11)
+def _text(document: "Sheet", text: str, *, bold: bool = False, indent: float = 0) -> None:
+    document.set_font(SANS, style="B" if bold else "", size=11)
     document.set_x(document.l_margin + indent)
-    document.multi_cell(0, _LINE, printable(text), new_x="LMARGIN", new_y="NEXT")
+    document.multi_cell(0, _LINE, text, new_x="LMARGIN", new_y="NEXT")

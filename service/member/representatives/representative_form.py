@@ -1,12 +1,7 @@
-"""The Request for Access to Protected Health Information as a PDF: blank for paper, or filled in to be signed.
+"""The Request for Access to Protected Health Information as a PDF: blank for paper, or filled in to be signed."""
 
-The library is opened at first use: it would add 29 MB to every worker, most of which never print.
-"""
-
-import importlib
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 from flask_babel import gettext
 
@@ -14,11 +9,8 @@ from consent import link_words
 from consent.request_models import RepresentativeRequest
 from service.days import in_words
 from service.member.representatives import representative_words
-from service.plan.registering.pin_letters import printable
+from service.papers.paper import SANS, new_sheet
 from service.plan_file import Plan
-
-if TYPE_CHECKING:
-    from fpdf import FPDF
 
 _Line = tuple[str, str]
 
@@ -101,14 +93,11 @@ def _day(on: date | None, language: str) -> str:
 
 
 class _Paper:
-    """A document in letter size; every text goes through `printable`."""
+    """A document in letter size."""
 
     def __init__(self, title: str, author: str, language: str) -> None:
-        made: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
+        made = new_sheet(title, author=author, language="es-US" if language == "es" else "en-US")
         self._document = made
-        made.set_title(printable(title))
-        made.set_author(printable(author))
-        made.set_lang("es-US" if language == "es" else "en-US")
         made.set_margins(20, 18)
         made.set_auto_page_break(True, margin=15)
         made.add_page()
@@ -131,8 +120,8 @@ class _Paper:
             self._write(f"[{'X' if key == ticked else ' '}] {text}", 10)
 
     def finish(self) -> bytes:
-        return bytes(self._document.output())
+        return self._document.finish()
 
     def _write(self, text: str, size: int, style: str = "") -> None:
-        self._document.set_font("Helvetica", style, size)
-        self._document.multi_cell(0, size * 0.52, printable(text), align="L", new_x="LMARGIN", new_y="NEXT")
+        self._document.set_font(SANS, style, size)
+        self._document.multi_cell(0, size * 0.52, text, align="L", new_x="LMARGIN", new_y="NEXT")

@@ -1,42 +1,35 @@
-"""Letters with PINs as one PDF for the mail room: a page each, the address where a window envelope shows it.
+"""Letters with PINs as one PDF for the mail room: a page each, the address where a window envelope shows it."""
 
-The library is opened at first use: it would add 29 MB to every worker, most of which never print.
-"""
-
-import importlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from service.clock import now
 from service.days import day_in_words
+from service.papers.paper import SANS, new_sheet
 from service.plan.registering.mailed_pins import PinLetter, grouped
 from service.plan_file import Plan
 
 if TYPE_CHECKING:
-    from fpdf import FPDF
+    from service.papers.sheets import Sheet
 
 _MARGIN, _LINE = 25, 6
 # Where the address stands in the window of a No. 10 envelope, from the top of a US letter page folded in three.
 _WINDOW_TOP = 50
-# Letters of names that take no accent off, and the marks that people paste.
-_LIKE = {0x141: "L", 0x142: "l", 0x110: "D", 0x111: "d", 0x131: "i", 0x2018: "'", 0x2019: "'", 0x2013: "-"}
 
 
 def make(letters: Iterable[PinLetter], plan: Plan, base_url: str) -> bytes:
     """The PDF of these letters, in order; `base_url` is where the PIN is entered."""
-    document = _new_document()
-    document.set_title("PIN letters")
+    document = new_sheet("PIN letters")
     document.set_margins(_MARGIN, _MARGIN)
     document.set_auto_page_break(auto=False)
     for letter in letters:
         document.add_page()
         _write(document, letter, plan, base_url)
-    return bytes(document.output())
+    return document.finish()
 
 
-def _write(document: "FPDF", letter: PinLetter, plan: Plan, base_url: str) -> None:
+def _write(document: "Sheet", letter: PinLetter, plan: Plan, base_url: str) -> None:
     _lines(document, [plan.name, plan.provider.phone], bold_first=True)
     document.set_y(_WINDOW_TOP)
     _lines(document, address_lines(letter))
@@ -47,8 +40,8 @@ def _write(document: "FPDF", letter: PinLetter, plan: Plan, base_url: str) -> No
     document.cell(0, 14, grouped(letter.pin), border=1, align="C", new_x="LMARGIN", new_y="NEXT")
     document.ln(_LINE)
     for paragraph in _paragraphs(letter, plan, base_url):
-        document.set_font("Helvetica", size=11)
-        document.multi_cell(0, _LINE, printable(paragraph), new_x="LMARGIN", new_y="NEXT")
+        document.set_font(SANS, size=11)
+        document.multi_cell(0, _LINE, paragraph, new_x="LMARGIN", new_y="NEXT")
         document.ln(_LINE / 2)
 
 
@@ -60,13 +53,6 @@ def address_lines(letter: PinLetter) -> list[str]:
         f"{address['city']}, {address['state']} {address['zip_code']}",
     ]  # fmt: skip
     return [line for line in lines if line]
-
-
-def printable(text: str) -> str:
-    """The text in the letters that the PDF's own fonts have (Latin-1): accents go where need be, the rest is a ?."""
-    text = text.translate(_LIKE)
-    plain = (letter if _fits(letter) else _bare(letter) for letter in text)
-    return "".join(plain).encode("latin-1", "replace").decode("latin-1")
 
 
 def _paragraphs(letter: PinLetter, plan: Plan, base_url: str) -> Iterator[str]:
@@ -90,24 +76,11 @@ def _paragraphs(letter: PinLetter, plan: Plan, base_url: str) -> Iterator[str]:
     )
 
 
-def _lines(document: "FPDF", lines: Iterable[str], *, bold_first: bool = False) -> None:
+def _lines(document: "Sheet", lines: Iterable[str], *, bold_first: bool = False) -> None:
     for number, line in enumerate(lines):
-        document.set_font("Helvetica", "B" if bold_first and number == 0 else "", 11)
-        document.cell(0, _LINE, printable(line), new_x="LMARGIN", new_y="NEXT")
+        document.set_font(SANS, "B" if bold_first and number == 0 else "", 11)
+        document.cell(0, _LINE, line, new_x="LMARGIN", new_y="NEXT")
 
 
 def _day(at: datetime, plan: Plan) -> str:
     return day_in_words(at, plan.timezone)
-
-
-def _fits(text: str) -> bool:
-    return all(ord(letter) < 256 for letter in text)
-
-
-def _bare(letter: str) -> str:
-    return "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
-
-
-def _new_document() -> "FPDF":
-    made: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
-    return made

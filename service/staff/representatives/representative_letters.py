@@ -1,20 +1,16 @@
-"""The letter with a Personal Representative ID, as a PDF for the mail room or to hand over.
+"""The letter with a Personal Representative ID, as a PDF for the mail room or to hand over."""
 
-The library is opened at first use: it would add 29 MB to every worker, most of which never print.
-"""
-
-import importlib
 from typing import TYPE_CHECKING
 
 from consent import representative_ids
 from consent.models import PersonalRepresentative
 from service.clock import now
 from service.days import day_in_words
-from service.plan.registering.pin_letters import printable
+from service.papers.paper import SANS, new_sheet
 from service.plan_file import Plan
 
 if TYPE_CHECKING:
-    from fpdf import FPDF
+    from service.papers.sheets import Sheet
 
 _MARGIN, _LINE = 25, 6
 # Where the address stands in the window of a No. 10 envelope, from the top of a US letter page folded in three.
@@ -23,8 +19,7 @@ _WINDOW_TOP = 50
 
 def make(person: PersonalRepresentative, plan: Plan, base_url: str) -> bytes:
     """The letter. It names no member: whoever opens it by mistake learns nothing about one."""
-    document: FPDF = importlib.import_module("fpdf").FPDF(format="letter", unit="mm")
-    document.set_title("Personal Representative ID")
+    document = new_sheet("Personal Representative ID")
     document.set_margins(_MARGIN, _MARGIN)
     document.add_page()
     _write(document, plan.name, "B")
@@ -41,7 +36,7 @@ def make(person: PersonalRepresentative, plan: Plan, base_url: str) -> bytes:
     for paragraph in _paragraphs(person, plan, base_url):
         document.ln(_LINE / 2)
         _write(document, paragraph)
-    return bytes(document.output())
+    return document.finish()
 
 
 def _address(person: PersonalRepresentative) -> list[str]:
@@ -62,6 +57,6 @@ def _paragraphs(person: PersonalRepresentative, plan: Plan, base_url: str) -> li
     ]
 
 
-def _write(document: "FPDF", text: str, style: str = "") -> None:
-    document.set_font("Helvetica", style, 11)
-    document.multi_cell(0, _LINE, printable(text), new_x="LMARGIN", new_y="NEXT")
+def _write(document: "Sheet", text: str, style: str = "") -> None:
+    document.set_font(SANS, style, 11)
+    document.multi_cell(0, _LINE, text, new_x="LMARGIN", new_y="NEXT")
