@@ -12,10 +12,11 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Request, sync_playwright
 
 from service.settings import Settings
 from tests.browser.codes import Codes
+from tests.browser.forms import story_forms
 from tests.browser.looking import AXE, WIDTHS, Looks
 from tests.browser.pages import PageMap, story_pages
 from tests.browser.person import Person
@@ -97,7 +98,7 @@ def page_map(sandbox_template: Path) -> PageMap:
 class Story:
     """One story told in one width and language: opens browsers and looks at what they show.
 
-    `due` are the endpoints of which it must look at a page.
+    `due` are the endpoints of which it must look at a page, `forms` those to which it must send a form.
     """
 
     chromium: Browser
@@ -108,6 +109,7 @@ class Story:
     language: str
     pages: PageMap
     due: set[str] = field(default_factory=set)
+    forms: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._contexts: list[BrowserContext] = []
@@ -121,6 +123,7 @@ class Story:
             viewport={"width": self.width, "height": WIDTHS[self.width]}, java_script_enabled=scripts, locale="en-US"
         )
         context.set_default_timeout(_PATIENCE_MS)
+        context.on("request", self._note_form)
         self._contexts.append(context)
         looks = Looks(self.name, self.language, self.width, self.pages, self.due, scripts)
         if self._looks:
@@ -152,6 +155,11 @@ class Story:
         for looks in self._looks:
             looks.require_good()
         assert not self.due, "tests/browser/pages.py says that this story looks at them"
+        assert not self.forms, "tests/browser/forms.py says that this story sends them"
+
+    def _note_form(self, request: Request) -> None:
+        if request.method == "POST" and request.url.startswith(self.sandbox.url):
+            self.forms.discard(str(self.pages.endpoint_of(request.url, "POST")))
 
 
 @pytest.fixture
@@ -161,9 +169,10 @@ def story(
 ) -> Iterator[Story]:  # fmt: skip
     """The story that a test tells."""
     test = request.node.originalname
-    # Without scripts nothing can be looked at by axe-core: the telling with them does it.
+    # Without scripts nothing can be looked at by axe-core, nor some things done: the telling with them does it.
     is_plain = request.node.callspec.params.get("scripts") is False
-    due = set() if is_plain else story_pages(f"{request.path.stem}::{test}")
-    made = Story(chromium, sandbox, app_site, test.removeprefix("test_"), width, language, page_map, due)
+    told_as = f"{request.path.stem}::{test}"
+    due, forms = (set(), set()) if is_plain else (story_pages(told_as), story_forms(told_as))
+    made = Story(chromium, sandbox, app_site, test.removeprefix("test_"), width, language, page_map, due, forms)
     yield made
     made.end()

@@ -87,13 +87,13 @@ class PageMap:
         self._map = create_app(settings, engine).url_map
         engine.dispose()
 
-    def endpoint_of(self, path: str) -> str | None:
-        """The endpoint that answers GET at a path; None where none does, and for the interfaces of apps."""
+    def endpoint_of(self, path: str, method: str = "GET") -> str | None:
+        """The endpoint that answers at a path; None where none does, and for the interfaces of apps."""
         split = urlsplit(path)
         if split.path.startswith(_APIS):
             return None
         try:
-            endpoint: str = self._map.bind("localhost").match(split.path, "GET")[0]
+            endpoint: str = self._map.bind("localhost").match(split.path, method)[0]
         except HTTPException:
             return None
         return None if endpoint == "static" else endpoint

@@ -1,10 +1,8 @@
 """Back, a session that runs out over a form, a right that ends in mid-question: nothing is lost or done twice."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Response
 
 from consent import representatives
 from consent.models import EndedBy, RepresentativeLink
@@ -12,6 +10,7 @@ from service.db import make_engine, make_sessions
 from service.settings import Settings
 from tests.browser.codes import Codes
 from tests.browser.conftest import LONG, Story, told
+from tests.browser.going_back import back, goes_back
 from tests.browser.looking import WIDTHS
 from tests.browser.person import Person
 from tests.browser.plain_app import PlainApp
@@ -29,12 +28,12 @@ def test_back_after_every_form_sends_nothing_again_and_repeats_no_confirmation(s
     app.launch()
     person.prefer_language()
     person.sign_in("thomas", password="Wrong-password1")
-    _goes_back(person)
+    goes_back(person)
     person.sign_in("thomas")
-    _goes_back(person)
+    goes_back(person)
     person.press("Allow")
     assert app.receive() == 200
-    assert _back(person.page).request.method == "GET"
+    assert back(person.page).request.method == "GET"
     person.reads("You may have answered it already, or it waited too long. Nothing more was shared. To begin again, go "
                  "back to the app and connect to your health plan there once more.")  # fmt: skip
 
@@ -42,30 +41,30 @@ def test_back_after_every_form_sends_nothing_again_and_repeats_no_confirmation(s
         person.open("/apps")
         person.press(deed)
         assert said in person.page.content() or story.language != "en"
-        _goes_back(person)
+        goes_back(person)
         assert person.page.locator(".usa-alert--success").count() == 0, "what was said once is not said again"
     person.open("/apps")
     person.page.get_by_role("link", name=re.compile(re.escape(person.words("Share less")))).first.click()
     person.field("Last day").fill("2040-01-01")
     person.press("Save")
-    _goes_back(person)
+    goes_back(person)
     person.field("Last day").fill(person.page.evaluate("() => new Date(Date.now() + 9e8).toISOString().slice(0, 10)"))
     person.press("Save")
-    _goes_back(person)
+    goes_back(person)
     person.open("/settings")
     _send(person, "/settings/language")
-    _goes_back(person)
+    goes_back(person)
     person.open("/messages")
     _send(person, "/messages/mails")
-    _goes_back(person)
+    goes_back(person)
     # Requests to act for a member show strangers' words, so that no script runs there: back from a refused form leads
     # to the form; forward again, the browser says that it would have to send it once more.
     person.open("/people/requests/new?for=another")
     person.press("Send the request")
-    assert _back(person.page).request.method == "GET"
+    assert back(person.page).request.method == "GET"
     person.open("/apps")
     person.press("Revoke")
-    _goes_back(person)
+    goes_back(person)
     story.step("gone back after each form of a member")
 
 
@@ -79,28 +78,28 @@ def test_without_scripts_back_and_forward_after_every_deed_ask_for_pages_and_sen
     person.field("E-mail address").fill("thomas@example.org")
     person.press("Send verification code")
     person.look("code-of-password-reset")
-    _goes_back(person)
+    goes_back(person)
     app.launch()
     person.sign_in("thomas")
-    _goes_back(person)
+    goes_back(person)
     person.press("Allow")
     assert app.receive() == 200
     for deed in ("Pause", "Resume"):
         person.open("/apps")
         person.press(deed)
         person.look(f"after-{deed.lower()}")
-        _goes_back(person)
+        goes_back(person)
     person.open("/apps")
     person.page.get_by_role("link", name=re.compile(re.escape(person.words("Share less")))).first.click()
     person.press("Save")
-    _goes_back(person)
+    goes_back(person)
     for page, action in (("/settings", "/settings/language"), ("/messages", "/messages/mails")):
         person.open(page)
         _send(person, action)
-        _goes_back(person)
+        goes_back(person)
     person.open("/apps")
     person.press("Revoke")
-    _goes_back(person)
+    goes_back(person)
     story.step("gone back after each deed of a member without scripts")
 
 
@@ -112,17 +111,17 @@ def test_back_in_the_staff_console_asks_for_no_form_again(story: Story, codes: C
     olivia = enter(story, codes, "olivia", "/staff/plan-texts/phone-lines")
     olivia.field("Reason").fill("")
     olivia.press("Ask a colleague to look")
-    _goes_back(olivia)
+    goes_back(olivia)
     olivia.open("/staff/plan-texts/phone-lines")
     olivia.page.locator("#number-0").fill("1-555-010-7777")
     olivia.field("Reason").fill("The line moved")
     olivia.press("Ask a colleague to look")
     olivia.reads("A colleague must look at it within 48 hours.")
-    _goes_back(olivia)
+    goes_back(olivia)
     assert "1-555-010-7777" not in olivia.page.locator("footer").inner_text()
     olivia.open("/staff/audit/")
     olivia.press("Search")
-    _goes_back(olivia)
+    goes_back(olivia)
 
 
 @told(360, "es")
@@ -163,25 +162,7 @@ def test_a_right_that_ends_while_the_question_is_read_shares_nothing_and_says_so
     susan.look("the-right-is-over")
     assert susan.page.url.startswith(story.sandbox.url), "nothing went to the app"
     assert not app.tokens
-    assert _back(susan.page).request.method == "GET"
-
-
-def _goes_back(person: Person) -> None:
-    """Back leads to a page that is asked for anew, in plain words; forward too."""
-    for go in (person.page.go_back, person.page.go_forward, person.page.go_back):
-        answer = _moved(go)
-        assert answer is None or (answer.request.method, answer.status) == ("GET", 200), answer and answer.url
-        assert person.page.locator("h1").count() == 1
-
-
-def _back(page: Page) -> Response:
-    answer = _moved(page.go_back)
-    assert answer is not None
-    return answer
-
-
-def _moved(go: Callable[[], Response | None]) -> Response | None:
-    return go()
+    assert back(susan.page).request.method == "GET"
 
 
 def _send(person: Person, action: str) -> None:
