@@ -1,6 +1,7 @@
 """Names on paper: as people write them, and told of where a letter cannot be shown."""
 
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
@@ -13,7 +14,7 @@ def written(text: str, style: str = "") -> str:
     sheet = new_sheet("Names")
     sheet.add_page()
     sheet.set_font(SANS, style, 11)
-    sheet.multi_cell(0, 6, text, new_x="LMARGIN", new_y="NEXT")
+    sheet.write_lines(6, text)
     return words_of(sheet.finish())
 
 
@@ -45,4 +46,12 @@ def test_a_paper_says_its_title_author_and_language() -> None:
     read = PdfReader(BytesIO(sheet.finish()))
     assert read.metadata is not None
     assert (read.metadata.title, read.metadata.author) == ("Información de Łukasz", "Plan")
-    assert read.root_object["/Lang"] == "es-US"
+    assert str(read.root_object["/Lang"]) == "es-US"
+
+
+def test_a_sheet_holds_no_file_open() -> None:
+    sheet = new_sheet("Begun")
+    sheet.add_page()
+    held = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    assert not [name for name in held if name.endswith(".ttf")]
+    assert sheet.finish()

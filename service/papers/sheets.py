@@ -3,6 +3,8 @@
 The fonts are DejaVu Sans Condensed, cut down to those scripts (docs/decisions/0130-letters-of-papers.md).
 """
 
+import functools
+import io
 import unicodedata
 from pathlib import Path
 
@@ -22,14 +24,21 @@ class Sheet(FPDF):
     def __init__(self) -> None:
         super().__init__(format="letter", unit="mm")
         self._lacking = False
-        self.add_font(SANS, "", FONTS / "DejaVuSansCondensed.ttf")
-        self.add_font(SANS, "B", FONTS / "DejaVuSansCondensed-Bold.ttf")
+        self._add_letters("", FONTS / "DejaVuSansCondensed.ttf")
+        self._add_letters("B", FONTS / "DejaVuSansCondensed-Bold.ttf")
 
     def normalize_text(self, text: str) -> str:
         """The text as this font can show it: accents joined to their letters, a mark for each letter it lacks."""
         if not self.is_ttf_font:
             return super().normalize_text(text)
         return "".join(map(self._shown, unicodedata.normalize("NFC", text)))
+
+    def write_lines(self, height: float, text: str) -> None:
+        """Write `text` in lines of `height` mm over the width of the paper, and go to the next line.
+
+        Flush left: lines stretched to both margins are harder to read.
+        """
+        self.multi_cell(0, height, text, align="L", new_x="LMARGIN", new_y="NEXT")
 
     def finish(self) -> bytes:
         """The PDF; where letters were missing, a last line says so."""
@@ -40,8 +49,15 @@ class Sheet(FPDF):
                 "Where %(mark)s stands, this paper could not show a letter of the name or word. Our website shows it.",
                 mark=LACKING,
             )
-            self.multi_cell(0, 5, told, align="L", new_x="LMARGIN", new_y="NEXT")
+            self.write_lines(5, told)
         return bytes(self.output())
+
+    def _add_letters(self, style: str, path: Path) -> None:
+        """Add a font and read it from memory: the library would hold its file open as long as the sheet lives."""
+        self.add_font(SANS, style, path)
+        reader = self.fonts[f"{SANS.lower()}{style}"].ttfont.reader  # type: ignore[union-attr]  # no core font
+        reader.file.close()
+        reader.file = io.BytesIO(_letters(path))
 
     def _shown(self, letter: str) -> str:
         if letter in _KEPT or self._has(letter):
@@ -59,3 +75,8 @@ class Sheet(FPDF):
 
     def _has(self, letter: str) -> bool:
         return ord(letter) in self.current_font.cmap  # type: ignore[union-attr]  # every font that is no core font has one
+
+
+@functools.cache
+def _letters(path: Path) -> bytes:
+    return path.read_bytes()

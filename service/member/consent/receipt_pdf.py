@@ -88,10 +88,10 @@ def _chosen(receipt: "Receipt") -> Iterator[tuple[str, str]]:
 def _head(document: "Sheet", text: str, size: int) -> None:
     document.ln(2)
     document.set_font(SANS, "B", size)
-    document.multi_cell(0, size * 0.5, text, new_x="LMARGIN", new_y="NEXT")
+    document.write_lines(size * 0.5, text)
     document.ln(1)
 
 
 def _text(document: "Sheet", text: str) -> None:
     document.set_font(SANS, size=10)
-    document.multi_cell(0, _LINE, text, new_x="LMARGIN", new_y="NEXT")
+    document.write_lines(_LINE, text)

@@ -153,11 +153,11 @@ def _head(document: "Sheet", text: str, size: int, *, level: int) -> None:
         # An entry of the outline, by which a reader jumps.
         document.start_section(text, level=0)
     document.set_font(SANS, style="B", size=size)
-    document.multi_cell(0, _LINE + 1.5, text, new_x="LMARGIN", new_y="NEXT")
+    document.write_lines(_LINE + 1.5, text)
     document.ln(1)
 
 
 def _text(document: "Sheet", text: str, *, bold: bool = False, indent: float = 0) -> None:
     document.set_font(SANS, style="B" if bold else "", size=11)
     document.set_x(document.l_margin + indent)
-    document.multi_cell(0, _LINE, text, new_x="LMARGIN", new_y="NEXT")
+    document.write_lines(_LINE, text)

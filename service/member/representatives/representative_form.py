@@ -124,4 +124,4 @@ class _Paper:
 
     def _write(self, text: str, size: int, style: str = "") -> None:
         self._document.set_font(SANS, style, size)
-        self._document.multi_cell(0, size * 0.52, text, align="L", new_x="LMARGIN", new_y="NEXT")
+        self._document.write_lines(size * 0.52, text)

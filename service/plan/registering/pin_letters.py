@@ -41,7 +41,7 @@ def _write(document: "Sheet", letter: PinLetter, plan: Plan, base_url: str) -> N
     document.ln(_LINE)
     for paragraph in _paragraphs(letter, plan, base_url):
         document.set_font(SANS, size=11)
-        document.multi_cell(0, _LINE, paragraph, new_x="LMARGIN", new_y="NEXT")
+        document.write_lines(_LINE, paragraph)
         document.ln(_LINE / 2)
 
 

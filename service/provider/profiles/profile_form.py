@@ -34,4 +34,4 @@ def _row(page: "Sheet", label: str, value: str) -> None:
     page.set_font(SANS, "B", 11)
     page.cell(60, 8, label)
     page.set_font(SANS, "", 11)
-    page.multi_cell(0, 8, value or " ", border="B", new_x="LMARGIN", new_y="NEXT")
+    page.multi_cell(0, 8, value or " ", border="B", align="L", new_x="LMARGIN", new_y="NEXT")

@@ -1,14 +1,11 @@
-"""A remittance as a PDF: real text in reading order, with title, language and outline, so that it can be read aloud.
+"""A remittance as a PDF: real text in reading order, with title, language and outline, so that it can be read aloud."""
 
-The library is opened at first use: it would add 29 MB to every worker, most of which never print.
-"""
-
-import importlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 from service.days import in_words
+from service.papers.paper import SANS, new_sheet
 from service.plan.models import PaymentMethod, RemittanceLine
 from service.plan.providers.numbers import shown_tax_id
 from service.plan.remittances import adjustment_words
@@ -44,28 +41,24 @@ def render(found: Detail, plan_name: str) -> bytes:
 
 
 class _Paper:
-    """A document in letter size; every text goes through `_plain`."""
+    """A sheet with headings that make its outline, facts and tables."""
 
     def __init__(self, title: str, author: str) -> None:
-        library: Any = importlib.import_module("fpdf")
-        self._document = document = library.FPDF(format="letter")
-        document.set_title(_plain(title))
-        document.set_author(_plain(author))
-        document.set_lang("en-US")
+        self._document = document = new_sheet(title, author=author)
         document.set_auto_page_break(True, margin=15)
         document.add_page()
         self._font(10)
 
     def heading(self, text: str, size: int) -> None:
-        self._document.start_section(_plain(text), level=0 if size > 11 else 1)
+        self._document.start_section(text, level=0 if size > 11 else 1)
         self._document.ln(2)
         self._font(size, "B")
-        self._document.multi_cell(0, size * 0.5, _plain(text), new_x="LMARGIN", new_y="NEXT")
+        self._document.write_lines(size * 0.5, text)
         self._font(10)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         for name, value in rows:
-            self._document.multi_cell(0, 5, _plain(f"{name}: {value}"), new_x="LMARGIN", new_y="NEXT")
+            self._document.write_lines(5, f"{name}: {value}")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> None:
         self._font(9)
@@ -75,14 +68,14 @@ class _Paper:
             for cells in (header, *rows):
                 row = table.row()
                 for cell in cells:
-                    row.cell(_plain(cell))
+                    row.cell(cell)
         self._font(10)
 
     def finish(self) -> bytes:
-        return bytes(self._document.output())
+        return self._document.finish()
 
     def _font(self, size: int, style: str = "") -> None:
-        self._document.set_font("Helvetica", style, size)
+        self._document.set_font(SANS, style, size)
 
 
 def _write_claim(paper: _Paper, detail: ClaimDetail) -> None:
@@ -156,8 +149,3 @@ def _adjustments(every: Iterable[dict[str, Any]]) -> list[str]:
 def _days(first: date | None, last: date | None) -> str:
     days = [in_words(on) for on in (first, last) if on]
     return " to ".join(dict.fromkeys(days))
-
-
-def _plain(text: str) -> str:
-    # The PDF's own fonts hold Latin-1; an 835 holds little else.
-    return text.encode("latin-1", "replace").decode("latin-1")

@@ -59,4 +59,4 @@ def _paragraphs(person: PersonalRepresentative, plan: Plan, base_url: str) -> li
 
 def _write(document: "Sheet", text: str, style: str = "") -> None:
     document.set_font(SANS, style, 11)
-    document.multi_cell(0, _LINE, text, new_x="LMARGIN", new_y="NEXT")
+    document.write_lines(_LINE, text)
