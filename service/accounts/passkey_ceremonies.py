@@ -8,7 +8,6 @@ has checked the person itself (user verification).
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -35,6 +34,7 @@ from sqlalchemy.orm import Session
 
 from service import single_use
 from service.accounts.models import Account, Passkey
+from service.accounts.passkey_answers import Made, NoPasskeysHere, QuestionOver, Shown, WrongAnswer
 from service.clock import now
 from service.db import digest
 from service.sealing import NotSealed, seal, unseal
@@ -58,43 +58,6 @@ class Ceremony(StrEnum):
 
     MAKE = "make"
     SHOW = "show"
-
-
-class NoPasskeysHere(Exception):
-    """The service is reached under a bare IP address, for which browsers make no passkeys."""
-
-
-class QuestionOver(Exception):
-    """The challenge is too old, was answered already, was for somebody else, or was altered."""
-
-
-class WrongAnswer(Exception):
-    """The answer does not prove what was asked."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A passkey just made, as its device tells it; nothing about the kind of device was asked for or is believed."""
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    transports: str
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What an answer says before anything of it is proven: which passkey, and whose."""
-
-    credential_id: bytes
-    user_handle: bytes | None
-    state: Mapping[str, Any]
-    response: AuthenticationResponse
-
-    @property
-    def sign_count(self) -> int:
-        """The count that the device tells; it is signed."""
-        return int(self.response.response.authenticator_data.counter)
 
 
 def ask_to_make(settings: Settings, account: Account, held: Sequence[Passkey], *, bound_to: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from service.accounts import passkey_ceremonies, passkeys, second_factor_pages, second_factors, sessions, sign_in
+from service.accounts import passkeys, second_factor_pages, second_factors, sessions, sign_in
 from service.accounts.models import Account, Passkey
 from service.accounts.next_page import local_path
-from service.accounts.passkey_ceremonies import NoPasskeysHere, QuestionOver, WrongAnswer
+from service.accounts.passkey_answers import NoPasskeysHere, QuestionOver, WrongAnswer, ceremonies
 from service.accounts.passkeys import Answer, PasskeyKnown, PasskeyRefused, TooManyPasskeys, TooManyPasskeyTries
 from service.accounts.schemas import NewPasskey, PasskeyAnswer, PasskeyName
 from service.accounts.sessions import Login, current_login, half_login, require_recent_password
@@ -33,7 +33,7 @@ def ask_to_show() -> ResponseReturnValue:
     if login and not held:
         raise NotFoundPage
     try:
-        return jsonify(passkey_ceremonies.ask_to_show(settings(), held, bound_to=_bound_to(login)))
+        return jsonify(ceremonies().ask_to_show(settings(), held, bound_to=_bound_to(login)))
     except NoPasskeysHere:
         raise NotFoundPage from None
 
@@ -70,7 +70,7 @@ def ask_to_make() -> ResponseReturnValue:
     login = _signed_in()
     held = passkeys.list_of(db_session(), login.account.id)
     try:
-        return jsonify(passkey_ceremonies.ask_to_make(settings(), login.account, held, bound_to=login.session.id))
+        return jsonify(ceremonies().ask_to_make(settings(), login.account, held, bound_to=login.session.id))
     except NoPasskeysHere:
         raise NotFoundPage from None
 
@@ -84,7 +84,7 @@ def add() -> ResponseReturnValue:
     if errors:
         return _add_page(errors), 400
     try:
-        made = passkey_ceremonies.read_made(
+        made = ceremonies().read_made(
             session, settings(), form["question"], form["answer"], bound_to=login.session.id
         )  # fmt: skip
         passkeys.add(session, login.account, made, form["name"].strip() or _("Passkey"))

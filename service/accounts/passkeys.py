@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.accounts import notifications, passkey_ceremonies, second_factors, throttling
+from service.accounts import notifications, second_factors, throttling
 from service.accounts.models import Account, AccountStatus, Passkey
-from service.accounts.passkey_ceremonies import Made, Shown, WrongAnswer
+from service.accounts.passkey_answers import Made, Shown, WrongAnswer, ceremonies
 from service.clock import now
 from service.settings import Settings
 
@@ -122,11 +122,11 @@ def remove(session: Session, account: Account, passkey: Passkey) -> None:
 
 def _prove(session: Session, settings: Settings, answer: Answer, account: Account | None) -> Account:
     try:
-        shown = passkey_ceremonies.read_shown(
+        shown: Shown = ceremonies().read_shown(
             session, settings, answer.question, answer.text, bound_to=answer.bound_to
         )  # fmt: skip
         held, owner = _find(session, shown, account)
-        passkey_ceremonies.prove(settings, shown, held)
+        ceremonies().prove(settings, shown, held)
     except (WrongAnswer, UnknownPasskey):
         _record_failure(session, account, "not proven")
         raise PasskeyRefused from None

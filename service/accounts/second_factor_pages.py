@@ -1,9 +1,9 @@
 """The second factor's pages: the step after the password, and its set-up, recovery codes and removal in Settings."""
 
+import importlib
 from dataclasses import dataclass
 
 import pyotp
-import segno
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
@@ -45,7 +45,8 @@ class Offer:
     def drawing(self) -> Markup:
         """The QR code as inline SVG; nothing is fetched from anywhere."""
         app = pyotp.TOTP(self.secret, name=self.account.username, issuer=settings().plan.name)
-        code = segno.make(app.provisioning_uri(), error="m", micro=False)
+        # Opened at first use, which most workers never see: its tables take 3 MB.
+        code = importlib.import_module("segno").make(app.provisioning_uri(), error="m", micro=False)
         return Markup(code.svg_inline(scale=5, border=4, light="#fff", omitsize=False))  # noqa: S704 (drawn by us)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from service.accounts import passkeys, second_factors
 from service.accounts.factor_gate import require_factor
 from service.accounts.models import Account, Totp
-from service.accounts.passkey_ceremonies import Made
+from service.accounts.passkey_answers import Made
 from service.audit import AuditEvent
 from service.plan.models import StaffRole
 from service.settings import Settings

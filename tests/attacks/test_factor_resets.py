@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.accounts import passkeys, passwords, second_factors
 from service.accounts.models import Account
-from service.accounts.passkey_ceremonies import Made
+from service.accounts.passkey_answers import Made
 from service.plan.models import PendingAct, StaffRole
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters

@@ -11,12 +11,14 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-
-import puremagic
+from typing import TYPE_CHECKING
 
 from service.plan.mailbox import office_files
 from service.plan.mailbox.office_files import UnusableFile
 from service.plan.mailbox.plain_text import without_misleading
+
+if TYPE_CHECKING:
+    from puremagic import PureMagicWithConfidence
 
 MOST_FILES = 5
 MOST_BYTES = 10 * 1024 * 1024
@@ -140,11 +142,14 @@ def _sniff(name: str, content: bytes) -> str:
     return _text_kind(name, content)
 
 
-def _matches(content: bytes) -> list[puremagic.PureMagicWithConfidence]:
+def _matches(content: bytes) -> "list[PureMagicWithConfidence]":
+    # Opened at first use: its table of signatures takes a megabyte.
+    library = importlib.import_module("puremagic")
     try:
-        return puremagic.magic_string(content)
-    except puremagic.PureError:
+        found: list[PureMagicWithConfidence] = library.magic_string(content)
+    except library.PureError:
         return []
+    return found
 
 
 def _verify_pdf(name: str, content: bytes) -> None:
