@@ -214,7 +214,9 @@ def test_what_was_chosen_is_told_by_the_names_and_parts_of_the_page(desk: Desk) 
 
     assert "Health problems (health concerns)" in told["types"]
     assert "Test results and measurements (lab results, answers in surveys)" in told["types"]
-    assert ", ".join(told["types"]) in page and "<dd>HIV, Genetic information</dd>" in page
+    assert "".join(f"<li>{name}</li>" for name in told["types"]) in page
+    assert "<dd><ul><li>HIV</li><li>Genetic information</li></ul></dd>" in page
+    assert page.index("What was chosen") < page.index("Share information with"), "what matters most comes first"
     assert "<dt>For how long</dt><dd>3 months</dd>" in page
     assert 'Privacy policy of Pill Diary: <span class="ls-foreign">https://diary.example/privacy</span>' in page
     assert "https://diary.example/terms" in given.printed()

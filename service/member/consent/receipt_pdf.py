@@ -6,7 +6,7 @@ from flask_babel import force_locale
 
 from service.days import moment_in_words
 from service.member.consent.receipt_words import TODAYS_WORDS
-from service.member.consent.seen import Kept
+from service.member.consent.seen import Fact, Kept
 from service.papers.paper import SANS, new_sheet
 from service.plan_file import Plan
 
@@ -34,16 +34,27 @@ def _render(receipt: "Receipt", kept: Kept, plan: Plan) -> bytes:
     _text(document, kept.answered)
     if not kept.is_whole:
         _text(document, str(TODAYS_WORDS))
-    _words(document, kept)
     _head(document, frame["chosen"], 13)
     for fact in kept.facts():
-        _text(document, f"{fact.name}: {fact.value}")
+        _fact(document, fact)
+    document.ln(2)
+    _text(document, frame["shown"])
+    _words(document, kept)
     if receipt.story:
         _head(document, frame["since"], 13)
     for event in reversed(receipt.story):
         told = moment_in_words(event.at, plan.timezone, kept.language)
         _text(document, f"{told}: {event.what} ({event.by})")
     return document.finish()
+
+
+def _fact(document: "Sheet", fact: Fact) -> None:
+    if len(fact.values) == 1:
+        _text(document, f"{fact.name}: {fact.values[0]}")
+        return
+    _text(document, f"{fact.name}:")
+    for value in fact.values:
+        _text(document, f"- {value}")
 
 
 def _words(document: "Sheet", kept: Kept) -> None:

@@ -29,6 +29,7 @@ class Frame:
     agreed: str
     refused: str
     chosen: str
+    shown: str
     answer: str
     types: str
     topics: str
@@ -57,7 +58,7 @@ def answered(at: datetime, plan: Plan, language: str) -> str:
     """When the answer was given, in a sentence."""
     with force_locale(language):
         moment = moment_in_words(at, plan.timezone, language)
-        return str(gettext("Answered on %(date)s. These are the words shown then:", date=moment))
+        return str(gettext("Answered on %(date)s.", date=moment))
 
 
 def _frame(plan: Plan, language: str) -> Frame:
@@ -68,6 +69,7 @@ def _frame(plan: Plan, language: str) -> Frame:
         agreed=gettext("What was agreed"),
         refused=gettext("What was not allowed"),
         chosen=gettext("What was chosen"),
+        shown=gettext("These are the words of the page that was answered:"),
         answer=gettext("Answer"),
         types=gettext("Types of information"),
         topics=gettext("Very personal topics"),

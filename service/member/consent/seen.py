@@ -28,10 +28,10 @@ _OWN = ("language", "app", "developer", "whose", "decider")
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of what was chosen; `language` is that of the value where it is a text of the page."""
+    """One thing that was chosen; `language` is that of the values where they are texts of the page."""
 
     name: str
-    value: str
+    values: list[str]
     language: str | None = None
 
 
@@ -124,26 +124,27 @@ class Kept:
             return kept.get(self.decision.duration.value) or str(DURATIONS[self.decision.duration])
 
     def facts(self) -> Iterator[Fact]:
-        """What was chosen, line by line."""
+        """What was chosen, one thing after the other."""
         frame, decision = self.frame, self.decision
         allowed = decision.answer is Answer.ALLOW
-        yield Fact(frame["answer"], self.heads["allow" if allowed else "deny"], self._spoken if self.is_whole else None)
+        pressed = self.heads["allow" if allowed else "deny"]
+        yield Fact(frame["answer"], [pressed], self._spoken if self.is_whole else None)
         if allowed:
             yield from self._shared()
         else:
-            yield Fact(frame["shared"], frame["nothing"])
-        yield Fact(frame["text_version"], decision.text_version)
-        yield Fact(frame["reference"], decision.id)
+            yield Fact(frame["shared"], [frame["nothing"]])
+        yield Fact(frame["text_version"], [decision.text_version])
+        yield Fact(frame["reference"], [decision.id])
 
     def _shared(self) -> Iterator[Fact]:
         frame, decision = self.frame, self.decision
         for name, chosen, nothing in (("types", self.types, "only_signed_in"), ("topics", self.topics, "none")):
-            yield Fact(frame[name], ", ".join(chosen) or frame[nothing], self._spoken if chosen else None)
-        yield Fact(frame["duration"], self.duration, self._spoken)
-        yield Fact(frame["away"], frame["yes" if decision.offline else "no"])
+            yield Fact(frame[name], chosen or [frame[nothing]], self._spoken if chosen else None)
+        yield Fact(frame["duration"], [self.duration], self._spoken)
+        yield Fact(frame["away"], [frame["yes" if decision.offline else "no"]])
         if "online_access" in parse(decision.asked_scopes):
             online = "online_access" in parse(decision.granted_scopes)
-            yield Fact(frame["signed_in"], frame["yes" if online else "no"])
+            yield Fact(frame["signed_in"], [frame["yes" if online else "no"]])
 
     @cached_property
     def _chosen(self) -> list[dict[str, Any]]:
