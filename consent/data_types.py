@@ -246,6 +246,16 @@ def parts(scopes: ScopeSet, data_type: DataType) -> tuple[Part, ...]:
     )
 
 
+def limited(scopes: ScopeSet, data_type: DataType) -> dict[str, str]:
+    """The parts, by key, of those of its FHIR types that are allowed by parts only; empty where each is whole."""
+    found: dict[str, str] = {}
+    for resource_type in sorted(data_type.resource_types):
+        allowed = [one for letter in "rs" for one in scopes.restrictions(resource_type, letter)]
+        if () not in allowed:
+            found |= {_part_key(resource_type, one): _part_name(one) for one in allowed}
+    return found
+
+
 def boxes(scopes: ScopeSet, data_type: DataType) -> dict[str, Part]:
     """The parts of a data type that have a tick box each, by key: where several were asked for, or the whole."""
     found: dict[str, Part] = {}

@@ -1,6 +1,7 @@
 """Answers on the consent screen: append-only evidence of who was asked what, in which words, and what they said."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, select
@@ -42,12 +43,13 @@ class Chosen:
 
 
 def record(
-    session: Session, account: Account, choice: MemberChoice, asked: Asked, *, answer: Answer, chosen: Chosen
-) -> ConsentDecision:
-    """Keep one answer; it is never changed afterwards."""
+    session: Session, account: Account, choice: MemberChoice, asked: Asked, *, answer: Answer, chosen: Chosen,
+    at: datetime | None = None,
+) -> ConsentDecision:  # fmt: skip
+    """Keep one answer; it is never changed afterwards. `at` is the moment that its words name, where they name one."""
     nothing = answer is Answer.DENY
     made = ConsentDecision(
-        id=new_id(), at=now(), answer=answer, account_id=account.id, member_id=choice.member.id,
+        id=new_id(), at=at or now(), answer=answer, account_id=account.id, member_id=choice.member.id,
         link_id=choice.link.id if choice.link else None, client_id=asked.client_id,
         client_version=asked.client_version, asked_scopes=str(asked.scopes),
         granted_scopes="" if nothing else str(chosen.scopes),

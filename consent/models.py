@@ -187,10 +187,26 @@ class Subject(Base):
     member_id: Mapped[str] = mapped_column(ForeignKey("member.id"))
 
 
+class ConsentPage(Base):
+    """What a consent page said to everybody whom the same app asked the same, in one version and language.
+
+    `digest` is that of `words`; no word of it is about a member.
+    """
+
+    __tablename__ = "consent_page"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    words: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+append_only(cast(Table, ConsentPage.__table__))
+
+
 class ConsentDecision(Base):
     """One answer on the consent screen, yes or no: evidence, never changed afterwards.
 
-    `words` keeps the very sentences shown, so that a receipt can be made again years later.
+    `words` keeps what the receipt says of this answer alone, and names the page (`consent.kept_words`) whose sentences
+    were shown, so that a receipt can be made again years later. In the first format it keeps all of the sentences.
     """
 
     __tablename__ = "consent_decision"

@@ -100,7 +100,7 @@ def test_versions_stand_in_one_line(config: Config) -> None:
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1
 
 
-@pytest.mark.parametrize("table", ["audit_event", "consent_decision", "plan_edition"])
+@pytest.mark.parametrize("table", ["audit_event", "consent_decision", "consent_page", "plan_edition"])
 def test_a_migrated_database_guards_its_evidence(settings: Settings, table: str) -> None:
     schema.bring_up_to_date(settings)
 

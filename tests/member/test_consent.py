@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from consent import kept_words
 from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus, LinkScope, RepresentativeLink
 from consent.scopes import parse
 from oauth.apps.clients import Attestation
@@ -91,8 +92,10 @@ def test_allow_gives_what_was_ticked_and_keeps_the_words(desk: Desk, rosa: Reade
     assert (made.sensitive_classes, made.duration, made.offline) == (["hiv"], Duration.THREE_MONTHS, True)
     assert made.account_id == desk.account.id and made.member_id == desk.member.id
     assert (kept.answer, kept.language, kept.asked_scopes) == (Answer.ALLOW, "en", SCOPE)
-    assert kept.words["title"] == f"Share information with {app.view.name}?"
-    assert kept.words["text_version"] == kept.text_version
+    with desk.session() as session:
+        page = kept_words.get(session, kept.words["page"])
+    assert page["title"] == f"Share information with {app.view.name}?"
+    assert page["text_version"] == kept.text_version
     assert kept.words["whose"] == desk.member.full_name
 
 

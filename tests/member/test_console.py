@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from consent import grants, representatives
+from consent import grants, kept_words, representatives
 from consent.models import EndedBy, RepresentativeLink
 from oauth.apps import reviews
 from service import audit
@@ -157,7 +157,7 @@ def test_the_receipt_shows_the_very_words(desk: Desk, rosa: Reader) -> None:
     own = grant_id(rosa.get("/apps").text)
     with desk.session() as session:
         decision = session.get_one(grants.Grant, own).decision
-        kept = decision.words
+        kept = kept_words.get(session, decision.words["page"])
 
     page = rosa.get(f"/apps/answers/{decision.id}")
 

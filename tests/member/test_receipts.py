@@ -7,6 +7,7 @@ from io import StringIO
 
 from sqlalchemy import select
 
+from consent import kept_words
 from consent.models import ConsentDecision
 from oauth.models import Client
 from service.audit import AuditEvent
@@ -35,6 +36,7 @@ def test_the_words_stay_when_the_app_and_the_language_change(desk: Desk) -> None
     rename(desk, held.app)
     with desk.session() as session:
         kept = session.scalars(select(ConsentDecision)).one()
+        words = kept_words.get(session, kept.words["page"]) | kept.words
     receipt = f"{held.receipt}/receipt"
     rosa.get("/help?lang=es")
 
@@ -44,14 +46,16 @@ def test_the_words_stay_when_the_app_and_the_language_change(desk: Desk) -> None
     assert printed.mimetype == "application/pdf" and told.mimetype == "application/json"
     assert 'filename="receipt-' in printed.headers["Content-Disposition"]
     drawn, body = words_of(printed.data), told.get_json()
-    for words in (kept.words["title"], kept.words["everything"], kept.words["sensitive_intro"], "Pill Diary"):
-        assert words in page
-        assert set(words.split()) <= set(drawn.replace("\\", "").split())
-    assert '<div class="ls-share" lang="en">' in page and "Lo que se acordó" in page
-    assert body["words"] == kept.words and body["receipt"] == kept.id
+    for told_then in (words["title"], words["everything"], words["sensitive_intro"], "Pill Diary"):
+        assert told_then in page
+        assert set(told_then.split()) <= set(drawn.replace("\\", "").split())
+    assert '<article lang="en"' in page and '<div class="ls-share" lang="en">' in page
+    assert "Este comprobante se queda en el idioma de la respuesta: inglés." in page
+    assert "Se pasó a compartir menos" in page
+    assert body["words"] == words and body["receipt"] == kept.id
     assert (body["sensitive_classes"], body["duration"], body["while_away"]) == (["hiv"], "three_months", True)
-    assert [event["what"] for event in body["afterwards"]] == ["Conectada", "Se pasó a compartir menos", "En pausa"]
-    assert "Se pasó a compartir menos (Usted)" in drawn.replace("\\", "")
+    assert [event["what"] for event in body["afterwards"]] == ["Connected", "Made to share less", "Paused"]
+    assert "Made to share less (You)" in drawn.replace("\\", "")
     with desk.session() as session:
         rows = session.scalars(select(AuditEvent).where(AuditEvent.tag == "consent:receipt:download")).all()
     assert [(row.detail or {})["form"] for row in rows] == ["pdf", "json"]

@@ -31,7 +31,7 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
         "service/templates/member/_part_boxes.html", "service/templates/member/app_narrow.html",
         "service/templates/member/of_age.html",
     ),
-    LegalText.RECEIPT: ("service/templates/member/decision.html", "service/member/consent/receipt_pdf.py"),
+    LegalText.RECEIPT: ("service/templates/member/decision.html", "service/member/consent/receipt_words.py"),
     LegalText.EDUCATION: ("service/templates/member/education.html",),
     LegalText.REPRESENTATION: (
         "service/templates/member/representative_request_new.html",
@@ -41,7 +41,7 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
 }  # fmt: skip
 _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
     LegalText.CONSENT: ("2026-8", "15b7462fc781a8c3"),
-    LegalText.RECEIPT: ("2026-1", "5c5c6cf60634849b"),
+    LegalText.RECEIPT: ("2026-2", "4eaac06bd4cf738c"),
     LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
     LegalText.REPRESENTATION: ("2026-3", "95bd9f98fd38540a"),
 }

@@ -21,17 +21,18 @@ from oauth.authorization.flows import PendingView
 from oauth.errors import InvalidScope
 from service.accounts import kept_form
 from service.accounts.sessions import RECENT_MINUTES, ask_to_step_up, current_login, require_login
+from service.clock import now
 from service.member import acting
 from service.member.acting import Actor, Person
 from service.member.apps.console import NotYoursToResume
-from service.member.consent import consent_words, previewing
+from service.member.consent import consent_words, previewing, seen
 from service.member.consent.consent_words import Words
 from service.member.consent.waiting import note_waiting
 from service.member.language import current_language
 from service.member.marking import N_
 from service.member.representatives.select_member import member_options
 from service.member.schemas import ConsentAnswer, SelectMember
-from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, settings
+from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, plan, settings
 
 blueprint = Blueprint("consent", __name__)
 _READING_MINUTES = RECENT_MINUTES + 10
@@ -271,15 +272,16 @@ def _ticked(kept: MultiDict[str, str]) -> Ticks:
 def _record(
     pending: PendingView, actor: Actor, words: Words, answer: Answer, chosen: decisions.Chosen
 ) -> ConsentDecision:
+    at, granted = now(), chosen.scopes if answer is Answer.ALLOW else ScopeSet()
     asked = decisions.Asked(
         client_id=pending.client.id,
         client_version=pending.client.version,
         scopes=pending.scopes,
         language=words.language,
         text_version=words.text_version,
-        words=words.as_shown(),
+        words=seen.keep(db_session(), words, at, granted, plan()),
     )
-    return decisions.record(db_session(), actor.account, actor.choice, asked, answer=answer, chosen=chosen)
+    return decisions.record(db_session(), actor.account, actor.choice, asked, answer=answer, chosen=chosen, at=at)
 
 
 def _page(

@@ -53,6 +53,25 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """What stands over and beside the sentences, and on the two buttons."""
+
+    app: str
+    developer: str
+    whose: str
+    decider: str
+    policy: str
+    terms: str
+    asks: str
+    topics: str
+    how_long: str
+    length: str
+    afterwards: str
+    allow: str
+    deny: str
+
+
+@dataclass(frozen=True)
 class Words:
     """Every sentence of one consent screen, and the digest of the logo beside them."""
 
@@ -78,6 +97,7 @@ class Words:
     afterwards: tuple[str, ...]
     policy_uri: str | None
     terms_uri: str | None
+    heads: Heads
 
     @property
     def digest(self) -> str:
@@ -100,8 +120,38 @@ class Words:
         return frozenset(part.key for group in self.groups for item in group.items for part in item.parts)
 
     def as_shown(self) -> dict[str, Any]:
-        """The words as they are kept with the answer."""
-        return asdict(self)
+        """The words as they are kept with the answer; what an item does not have is left out."""
+        return asdict(self) | {
+            "groups": [{"head": group.head, "items": list(map(_kept, group.items))} for group in self.groups],
+            **{name: list(map(_kept, getattr(self, name))) for name in ("sensitive", "durations", "offline")},
+        }
+
+
+def _kept(item: Item) -> dict[str, Any]:
+    whole = {
+        "key": item.key, "name": item.name, "description": item.description, "choosing": item.choosing,
+        "parts": list(map(_kept, item.parts)),
+    }  # fmt: skip
+    return {name: value for name, value in whole.items() if value}
+
+
+def heads_of(app: str) -> Heads:
+    """The heads of the page of this app, in the language at hand."""
+    return Heads(
+        app=gettext("App"),
+        developer=gettext("Developer"),
+        whose=gettext("Information about"),
+        decider=gettext("Decided by"),
+        policy=gettext("Privacy policy of %(app)s", app=app),
+        terms=gettext("Terms of use of %(app)s", app=app),
+        asks=gettext("What the app asks to see"),
+        topics=gettext("Very personal topics"),
+        how_long=gettext("How long"),
+        length=gettext("For how long may the app see it?"),
+        afterwards=gettext("Afterwards"),
+        allow=gettext("Allow"),
+        deny=gettext("Don't allow"),
+    )
 
 
 def compose(
@@ -133,6 +183,7 @@ def compose(
         afterwards=_afterwards(client, plan),
         policy_uri=client.policy_uri,
         terms_uri=client.terms_uri,
+        heads=heads_of(client.name),
     )
 
 

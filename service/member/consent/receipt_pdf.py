@@ -1,12 +1,12 @@
 """A receipt as PDF: the very words of the screen, then what was chosen, as real text that can be read aloud."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import get_locale, gettext
+from flask_babel import force_locale
 
-from consent.models import Answer
 from service.days import moment_in_words
+from service.member.consent.receipt_words import TODAYS_WORDS
+from service.member.consent.seen import Fact, Kept
 from service.papers.paper import SANS, new_sheet
 from service.plan_file import Plan
 
@@ -18,48 +18,76 @@ _LINE = 5.5
 
 
 def render(receipt: "Receipt", plan: Plan) -> bytes:
-    """The PDF, in the language of the page but for the words, which stay as they were."""
-    title = gettext("What was agreed")
-    document = new_sheet(title, author=plan.name, language=str(get_locale() or "en"))
+    """The PDF, in the language of the answer whoever reads it; only what happened since is told of now."""
+    kept = receipt.kept
+    with force_locale(kept.language):
+        return _render(receipt, kept, plan)
+
+
+def _render(receipt: "Receipt", kept: Kept, plan: Plan) -> bytes:
+    frame = kept.frame
+    document = new_sheet(kept.title, author=frame["plan"], language=kept.language)
     document.set_margins(20, 20)
     document.set_auto_page_break(True, margin=20)
     document.add_page()
-    _head(document, f"{plan.name}: {title}", 15)
-    told = moment_in_words(receipt.decision.at, plan.timezone, get_locale() or "en")
-    _text(document, gettext("Answered on %(date)s. These are the words shown then:", date=told))
-    _words(document, receipt.words)
-    _head(document, gettext("What was chosen"), 13)
-    for name, value in _chosen(receipt):
-        _text(document, f"{name}: {value}")
+    _head(document, f"{frame['plan']}: {kept.title}", 15)
+    _text(document, kept.answered)
+    if not kept.is_whole:
+        _text(document, str(TODAYS_WORDS))
+    _head(document, frame["chosen"], 13)
+    for fact in kept.facts():
+        _fact(document, fact)
+    document.ln(2)
+    _text(document, frame["shown"])
+    _words(document, kept)
     if receipt.story:
-        _head(document, gettext("What happened since"), 13)
+        _head(document, frame["since"], 13)
     for event in reversed(receipt.story):
-        told = moment_in_words(event.at, plan.timezone, get_locale() or "en")
+        told = moment_in_words(event.at, plan.timezone, kept.language)
         _text(document, f"{told}: {event.what} ({event.by})")
     return document.finish()
 
 
-def _words(document: "Sheet", words: dict[str, Any]) -> None:
+def _fact(document: "Sheet", fact: Fact) -> None:
+    if len(fact.values) == 1:
+        _text(document, f"{fact.name}: {fact.values[0]}")
+        return
+    _text(document, f"{fact.name}:")
+    for value in fact.values:
+        _text(document, f"- {value}")
+
+
+def _words(document: "Sheet", kept: Kept) -> None:
+    words, heads = kept.words, kept.heads
     _head(document, words["title"], 13)
+    domain = f" ({words['domain']})" if words.get("domain") else ""
+    _text(document, f"{heads['developer']}: {words['developer']}{domain}")
+    _text(document, f"{heads['whose']}: {words['whose']}")
+    _text(document, f"{heads['decider']}: {words['decider']}")
     for text in filter(None, (words.get("unreviewed"), words["attestation"])):
         _text(document, text)
-    domain = f" ({words['domain']})" if words.get("domain") else ""
-    _text(document, f"{gettext('Developer')}: {words['developer']}{domain}")
-    _text(document, f"{gettext('Information about')}: {words['whose']}")
-    _text(document, f"{gettext('Decided by')}: {words['decider']}")
+    for name, address in kept.addresses:
+        _text(document, f"{name}: {address}")
+    _head(document, heads["asks"], 11)
     _text(document, words["intro"])
     for group in words["groups"]:
-        _head(document, group["head"], 11)
+        _head(document, group["head"], 10)
         for item in group["items"]:
             _item(document, item)
     if words["everything"]:
         _text(document, words["everything"])
     if words["sensitive"]:
+        _head(document, heads["topics"], 11)
         _text(document, words["sensitive_intro"])
         for item in words["sensitive"]:
             _item(document, item)
+    _head(document, heads["how_long"], 11)
+    _text(document, heads["length"])
+    for item in words["durations"]:
+        _text(document, f"- {item['name']}")
     for item in words["offline"]:
         _text(document, f"{item['name']}. {item['description']}")
+    _head(document, heads["afterwards"], 11)
     for sentence in words["afterwards"]:
         _text(document, f"- {sentence}")
 
@@ -70,19 +98,6 @@ def _item(document: "Sheet", item: dict[str, Any]) -> None:
         _text(document, f"    {item['choosing']}")
     for part in item.get("parts") or ():
         _text(document, f"    - {part['name']}")
-
-
-def _chosen(receipt: "Receipt") -> Iterator[tuple[str, str]]:
-    decision = receipt.decision
-    yield gettext("Answer"), gettext("Allow") if decision.answer is Answer.ALLOW else gettext("Don't allow")
-    yield gettext("Types of information"), ", ".join(receipt.ticked) or gettext("None; only that you signed in")
-    yield gettext("Very personal topics"), ", ".join(receipt.sensitive) or gettext("None")
-    yield gettext("For how long"), receipt.duration
-    yield gettext("While you are away"), gettext("Yes") if decision.offline else gettext("No")
-    if receipt.online is not None:
-        yield gettext("While you are signed in"), gettext("Yes") if receipt.online else gettext("No")
-    yield gettext("Text version"), decision.text_version
-    yield gettext("Reference number"), decision.id
 
 
 def _head(document: "Sheet", text: str, size: int) -> None:

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import force_locale
+from flask_babel import lazy_gettext as _
 
-from consent import data_types, decisions, grant_changes, grants
-from consent.models import ConsentDecision
-from consent.scopes import parse
+from consent import decisions, grant_changes, grants, kept_words
+from consent.models import Answer, ConsentDecision, Grant
 from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service import audit
@@ -18,28 +20,42 @@ from service.accounts.page_files import as_download
 from service.accounts.sessions import require_login, require_recent_password
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.apps.grant_story import Event, story_of
-from service.member.consent import consent_words, receipt_pdf
-from service.web import NotFoundPage, db_session, settings
+from service.member.consent import receipt_pdf, seen
+from service.member.consent.receipt_words import TODAYS_WORDS
+from service.member.consent.seen import Kept
+from service.member.language import current_language
+from service.web import NotFoundPage, PageError, db_session, plan, settings
 
 blueprint = Blueprint("receipts", __name__)
+log = structlog.get_logger("service.member.receipts")
+
+
+class NotTheWordsOfThen(PageError):
+    """What is kept of the page is not what its digest was made of: better no receipt than a wrong one."""
+
+    status = 500
+    title = _("We cannot show this receipt")
+    sentence = _(
+        "The words that we have kept are not those of then. Please call us and tell us the date of the answer."
+    )
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """One answer with its words and choices, and what has become of it. `others` are answers to the same app.
+    """One answer as it was kept, and what has become of it since. `others` are answers to the same app.
 
     `connection` is None where the app was not let in: every answer to it so far was a no.
     """
 
+    kept: Kept
     connection: Connection | None
-    decision: ConsentDecision
-    words: dict[str, Any]
-    ticked: list[str]
-    sensitive: list[str]
-    duration: str
-    online: bool | None
     others: list[ConsentDecision]
     story: list[Event]
+
+    @property
+    def decision(self) -> ConsentDecision:
+        """The answer."""
+        return self.kept.decision
 
     @property
     def is_overtaken(self) -> bool:
@@ -53,8 +69,12 @@ class Receipt:
 @require_choice
 def show(decision_id: UUID) -> ResponseReturnValue:
     """What was asked, in the very words shown, what was answered, and what has become of it."""
-    _actor, receipt = _receipt(decision_id)
-    return render_template("member/decision.html", receipt=receipt, decision=receipt.decision, words=receipt.words)
+    _actor, receipt = _receipt(decision_id, current_language().code)
+    kept = receipt.kept
+    return render_template(
+        "member/decision.html", receipt=receipt, decision=kept.decision, kept=kept, words=kept.words, frame=kept.frame,
+        heads=kept.heads, todays_words=TODAYS_WORDS,
+    )  # fmt: skip
 
 
 @blueprint.get("/apps/answers/<uuid:decision_id>/receipt.pdf")
@@ -62,7 +82,7 @@ def show(decision_id: UUID) -> ResponseReturnValue:
 @require_recent_password(5)
 @require_choice
 def download_pdf(decision_id: UUID) -> ResponseReturnValue:
-    """The same to print."""
+    """The same to print, all of it in the language of the answer."""
     actor, receipt = _receipt(decision_id)
     _record(actor, receipt, "pdf")
     made = receipt_pdf.render(receipt, settings().plan)
@@ -81,27 +101,27 @@ def download_json(decision_id: UUID) -> ResponseReturnValue:
     return as_download(actor.file_name("receipt", "json"), "application/json", made)
 
 
-def _receipt(decision_id: UUID) -> tuple[Actor, Receipt]:
+def _receipt(decision_id: UUID, language: str | None = None) -> tuple[Actor, Receipt]:
+    """The receipt; what has happened since is told in `language`, or in the receipt's own."""
     session, actor = db_session(), get_actor()
     try:
         decision, others = decisions.get(session, actor.account, actor.choice, str(decision_id))
     except decisions.UnknownDecision:
         raise NotFoundPage from None
+    try:
+        kept = seen.read(session, decision, plan())
+    except kept_words.AlteredWords:
+        log.error("kept_words_altered", decision=decision.id, page=decision.words["page"])
+        raise NotTheWordsOfThen from None
     grant = grants.after(session, decision)
-    connection = connections.of_grant(session, actor.account, grant, settings().plan) if grant else None
-    changes = grant_changes.of_grant(session, grant) if grant else []
-    asked, granted = parse(decision.asked_scopes), parse(decision.granted_scopes)
-    return actor, Receipt(
-        connection=connection,
-        decision=decision,
-        words=decision.words,
-        ticked=data_types.names(granted),
-        sensitive=[str(kind.name) for kind in data_types.find_sensitive(decision.sensitive_classes)],
-        duration=str(consent_words.DURATIONS[decision.duration]),
-        online="online_access" in granted if "online_access" in asked else None,
-        others=others,
-        story=story_of(connection, changes, actor.account) if connection else [],
-    )
+    with force_locale(language or kept.language):
+        connection, story = _since(actor, grant) if grant else (None, [])
+    return actor, Receipt(kept, connection, others, story)
+
+
+def _since(actor: Actor, grant: Grant) -> tuple[Connection, list[Event]]:
+    connection = connections.of_grant(db_session(), actor.account, grant, settings().plan)
+    return connection, story_of(connection, grant_changes.of_grant(db_session(), grant), actor.account)
 
 
 def _record(actor: Actor, receipt: Receipt, form: str) -> None:
@@ -114,21 +134,25 @@ def _record(actor: Actor, receipt: Receipt, form: str) -> None:
 
 
 def _as_json(receipt: Receipt) -> dict[str, Any]:
-    decision = receipt.decision
+    decision, kept = receipt.decision, receipt.kept
+    allowed = decision.answer is Answer.ALLOW
     return {
         "receipt": decision.id,
+        "format": kept.format,
         "answered_at": decision.at.isoformat(),
         "answer": decision.answer.value,
         "language": decision.language,
         "text_version": decision.text_version,
+        "receipt_version": kept.frame["version"],
+        "in_todays_words": kept.in_todays_words,
         "app": {"client_id": decision.client_id, "version": decision.client_version},
         "asked": decision.asked_scopes.split(),
         "agreed": decision.granted_scopes.split(),
-        "types": receipt.ticked,
+        "types": kept.types,
         "sensitive_classes": list(decision.sensitive_classes),
-        "duration": decision.duration.value,
+        "duration": decision.duration.value if allowed else None,
         "while_away": decision.offline,
-        "words": receipt.words,
+        "words": kept.words,
         "grant": receipt.connection.grant.id if receipt.connection else None,
         "afterwards": [
             {"at": event.at.isoformat(), "what": event.what, "by": event.by} for event in reversed(receipt.story)
