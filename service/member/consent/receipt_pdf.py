@@ -19,7 +19,8 @@ _LINE = 5.5
 
 def render(receipt: "Receipt", plan: Plan) -> bytes:
     """The PDF, in the language of the page but for the words, which stay as they were."""
-    title = gettext("What was agreed")
+    is_yes = receipt.decision.answer is Answer.ALLOW
+    title = gettext("What was agreed") if is_yes else gettext("What was not allowed")
     document = new_sheet(title, author=plan.name, language=str(get_locale() or "en"))
     document.set_margins(20, 20)
     document.set_auto_page_break(True, margin=20)
@@ -74,15 +75,23 @@ def _item(document: "Sheet", item: dict[str, Any]) -> None:
 
 def _chosen(receipt: "Receipt") -> Iterator[tuple[str, str]]:
     decision = receipt.decision
-    yield gettext("Answer"), gettext("Allow") if decision.answer is Answer.ALLOW else gettext("Don't allow")
+    if decision.answer is Answer.ALLOW:
+        yield gettext("Answer"), gettext("Allow")
+        yield from _given(receipt)
+    else:
+        yield gettext("Answer"), gettext("Don't allow")
+        yield gettext("Types of information"), gettext("Nothing was shared.")
+    yield gettext("Text version"), decision.text_version
+    yield gettext("Reference number"), decision.id
+
+
+def _given(receipt: "Receipt") -> Iterator[tuple[str, str]]:
     yield gettext("Types of information"), ", ".join(receipt.ticked) or gettext("None; only that you signed in")
     yield gettext("Very personal topics"), ", ".join(receipt.sensitive) or gettext("None")
     yield gettext("For how long"), receipt.duration
-    yield gettext("While you are away"), gettext("Yes") if decision.offline else gettext("No")
+    yield gettext("While you are away"), gettext("Yes") if receipt.decision.offline else gettext("No")
     if receipt.online is not None:
         yield gettext("While you are signed in"), gettext("Yes") if receipt.online else gettext("No")
-    yield gettext("Text version"), decision.text_version
-    yield gettext("Reference number"), decision.id
 
 
 def _head(document: "Sheet", text: str, size: int) -> None:

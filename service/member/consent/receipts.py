@@ -9,7 +9,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from consent import data_types, decisions, grant_changes, grants
-from consent.models import ConsentDecision
+from consent.models import Answer, ConsentDecision
 from consent.scopes import parse
 from oauth.apps import connections
 from oauth.apps.connections import Connection
@@ -126,7 +126,7 @@ def _as_json(receipt: Receipt) -> dict[str, Any]:
         "agreed": decision.granted_scopes.split(),
         "types": receipt.ticked,
         "sensitive_classes": list(decision.sensitive_classes),
-        "duration": decision.duration.value,
+        "duration": decision.duration.value if decision.answer is Answer.ALLOW else None,
         "while_away": decision.offline,
         "words": receipt.words,
         "grant": receipt.connection.grant.id if receipt.connection else None,
