@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
     every = representatives.links_of(db_session(), actor.choice.member)
     return render_template(
         "member/people.html", actor=actor, links=[one for one in every if _acts(one)],
-        shut_out=[one for one in every if one.safety_block and not is_over(one)],
+        shut_out=[one for one in every if one.safety_block],
         former=[one for one in every if is_over(one) and not one.safety_block],
         voluntary=representatives.VOLUNTARY, bases=BASES, scopes=LINK_SCOPES, now=now(),
         done=request.args.get("done", ""),
