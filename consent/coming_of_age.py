@@ -5,9 +5,10 @@ the new adult connects an app in their own name, or leaves it.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from consent.birthdays import majority
@@ -29,6 +30,12 @@ def undecided(session: Session, member: Member, timezone: ZoneInfo) -> list[Repr
         or_(link.ended_by.is_(None), link.ended_by == EndedBy.TIME),
     )  # fmt: skip
     return list(session.scalars(statement.limit(20)).unique())
+
+
+def decided_at(session: Session, member: Member) -> datetime | None:
+    """When the member last said that they have decided; None for who never had to."""
+    link = RepresentativeLink
+    return session.scalar(select(func.max(link.adult_decided_at)).where(link.member_id == member.id))
 
 
 def lasted_till_then(grant: Grant, links: Sequence[RepresentativeLink]) -> bool:

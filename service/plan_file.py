@@ -139,6 +139,12 @@ class Brand:
     postal_code: str = ""
     country: str = "US"
 
+    @property
+    def postal_address(self) -> str:
+        """Where papers are mailed to, in one line; empty where the file does not say it."""
+        place = f"{self.state} {self.postal_code}".strip()
+        return ", ".join(filter(None, (*self.address_lines, self.city, place))) if self.address_lines else ""
+
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> "Brand":
         """The table as the plan's file gives it."""

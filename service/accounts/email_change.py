@@ -48,7 +48,15 @@ class WrongCode(Exception):
 
 
 class UndoOver(Exception):
-    """No such link, used already, its 72 hours are over, or the address is another account's since."""
+    """No such link, its 72 hours are over, or the address is another account's since."""
+
+
+class UndoneAlready(Exception):
+    """The link was used: the change was taken back `at` that moment."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__("undone already")
+        self.at = at
 
 
 def begin(session: Session, settings: Settings, login: Login, address: str) -> EmailChange:
@@ -129,16 +137,17 @@ def confirm_new(session: Session, settings: Settings, login: Login, change: Emai
 
 
 def find_undo(session: Session, token: str) -> EmailChange:
-    """The change that this link takes back; raises UndoOver."""
-    known = EmailChange.undo_hash == digest(token[:_LONGEST_TOKEN])
-    found = session.scalar(select(EmailChange).where(known, EmailChange.spent_at.is_(None)))
+    """The change that this link takes back; raises UndoOver, UndoneAlready."""
+    found = session.scalar(select(EmailChange).where(EmailChange.undo_hash == digest(token[:_LONGEST_TOKEN])))
     if found is None or found.undo_until is None or now() >= found.undo_until:
         raise UndoOver
+    if found.spent_at is not None:
+        raise UndoneAlready(found.spent_at)
     return found
 
 
 def undo(session: Session, token: str) -> Account:
-    """Take the change back; raises UndoOver.
+    """Take the change back; raises UndoOver, UndoneAlready.
 
     Whoever made it knew the password: every session ends, factors added since go (the owner was told of none of them at
     the old address, and would be kept out), and the next sign-in asks for an older factor or for a code that goes to

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service.accounts import email_change
-from service.accounts.email_change import ChangedLately, SameAddress, UndoOver, WrongCode
+from service.accounts.email_change import ChangedLately, SameAddress, UndoneAlready, UndoOver, WrongCode
 from service.accounts.models import EmailChange
 from service.accounts.schemas import NewAddress, OnlyCode
 from service.accounts.sessions import Login, current_login, require_recent_password
@@ -77,6 +77,10 @@ def undo(token: str) -> ResponseReturnValue:
             change = email_change.find_undo(db_session(), token)
             return render_template("accounts/email_undo.html", change=change, token=token)
         email_change.undo(db_session(), token)
+    except UndoneAlready as undone_already:
+        if request.method == "POST":
+            return redirect(url_for("email_change.undo", token=token), 303)
+        return render_template("accounts/email_undone.html", at=undone_already.at)
     except UndoOver:
         return render_template("accounts/email_undo_over.html"), 404
     return redirect(url_for("email_change.undone", done="yes"), 303)
@@ -87,7 +91,7 @@ def undone() -> ResponseReturnValue:
     """What taking it back means, said once; afterwards the address leads home."""
     if "done" not in request.args:
         return redirect(url_for("home.index"), 303)
-    return render_template("accounts/email_undone.html")
+    return render_template("accounts/email_undone.html", at=None)
 
 
 def _login() -> Login:

@@ -22,7 +22,11 @@ group = AppGroup("members")
 @group.command("load")
 @click.argument("csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def load(csv: Path) -> None:
-    """Load the roster of a CSV file; good lines are kept, bad ones told by line."""
+    """Load the roster of a CSV file; good lines are kept, bad ones told by line.
+
+    A column that the file does not have says nothing, and a blank neither: what is known stays. Only a blank
+    deceased_on takes a death back, and a blank subscriber_id makes the member their own subscriber.
+    """
     try:
         with latchstring().sessions.begin() as session:
             summary = roster.load_csv(session, csv)
@@ -32,6 +36,12 @@ def load(csv: Path) -> None:
     for problem in summary.problems:
         click.echo(f"{csv.name}, line {problem.line}: {problem.why}", err=True)
     click.echo(f"{summary.added} added, {summary.changed} changed, {summary.unchanged} unchanged.")
+    if summary.deaths_taken_back:
+        click.echo(f"{summary.deaths_taken_back} deaths taken back: their deceased_on was blank.")
+    if summary.unread_columns:
+        click.echo(
+            f"{csv.name}: columns that a roster does not have were left out: {', '.join(summary.unread_columns)}."
+        )
     complete_roster()
     if summary.problems:
         raise click.exceptions.Exit(1)

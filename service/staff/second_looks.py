@@ -124,7 +124,8 @@ def refuse(act_id: UUID) -> ResponseReturnValue:
         ACTS[act.kind].refuse(db_session(), act, by=current_staff(), reason=form["reason"])
     except (NotOneself, SecondLookRefused) as refusal:
         raise NothingChanged(refusal.sentence) from None
-    return redirect(url_for("staff_second_looks.index", done="refused"), 303)
+    done = "taken_back" if act.asked_by_account_id == current_staff().account_id else "refused"
+    return redirect(url_for("staff_second_looks.index", done=done), 303)
 
 
 def _get(act_id: UUID) -> PendingAct:

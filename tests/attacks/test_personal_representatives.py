@@ -232,3 +232,6 @@ def test_case_117_a_safety_block_is_silent_and_no_new_request_gets_around_it(des
         assert made.blocked_by_account_id == own.id and safety_blocks.count_to_review(session) == 1
         with pytest.raises(ShutOut):
             link(session, made.representative, made.member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
+        end_link(session, made, by=EndedBy.TIME)
+        name = made.representative.full_name
+    assert f"<li>{name}, " in member.get("/people").text, "a block outlives its link; the member sees that it stands"

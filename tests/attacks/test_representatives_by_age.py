@@ -15,6 +15,7 @@ from consent.representatives import acting_for, link, right_for
 from oauth.tokens.token_rows import check
 from service.accounts.models import Account
 from service.clock import now
+from service.days import in_words
 from service.plan.members import roster
 from service.plan.members.roster import RosterRow
 from service.plan.models import Member
@@ -91,11 +92,16 @@ def test_case_118_a_new_adult_is_told_what_ended_and_decides(desk: Desk, clock: 
     reader = Reader(desk, own)
     assert "You are 18" in reader.get("/member").text
     page = reader.get("/people/of-age")
-    assert "Kite Health" in page.text and "Paula" in page.text
-    assert "Paula" in reader.get("/people").text, "among who acted before"
-    assert reader.press(page, "/people/of-age").status_code == 303
+    last_day = in_words(majority(child.birth_date, NEW_YORK).date() - timedelta(days=1))
+    assert "Kite Health" in page.text and "Paula" in page.text and f"until {last_day}" in page.text
+    people = reader.get("/people").text
+    assert "Paula" in people and f" {last_day}</li>" in people, "among who acted before"
+    for _ in range(2):
+        pressed = reader.press(page, "/people/of-age")
+        assert (pressed.status_code, pressed.location) == (303, "/people/of-age/decided")
     assert "You are 18" not in reader.get("/member").text
-    assert reader.get("/people/of-age").status_code == 404
+    assert reader.get("/people/of-age").location == "/people/of-age/decided"
+    assert "You have decided" in reader.get("/people/of-age/decided").text
     with desk.session() as session:
         [over] = session.scalars(select(RepresentativeLink)).all()
         assert (over.ended_by, over.ended_at) == (EndedBy.TIME, over.valid_until)
@@ -116,7 +122,8 @@ def test_case_118_who_is_no_adult_is_told_nothing_of_a_link_that_ended_on_its_da
 
     def told() -> tuple[bool, int]:
         reader = Reader(desk, own)
-        return "You are 18" in reader.get("/member").text, reader.get("/people/of-age").status_code
+        assert reader.get("/people/of-age").location == "/people/of-age/decided"
+        return "You are 18" in reader.get("/member").text, reader.get("/people/of-age/decided").status_code
 
     assert told() == (False, 404)
     clock.advance((majority(child.birth_date, NEW_YORK) - now()).total_seconds() + 1)

@@ -17,6 +17,7 @@ ELSEWHERE: dict[str, str] = {
     "email_change.undone": "test_passkeys::test_member_changes_the_address_and_takes_it_back",
     "passkeys.remove": "test_passkeys::test_member_adds_a_passkey_signs_in_with_it_and_removes_it",
     "passkeys.rename": "test_passkeys::test_member_adds_a_passkey_signs_in_with_it_and_removes_it",
+    "people.decided": "test_coming_of_age::test_a_new_adult_registers_reads_what_ended_and_decides",
     "people.of_age": "test_coming_of_age::test_a_new_adult_registers_reads_what_ended_and_decides",
     "second_factor.remove": "test_going_back_accounts::test_factors_are_set_up_shown_and_removed",
     "sign_in_code.enter": "test_passkeys::test_member_changes_the_address_and_takes_it_back",

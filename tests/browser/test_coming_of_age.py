@@ -35,4 +35,7 @@ def test_a_new_adult_registers_reads_what_ended_and_decides(story: Story) -> Non
     person.look("you-decide")
     assert "Anna Miller" in person.page.get_by_role("main").inner_text()
     person.press("I have decided. Do not show this again")
+    person.heading("You have decided")
+    person.look("you-have-decided")
+    person.follow("Home")
     assert person.page.get_by_text(person.words("You are 18 and decide for yourself now")).count() == 0

@@ -1,7 +1,10 @@
 """`flask members load` and `flask fhir load`: good lines kept, bad ones told, the roster completed from the records."""
 
 import json
+from dataclasses import fields
+from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
@@ -9,8 +12,11 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent.models import Basis
+from consent.representatives import link, right_for
 from service.plan.members import roster
 from service.plan.models import Member
+from tests.factories import make_account, make_representative
 from tests.fhir.records import patient
 
 _HEADER = "patient,member_id,given,family,birth_date"
@@ -62,6 +68,93 @@ def test_bad_roster_lines_are_told_by_line_and_the_good_ones_kept(app: Flask, se
     assert told.exit_code == 1
     assert "roster.csv, line 3: member_id is missing" in told.output
     assert session.scalars(select(Member.patient_id)).all() == ["p1"]
+
+
+_EVERYTHING = (
+    "subscriber_id,zip,line_of_business,address_line,city,state,phone,email_on_file,deceased_on",
+    "SUB9,15001,Medicare,12 Oak Lane,Alder,PA,215-555-0101,ann@example.org,2026-01-02",
+)
+
+
+def _known(session: Session) -> dict[str, object]:
+    session.rollback()
+    member = session.scalars(select(Member)).one()
+    known = {one.name: getattr(member, one.name) for one in fields(roster.RosterRow) if one.name != "unsaid"}
+    session.rollback()
+    return known
+
+
+def test_a_file_without_a_column_leaves_what_is_known(app: Flask, session: Session, tmp_path: Path) -> None:
+    header, values = _EVERYTHING
+    line = "p1,MEM1,Ann,Lee,1956-04-30"
+    _flask(app, "members", "load", _roster(tmp_path, f"{line},{values}", header=f"{_HEADER},{header}"))
+    before = _known(session)
+    assert before["deceased_on"] == date(2026, 1, 2) and before["subscriber_number"] == "SUB9"
+
+    told = _flask(app, "members", "load", _roster(tmp_path, line))
+    assert told.output == "0 added, 0 changed, 1 unchanged.\n" and _known(session) == before
+    for left_out in header.split(","):
+        kept = [one for one in zip(header.split(","), values.split(","), strict=True) if one[0] != left_out]
+        columns, cells = (",".join(part) for part in zip(*kept, strict=True))
+        file = _roster(tmp_path, f"{line},{cells}", header=f"{_HEADER},{columns}")
+        assert "1 unchanged" in _flask(app, "members", "load", file).output, left_out
+    assert _known(session) == before
+
+
+def test_blanks_leave_what_is_known_but_for_a_death_and_a_subscriber(
+    app: Flask, session: Session, tmp_path: Path
+) -> None:
+    header, values = _EVERYTHING
+    line = "p1,mem1,Ann,Lee,1956-04-30"
+    _flask(app, "members", "load", _roster(tmp_path, f"{line},{values}", header=f"{_HEADER},{header}"))
+    before = _known(session)
+    blank = _roster(tmp_path, line + "," * len(header.split(",")), header=f"{_HEADER},{header}")
+    told = _flask(app, "members", "load", blank)
+    assert told.output == "0 added, 1 changed, 0 unchanged.\n1 deaths taken back: their deceased_on was blank.\n"
+    assert _known(session) == before | {"deceased_on": None, "subscriber_number": "MEM1"}
+    assert _flask(app, "members", "load", blank).output == "0 added, 0 changed, 1 unchanged.\n"
+
+
+def test_a_line_broken_off_says_nothing_and_one_too_long_is_told(app: Flask, session: Session, tmp_path: Path) -> None:
+    header = f"{_HEADER},address_line,deceased_on"
+    good = "p1,MEM1,Ann,Lee,1956-04-30,12 Oak Lane,2026-01-02"
+    _flask(app, "members", "load", _roster(tmp_path, good + ",,", header=header))
+    assert (
+        "1 unchanged"
+        in _flask(app, "members", "load", _roster(tmp_path, good.rpartition(",")[0], header=header)).output
+    )
+    told = _flask(app, "members", "load", _roster(tmp_path, good.replace(" Oak", ", Oak"), header=header))
+    assert (told.exit_code, "line 2: more values than the header has columns" in told.output) == (1, True)
+    assert _known(session)["deceased_on"] == date(2026, 1, 2) and _known(session)["address_line"] == "12 Oak Lane"
+
+
+def test_columns_that_are_not_read_are_named(app: Flask, session: Session, tmp_path: Path) -> None:
+    file = _roster(tmp_path, "p1,MEM1,Ann,Lee,1956-04-30,2026-01-02,", header=f"{_HEADER},Deceased_On,")
+    told = _flask(app, "members", "load", file)
+    assert "roster.csv: columns that a roster does not have were left out: Deceased_On.\n" in told.output
+
+
+def test_who_is_their_own_subscriber_stays_so_under_a_new_number(app: Flask, session: Session, tmp_path: Path) -> None:
+    for number in ("MEM1", "MEM2"):
+        _flask(app, "members", "load", _roster(tmp_path, f"p1,{number},Ann,Lee,1956-04-30"))
+    assert (_known(session)["member_number"], _known(session)["subscriber_number"]) == ("MEM2", "MEM2")
+
+
+def test_an_executor_keeps_the_right_by_a_file_that_says_nothing_of_deaths(
+    app: Flask, session: Session, tmp_path: Path
+) -> None:
+    line = "p1,MEM1,Ann,Lee,1956-04-30"
+    died = _roster(tmp_path, f"{line},2026-01-02", header=f"{_HEADER},deceased_on")
+    _flask(app, "members", "load", died)
+    member = session.scalars(select(Member)).one()
+    account = make_account(session)
+    link(session, make_representative(session, account), member, basis=Basis.EXECUTOR, timezone=ZoneInfo("UTC"))
+    session.commit()
+    for file, acts in ((line, True), (f"{line},", False), (f"{line},2026-01-02", True)):
+        header = _HEADER if file == line else f"{_HEADER},deceased_on"
+        _flask(app, "members", "load", _roster(tmp_path, file, header=header))
+        assert (right_for(session, account, member.id) is not None) is acts, file
+        session.rollback()
 
 
 @pytest.mark.parametrize(

@@ -294,6 +294,7 @@ def test_a_right_made_smaller_under_the_page_refuses_allow_with_the_reason(desk:
     answer = dana.allow(page)
 
     assert answer.status_code == 403 and "There is nothing here that you can share" in answer.text
+    assert f"<code>{answer.headers['X-Request-Id']}</code>" in answer.text
     assert decisions(desk) == [] and grants(desk) == []
 
 

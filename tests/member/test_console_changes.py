@@ -9,6 +9,7 @@ from consent.models import ChangeKind, Duration, GrantChange, GrantStatus
 from consent.scopes import parse
 from service.audit import AuditEvent
 from service.clock import now
+from service.days import in_words
 from tests.conftest import MovableClock
 from tests.factories import PASSWORD, make_account, make_member
 from tests.member.console import Connected, connected
@@ -173,6 +174,7 @@ def test_an_earlier_last_day_counts_and_a_later_one_is_refused(desk: Desk, clock
 
     ends = app.grant.expires_at.astimezone(zone)
     assert (ends.hour, ends.minute, ends.date()) == (0, 0, today + timedelta(days=1))
+    assert f"<dt>Shared until</dt><dd>{in_words(today)}</dd>" in app.reader.get("/apps").text, "the day that was chosen"
     assert app.refresh().status_code == 200 and app.works
     clock.advance((ends - now()).total_seconds() + 1)
     assert not app.works and app.refresh().status_code == 400

@@ -1,6 +1,7 @@
 """What a member typed or ticked is there again after a sign-in, a step-up, or more time, or they are told before."""
 
 import random
+import re
 
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -47,6 +48,22 @@ def test_an_answer_to_the_plans_question_outlives_the_session(
     assert _KEPT in shown and again.fields["words"].strip() == _ANSWER.strip()
     assert asking.browser.browser.post(again.action, data=again.fields).status_code == 303
     assert _KEPT not in asking.browser.get(page).text
+
+
+def test_who_was_away_for_longer_is_led_to_the_sign_in_and_back_to_the_page(
+    app: Flask, session: Session, clock: MovableClock
+) -> None:  # fmt: skip
+    asking, page, form = _asked_back(app, session)
+    clock.advance(2 * 3600)
+
+    late = asking.browser.browser.post(
+        form.action, data=form.changed(words=_ANSWER), headers={"Referer": f"http://localhost{page}"}
+    )
+
+    main = late.text.split("<main")[1]
+    assert late.status_code == 401 and "You are signed out" in main and "kept_form" not in str(late.headers)
+    (way,) = re.findall(r'href="(/sign-in[^"]*)"', main)
+    assert page in _signs_in(asking, "/sign-in", way)
 
 
 def test_a_text_too_long_to_keep_is_shown_before_it_is_lost(app: Flask, session: Session, clock: MovableClock) -> None:

@@ -96,6 +96,12 @@ def test_a_first_no_has_its_receipt_on_the_console_and_in_the_copy(desk: Desk) -
     assert "What happened since" not in page + printed and "A later answer" not in page
     assert (told["answer"], told["agreed"], told["grant"], told["afterwards"]) == ("deny", [], None, [])
     assert "Don't allow" in printed and "Pill Diary" in printed
+    for shown in (page, printed):
+        assert "What was not allowed" in shown and "What was agreed" not in shown
+        assert "What was shared" in shown and "Nothing" in shown
+        chosen = shown.partition("These are the words")[0]
+        assert "For how long" not in chosen and "only that you signed in" not in chosen
+    assert told["duration"] is None
     (refused,) = rosa.take("/apps/export.json").get_json()["not_allowed"]
     assert (refused["app"], receipt.endswith(refused["receipt"])) == ("Pill Diary", True)
     (row,) = csv.DictReader(StringIO(rosa.take("/apps/export.csv").data.decode("utf-8-sig")))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from consent.models import Basis, LinkScope
 from consent.request_models import RepresentativeEvidence, RepresentativeRequest, RequestState
 from service.clock import now
+from service.plan_file import Brand
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_member
@@ -37,6 +38,9 @@ def test_somebody_asks_to_act_for_a_member_and_sees_where_it_stands(app: Flask, 
     assert "[X] I hold a power of attorney for health care" in signed, "in the words of who asked and will sign"
     assert "I have signed a power of attorney" not in signed and "As soon as we have agreed" in signed
     assert "Tengo un poder notarial" in empty and "Firmé un poder notarial" in empty, "whoever fills it in"
+    for page in (signed, empty):
+        assert "Meridian Health Plan, 100 Meridian Way, Columbus, OH 43004" in page, "where it is mailed to"
+    assert Brand().postal_address == "" and Brand(city="Columbus").postal_address == ""
 
 
 def test_what_is_missing_or_wrong_is_said_at_its_field_and_typed_text_stays(app: Flask, session: Session) -> None:

@@ -159,10 +159,14 @@ def test_who_asked_takes_it_back(app: Flask, session: Session) -> None:
     clerk.browser.post(f"/staff/hand-overs/{made.id}/approve", reason="Called them")
     act = session.scalars(select(PendingAct)).one()
     session.commit()
-    clerk.browser.get("/staff/second-looks/")
+    page = clerk.browser.get("/staff/second-looks/").text
+    assert "Take back</button>" in page and "Refuse</button>" not in page
 
     assert clerk.browser.post(f"/staff/second-looks/{act.id}/refuse", reason="").status_code == 400
-    assert clerk.browser.post(f"/staff/second-looks/{act.id}/refuse", reason="A mistake").status_code == 303
+    taken_back = clerk.browser.post(f"/staff/second-looks/{act.id}/refuse", reason="A mistake")
+    assert (taken_back.status_code, taken_back.location) == (303, "/staff/second-looks/?done=taken_back")
+    page = clerk.browser.get(taken_back.location).text
+    assert "Taken back. Nothing was changed." in page and "taken back by" in page
     assert clerk.browser.post(f"/staff/second-looks/{act.id}/refuse", reason="Again").status_code == 409
 
     session.refresh(made)

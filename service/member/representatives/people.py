@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
     every = representatives.links_of(db_session(), actor.choice.member)
     return render_template(
         "member/people.html", actor=actor, links=[one for one in every if _acts(one)],
-        shut_out=[one for one in every if one.safety_block and not is_over(one)],
+        shut_out=[one for one in every if one.safety_block],
         former=[one for one in every if is_over(one) and not one.safety_block],
         voluntary=representatives.VOLUNTARY, bases=BASES, scopes=LINK_SCOPES, now=now(),
         done=request.args.get("done", ""),
@@ -65,7 +65,7 @@ def of_age() -> ResponseReturnValue:
     actor = _member()
     links = _ended_at_majority(actor)
     if not links:
-        raise NotFoundPage
+        return redirect(url_for("people.decided"), 303)
     every = connections.list_connections(db_session(), actor.account, actor.choice, settings().plan)
     ended = [one for one in every if coming_of_age.lasted_till_then(one.grant, links)]
     return render_template("member/of_age.html", actor=actor, links=links, ended=ended)
@@ -77,7 +77,19 @@ def decide() -> ResponseReturnValue:
     """They have decided."""
     actor = _member()
     coming_of_age.decide(db_session(), actor.account, _ended_at_majority(actor))
-    return redirect(url_for("member_home.index"), 303)
+    return redirect(url_for("people.decided"), 303)
+
+
+@blueprint.get("/people/of-age/decided")
+@require_login
+@require_choice
+def decided() -> ResponseReturnValue:
+    """That they have decided, for who has just done so, and for who goes back to the question."""
+    actor = _member()
+    at = coming_of_age.decided_at(db_session(), actor.choice.member)
+    if at is None:
+        raise NotFoundPage
+    return render_template("member/of_age_decided.html", at=at)
 
 
 def _member() -> Actor:

@@ -52,6 +52,8 @@ def _render(
     title = gettext("Request for Access to Protected Health Information")
     paper = _Paper(title, plan.name, language)
     paper.heading(f"{plan.name}: {title}", 15)
+    if plan.brand.postal_address:
+        paper.text(f"{plan.name}, {plan.brand.postal_address}")
     paper.text(gettext(
         "Please fill in this form, sign it, add a copy of the paper that proves the right to act, and mail it or hand "
         "it over. You can also send it on-line: sign in and choose People I act for."

@@ -21,6 +21,8 @@ _MOST_BORN = 2_000
 _COLUMNS = {"patient": "patient_id", "member_id": "member_number", "subscriber_id": "subscriber_number",
             "given": "given_name", "family": "family_name", "zip": "zip_code"}  # fmt: skip
 _NEEDED = ("patient", "member_id", "given", "family", "birth_date")
+_BLANK_SPEAKS = frozenset({"deceased_on", "subscriber_number"})
+"""Fields in which a blank says something, where the file has their column: the member lives, or is the subscriber."""
 
 
 class UnknownMember(Exception):
@@ -45,6 +47,11 @@ class RosterRow:
     phone: str = ""
     email_on_file: str = ""
     deceased_on: date | None = None
+    unsaid: frozenset[str] = frozenset()
+    """Fields of which the file says nothing, for it has no such column: what the plan knows of them stays."""
+
+
+_FIELDS = tuple(one.name for one in fields(RosterRow) if one.name != "unsaid")
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class RosterSummary:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    deaths_taken_back: int = 0
+    unread_columns: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     born_otherwise: list[Member] = field(default_factory=list)
     """Members whose birth date was corrected: who acts for them is for the caller to look at, before it commits."""
@@ -83,10 +92,13 @@ def load_csv(session: Session, path: Path) -> RosterSummary:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            _require_columns(reader.fieldnames or ())
-            return load(session, reader)
+            header = reader.fieldnames or ()
+            _require_columns(header)
+            summary = load(session, reader)
     except (UnicodeDecodeError, csv.Error):
         raise UnreadableRoster("not comma-separated text in UTF-8") from None
+    summary.unread_columns = tuple(name for name in header if name and _COLUMNS.get(name, name) not in _FIELDS)
+    return summary
 
 
 def _require_columns(header: Iterable[str]) -> None:
@@ -117,9 +129,11 @@ def load_rows(session: Session, rows: Iterable[RosterRow]) -> RosterSummary:
 
 def read_row(line: Mapping[str, str]) -> RosterRow:
     """The roster row of one CSV line; raises RosterProblem naming the column."""
-    given = {_COLUMNS.get(name, name): (value or "").strip() for name, value in line.items() if name}
-    known = {name.name for name in fields(RosterRow)}
-    values: dict[str, Any] = {name: value for name, value in given.items() if name in known}
+    # A line that is broken off says nothing of the columns behind; one with more cells than columns has them displaced.
+    told = {_COLUMNS.get(name, name): value.strip() for name, value in line.items() if isinstance(value, str)}
+    if _is_too_long(line):
+        raise RosterProblem("more values than the header has columns; a value with a comma needs quotation marks")
+    values: dict[str, Any] = {name: value for name, value in told.items() if name in _FIELDS}
     for column in _NEEDED:
         if not values.get(_COLUMNS.get(column, column)):
             raise RosterProblem(f"{column} is missing")
@@ -131,7 +145,12 @@ def read_row(line: Mapping[str, str]) -> RosterRow:
     died = values.get("deceased_on")
     values["deceased_on"] = _read_date("deceased_on", died) if died else None
     values["subscriber_number"] = values.get("subscriber_number") or values["member_number"]
-    return RosterRow(**values)
+    return RosterRow(**values, unsaid=_BLANK_SPEAKS - told.keys())
+
+
+def _is_too_long(line: Mapping[Any, Any]) -> bool:
+    # `csv.DictReader` keeps what has no column under None; blank cells behind the last are a spreadsheet's habit.
+    return any(str(value).strip() for value in line.get(None) or ())
 
 
 def find_by_proof(
@@ -211,19 +230,29 @@ def _store(session: Session, row: RosterRow, summary: RosterSummary) -> None:
     if holder is not None and holder is not found:
         # A number that is used again never joins two people (security.md 67, 68): plan staff decide.
         raise RosterProblem("member_id is already another patient's")
-    values = {name.name: getattr(row, name.name) for name in fields(RosterRow)} | {"member_number": number}
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values |= {"member_number": number, "subscriber_number": row.subscriber_number.upper()}
     if found is None:
         session.add(Member(**values, loaded_at=now()))
         summary.added += 1
-    # A blank says nothing: what the row has, perhaps from the member's FHIR Patient, stays.
-    elif new := {name: value for name, value in values.items() if value != "" and getattr(found, name) != value}:
+    elif new := _news(found, values, row.unsaid):
         if "birth_date" in new:
             summary.born_otherwise.append(found)
+        summary.deaths_taken_back += "deceased_on" in new and row.deceased_on is None
         _change(found, new)
         summary.changed += 1
     else:
         summary.unchanged += 1
     session.flush()
+
+
+def _news(member: Member, values: Mapping[str, Any], unsaid: frozenset[str]) -> dict[str, Any]:
+    if member.subscriber_number == member.member_number:
+        # Their own subscriber stays so under another number.
+        unsaid -= {"subscriber_number"}
+    # A blank text says nothing either: what the row has, perhaps from the member's FHIR Patient, stays.
+    said = {name: value for name, value in values.items() if value != "" and name not in unsaid}
+    return {name: value for name, value in said.items() if getattr(member, name) != value}
 
 
 def _change(member: Member, new: Mapping[str, Any]) -> None:
