@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from consent.models import Grant
-from oauth.models import Client, FamilyEnd
+from oauth.models import FamilyEnd
 from oauth.tokens import token_rows
 from service import audit, mail
 from service.accounts import notices
@@ -23,12 +23,13 @@ def report(session: Session, family_id: str, reason: FamilyEnd, *, client_id: st
         detail={"family": family_id},
     )  # fmt: skip
     if ended:
-        _tell(session, grant, session.get_one(Account, grant.account_id), session.get_one(Client, client_id))
+        _tell(session, grant, session.get_one(Account, grant.account_id))
 
 
-def _tell(session: Session, grant: Grant, account: Account, client: Client) -> None:
-    notices.keep(session, account, NoticeKind.APP_DISCONNECTED, About(grant.member_id, client.id, grant.id))
+def _tell(session: Session, grant: Grant, account: Account) -> None:
+    notices.keep(session, account, NoticeKind.APP_DISCONNECTED, About(grant.member_id, grant.client_id, grant.id))
+    # Not which app: its name may tell of an illness.
     mail.enqueue(
-        session, to=account.email, template="app_disconnected", language=account.language, app=client.name,
+        session, to=account.email, template="app_disconnected", language=account.language,
         given_name=account.given_name, at=now(),
     )  # fmt: skip

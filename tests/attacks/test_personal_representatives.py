@@ -234,4 +234,6 @@ def test_case_117_a_safety_block_is_silent_and_no_new_request_gets_around_it(des
             link(session, made.representative, made.member, basis=Basis.GUARDIAN, timezone=NEW_YORK)
         end_link(session, made, by=EndedBy.TIME)
         name = made.representative.full_name
-    assert f"<li>{name}, " in member.get("/people").text, "a block outlives its link; the member sees that it stands"
+    assert f"<li>{name}, " in member.get("/people").text, (
+        "a block outlives its link, and the member sees that it stands"
+    )

@@ -24,7 +24,7 @@ from service.accounts.notice_model import Notice, NoticeKind
 from service.app import create_app
 from service.audit import AuditEvent, Outcome
 from service.clock import now
-from service.mail import OutboxMail
+from service.mail import OutboxMail, compose
 from tests.attacks.test_token_endpoint import RACE_ROUNDS, is_refused, security_events
 from tests.conftest import LiveServer, MovableClock
 from tests.fhir import records
@@ -82,6 +82,10 @@ def test_case_048_a_reused_refresh_token_ends_the_family(desk: Desk, clock: Mova
     with desk.session() as session:
         told = session.scalars(select(OutboxMail).where(OutboxMail.template == "app_disconnected")).all()
         assert [mail.recipient for mail in told] == [desk.account.email] * 3
+        composed = [compose(mail, desk.settings, desk.settings.plan).get_content().replace("\n", " ") for mail in told]
+        assert all("Health Diary" not in text and "does not say it" in text for text in composed), (
+            "a name may tell an illness"
+        )
         kept = session.scalars(select(Notice).where(Notice.kind == NoticeKind.APP_DISCONNECTED)).all()
         assert [(one.account_id, one.member_id) for one in kept] == [(desk.account.id, desk.member.id)] * 3
 

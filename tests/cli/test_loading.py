@@ -71,8 +71,8 @@ def test_bad_roster_lines_are_told_by_line_and_the_good_ones_kept(app: Flask, se
 
 
 _EVERYTHING = (
-    "subscriber_id,zip,line_of_business,address_line,city,state,phone,email_on_file,deceased_on",
-    "SUB9,15001,Medicare,12 Oak Lane,Alder,PA,215-555-0101,ann@example.org,2026-01-02",
+    "subscriber_id,zip,line_of_business,address_line,city,state,phone,email_on_file,deceased_on,confidential",
+    "SUB9,15001,Medicare,12 Oak Lane,Alder,PA,215-555-0101,ann@example.org,2026-01-02,yes",
 )
 
 
@@ -90,6 +90,7 @@ def test_a_file_without_a_column_leaves_what_is_known(app: Flask, session: Sessi
     _flask(app, "members", "load", _roster(tmp_path, f"{line},{values}", header=f"{_HEADER},{header}"))
     before = _known(session)
     assert before["deceased_on"] == date(2026, 1, 2) and before["subscriber_number"] == "SUB9"
+    assert before["confidential"] is True
 
     told = _flask(app, "members", "load", _roster(tmp_path, line))
     assert told.output == "0 added, 0 changed, 1 unchanged.\n" and _known(session) == before
@@ -126,6 +127,17 @@ def test_a_line_broken_off_says_nothing_and_one_too_long_is_told(app: Flask, ses
     told = _flask(app, "members", "load", _roster(tmp_path, good.replace(" Oak", ", Oak"), header=header))
     assert (told.exit_code, "line 2: more values than the header has columns" in told.output) == (1, True)
     assert _known(session)["deceased_on"] == date(2026, 1, 2) and _known(session)["address_line"] == "12 Oak Lane"
+
+
+def test_who_asked_for_confidential_communications_is_told_and_taken_back_by_a_word(
+    app: Flask, session: Session, tmp_path: Path
+) -> None:
+    for word, is_so in (("", False), ("Yes", True), ("", True), ("maybe", True), ("no", False)):
+        file = _roster(tmp_path, f"p1,MEM1,Ann,Lee,1956-04-30,{word}", header=f"{_HEADER},confidential")
+        told = _flask(app, "members", "load", file)
+        assert (_known(session)["confidential"], "confidential must be yes or no" in told.output) == (
+            is_so, word == "maybe",
+        )  # fmt: skip
 
 
 def test_columns_that_are_not_read_are_named(app: Flask, session: Session, tmp_path: Path) -> None:

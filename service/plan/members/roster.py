@@ -22,7 +22,9 @@ _COLUMNS = {"patient": "patient_id", "member_id": "member_number", "subscriber_i
             "given": "given_name", "family": "family_name", "zip": "zip_code"}  # fmt: skip
 _NEEDED = ("patient", "member_id", "given", "family", "birth_date")
 _BLANK_SPEAKS = frozenset({"deceased_on", "subscriber_number"})
-"""Fields in which a blank says something, where the file has their column: the member lives, or is the subscriber."""
+"""Fields in which a blank says something, where the file has their column: the member lives, or is the subscriber
+(decision 134)."""
+_YES_OR_NO = {"yes": True, "no": False}
 
 
 class UnknownMember(Exception):
@@ -47,8 +49,9 @@ class RosterRow:
     phone: str = ""
     email_on_file: str = ""
     deceased_on: date | None = None
+    confidential: bool = False
     unsaid: frozenset[str] = frozenset()
-    """Fields of which the file says nothing, for it has no such column: what the plan knows of them stays."""
+    """Fields of which the file says nothing: what the plan knows of them stays."""
 
 
 _FIELDS = tuple(one.name for one in fields(RosterRow) if one.name != "unsaid")
@@ -145,7 +148,12 @@ def read_row(line: Mapping[str, str]) -> RosterRow:
     died = values.get("deceased_on")
     values["deceased_on"] = _read_date("deceased_on", died) if died else None
     values["subscriber_number"] = values.get("subscriber_number") or values["member_number"]
-    return RosterRow(**values, unsaid=_BLANK_SPEAKS - told.keys())
+    unsaid = _BLANK_SPEAKS - told.keys()
+    if not (word := values.pop("confidential", "")):
+        unsaid |= {"confidential"}
+    elif word.casefold() not in _YES_OR_NO:
+        raise RosterProblem("confidential must be yes or no")
+    return RosterRow(**values, confidential=_YES_OR_NO.get(word.casefold(), False), unsaid=unsaid)
 
 
 def _is_too_long(line: Mapping[Any, Any]) -> bool:
