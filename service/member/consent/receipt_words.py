@@ -30,6 +30,7 @@ class Frame:
     refused: str
     chosen: str
     shown: str
+    app: str
     answer: str
     types: str
     topics: str
@@ -70,6 +71,7 @@ def _frame(plan: Plan, language: str) -> Frame:
         refused=gettext("What was not allowed"),
         chosen=gettext("What was chosen"),
         shown=gettext("These are the words of the page that was answered:"),
+        app=gettext("App"),
         answer=gettext("Answer"),
         types=gettext("Types of information"),
         topics=gettext("Very personal topics"),

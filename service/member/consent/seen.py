@@ -127,6 +127,7 @@ class Kept:
         """What was chosen, one thing after the other."""
         frame, decision = self.frame, self.decision
         allowed = decision.answer is Answer.ALLOW
+        yield Fact(frame["app"], [self.words.get("app", "")])
         pressed = self.heads["allow" if allowed else "deny"]
         yield Fact(frame["answer"], [pressed], self._spoken if self.is_whole else None)
         if allowed:
