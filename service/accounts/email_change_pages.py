@@ -7,7 +7,8 @@ from service.accounts import email_change
 from service.accounts.email_change import ChangedLately, SameAddress, UndoOver, WrongCode
 from service.accounts.models import EmailChange
 from service.accounts.schemas import NewAddress, OnlyCode
-from service.accounts.sessions import Login, current_login, require_recent_password
+from service.accounts.sessions import Login, current_login
+from service.accounts.stepping_up import require_recent_password
 from service.accounts.wording import CODE_REFUSED, SAME_ADDRESS
 from service.web import db_session, load_form, settings
 

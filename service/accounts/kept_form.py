@@ -20,13 +20,8 @@ from werkzeug.datastructures import MultiDict
 
 from service import sealing
 from service.accounts.models import Account
-from service.accounts.sessions import (
-    SignedOut,
-    current_login,
-    find_run_out,
-    sign_in_address,
-    step_up_asked_by,
-)
+from service.accounts.sessions import SignedOut, current_login, find_run_out, sign_in_address
+from service.accounts.stepping_up import step_up_asked_by
 from service.clock import now
 from service.web import browser_id, db_session, settings
 

@@ -16,7 +16,8 @@ from service.accounts.next_page import local_path
 from service.accounts.passkey_ceremonies import NoPasskeysHere, QuestionOver, WrongAnswer
 from service.accounts.passkeys import Answer, PasskeyKnown, PasskeyRefused, TooManyPasskeys, TooManyPasskeyTries
 from service.accounts.schemas import NewPasskey, PasskeyAnswer, PasskeyName
-from service.accounts.sessions import Login, current_login, half_login, require_recent_password
+from service.accounts.sessions import Login, current_login, half_login
+from service.accounts.stepping_up import require_recent_password
 from service.accounts.throttling import network_of
 from service.accounts.wording import PASSKEY_KNOWN, PASSKEY_NOT_MADE, PASSKEY_OVER, PASSKEY_REFUSED, PASSKEYS_FULL
 from service.web import NotFoundPage, browser_id, db_session, load_form, settings

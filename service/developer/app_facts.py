@@ -10,7 +10,7 @@ from oauth.apps import own_apps
 from oauth.apps.clients import ClientRefused
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_pages import app_address, app_page
 from service.developer.developer_schemas import Answer, Description, Hardening
 from service.developer.gate import current_developer, own_app, require_developer

@@ -16,7 +16,7 @@ from oauth.apps.models import Platform, ReviewState
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
 from service.accounts.page_files import accept_files
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer import app_form, scope_choice
 from service.developer.app_form import LABELS, Posted
 from service.developer.developer_words import ATTESTATIONS, METHODS

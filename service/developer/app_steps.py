@@ -12,7 +12,7 @@ from oauth.apps.clients import ClientView
 from oauth.apps.models import AppReview, Developer
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_pages import app_address, app_page
 from service.developer.developer_schemas import Words
 from service.developer.gate import current_developer, own_app, require_developer

@@ -14,7 +14,7 @@ from oauth.apps.reviews import ReviewRefused
 from service import mail
 from service.accounts import kept_form, second_factors
 from service.accounts.invited import InvitationOver
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.developer import inviting
 from service.developer.developer_schemas import Colleague, Role

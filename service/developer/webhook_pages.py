@@ -13,7 +13,7 @@ from oauth.webhooks import endpoints, outbox
 from oauth.webhooks.endpoints import AddressNotTaken, NoSecret
 from oauth.webhooks.outbox import MessageRefused, NoAddress, TooManyByHand, UnknownMessage
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_form import LABELS
 from service.developer.developer_schemas import WebhookAddress
 from service.developer.developer_words import EVENTS, MESSAGE_STATES

@@ -16,7 +16,8 @@ from consent.scopes import ScopeSet, parse
 from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service.accounts import kept_form
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.member.acting import Actor, require_choice
 from service.member.apps.console import get_actor_and_grant

@@ -20,7 +20,8 @@ from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from oauth.errors import InvalidScope
 from service.accounts import kept_form
-from service.accounts.sessions import RECENT_MINUTES, ask_to_step_up, current_login, require_login
+from service.accounts.sessions import current_login, require_login
+from service.accounts.stepping_up import RECENT_MINUTES, ask_to_step_up
 from service.member import acting
 from service.member.acting import Actor, Person
 from service.member.apps.console import NotYoursToResume

@@ -19,7 +19,8 @@ from consent.request_models import RefusalReason, RepresentativeRequest, Represe
 from service.accounts import kept_form
 from service.accounts.models import Account
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.member.acting import get_person
 from service.member.language import current_language
