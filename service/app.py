@@ -24,6 +24,7 @@ from service.accounts import (
     passwords,
     passwords_pages,
     second_factor_pages,
+    session_end_pages,
     sign_in,
     sign_in_code,
 )
@@ -116,6 +117,7 @@ from service.web import LatchstringFlask, prepare, request_id
 BLUEPRINTS = (
     # what every page stands in
     layout.blueprint,
+    session_end_pages.blueprint,
     # anyone
     home.blueprint,
     landing.blueprint,
