@@ -19,6 +19,7 @@ from service import answer_headers, cli, clock, confirmations, jobs, mail, opena
 from service.accounts import (
     email_change_pages,
     expiry,
+    kept_form,
     page_rates,
     passkey_pages,
     passwords,
@@ -231,6 +232,7 @@ INSTALLERS = (
     confirmations.install,
     language.install,
     sign_in.install,
+    kept_form.install,
     page_rates.install,
     staff_gate.install,
     oauth.routes.install,

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.accounts import email_change
+from service.accounts import email_change, kept_form
 from service.accounts.email_change import ChangedLately, SameAddress, UndoOver, WrongCode
 from service.accounts.models import EmailChange
 from service.accounts.schemas import NewAddress, OnlyCode
@@ -16,6 +16,7 @@ blueprint = Blueprint("email_change", __name__)
 
 
 @blueprint.route("/settings/email", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_recent_password()
 def start() -> ResponseReturnValue:
     """Ask for the new address; a code then goes to the old one."""

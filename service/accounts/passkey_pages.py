@@ -10,7 +10,15 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from service.accounts import passkey_ceremonies, passkeys, second_factor_pages, second_factors, sessions, sign_in
+from service.accounts import (
+    kept_form,
+    passkey_ceremonies,
+    passkeys,
+    second_factor_pages,
+    second_factors,
+    sessions,
+    sign_in,
+)
 from service.accounts.models import Account, Passkey
 from service.accounts.next_page import local_path
 from service.accounts.passkey_ceremonies import NoPasskeysHere, QuestionOver, WrongAnswer
@@ -77,6 +85,7 @@ def ask_to_make() -> ResponseReturnValue:
 
 
 @blueprint.post(f"{_SETTINGS}/add")
+@kept_form.keeping()
 @require_recent_password()
 def add() -> ResponseReturnValue:
     """Keep the passkey that was made; the first factor of an account brings its recovery codes."""
@@ -102,6 +111,7 @@ def add() -> ResponseReturnValue:
 
 
 @blueprint.route(f"{_SETTINGS}/<uuid:passkey_id>/name", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_recent_password(30)
 def rename(passkey_id: UUID) -> ResponseReturnValue:
     """Call a passkey by another name."""

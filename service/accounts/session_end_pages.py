@@ -42,7 +42,7 @@ class Told:
 
 @blueprint.app_context_processor
 def _frame() -> dict[str, Callable[[], Any]]:
-    return {"session_end": _find, "is_kept_form": lambda: kept_form.find_kept() is not None}
+    return {"session_end": _find, "is_kept_form": kept_form.is_kept}
 
 
 @blueprint.get("/session/left")

@@ -21,7 +21,7 @@ _OTHER_VERSION = _("The privacy policy has changed since the page was made. Plea
 
 
 @blueprint.post("/describe")
-@kept_form.keeping(tuple(Description().fields), partial(app_address, form="describe"))
+@kept_form.keeping(partial(app_address, form="describe"))
 @require_developer
 def describe(client_id: str) -> ResponseReturnValue:
     """Description, support contact, platforms."""

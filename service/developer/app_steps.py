@@ -53,7 +53,7 @@ def drop(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/answer")
-@kept_form.keeping(("words",), partial(app_address, form="answer"))
+@kept_form.keeping(partial(app_address, form="answer"))
 @require_developer
 def answer(client_id: str) -> ResponseReturnValue:
     """Answer the plan's question."""
@@ -64,7 +64,7 @@ def answer(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/appeal")
-@kept_form.keeping(("words",), partial(app_address, form="appeal"))
+@kept_form.keeping(partial(app_address, form="appeal"))
 @require_developer
 def appeal(client_id: str) -> ResponseReturnValue:
     """Ask that somebody looks again."""
@@ -75,7 +75,7 @@ def appeal(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/retire")
-@kept_form.keeping(("words",), partial(app_address, form="retire"))
+@kept_form.keeping(partial(app_address, form="retire"))
 @require_developer
 @require_recent_password(30)
 def retire(client_id: str) -> ResponseReturnValue:

@@ -27,7 +27,7 @@ def show(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("")
-@kept_form.keeping(tuple(Keys().fields), lambda client_id: url_for("developer_keys.show", client_id=client_id))
+@kept_form.keeping(lambda client_id: url_for("developer_keys.show", client_id=client_id))
 @require_developer
 @require_recent_password(60)
 def change(client_id: str) -> ResponseReturnValue:

@@ -37,7 +37,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/invite")
-@kept_form.keeping(tuple(Colleague().fields), lambda: url_for("developer_people.index"))
+@kept_form.keeping(lambda: url_for("developer_people.index"))
 @require_developer
 @require_recent_password(30)
 def invite() -> ResponseReturnValue:

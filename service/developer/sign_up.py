@@ -57,7 +57,7 @@ def start() -> ResponseReturnValue:
 
 
 @blueprint.route("/join", methods=["GET", "POST"])
-@kept_form.keeping(("organization_name", "website"), lambda: url_for("developer_sign_up.join"))
+@kept_form.keeping(lambda: url_for("developer_sign_up.join"))
 @require_login
 @require_recent_password()
 def join() -> ResponseReturnValue:

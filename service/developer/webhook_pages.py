@@ -37,7 +37,7 @@ def show(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("")
-@kept_form.keeping(("url",), lambda client_id: url_for("developer_webhooks.show", client_id=client_id))
+@kept_form.keeping(lambda client_id: url_for("developer_webhooks.show", client_id=client_id))
 @require_developer
 @require_recent_password(30)
 def change(client_id: str) -> ResponseReturnValue:

@@ -26,7 +26,6 @@ from service.member.schemas import NarrowerAccess
 from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("app_narrowing", __name__)
-_FIELDS = ("data", "part", "sensitive", "offline", "last_day")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def show(grant_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/apps/<uuid:grant_id>/narrow")
-@kept_form.keeping(_FIELDS, lambda grant_id: url_for("app_narrowing.show", grant_id=grant_id))
+@kept_form.keeping(lambda grant_id: url_for("app_narrowing.show", grant_id=grant_id))
 @require_login
 def narrow(grant_id: UUID) -> ResponseReturnValue:
     """Leave what is ticked; wider tokens end with this answer. Asks for no password again, as Revoke does not."""

@@ -121,7 +121,7 @@ def _again() -> str:
 
 
 @blueprint.post("/consent/longer")
-@kept_form.keeping(_TICKS, _again)
+@kept_form.keeping(_again, _TICKS)
 @require_login
 def take_longer() -> ResponseReturnValue:
     """Let the request wait anew, with what is ticked so far (WCAG 2.2.1)."""
@@ -130,7 +130,7 @@ def take_longer() -> ResponseReturnValue:
 
 
 @blueprint.post("/consent")
-@kept_form.keeping(_TICKS, _again)
+@kept_form.keeping(_again, _TICKS)
 @require_login
 def decide() -> ResponseReturnValue:
     """Keep the answer; a yes makes the grant and the code, a no ends the request. Either works once."""

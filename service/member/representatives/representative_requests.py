@@ -86,7 +86,6 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/people/requests/new")
 @kept_form.keeping(
-    sorted({*AskedForOneself().fields, *AskedForAnother().fields} - {"declared"}),
     lambda: f"{url_for('representative_requests.new')}?for={'me' if _asks_for_oneself() else 'another'}",
 )
 @require_recent_password(30)
@@ -115,7 +114,7 @@ def show(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/requests/<uuid:request_id>/answer")
-@kept_form.keeping(("words",), lambda request_id: url_for("representative_requests.show", request_id=request_id))
+@kept_form.keeping(lambda request_id: url_for("representative_requests.show", request_id=request_id))
 @require_login
 def answer(request_id: UUID) -> ResponseReturnValue:
     """Answer the plan's question."""

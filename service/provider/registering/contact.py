@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import enrolling, notifications, stepping_up, throttling
+from service.accounts import enrolling, kept_form, notifications, stepping_up, throttling
 from service.accounts.account_step import take_account, take_code
 from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
@@ -32,6 +32,7 @@ _DAY = 86_400
 
 
 @blueprint.route("/contact", methods=["GET", "POST"])
+@kept_form.keeping()
 def contact() -> ResponseReturnValue:
     """Your name, phone and e-mail; whoever is signed in registers with the account they have."""
     under_way = find_under_way()
