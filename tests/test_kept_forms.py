@@ -1,5 +1,6 @@
 """Every form that is kept where its session runs out leads back to a page there is, and keeps no secret."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from service.accounts.kept_form import DECLARED, NEVER
 from service.accounts.models import Account
 from tests import kept_forms
 from tests.accounts.visitor import Visitor, csrf_token
-from tests.conftest import MovableClock
+from tests.conftest import ROOT, MovableClock
 from tests.factories import make_account, make_member
 
 _LATE = 16 * 60
@@ -72,6 +73,13 @@ def test_every_form_that_is_kept_is_there_again_on_a_page_there_is(app: Flask, a
         away.browser.delete_cookie("kept_form", path=page)
 
 
+_TEMPLATES = ROOT / "service/templates"
+_OWN_FIELD = re.compile(
+    r'<textarea.*?</textarea>|<input(?![^>]*type="(?:hidden|checkbox|radio|submit|file|password)")[^>]*>', re.DOTALL
+)
+_GET_FORM = re.compile(r'<form[^>]*method="get".*?</form>', re.DOTALL)
+_OF_STRANGERS = {"provider/not_listed.html"}
+"""Templates of forms that ask for no sign-in."""
 _ASK_NO_SIGN_IN = {"provider_contact.contact"}
 """Kept for the question for the password alone: who is not signed in goes on as a stranger."""
 
@@ -97,6 +105,15 @@ def test_a_form_that_loses_what_is_typed_is_seen(app: Flask) -> None:
         assert list(kept_forms.unkept(app, inside)) == []
     for kept in ("/people/requests/new", "/staff/members/"):
         assert list(kept_forms.unkept(app, page.replace("/sign-out", kept))) == []
+
+
+def test_fields_that_templates_write_by_themselves_ask_for_what_was_kept() -> None:
+    for path in [*(_TEMPLATES / "provider").rglob("*.html"), *(_TEMPLATES / "staff").rglob("*.html")]:
+        for field in _OWN_FIELD.findall(_GET_FORM.sub("", path.read_text("utf-8"))):
+            assert "kept_value(" in field or str(path.relative_to(_TEMPLATES)) in _OF_STRANGERS, (
+                path.name,
+                field[:100],
+            )
 
 
 def test_nobody_else_finds_it(app: Flask, session: Session, away: Visitor) -> None:

@@ -77,7 +77,8 @@ def test_the_last_step_of_asking_a_client_begins_with_the_numbers_and_loses_noth
     shown = late(biller, firm.staff.account, clock, f"{first}/ask", sent)
 
     numbers = form_again(shown, first)
-    assert numbers.fields["tax_id"] == NUMBERS["tax_id"].replace("-", "") and numbers.fields["number"] == NUMBERS["number"]
+    assert numbers.fields["tax_id"] == NUMBERS["tax_id"].replace("-", "")
+    assert numbers.fields["number"] == NUMBERS["number"]
     biller.browser.post(first, data=numbers.fields)
     last = biller.browser.post(f"{first}/contact", data=numbers.changed(group_id=firm.client.id))
     form = form_to(last.text, f"{first}/ask")
