@@ -19,11 +19,13 @@ from service import answer_headers, cli, clock, confirmations, jobs, mail, opena
 from service.accounts import (
     email_change_pages,
     expiry,
+    kept_form,
     page_rates,
     passkey_pages,
     passwords,
     passwords_pages,
     second_factor_pages,
+    session_end_pages,
     sign_in,
     sign_in_code,
 )
@@ -116,6 +118,7 @@ from service.web import LatchstringFlask, prepare, request_id
 BLUEPRINTS = (
     # what every page stands in
     layout.blueprint,
+    session_end_pages.blueprint,
     # anyone
     home.blueprint,
     landing.blueprint,
@@ -229,6 +232,7 @@ INSTALLERS = (
     confirmations.install,
     language.install,
     sign_in.install,
+    kept_form.install,
     page_rates.install,
     staff_gate.install,
     oauth.routes.install,

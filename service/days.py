@@ -42,13 +42,18 @@ def day_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") ->
 def moment_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") -> str:
     """The day of a moment there and its time of day, with the name of the time zone."""
     local = at.astimezone(zone)
-    text = f"{in_words(local.date(), language)}, {format_time(local, 'short', locale=language)} {local.tzname()}"
-    # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
-    return text.replace("\u202f", " ")
+    return f"{in_words(local.date(), language)}, {clock_in_words(at, zone, language)}"
+
+
+def clock_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") -> str:
+    """The time of day of a moment there, with the name of the time zone."""
+    local = at.astimezone(zone)
+    return f"{time_in_words(local.time(), language)} {local.tzname()}"
 
 
 def time_in_words(at: time, language: str | Locale = "en") -> str:
     """A time of day."""
+    # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
     return str(format_time(at, "short", locale=language)).replace("\u202f", " ")
 
 

@@ -28,7 +28,7 @@ from service.app import create_app
 from service.db import Base, make_engine, make_sessions
 from service.settings import Settings
 from service.watching import logs
-from tests import compiled, post_redirect_get
+from tests import compiled, kept_forms, post_redirect_get
 
 pytest_plugins = ["tests.sandboxes"]
 compiled.keep_builders()
@@ -195,7 +195,7 @@ def session(engine: Engine) -> Iterator[Session]:
 def app(settings: Settings, engine: Engine) -> Iterator[Flask]:
     """The application on that database."""
     made = compiled.keep_templates(create_app(settings, engine))
-    with post_redirect_get.watching(made):
+    with post_redirect_get.watching(made), kept_forms.watching(made):
         yield made
     product_clock.obey(None)
 

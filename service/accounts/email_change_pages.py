@@ -3,11 +3,12 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.accounts import email_change
+from service.accounts import email_change, kept_form
 from service.accounts.email_change import ChangedLately, SameAddress, UndoneAlready, UndoOver, WrongCode
 from service.accounts.models import EmailChange
 from service.accounts.schemas import NewAddress, OnlyCode
-from service.accounts.sessions import Login, current_login, require_recent_password
+from service.accounts.sessions import Login, current_login
+from service.accounts.stepping_up import require_recent_password
 from service.accounts.wording import CODE_REFUSED, SAME_ADDRESS
 from service.web import db_session, load_form, settings
 
@@ -15,6 +16,7 @@ blueprint = Blueprint("email_change", __name__)
 
 
 @blueprint.route("/settings/email", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_recent_password()
 def start() -> ResponseReturnValue:
     """Ask for the new address; a code then goes to the old one."""

@@ -32,3 +32,9 @@ def came_from() -> SplitResult:
         return urlsplit(request.referrer or "")
     except ValueError:
         return urlsplit("")
+
+
+def came_from_page(path: str) -> str:
+    """This page of ours, as the browser came from it: with its search, if it names it."""
+    before = came_from()
+    return f"{path}?{before.query}" if before.path == path and before.query else path

@@ -10,13 +10,21 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from service.accounts import passkeys, second_factor_pages, second_factors, sessions, sign_in
+from service.accounts import (
+    kept_form,
+    passkeys,
+    second_factor_pages,
+    second_factors,
+    sessions,
+    sign_in,
+)
 from service.accounts.models import Account, Passkey
 from service.accounts.next_page import local_path
 from service.accounts.passkey_answers import NoPasskeysHere, QuestionOver, WrongAnswer, ceremonies
 from service.accounts.passkeys import Answer, PasskeyKnown, PasskeyRefused, TooManyPasskeys, TooManyPasskeyTries
 from service.accounts.schemas import NewPasskey, PasskeyAnswer, PasskeyName
-from service.accounts.sessions import Login, current_login, half_login, require_recent_password
+from service.accounts.sessions import Login, current_login, half_login
+from service.accounts.stepping_up import require_recent_password
 from service.accounts.throttling import network_of
 from service.accounts.wording import PASSKEY_KNOWN, PASSKEY_NOT_MADE, PASSKEY_OVER, PASSKEY_REFUSED, PASSKEYS_FULL
 from service.web import NotFoundPage, browser_id, db_session, load_form, settings
@@ -76,6 +84,7 @@ def ask_to_make() -> ResponseReturnValue:
 
 
 @blueprint.post(f"{_SETTINGS}/add")
+@kept_form.keeping()
 @require_recent_password()
 def add() -> ResponseReturnValue:
     """Keep the passkey that was made; the first factor of an account brings its recovery codes."""
@@ -101,6 +110,7 @@ def add() -> ResponseReturnValue:
 
 
 @blueprint.route(f"{_SETTINGS}/<uuid:passkey_id>/name", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_recent_password(30)
 def rename(passkey_id: UUID) -> ResponseReturnValue:
     """Call a passkey by another name."""

@@ -13,14 +13,8 @@ from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.schemas import FactorCode, FirstCode
 from service.accounts.second_factors import FactorStands, OfferOver, TooManyFactors, WrongFactor
-from service.accounts.sessions import (
-    Login,
-    SignedOut,
-    current_login,
-    half_login,
-    require_login,
-    require_recent_password,
-)
+from service.accounts.sessions import Login, SignedOut, current_login, half_login, require_login
+from service.accounts.stepping_up import require_recent_password
 from service.accounts.wording import FACTOR_REFUSED, FIRST_CODE_REFUSED, OFFER_OVER
 from service.web import db_session, load_form, settings
 

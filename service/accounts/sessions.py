@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ParamSpec, cast
-from urllib.parse import urlsplit
 
 from flask import g, has_app_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -21,7 +20,6 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
-from werkzeug import Response
 
 from service import audit, plan_editions
 from service.accounts import devices, notices, page_rates, session_rows
@@ -33,7 +31,6 @@ from service.db import Statement, microseconds
 from service.web import PageError, browser_token, db_session, rotate_browser_token
 
 IDLE = timedelta(minutes=15)
-RECENT_MINUTES = 5
 _LATELY = timedelta(hours=1)
 # A look within this time is not written down again: reading pages would otherwise write on every request.
 _UNWRITTEN = timedelta(seconds=5)
@@ -87,10 +84,6 @@ class Login:
             return Step.FACTOR if self.session.factor_at is None else None
         return Step.EMAIL_CODE if self.session.code_due_at is not None else None
 
-    def password_is_recent(self, minutes: int = RECENT_MINUTES) -> bool:
-        """Whether the password was given within the last `minutes`."""
-        return now() - self.session.authenticated_at < timedelta(minutes=minutes)
-
     def factor_is_recent(self) -> bool:
         """Whether the factor, where there is one, was shown since the password was last given."""
         shown: datetime | None = self.session.factor_at
@@ -117,6 +110,15 @@ def current_login() -> Login | None:
     """Who is signed in on this browser now, or None; half a login is none."""
     login = _any_login()
     return None if login is None or login.missing_step else login
+
+
+def peek() -> Login | None:
+    """Who is signed in on this browser now, without using the session: its idle time goes on.
+
+    Only before anything else of the request has looked.
+    """
+    g.session_unused = True
+    return current_login()
 
 
 def half_login() -> Login | None:
@@ -179,14 +181,6 @@ def sign_in_address(following: str) -> str:
 def step_address(step: Step | None, following: str) -> str:
     """The page that asks for what is missing, and leads on from there."""
     return url_for(step or "sign_in.sign_in", next=following)
-
-
-def step_up(session: Session, login: Login) -> None:
-    """The password was given again: a new cookie, and the five minutes begin anew."""
-    login.session.authenticated_at = now()
-    login.session.token_hash = rotate_browser_token()
-    session.flush()
-    audit.record(session, "accounts:login_session:step_up", account_id=login.account.id)
 
 
 def act_for(session: Session, login: Login, member_id: str | None) -> None:
@@ -287,45 +281,18 @@ def require_login(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respons
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         login = current_login()
         if login is None:
-            return _ask_to_sign_in()
+            return ask_to_sign_in()
         page_rates.count_account(login.account.id)
         return view(*args, **kwargs)
 
     return guarded
 
 
-def require_recent_password(
-    minutes: int = RECENT_MINUTES,
-) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Only for people who stepped up within the last `minutes`; others are asked and come back."""
-
-    def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-        @functools.wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-            login = current_login()
-            if login is None:
-                return _ask_to_sign_in()
-            return ask_to_step_up(login, minutes) or view(*args, **kwargs)
-
-        return guarded
-
-    return decorate
-
-
-def ask_to_step_up(login: Login, minutes: int = RECENT_MINUTES) -> ResponseReturnValue | None:
-    """The way to the page that asks, and back to this one; None for who stepped up within the last `minutes`.
-
-    That is: gave the password, and showed the second factor where there is one; or showed a passkey, which is both.
-    """
-    if not login.password_is_recent(minutes):
-        return redirect(url_for("sign_in.confirm_password", next=here()), 303)
-    return None if login.factor_is_recent() else redirect(url_for(Step.FACTOR, next=here()), 303)
-
-
-def step_up_asked_by(answer: ResponseReturnValue) -> str | None:
-    """The endpoint of the page that asks for more, where `answer` leads there (`ask_to_step_up`); else None."""
-    location = urlsplit(answer.location or "").path if isinstance(answer, Response) else ""
-    return next((step for step in ("sign_in.confirm_password", Step.FACTOR) if url_for(step) == location), None)
+def ask_to_sign_in() -> ResponseReturnValue:
+    """The way to sign in and back for who asked for a page; a form is refused (401)."""
+    if request.method not in {"GET", "HEAD"}:
+        raise SignedOut
+    return redirect(sign_in_address(here()), 303)
 
 
 def delete_over(session: Session) -> int:
@@ -335,12 +302,6 @@ def delete_over(session: Session) -> int:
     some = select(LoginSession.id).where(over).limit(500)
     result = session.execute(delete(LoginSession).where(LoginSession.id.in_(some)))
     return cast(CursorResult[Any], result).rowcount
-
-
-def _ask_to_sign_in() -> ResponseReturnValue:
-    if request.method not in {"GET", "HEAD"}:
-        raise SignedOut
-    return redirect(sign_in_address(here()), 303)
 
 
 def _find_login(session: Session) -> Login | None:
@@ -359,7 +320,7 @@ def _find_login(session: Session) -> Login | None:
     if found is None:
         return None
     row, account, has_factor, unread, g.plan_edition_count = found
-    if now() - row.last_seen_at >= _UNWRITTEN:
+    if now() - row.last_seen_at >= _UNWRITTEN and not g.get("session_unused"):
         row.last_seen_at = now()
         session.flush()
     return Login(account, row, bool(has_factor), unread)

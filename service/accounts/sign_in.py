@@ -13,6 +13,7 @@ from service.accounts import (
     session_rows,
     sessions,
     sign_in_code,
+    stepping_up,
     usernames,
 )
 from service.accounts.authentication import Recognised, TooManyTries, WrongPassword
@@ -105,7 +106,7 @@ def confirm_password() -> ResponseReturnValue:
         return _refuse(confirm_page(login, {"_schema": [SIGN_IN_REFUSED]}), refusal)
     if account.id != login.account.id:
         return _refuse(confirm_page(login, {"_schema": [SIGN_IN_REFUSED]}), WrongPassword())
-    sessions.step_up(session, login)
+    stepping_up.step_up(session, login)
     return redirect(_following(), 303)
 
 
@@ -160,7 +161,7 @@ def _signed_in_before() -> str | None:
 
 def _stepped_up_before() -> str | None:
     login = current_login()
-    return _following() if login and login.password_is_recent() and _named(login) else None
+    return _following() if login and stepping_up.password_is_recent(login) and _named(login) else None
 
 
 def _named(login: Login) -> bool:

@@ -10,7 +10,7 @@ from oauth.apps import own_apps
 from oauth.apps.clients import ClientRefused
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_pages import app_address, app_page
 from service.developer.developer_schemas import Answer, Description, Hardening
 from service.developer.gate import current_developer, own_app, require_developer
@@ -21,7 +21,7 @@ _OTHER_VERSION = _("The privacy policy has changed since the page was made. Plea
 
 
 @blueprint.post("/describe")
-@kept_form.keeping(tuple(Description().fields), partial(app_address, form="describe"))
+@kept_form.keeping(partial(app_address, form="describe"))
 @require_developer
 def describe(client_id: str) -> ResponseReturnValue:
     """Description, support contact, platforms."""

@@ -30,9 +30,6 @@ LABELS = {
 }  # fmt: skip
 """In the order of the fields on their pages, which is that of what is told of them."""
 _LONGEST_VALUE = 200
-REVIEWED_FIELDS = (*Reviewed().fields, *scope_choice.FIELDS, "seen")
-NEW_FIELDS = (*NewApp().fields, *scope_choice.FIELDS)
-"""What is kept of the forms where a session runs out over them."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from oauth.apps.models import Platform, ReviewState
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
 from service.accounts.page_files import accept_files
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer import app_form, scope_choice
 from service.developer.app_form import LABELS, Posted
 from service.developer.developer_words import ATTESTATIONS, METHODS
@@ -66,7 +66,7 @@ def new() -> ResponseReturnValue:
 
 
 @blueprint.post("/new")
-@kept_form.keeping(app_form.NEW_FIELDS, lambda: url_for("developer_apps.new"))
+@kept_form.keeping(lambda: url_for("developer_apps.new"))
 @require_developer
 def register() -> ResponseReturnValue:
     """Register an app; its secret stands on the page that answers, and nowhere afterwards."""
@@ -114,7 +114,7 @@ def edit(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/edit")
-@kept_form.keeping(app_form.REVIEWED_FIELDS, lambda client_id: url_for("developer_apps.edit", client_id=client_id))
+@kept_form.keeping(lambda client_id: url_for("developer_apps.edit", client_id=client_id))
 @require_developer
 @require_recent_password(60)
 def change(client_id: str) -> ResponseReturnValue:

@@ -12,7 +12,7 @@ from oauth.apps.clients import ClientView
 from oauth.apps.models import AppReview, Developer
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_pages import app_address, app_page
 from service.developer.developer_schemas import Words
 from service.developer.gate import current_developer, own_app, require_developer
@@ -53,7 +53,7 @@ def drop(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/answer")
-@kept_form.keeping(("words",), partial(app_address, form="answer"))
+@kept_form.keeping(partial(app_address, form="answer"))
 @require_developer
 def answer(client_id: str) -> ResponseReturnValue:
     """Answer the plan's question."""
@@ -64,7 +64,7 @@ def answer(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/appeal")
-@kept_form.keeping(("words",), partial(app_address, form="appeal"))
+@kept_form.keeping(partial(app_address, form="appeal"))
 @require_developer
 def appeal(client_id: str) -> ResponseReturnValue:
     """Ask that somebody looks again."""
@@ -75,7 +75,7 @@ def appeal(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/retire")
-@kept_form.keeping(("words",), partial(app_address, form="retire"))
+@kept_form.keeping(partial(app_address, form="retire"))
 @require_developer
 @require_recent_password(30)
 def retire(client_id: str) -> ResponseReturnValue:

@@ -8,7 +8,7 @@ from oauth.apps import own_keys
 from oauth.apps.clients import AuthMethod, ClientRefused, ClientView
 from oauth.apps.reviews import ReviewRefused
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_form import LABELS, errors_of
 from service.developer.developer_schemas import Keys
 from service.developer.gate import current_developer, own_app, require_developer
@@ -27,7 +27,7 @@ def show(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("")
-@kept_form.keeping(tuple(Keys().fields), lambda client_id: url_for("developer_keys.show", client_id=client_id))
+@kept_form.keeping(lambda client_id: url_for("developer_keys.show", client_id=client_id))
 @require_developer
 @require_recent_password(60)
 def change(client_id: str) -> ResponseReturnValue:

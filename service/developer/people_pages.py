@@ -14,7 +14,7 @@ from oauth.apps.reviews import ReviewRefused
 from service import mail
 from service.accounts import kept_form, second_factors
 from service.accounts.invited import InvitationOver
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.developer import inviting
 from service.developer.developer_schemas import Colleague, Role
@@ -37,7 +37,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/invite")
-@kept_form.keeping(tuple(Colleague().fields), lambda: url_for("developer_people.index"))
+@kept_form.keeping(lambda: url_for("developer_people.index"))
 @require_developer
 @require_recent_password(30)
 def invite() -> ResponseReturnValue:

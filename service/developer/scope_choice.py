@@ -41,8 +41,6 @@ ONE_TYPE = tuple(Offered(f"patient/{resource_type}.rs", None) for resource_type 
 OFFERED = (*FIRST, *ONE_TYPE)
 """Reading only: nothing here writes."""
 _KNOWN = {offered.scope for offered in OFFERED}
-FIELDS = ("scope", *(f"{_REASON}{offered.scope}" for offered in OFFERED))
-"""What the fields of a form are called that `read` reads."""
 
 
 @dataclass(frozen=True)

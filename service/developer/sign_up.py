@@ -17,7 +17,8 @@ from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
 from service.accounts.models import CodePurpose, EmailProof
 from service.accounts.password_reset import ProofOver
-from service.accounts.sessions import current_login, require_login, require_recent_password
+from service.accounts.sessions import current_login, require_login
+from service.accounts.stepping_up import require_recent_password
 from service.accounts.wording import FormTooLong
 from service.developer import signing_up
 from service.developer.developer_schemas import Organization, SignUp
@@ -56,7 +57,7 @@ def start() -> ResponseReturnValue:
 
 
 @blueprint.route("/join", methods=["GET", "POST"])
-@kept_form.keeping(("organization_name", "website"), lambda: url_for("developer_sign_up.join"))
+@kept_form.keeping(lambda: url_for("developer_sign_up.join"))
 @require_login
 @require_recent_password()
 def join() -> ResponseReturnValue:

@@ -13,7 +13,7 @@ from oauth.webhooks import endpoints, outbox
 from oauth.webhooks.endpoints import AddressNotTaken, NoSecret
 from oauth.webhooks.outbox import MessageRefused, NoAddress, TooManyByHand, UnknownMessage
 from service.accounts import kept_form
-from service.accounts.sessions import require_recent_password
+from service.accounts.stepping_up import require_recent_password
 from service.developer.app_form import LABELS
 from service.developer.developer_schemas import WebhookAddress
 from service.developer.developer_words import EVENTS, MESSAGE_STATES
@@ -37,7 +37,7 @@ def show(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("")
-@kept_form.keeping(("url",), lambda client_id: url_for("developer_webhooks.show", client_id=client_id))
+@kept_form.keeping(lambda client_id: url_for("developer_webhooks.show", client_id=client_id))
 @require_developer
 @require_recent_password(30)
 def change(client_id: str) -> ResponseReturnValue:

@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from oauth.apps import clients
+from service.accounts import kept_form
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
 from service.audit import AuditEvent, Outcome
@@ -51,6 +52,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/")
+@kept_form.keeping()
 @require_role(StaffRole.PRIVACY_OFFICER)
 def search() -> ResponseReturnValue:
     """What was found, the latest first."""

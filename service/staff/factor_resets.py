@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from oauth.apps import developers
+from service.accounts import kept_form
 from service.accounts.models import Account
 from service.plan.models import ActKind, StaffRole
 from service.plan.staff import factor_resets, plan_staff, support_looks
@@ -21,6 +22,7 @@ blueprint = Blueprint("staff_factor_resets", __name__, url_prefix="/staff/factor
 
 
 @blueprint.route("/member/<uuid:look_id>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(StaffRole.MEMBER_SERVICES)
 def of_member(look_id: UUID) -> ResponseReturnValue:
     """For a member; only who looks at that member now gets here."""
@@ -31,6 +33,7 @@ def of_member(look_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.route("/login/<uuid:staff_id>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(StaffRole.PROVIDER_SERVICES)
 def of_login(staff_id: UUID) -> ResponseReturnValue:
     """For a login of the portal."""
@@ -39,6 +42,7 @@ def of_login(staff_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.route("/developer/<uuid:developer_id>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(StaffRole.APP_REVIEWER)
 def of_developer(developer_id: UUID) -> ResponseReturnValue:
     """For somebody who builds apps."""
@@ -50,6 +54,7 @@ def of_developer(developer_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.route("/colleague/<uuid:colleague_id>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(StaffRole.ADMINISTRATOR)
 def of_colleague(colleague_id: UUID) -> ResponseReturnValue:
     """For one of the plan's own people, who sets up a new factor before the console opens again."""

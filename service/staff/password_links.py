@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.accounts import password_links
+from service.accounts import kept_form, password_links
 from service.accounts.models import Account
 from service.accounts.password_links import LinkRefused
 from service.plan.logins import login_search
@@ -33,6 +33,7 @@ def of_member(look_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/member/<uuid:look_id>")
+@kept_form.keeping()
 @require_role(StaffRole.MEMBER_SERVICES)
 def send_to_member(look_id: UUID) -> ResponseReturnValue:
     """Send it."""
@@ -49,6 +50,7 @@ def of_login(staff_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/login/<uuid:staff_id>")
+@kept_form.keeping()
 @require_role(StaffRole.PROVIDER_SERVICES)
 def send_to_login(staff_id: UUID) -> ResponseReturnValue:
     """Send it."""

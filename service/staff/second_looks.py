@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from consent import pause_lifts, representative_reviews
 from oauth.apps import approval
+from service.accounts import kept_form
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
 from service.plan.staff import factor_resets, plan_changes, plan_staff, second_looks
@@ -113,6 +114,7 @@ def approve(act_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:act_id>/refuse")
+@kept_form.keeping(lambda act_id: url_for("staff_second_looks.index"))
 @require_role(*_ROLES)
 def refuse(act_id: UUID) -> ResponseReturnValue:
     """No; or taken back by who asked."""

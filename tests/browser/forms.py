@@ -69,6 +69,7 @@ _ASKED_BY_SCRIPT = "sent by a script on the page, which gets a question to sign 
 NOT_GONE_BACK: dict[str, str] = {
     "passkeys.ask_to_make": _ASKED_BY_SCRIPT,
     "passkeys.ask_to_show": _ASKED_BY_SCRIPT,
+    "session_end.keep": "sent by the script of the dialog, while the page stays: nothing is gone back to",
 }
 """Forms after which no story goes back, and why."""
 PLACE = ("service.member.", "service.accounts.")

@@ -70,7 +70,7 @@ NO_PAGES = frozenset({
     "provider_remittances.as_csv", "provider_remittances.as_fhir", "provider_remittances.as_pdf",
     "receipts.download_json", "receipts.download_pdf", "representative_requests.blank_form",
     "representative_requests.file", "representative_requests.filled_form", "sandbox_mail.listed",
-    "staff_mailbox.attachment", "staff_representatives.file",
+    "session_end.left", "staff_mailbox.attachment", "staff_representatives.file",
 })  # fmt: skip
 """Addresses that answer with a file, or send on to a page."""
 

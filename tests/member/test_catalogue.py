@@ -100,4 +100,4 @@ def _member_templates() -> list[Path]:
     folder = ROOT / "service/templates"
     for_people = ("member", "accounts", "registration", "errors")
     found = [path for name in for_people for path in (folder / name).glob("*.html")]
-    return [*found, folder / "layout.html"]
+    return [*found, folder / "layout.html", folder / "_session_end.html"]

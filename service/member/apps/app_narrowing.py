@@ -16,7 +16,8 @@ from consent.scopes import ScopeSet, parse
 from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service.accounts import kept_form
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.member.acting import Actor, require_choice
 from service.member.apps.console import get_actor_and_grant
@@ -25,7 +26,6 @@ from service.member.schemas import NarrowerAccess
 from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("app_narrowing", __name__)
-_FIELDS = ("data", "part", "sensitive", "offline", "last_day")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def show(grant_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/apps/<uuid:grant_id>/narrow")
-@kept_form.keeping(_FIELDS, lambda grant_id: url_for("app_narrowing.show", grant_id=grant_id))
+@kept_form.keeping(lambda grant_id: url_for("app_narrowing.show", grant_id=grant_id))
 @require_login
 def narrow(grant_id: UUID) -> ResponseReturnValue:
     """Leave what is ticked; wider tokens end with this answer. Asks for no password again, as Revoke does not."""

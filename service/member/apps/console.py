@@ -11,7 +11,8 @@ from flask_babel import lazy_gettext as _
 from consent import decisions, grant_changes, grants
 from consent.models import EndedBy, Grant
 from oauth.apps import connections
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.member.acting import Actor, get_actor, require_choice
 from service.web import NotFoundPage, PageError, db_session, settings
 

@@ -73,7 +73,7 @@ def launch(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/gallery/<client_id>/report", methods=["GET", "POST"])
-@kept_form.keeping(tuple(AppReported().fields), lambda client_id: url_for("gallery.report", client_id=client_id))
+@kept_form.keeping(lambda client_id: url_for("gallery.report", client_id=client_id))
 @require_login
 def report(client_id: str) -> ResponseReturnValue:
     """Tell the plan that something is wrong with an app; its developer is not told who did."""

@@ -20,7 +20,8 @@ from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from oauth.errors import InvalidScope
 from service.accounts import kept_form
-from service.accounts.sessions import RECENT_MINUTES, ask_to_step_up, current_login, require_login
+from service.accounts.sessions import current_login, require_login
+from service.accounts.stepping_up import RECENT_MINUTES, ask_to_step_up
 from service.clock import now
 from service.member import acting
 from service.member.acting import Actor, Person
@@ -121,7 +122,7 @@ def _again() -> str:
 
 
 @blueprint.post("/consent/longer")
-@kept_form.keeping(_TICKS, _again)
+@kept_form.keeping(_again, _TICKS)
 @require_login
 def take_longer() -> ResponseReturnValue:
     """Let the request wait anew, with what is ticked so far (WCAG 2.2.1)."""
@@ -130,7 +131,7 @@ def take_longer() -> ResponseReturnValue:
 
 
 @blueprint.post("/consent")
-@kept_form.keeping(_TICKS, _again)
+@kept_form.keeping(_again, _TICKS)
 @require_login
 def decide() -> ResponseReturnValue:
     """Keep the answer; a yes makes the grant and the code, a no ends the request. Either works once."""

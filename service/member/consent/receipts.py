@@ -17,7 +17,8 @@ from oauth.apps import connections
 from oauth.apps.connections import Connection
 from service import audit
 from service.accounts.page_files import as_download
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.apps.grant_story import Event, story_of
 from service.member.consent import receipt_pdf, seen

@@ -17,7 +17,8 @@ from fhir.storage.results import Resource
 from service import audit
 from service.accounts.models import Account
 from service.accounts.page_files import as_download
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.door.admission import in_places
 from service.member.acting import Actor, get_actor, require_choice

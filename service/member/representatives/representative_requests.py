@@ -19,7 +19,8 @@ from consent.request_models import RefusalReason, RepresentativeRequest, Represe
 from service.accounts import kept_form
 from service.accounts.models import Account
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
-from service.accounts.sessions import require_login, require_recent_password
+from service.accounts.sessions import require_login
+from service.accounts.stepping_up import require_recent_password
 from service.clock import now
 from service.member.acting import get_person
 from service.member.language import current_language
@@ -85,7 +86,6 @@ def new() -> ResponseReturnValue:
 
 @blueprint.post("/people/requests/new")
 @kept_form.keeping(
-    sorted({*AskedForOneself().fields, *AskedForAnother().fields} - {"declared"}),
     lambda: f"{url_for('representative_requests.new')}?for={'me' if _asks_for_oneself() else 'another'}",
 )
 @require_recent_password(30)
@@ -114,7 +114,7 @@ def show(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/requests/<uuid:request_id>/answer")
-@kept_form.keeping(("words",), lambda request_id: url_for("representative_requests.show", request_id=request_id))
+@kept_form.keeping(lambda request_id: url_for("representative_requests.show", request_id=request_id))
 @require_login
 def answer(request_id: UUID) -> ResponseReturnValue:
     """Answer the plan's question."""

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 
 from consent import billing_authorizations, billing_clients
-from service.accounts import throttling
+from service.accounts import kept_form, throttling
 from service.plan.logins import reach
 from service.plan.logins.entry_words import SOURCES
 from service.plan.models import OrganizationKind, PortalFunction
@@ -38,6 +38,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.route("/add", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_function(PortalFunction.ACCESS)
 def add() -> ResponseReturnValue:
     """Add a Tax ID and NPI by the number of a payment."""

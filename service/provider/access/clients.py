@@ -5,6 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from consent import authorization_requests, billing_authorizations, billing_clients
 from consent.authorization_requests import (
@@ -20,6 +21,8 @@ from consent.authorization_requests import (
 from consent.billing_authorizations import AuthorizationOver, UnknownAuthorization
 from consent.billing_models import AuthorizationRequest, AuthorizationSide
 from consent.named_contacts import ContactRefused, NamedContact
+from service.accounts import kept_form
+from service.accounts.next_page import came_from, local_path
 from service.plan.models import PortalFunction, ProviderGroup
 from service.plan.providers.group_addresses import shown_addresses
 from service.plan.registering.payment_proof import ProofRefused, TooManyTries
@@ -31,6 +34,7 @@ from service.web import NotFoundPage, db_session, load_form, settings
 
 blueprint = Blueprint("provider_clients", __name__, url_prefix="/provider/access/clients")
 _CHANGES = require_function(PortalFunction.ACCESS)
+_FIRST_STEP = kept_form.keeping(lambda: url_for("provider_clients.new"))
 _Refused = ProofRefused | NoSuchClient | TooManyRequests
 
 
@@ -40,11 +44,16 @@ def new() -> ResponseReturnValue:
     """Ask for the client's Tax ID and a payment number; `again` names an earlier request whose Tax ID is filled in."""
     if not authorization_requests.is_firm(current_staff()):
         return redirect(url_for("provider_access.index"), 303)
+    kept = kept_form.find_kept()
+    if kept is not None:
+        # The numbers come first again; what was typed on the later pages goes along.
+        return kept_form.forget(_numbers_page({}, _as_typed(kept), was_kept=True))
     again = request.args.get("again", "")
     return _numbers_page({}, {"tax_id": _get(again).tax_id} if again else {})
 
 
 @blueprint.post("/new")
+@_FIRST_STEP
 @_CHANGES
 def choose() -> ResponseReturnValue:
     """Show the providers of that Tax ID."""
@@ -59,6 +68,7 @@ def choose() -> ResponseReturnValue:
 
 
 @blueprint.post("/new/numbers")
+@_FIRST_STEP
 @_CHANGES
 def numbers() -> ResponseReturnValue:
     """Back to the numbers, with everything typed so far."""
@@ -68,6 +78,7 @@ def numbers() -> ResponseReturnValue:
 
 
 @blueprint.post("/new/contact")
+@_FIRST_STEP
 @_CHANGES
 def contact() -> ResponseReturnValue:
     """Ask who at the client's office shall answer."""
@@ -86,6 +97,7 @@ def contact() -> ResponseReturnValue:
 
 
 @blueprint.post("/new/ask")
+@_FIRST_STEP
 @_CHANGES
 def ask() -> ResponseReturnValue:
     """Send the request."""
@@ -136,6 +148,7 @@ def withdraw(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/permissions/<uuid:authorization_id>/end")
+@kept_form.keeping(lambda authorization_id: local_path(came_from().path) or url_for("provider_access.index"))
 @require_delegate
 def end(authorization_id: UUID) -> ResponseReturnValue:
     """The firm gives its access back."""
@@ -220,13 +233,18 @@ def _contact_again(form: dict[str, Any], errors: dict[str, list[str]]) -> Respon
 
 def _typed() -> dict[str, Any]:
     """What the form holds, unchecked."""
-    return {**request.form.to_dict(), "functions": request.form.getlist("functions")}
+    return _as_typed(request.form)
 
 
-def _numbers_page(errors: dict[str, list[str]], given: Any) -> str:
+def _as_typed(fields: MultiDict[str, str]) -> dict[str, Any]:
+    return {**fields.to_dict(), "functions": fields.getlist("functions")}
+
+
+def _numbers_page(errors: dict[str, list[str]], given: Any, *, was_kept: bool = False) -> str:
     return render_template(
-        "provider/client_numbers.html", errors=errors, given=given, days=settings().plan.provider.proof_days
-    )
+        "provider/client_numbers.html", errors=errors, given=given, days=settings().plan.provider.proof_days,
+        was_kept=was_kept,
+    )  # fmt: skip
 
 
 def _choice_page(form: dict[str, Any], found: list[ProviderGroup], errors: dict[str, list[str]]) -> str:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from consent import authorization_requests, billing_authorizations
 from consent.billing_authorizations import AuthorizationOver, NothingLeft, UnknownAuthorization
 from consent.billing_models import AuthorizationSide, BillingAuthorization
+from service.accounts import kept_form
 from service.plan.models import PortalFunction
 from service.provider.access import access_words
 from service.provider.access.access_schemas import Ending, Terms
@@ -28,6 +29,7 @@ def show(authorization_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:authorization_id>/limit")
+@kept_form.keeping(lambda authorization_id: url_for("provider_permissions.show", authorization_id=authorization_id))
 @require_delegate
 def limit(authorization_id: UUID) -> ResponseReturnValue:
     """Set anew what the firm may see."""
@@ -47,6 +49,7 @@ def limit(authorization_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:authorization_id>/end")
+@kept_form.keeping(lambda authorization_id: url_for("provider_permissions.show", authorization_id=authorization_id))
 @require_delegate
 def end(authorization_id: UUID) -> ResponseReturnValue:
     """End it at once."""

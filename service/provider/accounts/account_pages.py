@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts import kept_form
 from service.accounts.invited import InvitationOver
 from service.accounts.usernames import email_key
 from service.plan.logins import delegates, invitations, portal_accounts, portal_staff, reach, recertification, sharing
@@ -121,11 +122,13 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_delegate
 def create() -> ResponseReturnValue:
     """Look for the person first; only where there is nobody, the form for a new account follows."""
     if request.method == "GET":
-        return _search_page({}, {})
+        kept = kept_form.look_at_kept()
+        return _new_page({}, kept) if kept and "create" in kept else _search_page({}, {})
     person, errors = load_form(Person())
     if errors:
         return _search_page(errors, request.form), 400

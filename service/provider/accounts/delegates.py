@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts import kept_form
 from service.plan.logins import delegates, portal_staff
 from service.plan.logins.delegates import NotADelegate, NotYetActive, OwnRequest, RequestDecided
 from service.plan.models import StaffStatus
@@ -53,6 +54,7 @@ def requests() -> ResponseReturnValue:
 
 
 @blueprint.post("/requests/<uuid:request_id>")
+@kept_form.keeping(lambda request_id: url_for("provider_delegates.requests"))
 @require_delegate
 def decide(request_id: UUID) -> ResponseReturnValue:
     """Approve or refuse; the asker is told by mail."""

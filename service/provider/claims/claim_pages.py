@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from service.accounts import kept_form
 from service.plan.logins.lookups import Purpose, Reason, ReasonNeeded, TooManyLookups
 from service.plan.models import PortalFunction
 from service.provider import dead_ends
@@ -30,6 +31,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("")
+@kept_form.keeping()
 @require_function(PortalFunction.CLAIMS)
 def search() -> ResponseReturnValue:
     """The claims that match; asks why before it looks for a member of whom the office has no claim."""

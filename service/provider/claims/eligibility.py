@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from service.accounts import kept_form
 from service.clock import now
 from service.plan.logins.lookups import ReasonNeeded, TooManyLookups
 from service.plan.models import PortalFunction
@@ -28,6 +29,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("")
+@kept_form.keeping()
 @require_function(PortalFunction.ELIGIBILITY)
 def check() -> ResponseReturnValue:
     """Coverage on the day; asks why first where the office has no claim for the member, or nobody matches."""

@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from service.accounts import kept_form
 from service.accounts.message_forms import files_of_message, take_messages
 from service.accounts.page_files import as_download
 from service.plan.logins import portal_staff, reach
@@ -44,6 +45,7 @@ def compose() -> ResponseReturnValue:
 
 
 @blueprint.post("/new")
+@kept_form.keeping(lambda: url_for("provider_mailbox.compose", topic=_topic(request.form).value))
 @require_staff
 def send() -> ResponseReturnValue:
     """Begin a thread."""
@@ -74,6 +76,7 @@ def thread(thread_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:thread_id>/reply")
+@kept_form.keeping(lambda thread_id: url_for("provider_mailbox.thread", thread_id=thread_id))
 @require_staff
 def reply(thread_id: UUID) -> ResponseReturnValue:
     """Write again in a thread."""

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from consent import policy
+from service.accounts import kept_form
 from service.plan.models import PortalFunction, ProfileChange, ProfileChangeKind, ProviderGroup
 from service.plan.providers import numbers, provider_groups, provider_profiles
 from service.plan.providers.profile_words import FIELDS, GENDERS, KINDS, STATES, content
@@ -57,6 +58,7 @@ def group(group_id: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/<group_id>/ask/<kind>", methods=["GET", "POST"])
+@kept_form.keeping(lambda group_id, kind: url_for(".ask", group_id=group_id, kind=kind, subject=_subject_id()))
 @require_function(PortalFunction.PROFILES)
 def ask(group_id: str, kind: str) -> ResponseReturnValue:
     """The form of one kind of change."""

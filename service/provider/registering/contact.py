@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.accounts import enrolling, notifications, throttling
+from service.accounts import enrolling, kept_form, notifications, stepping_up, throttling
 from service.accounts.account_step import take_account, take_code
 from service.accounts.checklist import Checklist, common_rule
 from service.accounts.email_codes import Flow
@@ -32,6 +32,7 @@ _DAY = 86_400
 
 
 @blueprint.route("/contact", methods=["GET", "POST"])
+@kept_form.keeping()
 def contact() -> ResponseReturnValue:
     """Your name, phone and e-mail; whoever is signed in registers with the account they have."""
     under_way = find_under_way()
@@ -113,7 +114,7 @@ def _too_long(_error: RequestEntityTooLarge) -> ResponseReturnValue:
 
 
 def _contact_of_account(under_way: PortalRegistration, login: Login) -> ResponseReturnValue:
-    if not login.password_is_recent():
+    if not stepping_up.password_is_recent(login):
         here = url_for("provider_contact.contact")
         return redirect(url_for("sign_in.confirm_password", next=here), 303)
     if request.method == "GET":

@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from service.accounts import kept_form
 from service.plan.models import StaffStatus
 from service.plan.registering import joining, mailed_pins, registration_end
 from service.plan.registering.mailed_pins import LettersUsedUp, NoAddress, PinOver, PinRefused
@@ -68,6 +69,7 @@ def new_letter() -> ResponseReturnValue:
 
 
 @blueprint.route("/become-delegate", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_staff
 def become_delegate() -> ResponseReturnValue:
     """Why the delegate there cannot assist: own access stands already, delegate status waits for a word."""

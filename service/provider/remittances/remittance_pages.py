@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from consent import policy
 from consent.policy import Access
 from fhir.payments.payment_reconciliation import payment_reconciliation
+from service.accounts import kept_form
 from service.plan.models import PortalFunction
 from service.plan.remittances import adjustment_words
 from service.plan.remittances.remittance_balance import dollars
@@ -44,6 +45,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("")
+@kept_form.keeping()
 @require_function(PortalFunction.REMITTANCES)
 def search() -> ResponseReturnValue:
     """What was found. By POST: numbers of claims and patients stay out of addresses and logs."""

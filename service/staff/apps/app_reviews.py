@@ -11,6 +11,7 @@ from oauth.apps.clients import ClientView
 from oauth.apps.models import AppReport, AppReview, CheckAnswer, ReviewState
 from oauth.apps.review_clock import ReviewClock
 from oauth.apps.reviews import WrongState
+from service.accounts import kept_form
 from service.plan.models import PendingAct, StaffRole
 from service.plan.staff import plan_staff
 from service.plan.staff.plan_staff import NotOneself
@@ -58,6 +59,7 @@ def show(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/checks")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def check(client_id: str) -> ResponseReturnValue:
     """Keep what was found so far."""
@@ -72,6 +74,7 @@ def check(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/ask")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def ask(client_id: str) -> ResponseReturnValue:
     """Ask the developer for more."""
@@ -87,6 +90,7 @@ def ask(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/decline")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def decline(client_id: str) -> ResponseReturnValue:
     """Say no on one of the fixed grounds, with words."""
@@ -102,6 +106,7 @@ def decline(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/approve")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def approve(client_id: str) -> ResponseReturnValue:
     """The first yes: a second person is asked, and shown what changes."""

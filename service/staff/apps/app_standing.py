@@ -11,6 +11,7 @@ from oauth.apps.app_reports import ClosedAlready, UnknownReport
 from oauth.apps.changes import NotNarrower
 from oauth.apps.clients import NoSuchClient
 from oauth.apps.reviews import WrongState
+from service.accounts import kept_form
 from service.plan.models import StaffRole
 from service.plan.staff.plan_staff import NotOneself
 from service.staff.apps import app_review_page
@@ -24,6 +25,7 @@ blueprint = Blueprint("staff_app_standing", __name__, url_prefix="/staff/app-rev
 
 
 @blueprint.post("/<client_id>/suspend")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def suspend(client_id: str) -> ResponseReturnValue:
     """Shut the app out at once; what members agreed to rests."""
@@ -31,6 +33,7 @@ def suspend(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/reinstate")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def reinstate(client_id: str) -> ResponseReturnValue:
     """Let it in again."""
@@ -38,6 +41,7 @@ def reinstate(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/narrow")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def narrow(client_id: str) -> ResponseReturnValue:
     """Take away some of what it may ask for; what is connected goes on with the rest."""
@@ -56,6 +60,7 @@ def narrow(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/retire")
+@kept_form.keeping(lambda client_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def retire(client_id: str) -> ResponseReturnValue:
     """Close it for good; every connection ends."""
@@ -63,6 +68,7 @@ def retire(client_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<client_id>/reports/<uuid:report_id>/close")
+@kept_form.keeping(lambda client_id, report_id: url_for("staff_app_reviews.show", client_id=client_id))
 @require_role(StaffRole.APP_REVIEWER)
 def close_report(client_id: str, report_id: UUID) -> ResponseReturnValue:
     """Write down what was done about a report."""

@@ -12,6 +12,7 @@ from oauth.apps import admission, app_words, developers, disabling, organization
 from oauth.apps.developers import UnknownOrganization
 from oauth.apps.disabling import OwnOrganization
 from oauth.apps.models import DeveloperOrganization, DeveloperRole, OrganizationStep
+from service.accounts import kept_form
 from service.plan.models import StaffRole
 from service.plan.staff import plan_staff
 from service.staff.apps.moves import move
@@ -46,6 +47,9 @@ def show(organization_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:organization_id>/disable")
+@kept_form.keeping(
+    lambda organization_id: url_for("staff_developer_organizations.show", organization_id=organization_id)
+)
 @require_role(StaffRole.APP_REVIEWER)
 def disable(organization_id: UUID) -> ResponseReturnValue:
     """Shut out all its apps at once; what members agreed to rests."""
@@ -53,6 +57,9 @@ def disable(organization_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:organization_id>/enable")
+@kept_form.keeping(
+    lambda organization_id: url_for("staff_developer_organizations.show", organization_id=organization_id)
+)
 @require_role(StaffRole.APP_REVIEWER)
 def enable(organization_id: UUID) -> ResponseReturnValue:
     """Let them in again, each as its own review has it."""

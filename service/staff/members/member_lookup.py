@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service import audit
-from service.accounts import throttling
+from service.accounts import kept_form, throttling
 from service.accounts.sessions import current_login
 from service.audit import Outcome
 from service.plan.logins import lookups
@@ -36,6 +36,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/")
+@kept_form.keeping()
 @require_role(StaffRole.MEMBER_SERVICES)
 def look_up() -> ResponseReturnValue:
     """Who fits: by member number, or by family name and birth date."""
@@ -59,6 +60,7 @@ def ask(patient_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/of/<patient_id>")
+@kept_form.keeping()
 @require_role(StaffRole.MEMBER_SERVICES)
 def begin(patient_id: str) -> ResponseReturnValue:
     """Begin the look."""

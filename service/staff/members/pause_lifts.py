@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from consent import pause_lifts
 from consent.pause_lifts import NothingHeld
 from oauth.apps import clients
+from service.accounts import kept_form
 from service.plan.models import StaffRole
 from service.plan.staff import support_looks
 from service.plan.staff.plan_staff import NotOneself
@@ -23,6 +24,7 @@ blueprint = Blueprint("staff_pause_lifts", __name__, url_prefix="/staff/pause-li
 
 
 @blueprint.route("/<uuid:look_id>/<uuid:grant_id>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(StaffRole.MEMBER_SERVICES)
 def ask(look_id: UUID, grant_id: UUID) -> ResponseReturnValue:
     """Only who looks at that member now gets here."""

@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service import audit
+from service.accounts import kept_form
 from service.audit import Outcome
 from service.plan.members import roster
 from service.plan.models import ProtectedRecord, StaffRole
@@ -26,6 +27,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/")
+@kept_form.keeping()
 @require_role(StaffRole.PRIVACY_OFFICER)
 def protect() -> ResponseReturnValue:
     """Mark a record."""
@@ -47,6 +49,7 @@ def protect() -> ResponseReturnValue:
 
 
 @blueprint.post("/<patient_id>/lift")
+@kept_form.keeping(lambda patient_id: url_for("staff_protected.index"))
 @require_role(StaffRole.PRIVACY_OFFICER)
 def lift(patient_id: str) -> ResponseReturnValue:
     """Take a mark away."""

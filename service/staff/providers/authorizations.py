@@ -11,6 +11,8 @@ from consent.authorization_requests import Mailing, RequestClosed, TooManyReques
 from consent.billing_authorizations import AuthorizationOver, UnknownAuthorization
 from consent.billing_models import AuthorizationRequest, AuthorizationSide, AuthorizationStatus
 from consent.named_contacts import ContactIsClerk, ContactRefused
+from service.accounts import kept_form
+from service.accounts.next_page import came_from_page
 from service.accounts.schemas import require_storable
 from service.plan.models import StaffRole
 from service.plan.staff.plan_staff import NotOneself
@@ -64,6 +66,7 @@ def verify(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/refuse")
+@kept_form.keeping(lambda request_id: url_for("staff_authorizations.index"))
 @require_role(StaffRole.PROVIDER_SERVICES)
 def refuse(request_id: UUID) -> ResponseReturnValue:
     """The contact is not the provider's: the request ends, with a reason."""
@@ -93,6 +96,7 @@ def resend(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/permissions/<uuid:authorization_id>/end")
+@kept_form.keeping(lambda authorization_id: came_from_page(url_for("staff_authorizations.index")))
 @require_role(StaffRole.PROVIDER_SERVICES)
 def end(authorization_id: UUID) -> ResponseReturnValue:
     """End a firm's access to a provider."""

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from service.accounts import kept_form
 from service.plan.logins import hand_overs
 from service.plan.logins.hand_overs import HandOver, UnknownHandOver
 from service.plan.models import StaffRole
@@ -27,6 +28,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/approve")
+@kept_form.keeping(lambda request_id: url_for("staff_hand_overs.index"))
 @require_role(StaffRole.PROVIDER_SERVICES)
 def approve(request_id: UUID) -> ResponseReturnValue:
     """Ask a second person to make the registrant delegate."""
@@ -42,6 +44,7 @@ def approve(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/refuse")
+@kept_form.keeping(lambda request_id: url_for("staff_hand_overs.index"))
 @require_role(StaffRole.PROVIDER_SERVICES)
 def refuse(request_id: UUID) -> ResponseReturnValue:
     """Say no to the registrant."""

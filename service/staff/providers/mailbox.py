@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from service.accounts import kept_form
 from service.accounts.message_forms import files_of_message, take_messages
 from service.accounts.page_files import as_download
 from service.plan.mailbox import message_schemas, messages, threads
@@ -45,6 +46,7 @@ def thread(thread_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:thread_id>/answer")
+@kept_form.keeping(lambda thread_id: url_for("staff_mailbox.thread", thread_id=thread_id))
 @require_role(MAILBOX_ROLE)
 def answer(thread_id: UUID) -> ResponseReturnValue:
     """Answer, or put a canned reply into the answer first."""

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from service.accounts import kept_form
 from service.plan.models import StaffRole
 from service.plan.providers.numbers import shown_tax_id
 from service.plan.registering import not_listed
@@ -25,6 +26,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>")
+@kept_form.keeping(lambda request_id: url_for("staff_not_listed.index"))
 @require_role(StaffRole.PROVIDER_SERVICES)
 def decide(request_id: UUID) -> ResponseReturnValue:
     """Close a request with what was done."""

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from consent import neutrality
+from service.accounts import kept_form
 from service.plan.models import ProfileChange, StaffRole
 from service.plan.providers import provider_groups, provider_profiles
 from service.plan.providers.profile_words import KINDS, STATES, content
@@ -71,6 +72,7 @@ def approve(change_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/<change_id>/decline")
+@kept_form.keeping(lambda change_id: url_for("staff_profiles.index"))
 @require_role(StaffRole.PROVIDER_SERVICES)
 def decline(change_id: str) -> ResponseReturnValue:
     """No, with a reason."""

@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 from marshmallow import Schema, fields, validate
 
 from consent import neutrality
+from service.accounts import kept_form
 from service.plan.models import ProviderGroup, Remittance, StaffRole
 from service.plan.providers.numbers import shown_tax_id
 from service.plan.remittances import payees
@@ -81,6 +82,7 @@ def show_assigned(remittance_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:remittance_id>/assigned")
+@kept_form.keeping()
 @require_role(StaffRole.PROVIDER_SERVICES)
 def unassign(remittance_id: UUID) -> ResponseReturnValue:
     """Take it back, with the reason; it waits again."""

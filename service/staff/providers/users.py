@@ -9,6 +9,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from service import audit
+from service.accounts import kept_form
 from service.plan.logins import access_entries, hand_overs, login_search, portal_staff
 from service.plan.logins.access_entries import EntryOver, EntryRefused, UnusableNumbers
 from service.plan.logins.entry_words import SOURCES
@@ -63,6 +64,7 @@ def user(staff_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:staff_id>/preview")
+@kept_form.keeping(lambda staff_id: url_for("staff_users.user", staff_id=staff_id))
 @require_role(*_CHANGING)
 def preview(staff_id: UUID) -> ResponseReturnValue:
     """Show which providers an entry would reach, before it is given."""
@@ -81,6 +83,10 @@ def preview(staff_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:staff_id>/entries")
+@kept_form.keeping(
+    lambda staff_id: url_for("staff_users.user", staff_id=staff_id),
+    form=lambda staff_id: url_for("staff_users.preview", staff_id=staff_id),
+)
 @require_role(*_CHANGING)
 def add(staff_id: UUID) -> ResponseReturnValue:
     """Give the login the entry."""
@@ -118,6 +124,7 @@ def end(staff_id: UUID, entry_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:staff_id>/delegate")
+@kept_form.keeping(lambda staff_id: url_for("staff_users.user", staff_id=staff_id))
 @require_role(*_CHANGING)
 def make_delegate(staff_id: UUID) -> ResponseReturnValue:
     """Ask a second person to make this login delegate."""

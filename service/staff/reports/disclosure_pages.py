@@ -11,6 +11,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
 from service import audit
+from service.accounts import kept_form
 from service.audit import Outcome
 from service.door.admission import in_places
 from service.plan.logins import lookups
@@ -52,6 +53,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/")
+@kept_form.keeping()
 @require_role(StaffRole.PRIVACY_OFFICER)
 def look_up() -> ResponseReturnValue:
     """Go to the member with this ID."""
@@ -90,6 +92,9 @@ def show(patient_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/of/<patient_id>")
+@kept_form.keeping(
+    lambda patient_id: url_for("staff_disclosures.show", patient_id=patient_id, corrects=request.form.get("corrects"))
+)
 @require_role(StaffRole.PRIVACY_OFFICER)
 def record(patient_id: str) -> ResponseReturnValue:
     """Enter a disclosure, or one in place of another."""

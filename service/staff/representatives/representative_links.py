@@ -13,6 +13,7 @@ from consent.models import EndedBy, LinkScope, RepresentativeLink
 from consent.representative_ids import UnknownRepresentative
 from consent.safety_blocks import BlockOver, OwnBlock
 from service import audit
+from service.accounts import kept_form
 from service.audit import Outcome
 from service.plan.logins import lookups
 from service.plan.logins.lookups import TooManyLookups
@@ -40,6 +41,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/")
+@kept_form.keeping()
 @require_role(_ROLE, _OFFICER)
 def look_up() -> ResponseReturnValue:
     """The links of one member, which counts and is kept as a look-up."""
@@ -60,6 +62,7 @@ def look_up() -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:related_person_id>/end")
+@kept_form.keeping(lambda related_person_id: url_for("staff_representative_links.index"))
 @require_role(_ROLE)
 def end(related_person_id: UUID) -> ResponseReturnValue:
     """End a link at once: by court order, emancipation, at somebody's word on the phone."""
@@ -74,6 +77,7 @@ def end(related_person_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:related_person_id>/limit")
+@kept_form.keeping(lambda related_person_id: url_for("staff_representative_links.index"))
 @require_role(_ROLE)
 def limit(related_person_id: UUID) -> ResponseReturnValue:
     """Change how much a link covers; what apps had under it ends and is asked for anew."""
@@ -92,6 +96,7 @@ def limit(related_person_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:related_person_id>/block")
+@kept_form.keeping(lambda related_person_id: url_for("staff_representative_links.index"))
 @require_role(_ROLE, _OFFICER)
 def block(related_person_id: UUID) -> ResponseReturnValue:
     """Shut the representative out at once, without a word to anybody (45 CFR 164.502(g)(5))."""
@@ -104,6 +109,7 @@ def block(related_person_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:related_person_id>/confirm")
+@kept_form.keeping(lambda related_person_id: url_for("staff_representative_links.index"))
 @require_role(_OFFICER)
 def confirm(related_person_id: UUID) -> ResponseReturnValue:
     """The block stays."""
@@ -111,6 +117,7 @@ def confirm(related_person_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:related_person_id>/lift")
+@kept_form.keeping(lambda related_person_id: url_for("staff_representative_links.index"))
 @require_role(_OFFICER)
 def lift(related_person_id: UUID) -> ResponseReturnValue:
     """The person may act again."""

@@ -15,6 +15,7 @@ from consent.representative_requests import Person, Right, UnknownRequest, Whom
 from consent.representative_reviews import CHECKS, Proposal
 from consent.request_models import RepresentativeRequest, RequestState
 from service import audit
+from service.accounts import kept_form
 from service.accounts.page_files import accept_files, as_download, forbid_scripts, received_files
 from service.plan.mailbox import attachments
 from service.plan.mailbox.attachments import CheckedFile
@@ -71,6 +72,7 @@ def new() -> ResponseReturnValue:
 
 
 @blueprint.post("/new")
+@kept_form.keeping(lambda: url_for("staff_representatives.new"))
 @require_role(_ROLE)
 def enter() -> ResponseReturnValue:
     """Keep it, with its scan."""
@@ -111,6 +113,7 @@ def file(request_id: UUID, evidence_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/match")
+@kept_form.keeping(lambda request_id: url_for("staff_representatives.show", request_id=request_id))
 @require_role(_ROLE)
 def match(request_id: UUID) -> ResponseReturnValue:
     """Say which member it is about."""
@@ -122,6 +125,7 @@ def match(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/checks")
+@kept_form.keeping(lambda request_id: url_for("staff_representatives.show", request_id=request_id))
 @require_role(_ROLE)
 def check(request_id: UUID) -> ResponseReturnValue:
     """Keep what was found right so far."""
@@ -130,6 +134,7 @@ def check(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/ask")
+@kept_form.keeping(lambda request_id: url_for("staff_representatives.show", request_id=request_id))
 @require_role(_ROLE)
 def ask(request_id: UUID) -> ResponseReturnValue:
     """Ask whoever asked for more."""
@@ -141,6 +146,7 @@ def ask(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/refuse")
+@kept_form.keeping(lambda request_id: url_for("staff_representatives.show", request_id=request_id))
 @require_role(_ROLE)
 def refuse(request_id: UUID) -> ResponseReturnValue:
     """Say no."""
@@ -152,6 +158,7 @@ def refuse(request_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/<uuid:request_id>/propose")
+@kept_form.keeping(lambda request_id: url_for("staff_representatives.show", request_id=request_id))
 @require_role(_ROLE)
 def propose(request_id: UUID) -> ResponseReturnValue:
     """The first yes: a second person is asked, and shown what changes."""

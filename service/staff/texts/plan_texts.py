@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _
 
 from consent.legal_texts import VERSIONS, LegalText, review_of
 from service import mail
+from service.accounts import kept_form
 from service.clock import now
 from service.plan.models import StaffRole
 from service.plan.registering.terms import blocks_of
@@ -60,6 +61,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.route("/reviews/<text>/<language>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(*ROLES)
 def review(text: str, language: str) -> ResponseReturnValue:
     """Mark a translation as reviewed by a qualified translator, or as not."""
@@ -84,6 +86,7 @@ def review(text: str, language: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/terms/<document>", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(*ROLES)
 def terms(document: str) -> ResponseReturnValue:
     """A text that people of the portal accept, its earlier versions, and the form for a new one."""
@@ -107,6 +110,7 @@ def terms(document: str) -> ResponseReturnValue:
 
 
 @blueprint.route("/privacy-policy", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(*ROLES)
 def privacy_policy() -> ResponseReturnValue:
     """Which version of the privacy policy holds and where it stands; developers attest to the newest anew."""
@@ -120,6 +124,7 @@ def privacy_policy() -> ResponseReturnValue:
 
 
 @blueprint.route("/phone-lines", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(*ROLES)
 def phone_lines() -> ResponseReturnValue:
     """The numbers that members call, with hours and language."""
@@ -142,6 +147,7 @@ def phone_lines() -> ResponseReturnValue:
 
 
 @blueprint.route("/lines-of-business", methods=["GET", "POST"])
+@kept_form.keeping()
 @require_role(*ROLES)
 def lines_of_business() -> ResponseReturnValue:
     """The kinds of coverage, and whose members may register here."""

@@ -1,0 +1,74 @@
+"""The line at the foot of every signed-in page that says until when one stays signed in, and what its script asks.
+
+Two minutes before the end static/session-end.js opens a dialog (identity.md ID-33, WCAG 2.2.1). It asks here first,
+since another window may have been used meanwhile; that question is no use of the session.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_wtf.csrf import generate_csrf
+
+from service import days
+from service.accounts import kept_form, sessions
+from service.accounts.next_page import came_from, local_path
+from service.accounts.session_end import end_of
+from service.accounts.sessions import Login, SignedOut, current_login
+from service.web import settings
+
+blueprint = Blueprint("session_end", __name__)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The end of a session as its page tells it."""
+
+    seconds: int
+    time: str
+    is_last: bool
+
+    @classmethod
+    def of(cls, login: Login) -> "Told":
+        """As it stands now, in the plan's time zone and the page's language."""
+        end = end_of(login)
+        return cls(
+            end.seconds, days.clock_in_words(end.at, settings().plan.timezone, get_locale() or "en"), end.is_last
+        )
+
+
+@blueprint.app_context_processor
+def _frame() -> dict[str, Callable[[], Any]]:
+    return {"session_end": _find, "is_kept_form": kept_form.is_kept}
+
+
+@blueprint.get("/session/left")
+def left() -> ResponseReturnValue:
+    """How long this browser stays signed in, and the token that its forms want now."""
+    return _answer(sessions.peek())
+
+
+@blueprint.post("/session/keep")
+def keep() -> ResponseReturnValue:
+    """Stay signed in: whoever sends a form uses the session, so that the idle time begins anew."""
+    login = current_login()
+    if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+        return _answer(login)
+    if login is None:
+        raise SignedOut
+    return redirect(local_path(came_from().path) or url_for("landing.index"), 303)
+
+
+def _find() -> Told | None:
+    login = current_login()
+    return Told.of(login) if login else None
+
+
+def _answer(login: Login | None) -> ResponseReturnValue:
+    if login is None:
+        return jsonify(seconds=0)
+    told = Told.of(login)
+    return jsonify(seconds=told.seconds, time=told.time, last=told.is_last, token=generate_csrf())

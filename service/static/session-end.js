@@ -1,0 +1,102 @@
+// Two minutes before its session ends a page asks whether to stay signed in (WCAG 2.2.1); after the end it goes away, since
+// what it shows is private, unless something is written on it. Another window may be in use, so that the server is asked
+// before anything is shown; that question puts nothing off.
+"use strict";
+{
+  const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000;
+  const given = document.currentScript.dataset;
+  const dialogs = Object.fromEntries(["idle", "last", "over"].map((name) => [name, document.getElementById(`session-${name}`)]));
+  let end = Date.now() + Number(given.seconds) * 1000, isLast = given.last === "yes", warned = false, isOver = false, timer;
+
+  const ask = async (address, more) => {
+    try {
+      const answer = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store", ...more });
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null;
+    }
+  };
+
+  const learn = (told) => {
+    end = Date.now() + told.seconds * 1000;
+    if (!told.seconds) return;
+    isLast = told.last;
+    for (const place of document.querySelectorAll("[data-session-time]")) place.textContent = told.time;
+    for (const line of document.querySelectorAll("[data-session-line]")) line.hidden = (line.dataset.sessionLine === "last") !== isLast;
+    // A step up in another window has renewed it.
+    for (const dialog of Object.values(dialogs)) for (const token of dialog.querySelectorAll("[name=csrf_token]")) token.value = told.token;
+  };
+
+  const left = async () => {
+    const told = await ask(`${given.left}?lang=${document.documentElement.lang}`);
+    if (told) learn(told);
+    return told;
+  };
+
+  const close = () => Object.values(dialogs).forEach((dialog) => dialog.close());
+
+  const show = (name) => {
+    close();
+    dialogs[name].showModal();
+  };
+
+  const look = async () => {
+    clearTimeout(timer);
+    if (isOver) return;
+    if (end - Date.now() > WARNING) return wait(end - Date.now() - WARNING);
+    const told = await left(), rest = end - Date.now();
+    if (told && !told.seconds || !told && rest < -PATIENCE) return leave();
+    if (rest > WARNING) {
+      if (warned) close();
+      warned = false;
+      return wait(rest - WARNING);
+    }
+    if (!warned) show(isLast ? "last" : "idle");
+    warned = true;
+    wait(rest > 0 ? Math.min(AGAIN, rest) : AGAIN);
+  };
+
+  const wait = (milliseconds) => {
+    clearTimeout(timer);
+    timer = setTimeout(look, milliseconds);
+  };
+
+  const stay = async () => {
+    clearTimeout(timer);
+    dialogs.idle.close();
+    await left();
+    const form = dialogs.idle.querySelector("form");
+    const kept = await ask(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    if (kept) learn(kept);
+    warned = false;
+    look();
+  };
+
+  const isWritten = (field) => {
+    if (["hidden", "password", "submit", "button"].includes(field.type)) return false;
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    if (field.type === "file") return field.files.length > 0;
+    if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+    // A form that came back, refused or after a sign-in, holds what was written as if it had been there from the first.
+    return field.value !== field.defaultValue || (given.written === "yes" && field.value !== "");
+  };
+
+  const leave = () => {
+    isOver = true;
+    if ([...document.querySelectorAll("main form[method=post] :is(input, select, textarea)")].some(isWritten)) return show("over");
+    close();
+    location.replace(location.pathname + location.search);
+  };
+
+  dialogs.idle.querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    stay();
+  });
+  dialogs.idle.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    stay();
+  });
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+  addEventListener("pageshow", (event) => event.persisted && look());
+  look();
+}
