@@ -122,7 +122,7 @@ def works_for(session: Session, organization_id: str, account_id: str) -> bool:
 
 def registered_domain(address: str) -> str:
     """The part of an address's domain that somebody registered: two labels, three under `co.uk`, `ny.us` and so on."""
-    labels = _ascii(email_key(address).rpartition("@")[2]).rstrip(".").split(".")
+    labels = email_key(address).rpartition("@")[2].rstrip(".").split(".")
     if labels[-1] == "us":
         below = len(labels[-2:][0]) == 2
     else:
@@ -136,7 +136,7 @@ def mailbox(address: str) -> str:
     local = local.partition("+")[0]
     if domain in _GOOGLE:
         return f"{local.replace('.', '')}@gmail.com"
-    return f"{local}@{_ascii(domain)}"
+    return f"{local}@{domain}"
 
 
 def _people(session: Session, organization_id: str) -> list[Account]:
@@ -147,13 +147,6 @@ def _people(session: Session, organization_id: str) -> list[Account]:
         .limit(_MOST)
     )
     return list(session.scalars(statement))
-
-
-def _ascii(domain: str) -> str:
-    try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return domain
 
 
 def _plain(name: str) -> str:

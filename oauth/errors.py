@@ -107,6 +107,15 @@ class InvalidDpopProof(Refused):
     description = "The DPoP proof is missing, malformed, not for this request, out of time, or was used before."
 
 
+class DpopProofMissing(InvalidDpopProof):
+    """The app's record says that it gets tokens for a key alone: for what it connected before, too."""
+
+    description = (
+        "This app is registered for DPoP-bound tokens. Send the request again with a DPoP header (RFC 9449); the code "
+        "or refresh token was not used up."
+    )
+
+
 class UnsupportedResponseType(Refused):
     """Only `code` is offered (OA-4)."""
 
@@ -223,6 +232,6 @@ _CONSTANT: dict[str, str] = {
 
 def description_of(error: OAuth2Error) -> str:
     """The constant sentence for the developer that goes with an error code; Authlib's own may carry what was sent."""
-    if isinstance(error, AccessPaused | Busy | TooManyRequests | TooManyRegistrations):
+    if isinstance(error, AccessPaused | Busy | DpopProofMissing | TooManyRequests | TooManyRegistrations):
         return error.description
     return _CONSTANT.get(str(error.error), "The request was refused.")

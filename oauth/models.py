@@ -220,7 +220,7 @@ class TokenFamily(Base):
     """All tokens that descend from one code exchange: one installation of the app (a phone, a laptop).
 
     `login_session_id` is the sign-in in which it was agreed: what `online_access` lives by. `dpop_jkt` is the key that
-    a public app's refresh tokens are bound to.
+    a public app's refresh tokens are bound to: those given since `dpop_bound_at`, or all, where that is empty.
     """
 
     __tablename__ = "token_family"
@@ -237,6 +237,7 @@ class TokenFamily(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     end_reason: Mapped[FamilyEnd | None] = mapped_column(words(FamilyEnd))
+    dpop_bound_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class AccessToken(Base):

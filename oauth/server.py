@@ -58,7 +58,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
             token["token_type"] = "DPoP"
             if request.client.kind == ClientKind.PUBLIC:
                 # It has no secret to show at a refresh: the key stands for it (RFC 9449 §5).
-                recipient.family.dpop_jkt = request.dpop_jkt
+                token_rows.bind(recipient.family, request.dpop_jkt)
         if "refresh_token" in token:
             token_rows.keep_refresh_token(session, token["refresh_token"], family=recipient.family)
         session.flush()

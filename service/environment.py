@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from click import ClickException
 
+from service.plan_file import Plan
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -17,9 +19,9 @@ class UnsafeSetting(ClickException):
     """
 
 
-def yes(environment: Mapping[str, str], name: str) -> bool:
-    """Whether the variable says yes; not, where it says no or nothing."""
-    given = environment.get(name, "no").lower()
+def yes(environment: Mapping[str, str], name: str, *, usual: str = "no") -> bool:
+    """Whether the variable says yes; `usual`, where it is not given."""
+    given = environment.get(name, usual).lower()
     if given not in {"yes", "no"}:
         raise UnsafeSetting(f"{name} must be yes or no")
     return given == "yes"
@@ -67,6 +69,19 @@ def share(environment: Mapping[str, str], name: str) -> float:
 def path(environment: Mapping[str, str], name: str) -> Path | None:
     """A file or folder, from the root on; None where none is given."""
     return Path(environment[name]).resolve() if environment.get(name) else None
+
+
+def plan(environment: Mapping[str, str], name: str) -> Plan:
+    """What the plan's file says; the sandbox's where none is given."""
+    try:
+        return Plan.read(path(environment, name))
+    except OSError as problem:
+        raise UnsafeSetting(f"{name} cannot be read: {problem.strerror}") from None
+    except KeyError as missing:
+        raise UnsafeSetting(f"{name} lacks {missing}") from None
+    except (ValueError, TypeError, AttributeError) as problem:
+        # It holds no secret, and its own words lead to the line.
+        raise UnsafeSetting(f"{name} is not as it should be: {problem}") from None
 
 
 def secret(environment: Mapping[str, str], name: str) -> str:

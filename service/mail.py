@@ -23,7 +23,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
 from sqlalchemy import JSON, BigInteger, CursorResult, Index, Integer, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, sessionmaker
 
-from service import sealing
+from service import domains, sealing
 from service.clock import now
 from service.days import moment_in_words
 from service.db import Base, Instant, new_id, words
@@ -170,7 +170,9 @@ def compose(mail: OutboxMail, settings: Settings, plan: Plan) -> EmailMessage:
     subject, _, body = text.partition("\n")
     message = EmailMessage()
     message["From"] = settings.mail_from
-    message["To"] = mail.recipient
+    # In ASCII every server of mail takes a domain, whatever letters it has.
+    local, _, domain = mail.recipient.rpartition("@")
+    message["To"] = f"{local}@{domains.for_mail(domain)}"
     message["Subject"] = subject.removeprefix("Subject:").strip()
     message["Date"] = format_datetime(mail.created_at.replace(microsecond=0))
     message["Message-ID"] = f"<{mail.message_id}@{urlsplit(settings.base_url).hostname}>"

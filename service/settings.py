@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 from service.databases import sqlite_file
 from service.databases.connections import USUAL, PoolLimits
-from service.environment import UnsafeSetting, choice, key, number, path, seconds, secret, share, yes
+from service.environment import UnsafeSetting, choice, key, number, path, plan, seconds, secret, share, yes
 from service.plan_file import Plan
 
 _LEAST_AUDIT_YEARS = 6
@@ -51,11 +52,11 @@ class Settings:
     """`MODE`: sandbox or production."""
     base_url: str
     """`BASE_URL`: scheme, host and port people use, without a trailing slash."""
-    database_url: str
+    database_url: str = field(repr=False)
     """`DATABASE_URL`: SQLAlchemy URL; SQLite under `var` when not given."""
     var: Path
     """`VAR`: folder for the database, keys and mail of this installation."""
-    secret_key: bytes
+    secret_key: bytes = field(repr=False)
     """`SECRET_KEY` (hex, 32 bytes or more), or better the file that `SECRET_KEY_FILE` names: keys of CSRF tokens, codes
     and page links; the sandbox makes its own."""
     plan: Plan
@@ -92,7 +93,8 @@ class Settings:
     programs_register: ProgramsRegister = ProgramsRegister.OPEN
     """`PROGRAMS_REGISTER`: open, token (with REGISTRATION_TOKEN), or off: registration of apps by RFC 7591."""
     registration_token: str = field(default="", repr=False)
-    """`REGISTRATION_TOKEN`: the initial access token that is asked for then, of 32 characters or more."""
+    """`REGISTRATION_TOKEN`, or `REGISTRATION_TOKEN_FILE`: the initial access token that is asked for then, of 32
+    characters or more."""
     provider_access: bool = False
     """`PROVIDER_ACCESS`: yes or no; bulk export of attribution lists, for programs of the plan that serve providers."""
     payer_to_payer: bool = False
@@ -207,7 +209,7 @@ class Settings:
             database_url=environment.get("DATABASE_URL") or f"sqlite:///{var}/latchstring.db",
             var=var,
             secret_key=_secret_key(environment, mode, var),
-            plan=Plan.read(path(environment, "PLAN_FILE")),
+            plan=plan(environment, "PLAN_FILE"),
             smtp_host=environment.get("SMTP_HOST", "127.0.0.1"),
             smtp_port=number(environment, "SMTP_PORT", 8025, 1, 65_535),
             smtp_security=choice(environment, "SMTP_SECURITY", SmtpSecurity.NONE),
@@ -216,12 +218,12 @@ class Settings:
             smtp_ca_file=path(environment, "SMTP_CA_FILE"),
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=number(environment, "TRUSTED_PROXIES", 0, 0, 10),
-            refuse_common_passwords=environment.get("REFUSE_COMMON_PASSWORDS", "yes").lower() != "no",
+            refuse_common_passwords=yes(environment, "REFUSE_COMMON_PASSWORDS", usual="yes"),
             pool=_pool(environment),
             database_read_url=environment.get("DATABASE_READ_URL", ""),
             database_read_lag=seconds(environment, "DATABASE_READ_LAG", 30, 3600),
             programs_register=choice(environment, "PROGRAMS_REGISTER", ProgramsRegister.OPEN),
-            registration_token=environment.get("REGISTRATION_TOKEN", ""),
+            registration_token=secret(environment, "REGISTRATION_TOKEN"),
             provider_access=yes(environment, "PROVIDER_ACCESS"),
             payer_to_payer=yes(environment, "PAYER_TO_PAYER"),
             audit_checkpoints=path(environment, "AUDIT_CHECKPOINTS"),
@@ -265,6 +267,10 @@ class Settings:
             yield "BASE_URL must be scheme, host and port only, like https://health.example.org"
         if self.sandbox and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
             yield "BASE_URL may be plain http only on localhost; use https for any other host"
+        if not _has_number_for_port(parts.netloc):
+            yield "BASE_URL must have a number after the colon, from 1 to 65535"
+        if not self.database_url.startswith("sqlite:///") and not _are_postgresql(self.database_url):
+            yield "DATABASE_URL must begin with postgresql+psycopg:// or sqlite:///"
         if len(self.secret_key) < 32:
             yield "SECRET_KEY must hold at least 32 bytes (64 hex digits)"
         if self.programs_register is ProgramsRegister.TOKEN and len(self.registration_token) < 32:
@@ -280,6 +286,9 @@ class Settings:
         yield from self._faults_of_mail()
 
     def _faults_of_mail(self) -> Iterator[str]:
+        sender = parseaddr(self.mail_from)[1]
+        if not all(sender.rpartition("@")) or not self.mail_from.isprintable():
+            yield "MAIL_FROM must be an address like no-reply@health.example.org, with a name before it or without"
         if bool(self.smtp_username) != bool(self.smtp_password):
             yield "SMTP_USERNAME and SMTP_PASSWORD (or SMTP_PASSWORD_FILE) need each other"
         if not f"{self.smtp_username}{self.smtp_password}".isascii():
@@ -315,6 +324,13 @@ class Settings:
 
 def _are_postgresql(*urls: str) -> bool:
     return all(url.startswith(("postgresql:", "postgresql+psycopg:")) for url in urls)
+
+
+def _has_number_for_port(netloc: str) -> bool:
+    try:
+        return urlsplit(f"//{netloc}").port != 0
+    except ValueError:
+        return False
 
 
 def _pool(environment: Mapping[str, str]) -> PoolLimits:

@@ -136,6 +136,17 @@ def test_mail_goes_over_tls_and_signed_in(
     assert PASSWORD not in "".join(capfd.readouterr())
 
 
+def test_a_domain_with_letters_of_its_own_goes_out_in_ascii(
+    sessions: sessionmaker[Session], settings: Settings, certificate: Path
+) -> None:
+    with sessions.begin() as session:
+        enqueue(session, to="ana@bücher.example", template="welcome", given_name="Ana", at="today")
+    server = PlanServer()
+    with serving(server, settings.smtp_port, certificate, TLS):
+        assert mail.deliver_due(sessions, replace(settings, smtp_security=TLS)) == 1
+    assert server.taken == [("ana@xn--bcher-kva.example", True)]
+
+
 def test_a_server_that_offers_no_starttls_gets_neither_mail_nor_password(
     sessions: sessionmaker[Session], settings: Settings, waiting: Callable[[], bool]
 ) -> None:

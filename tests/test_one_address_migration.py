@@ -2,65 +2,31 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, event, inspect, text
+from sqlalchemy import Engine, event, inspect
 from sqlalchemy.exc import IntegrityError
 
 from service.clock import now
-from service.db import make_engine, microseconds
+from service.db import microseconds
 from service.sandbox import schema
 from service.settings import Settings
-from tests.conftest import ROOT
+from tests.migrating import ask, connected, database_url, migrating, open_accounts
+
+__all__ = ["config", "database_url"]
 
 _ADDRESS = "dana@example.org"
 
 
-@pytest.fixture
-def database_url(empty_database_url: str) -> str:
-    """Migrations start from nothing."""
-    return empty_database_url
-
-
-@pytest.fixture
-def config(settings: Settings) -> Config:
-    """Alembic for that database, at the version before."""
-    made = Config(ROOT / "alembic.ini")
-    made.attributes["settings"] = settings
-    command.upgrade(made, "0060")
-    return made
-
-
-@contextmanager
-def _connected(settings: Settings) -> Iterator[Connection]:
-    engine = make_engine(settings.database_url)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+config = migrating("0060")
 
 
 def _open(settings: Settings, **accounts: str) -> None:
-    opened = text(
-        "INSERT INTO account (id, username, username_key, email, email_key, given_name, family_name, language,"
-        " password_hash, credentials_version, status, created_at) VALUES (:id, :id, :id, :email, :email, 'D', 'R',"
-        " 'en', '-', 1, 'active', 0)"
-    )
-    with _connected(settings) as connection:
-        for account_id, address in accounts.items():
-            connection.execute(opened, {"id": account_id, "email": address})
-
-
-def _ask(settings: Settings, statement: str) -> list[tuple[object, ...]]:
-    with _connected(settings) as connection:
-        found = connection.execute(text(statement))
-        return [tuple(row) for row in found] if found.returns_rows else []
+    open_accounts(settings, **{account_id: (address, address) for account_id, address in accounts.items()})
 
 
 def test_accounts_that_share_an_address_stop_it_and_are_named_by_id(settings: Settings, config: Config) -> None:
@@ -71,13 +37,13 @@ def test_accounts_that_share_an_address_stop_it_and_are_named_by_id(settings: Se
     assert "first and second" in told and "third" not in told and "docs/releasing.md" in told
     assert _ADDRESS not in told, "what is printed ends up in logs"
     assert schema.current_revision(settings) == "0060"
-    assert len(_ask(settings, "SELECT id FROM account")) == 3
+    assert len(ask(settings, "SELECT id FROM account")) == 3
 
     # As docs/releasing.md says, where nobody can be reached.
-    _ask(settings, "UPDATE account SET email = 'second@unreachable.invalid', email_key = 'second@unreachable.invalid'"
+    ask(settings, "UPDATE account SET email = 'second@unreachable.invalid', email_key = 'second@unreachable.invalid'"
                    " WHERE id = 'second'")  # fmt: skip
     command.upgrade(config, "head")
-    assert sorted(_ask(settings, "SELECT id, email_key FROM account")) == [
+    assert sorted(ask(settings, "SELECT id, email_key FROM account")) == [
         ("first", _ADDRESS), ("second", "second@unreachable.invalid"), ("third", "other@example.org"),
     ]  # fmt: skip
     with pytest.raises(IntegrityError):
@@ -115,7 +81,7 @@ def test_an_account_that_comes_between_the_look_and_the_index_stops_it_alike(
         event.remove(Engine, "before_cursor_execute", somebody_registers)
     # Nor does half an index stay, which would refuse what the release before does.
     _open(settings, third=_ADDRESS)
-    assert _ask(settings, "SELECT indexname FROM pg_indexes WHERE indexname = 'ix_account_email_key_unique'") == []
+    assert ask(settings, "SELECT indexname FROM pg_indexes WHERE indexname = 'ix_account_email_key_unique'") == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +94,7 @@ def test_killed_half_way_it_is_run_again(settings: Settings, config: Config, bef
     command.upgrade(config, "head")
     with pytest.raises(IntegrityError):
         _open(settings, second=_ADDRESS)
-    with _connected(settings) as connection:
+    with connected(settings) as connection:
         [index] = [one for one in inspect(connection).get_indexes("account") if one["column_names"] == ["email_key"]]
     assert (index["name"], bool(index["unique"])) == ("ix_account_email_key", True)
 
@@ -137,13 +103,13 @@ def test_an_address_that_can_be_taken_back_is_held_from_the_first_moment(setting
     _open(settings, first="new@example.org")
     soon = microseconds(now()) + 3_600_000_000
     for change_id, until, spent in (("open", soon, "NULL"), ("over", 5, "NULL"), ("used", soon, "7")):
-        _ask(settings, (
+        ask(settings, (
             "INSERT INTO email_change (id, account_id, login_session_id, old_email, new_email, begun_at, expires_at,"
             f" changed_at, undo_hash, undo_until, spent_at) VALUES ('{change_id}', 'first', 's', 'Dana@EXAMPLE.org',"
             f" 'new@example.org', 1, {until}, 2, '{change_id}', {until}, {spent})"
         ))  # fmt: skip
     command.upgrade(config, "head")
-    held = _ask(settings, "SELECT id, old_email_key FROM email_change ORDER BY id")
+    held = ask(settings, "SELECT id, old_email_key FROM email_change ORDER BY id")
     assert held == [("open", _ADDRESS), ("over", None), ("used", None)]
 
 

@@ -66,6 +66,7 @@ NOT_WATCHED: Mapping[str, str] = {
     "support_look": "a look lasts 15 minutes, in a login session, which ends as a whole",
     "personal_representative": _RECORD,
     "terms_acceptance": _RECORD, "trace_step": "traces of trials in the sandbox",
+    "token_family.dpop_bound_at": "goes back together with the key and the tokens that are bound to it",
     "token_family.scope": "met with the grant's at each use, which are watched",
 }  # fmt: skip
 """By table or column: why a replay need not do it again."""

@@ -41,11 +41,34 @@ def test_the_sandbox_needs_no_setting_and_keeps_its_own_key(tmp_path: Path) -> N
         ({"BASE_URL": "https://plan.example/path"}, "BASE_URL"),
         ({"PROVIDER_ACCESS": "true"}, "PROVIDER_ACCESS"),
         ({"PAYER_TO_PAYER": ""}, "PAYER_TO_PAYER"),
+        ({"REFUSE_COMMON_PASSWORDS": "false"}, "REFUSE_COMMON_PASSWORDS"),
+        ({"DATABASE_URL": "mysql://u:p@db.example.org/x"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL"),
+        ({"BASE_URL": "http://localhost:abc"}, "BASE_URL"),
+        ({"BASE_URL": "http://localhost:70000"}, "BASE_URL"),
+        ({"MAIL_FROM": "nobody"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "a@b.org\r\nBcc: c@d.org"}, "MAIL_FROM"),
+        ({"PLAN_FILE": "/nowhere/plan.toml"}, "PLAN_FILE"),
+        ({"PLAN_FILE": __file__}, "PLAN_FILE"),
+        ({"PROGRAMS_REGISTER": "token", "REGISTRATION_TOKEN_FILE": "/nowhere/token"}, "REGISTRATION_TOKEN_FILE"),
     ],
 )
 def test_an_unsafe_setting_is_refused_by_name(tmp_path: Path, given: dict[str, str], named: str) -> None:
     with pytest.raises(UnsafeSetting, match=named):
         read(tmp_path, **given)
+
+
+@pytest.mark.parametrize("told", ["name = 1", "", "[plan]\nname = 'x'", "phones = [1]", "timezone = 'Nowhere/At_all'"])
+def test_a_plan_file_that_lacks_something_is_named(tmp_path: Path, told: str) -> None:
+    written = tmp_path / "plan.toml"
+    written.write_text(told)
+    with pytest.raises(UnsafeSetting, match="PLAN_FILE"):
+        read(tmp_path, PLAN_FILE=str(written))
+
+
+def test_settings_tell_no_secret_of_themselves(tmp_path: Path) -> None:
+    made = read(tmp_path, SECRET_KEY=KEY, DATABASE_URL="postgresql://u:hush-hush@db.example.org/x")
+    assert "hush-hush" not in repr(made) and repr(made.secret_key) not in repr(made)
 
 
 def test_production_refuses_a_shifted_clock(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from sqlalchemy.orm import Session
 from oauth.apps import clients
 from oauth.callers import assertions
 from oauth.callers.assertions import Assertion, Proof
-from oauth.errors import InvalidClient, InvalidDpopProof, InvalidRequest, TooManyAttempts, TooManyRequests
+from oauth.errors import (
+    DpopProofMissing,
+    InvalidClient,
+    InvalidDpopProof,
+    InvalidRequest,
+    TooManyAttempts,
+    TooManyRequests,
+)
 from oauth.models import AuthMethod, ClientStatus
 from oauth.requests import OAuthRequest
 from oauth.statements import CallerFacts, find_caller, find_keyed_caller
@@ -106,10 +113,10 @@ def require_within_limit(client: CallerFacts) -> None:
 
 
 def prove_possession(session: Session, request: OAuthRequest, client: CallerFacts) -> None:
-    """Keep in `request` the key that the app proves to hold, if any. Raises InvalidDpopProof, also where it has to."""
+    """Keep in `request` the key that the app proves to hold, if any. Raises InvalidDpopProof, or DpopProofMissing."""
     request.dpop_jkt = proven_key(session, request)
     if client.dpop_bound_access_tokens and request.dpop_jkt is None:
-        raise InvalidDpopProof()
+        raise DpopProofMissing()
 
 
 def proven_key(session: Session, request: OAuthRequest) -> str | None:

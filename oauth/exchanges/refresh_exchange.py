@@ -57,7 +57,8 @@ class RefreshExchange(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authli
             _report_foreign(presented, client)
             failed(Check.REFRESH_FOREIGN)
             return None
-        if presented.family.dpop_jkt not in {None, self.request.dpop_jkt}:
+        bound = token_rows.needs_key(presented.token, presented.family)
+        if bound and presented.family.dpop_jkt != self.request.dpop_jkt:
             # Without the key nobody can use it, nor end the family by showing a spent one.
             failed(Check.KEY)
             return None

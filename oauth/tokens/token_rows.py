@@ -221,6 +221,18 @@ def keep_refresh_token(session: Session, raw: str, *, family: TokenFamily) -> No
     add_refresh_token(session, digest(raw), family.id, microseconds(at), microseconds(at + REFRESH_IDLE_LIFE))
 
 
+def bind(family: TokenFamily, thumbprint: str) -> None:
+    """From here on only who has this key refreshes."""
+    if family.dpop_jkt is None:
+        family.dpop_bound_at = now()
+    family.dpop_jkt = thumbprint
+
+
+def needs_key(token: RefreshToken, family: TokenFamily) -> bool:
+    """Whether the token was given to who had proven the family's key: one of before its binding was anybody's."""
+    return family.dpop_jkt is not None and (family.dpop_bound_at is None or token.created_at >= family.dpop_bound_at)
+
+
 def find_access_token(session: Session, raw: str) -> tuple[AccessToken, TokenFamily] | None:
     """An access token and its family by the raw token, alive or not."""
     token = session.get(AccessToken, digest(raw))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service import domains
 from service.accounts.models import Account
 
 SHORTEST, LONGEST = 4, 64
@@ -50,8 +51,12 @@ def shown(username: str) -> str:
 
 
 def email_key(address: str) -> str:
-    """The form in which e-mail addresses are compared, local part folded too."""
-    return unicodedata.normalize("NFKC", address.strip()).casefold()
+    """The form in which e-mail addresses are compared: local part folded, domain in Unicode (decision 136)."""
+    plain = unicodedata.normalize("NFKC", address.strip())
+    if plain.isascii() and "xn--" not in plain.casefold():
+        return plain.casefold()
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    return f"{unicodedata.normalize('NFKC', local).casefold()}{at}{domains.folded(domain)}"
 
 
 def is_email(address: str) -> bool:
@@ -63,8 +68,7 @@ def is_email(address: str) -> bool:
     # What nobody sees (a soft hyphen, a joiner) servers of mail drop: it would be another's address, or one's second.
     if any(unicodedata.category(letter) == "Cf" for letter in address):
         return False
-    labels = domain.split(".")
-    return len(labels) > 1 and all(label and not label.startswith("-") and not label.endswith("-") for label in labels)
+    return domains.is_domain(domain)
 
 
 def require_usable(session: Session, username: str) -> None:

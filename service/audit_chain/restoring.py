@@ -42,5 +42,5 @@ def accept_loss(session: Session, folder: CheckpointLog, key: AuditKey, *, reaso
         detail={"operator": operator, "from": (held.position if held else 0) + 1, "through": lines[-1].position},
     )  # fmt: skip
     session.commit()
-    folder.add(key, Kind.LOSS, Head(held.position, held.hash) if held else Head(0, GENESIS), reason=reason)
+    folder.add(key, Kind.LOSS, Head(held.position, held.hash) if held else Head(0, GENESIS), reason=reason[:500])
     return held

@@ -179,8 +179,8 @@ def _keys(settings: Settings) -> Findings:
 
 
 def _files_of_keys(settings: Settings) -> Findings:
-    named = ("SECRET_KEY_FILE", "PASSWORD_PEPPER_FILE", "SMTP_PASSWORD_FILE")
-    files = {name: Path(os.environ[name]) for name in named if os.environ.get(name)}
+    secrets = ("SECRET_KEY", "PASSWORD_PEPPER", "SMTP_PASSWORD", "METRICS_TOKEN", "REGISTRATION_TOKEN")
+    files = {f"{name}_FILE": Path(given) for name in secrets if (given := os.environ.get(f"{name}_FILE"))}
     files["VAR/secret_key"] = settings.var / "secret_key"
     for name, path in files.items():
         if path.is_file() and path.stat().st_mode & 0o077:
@@ -266,6 +266,16 @@ def _journal(settings: Settings) -> Findings:
         )
 
 
+def _folders(settings: Settings) -> Findings:
+    for name, folder in (("AUDIT_CHECKPOINTS", settings.checkpoints_folder), ("EXPORT_FOLDER", settings.exports)):
+        # What is not there yet is made by the worker, where it may.
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            yield _good(f"{name}: {folder} can be written to.")
+        else:
+            yield _bad(f"nothing can be written to {folder} ({name}): make it a folder of the user of the servers.")
+
+
 def _worker(_settings: Settings) -> Findings:
     with _session() as session:
         until = session.scalar(select(func.max(JobLease.held_until)))
@@ -304,6 +314,7 @@ _MATTERS: dict[str, Callable[[Settings], Findings]] = {
     "clock": _clock,
     "disk": _disk,
     "journal": _journal,
+    "folders": _folders,
     "worker": _worker,
     "plan texts": _plan_texts,
 }

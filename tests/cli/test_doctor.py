@@ -71,7 +71,7 @@ def test_the_newest_schema_is_what_alembic_says() -> None:
 def test_a_sound_installation_is_found_sound(sound: Flask) -> None:
     told = look_over(sound)
     assert told.exit_code == 0, told.output
-    for matter in ("database", "schema", "keys", "mail", "clock", "disk", "worker", "plan texts"):
+    for matter in ("database", "schema", "keys", "mail", "clock", "disk", "folders", "worker", "plan texts"):
         assert f"ok        {matter}: " in told.stdout, told.stdout
 
 
@@ -130,6 +130,20 @@ def test_keys_that_others_read_are_bad(
     assert f"PASSWORD_PEPPER_FILE can be read by others: chmod 600 {pepper}" in look_over(sound).stdout
     pepper.chmod(0o600)
     assert look_over(sound).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "named"), [("audit_checkpoints", "AUDIT_CHECKPOINTS"), ("export_folder", "EXPORT_FOLDER")]
+)
+def test_folders_that_cannot_be_written_to_are_bad(
+    settings: Settings, engine: Engine, tmp_path: Path, field: str, named: str
+) -> None:
+    stamp(engine, schema.newest())
+    taken = tmp_path / "a file"
+    taken.write_text("")
+    for folder in (taken, taken / "below", Path("/proc/nowhere")):
+        told = look_over(create_app(replace(settings, **{field: folder}), engine)).stdout
+        assert f"BAD       folders: nothing can be written to {folder} ({named})" in told, told
 
 
 def test_a_full_disk_is_bad(sound: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

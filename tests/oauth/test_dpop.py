@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from oauth.models import PendingAuthorization
+from oauth.models import Client, PendingAuthorization
 from oauth.tokens import dpop
 from tests.attacks.test_refresh_and_revocation import introspect
 from tests.attacks.test_token_endpoint import is_refused
@@ -198,6 +198,40 @@ def test_an_app_may_be_held_to_it(desk: Desk) -> None:
     body = desk.exchange(code, proof=prover.proof()).get_json()
     assert body["token_type"] == "DPoP"
     assert is_refused(desk.refresh(app, body["refresh_token"]), "invalid_dpop_proof")
+
+
+def test_a_connection_of_before_the_app_was_held_to_it_is_bound_at_its_next_refresh(desk: Desk) -> None:
+    app, prover = desk.register(), Prover()
+    first = desk.connect(app)
+    with desk.session() as session:
+        session.get_one(Client, app.id).dpop_bound_access_tokens = True
+
+    refused = desk.refresh(app, first["refresh_token"])
+    assert is_refused(refused, "invalid_dpop_proof")
+    told = refused.get_json()["error_description"]
+    assert "with a DPoP header" in told and "not used up" in told
+    assert desk.works(first["access_token"]), "nothing was spent, and nothing ended"
+
+    second = desk.refresh(app, first["refresh_token"], proof=prover.proof()).get_json()
+    assert second["token_type"] == "DPoP"
+    assert not desk.works(first["access_token"])
+    for proof in (None, Prover().proof()):
+        assert desk.refresh(app, second["refresh_token"], proof=proof).status_code == 400
+    third = desk.refresh(app, second["refresh_token"], proof=prover.proof())
+    assert search(desk, prover.headers(third.get_json()["access_token"], PATIENTS)).status_code == 200
+
+
+def test_who_binds_a_stolen_refresh_token_to_their_own_key_is_found_out(desk: Desk, clock: MovableClock) -> None:
+    app, thief = desk.register(), Prover()
+    stolen = desk.connect(app)["refresh_token"]
+    clock.advance(seconds=1)
+    taken = desk.refresh(app, stolen, proof=thief.proof()).get_json()
+    assert search(desk, thief.headers(taken["access_token"], PATIENTS)).status_code == 200
+    clock.advance(seconds=1)
+    # The app's own copy was never bound to any key: shown again, by whomever, it is a second use.
+    assert is_refused(desk.refresh(app, stolen), "invalid_grant")
+    assert search(desk, thief.headers(taken["access_token"], PATIENTS)).status_code == 401
+    assert is_refused(desk.refresh(app, taken["refresh_token"], proof=thief.proof()), "invalid_grant")
 
 
 def test_dpop_jkt_binds_the_code(desk: Desk) -> None:
