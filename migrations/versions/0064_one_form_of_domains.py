@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import IntegrityError
 
 revision = "0064"
-down_revision = "0062"
+down_revision = "0063"
 branch_labels = None
 depends_on = None
 
