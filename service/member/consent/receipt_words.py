@@ -21,7 +21,7 @@ TODAYS_WORDS = _(
 
 @dataclass(frozen=True)
 class Frame:
-    """Heads and short answers of receipts, in one language."""
+    """Heads and short answers of receipts of one app, in one language."""
 
     version: str
     language: str
@@ -30,6 +30,7 @@ class Frame:
     refused: str
     chosen: str
     shown: str
+    logo: str
     app: str
     answer: str
     types: str
@@ -48,11 +49,11 @@ class Frame:
     since: str
 
 
-def frame_of(plan: Plan, wanted: str) -> Frame:
+def frame_of(plan: Plan, wanted: str, app: str) -> Frame:
     """The frame as it is worded today: in the language wanted, or in English where nobody has reviewed that."""
     language = wanted if wanted == "en" or review_of(plan, LegalText.RECEIPT, wanted) else "en"
     with force_locale(language):
-        return _frame(plan, language)
+        return _frame(plan, language, app)
 
 
 def answered(at: datetime, plan: Plan, language: str) -> str:
@@ -62,7 +63,7 @@ def answered(at: datetime, plan: Plan, language: str) -> str:
         return str(gettext("Answered on %(date)s.", date=moment))
 
 
-def _frame(plan: Plan, language: str) -> Frame:
+def _frame(plan: Plan, language: str, app: str) -> Frame:
     return Frame(
         version=VERSIONS[LegalText.RECEIPT],
         language=language,
@@ -71,6 +72,7 @@ def _frame(plan: Plan, language: str) -> Frame:
         refused=gettext("What was not allowed"),
         chosen=gettext("What was chosen"),
         shown=gettext("These are the words of the page that was answered:"),
+        logo=gettext("Logo of %(app)s", app=app),
         app=gettext("App"),
         answer=gettext("Answer"),
         types=gettext("Types of information"),

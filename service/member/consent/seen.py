@@ -67,7 +67,7 @@ class Kept:
         if self.is_whole:
             found: dict[str, Any] = self.words["receipt"]
             return found
-        return asdict(receipt_words.frame_of(self.plan_now, self.decision.language))
+        return asdict(receipt_words.frame_of(self.plan_now, self.decision.language, self.words.get("app", "")))
 
     @cached_property
     def heads(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Kept:
 def keep(session: Session, words: Words, at: datetime, granted: ScopeSet, plan: Plan) -> dict[str, Any]:
     """Keep the page that was answered; the document of the decision, which names the page and what was chosen."""
     shown = words.as_shown()
-    frame = receipt_words.frame_of(plan, words.language)
+    frame = receipt_words.frame_of(plan, words.language, words.app)
     page = {name: told for name, told in shown.items() if name not in _OWN} | {"receipt": asdict(frame)}
     return {
         "format": FORMAT,
