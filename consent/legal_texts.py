@@ -19,7 +19,7 @@ class LegalText(StrEnum):
 
 
 VERSIONS: dict[LegalText, str] = {
-    LegalText.CONSENT: "2026-8",
+    LegalText.CONSENT: "2026-9",
     LegalText.RECEIPT: "2026-2",
     LegalText.EDUCATION: "2026-1",
     LegalText.REPRESENTATION: "2026-3",

@@ -40,7 +40,7 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
-    LegalText.CONSENT: ("2026-8", "15b7462fc781a8c3"),
+    LegalText.CONSENT: ("2026-9", "2a4c7ef25c612027"),
     LegalText.RECEIPT: ("2026-2", "298749ee8b14c024"),
     LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
     LegalText.REPRESENTATION: ("2026-3", "95bd9f98fd38540a"),
