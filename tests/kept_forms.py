@@ -18,7 +18,21 @@ from service.accounts.kept_form import DECLARED, NEVER
 NO_SIGN_IN = "asks for no sign-in, so that the end of a session stops nothing"
 _SECRETS = "asks who one is, by what is kept nowhere: a name and a password"
 NOT_KEPT: dict[str, str] = {
+    "developer_trial.switch_fault": "of the sandbox alone: a number of requests",
     "sign_in.confirm_password": _SECRETS,
+    "developer_sign_up.start": NO_SIGN_IN,
+    "passwords.reset": NO_SIGN_IN,
+    "provider_authorization.allow": NO_SIGN_IN,
+    "provider_authorization.refuse": NO_SIGN_IN,
+    "provider_not_listed.index": NO_SIGN_IN,
+    "provider_registration.billing": NO_SIGN_IN,
+    "provider_registration.mail": NO_SIGN_IN,
+    "provider_registration.npi": NO_SIGN_IN,
+    "provider_registration.reason": NO_SIGN_IN,
+    "provider_registration.vendor": NO_SIGN_IN,
+    "registration.email": NO_SIGN_IN,
+    "registration.representative": NO_SIGN_IN,
+    "registration.start": NO_SIGN_IN,
 }
 """Forms with fields to type in that are not kept, by endpoint, and why."""
 _FORM = re.compile(r"<form\b([^>]*)>(.*?)</form>", re.DOTALL)

@@ -24,7 +24,10 @@ from tests.fhir import records
 ADJUDICATION = "http://terminology.hl7.org/CodeSystem/adjudication"
 CARIN = "http://hl7.org/fhir/us/carin-bb/CodeSystem"
 CARC = "https://x12.org/codes/claim-adjustment-reason-codes"
-_VARYING = re.compile(r'name="csrf_token"[^>]*value="[^"]*"|<code>[0-9a-f-]{36}</code>|href="[^"]*lang=es[^"]*"')
+_VARYING = re.compile(
+    r'name="csrf_token"[^>]*value="[^"]*"|<code>[0-9a-f-]{36}</code>|href="[^"]*lang=es[^"]*"'
+    r'|data-seconds="\d+"|<span data-session-time>[^<]*</span>'
+)
 
 
 @dataclass
