@@ -18,10 +18,13 @@ from service import mail, single_use
 from service.audit import NotAudited
 from service.clock import now
 from service.db import Base, Instant, new_id
+from service.revocations import NotJournalled
 from service.settings import Settings
 
 _LEASE = timedelta(seconds=60)
-_AWAY = (mail.ServerUnreachable, DBAPIError, sqlite3.OperationalError, psycopg.OperationalError, NotAudited)
+_AWAY = (
+    mail.ServerUnreachable, DBAPIError, sqlite3.OperationalError, psycopg.OperationalError, NotAudited, NotJournalled,
+)  # fmt: skip
 _LONGEST_PAUSE = 30.0
 _TICK = 0.25
 _BATCH = 500
@@ -105,8 +108,8 @@ class Worker:
             if take_lease(self._sessions, job.name, self._id):
                 job.handler(self._sessions, self._settings)
         except _AWAY as problem:
-            # A mail server or database that is away comes back; the pause grows so that it is not hammered. What
-            # cannot be audited is not done.
+            # A mail server or database that is away comes back, and so does room on the journal's disk; the pause grows
+            # so that it is not hammered. What cannot be audited is not done.
             log.warning("job_postponed", job=job.name, problem=type(problem).__name__)
             self._pauses[job.name] = min(_LONGEST_PAUSE, 2 * self._pauses.get(job.name, job.every_seconds))
             return self._pauses[job.name]

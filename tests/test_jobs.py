@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from service import jobs
 from service.accounts import expiry
 from service.accounts.models import CodePurpose, EmailCode
+from service.audit import NotAudited
 from service.clock import now
 from service.db import make_sessions
 from service.jobs import Job, Worker, take_lease
 from service.mail import ServerUnreachable
+from service.revocations import NotJournalled
 from service.settings import Settings
 from service.single_use import ClaimedValue
 from tests.conftest import MovableClock
@@ -29,11 +31,14 @@ def test_case_190_a_job_has_one_leader_until_its_lease_is_over(engine: Engine, c
     assert not take_lease(sessions, "mail", "one")
 
 
-def test_a_job_that_cannot_work_now_does_not_stop_the_others(engine: Engine, settings: Settings) -> None:
+@pytest.mark.parametrize("problem", [ServerUnreachable, NotAudited, NotJournalled])
+def test_a_job_that_cannot_work_now_does_not_stop_the_others(
+    engine: Engine, settings: Settings, problem: type[Exception]
+) -> None:
     done: list[str] = []
 
     def fails(_sessions: sessionmaker[Session], _settings: Settings) -> None:
-        raise ServerUnreachable
+        raise problem
 
     def works(_sessions: sessionmaker[Session], _settings: Settings) -> None:
         done.append("worked")
