@@ -1,6 +1,7 @@
 """The worker: one leader a job, jobs that fail do not stop the others, rows that are over go."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -59,6 +60,23 @@ def test_a_worker_runs_until_it_is_stopped(engine: Engine, settings: Settings) -
         worker.stop()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_jobs_come_in_time_though_another_takes_long(engine: Engine, settings: Settings) -> None:
+    turns = threading.Semaphore(0)
+    slow = Job("slow", 0.1, lambda _sessions, _settings: time.sleep(1))
+    worker = Worker(
+        make_sessions(engine), settings, [slow, Job("turn", 2, lambda _sessions, _settings: turns.release())]
+    )
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        assert turns.acquire(timeout=20)
+        # Counted by its own pauses alone, the worker would be there after eight rounds of the other.
+        assert turns.acquire(timeout=6)
+    finally:
+        worker.stop()
+        thread.join(20)
 
 
 def test_a_long_job_apart_keeps_nobody_waiting(engine: Engine, settings: Settings) -> None:
