@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +19,13 @@ from service import mail, single_use
 from service.audit import NotAudited
 from service.clock import now
 from service.db import Base, Instant, new_id
+from service.revocations import NotJournalled
 from service.settings import Settings
 
 _LEASE = timedelta(seconds=60)
-_AWAY = (mail.ServerUnreachable, DBAPIError, sqlite3.OperationalError, psycopg.OperationalError, NotAudited)
+_AWAY = (
+    mail.ServerUnreachable, DBAPIError, sqlite3.OperationalError, psycopg.OperationalError, NotAudited, NotJournalled,
+)  # fmt: skip
 _LONGEST_PAUSE = 30.0
 _TICK = 0.25
 _BATCH = 500
@@ -71,16 +75,16 @@ class Worker:
 
     def run(self) -> None:
         """Run until stopped; raises what a job raised that it could not have expected."""
-        elapsed = 0.0
         apart = [threading.Thread(target=self._run_apart, args=(job,)) for job in self._jobs if job.apart]
         for thread in apart:
             thread.start()
         while not self._stop.is_set():
             for job in (job for job in self._jobs if not job.apart):
-                if elapsed >= self._due.get(job.name, 0.0):
-                    self._due[job.name] = elapsed + self._run(job)
+                # By the clock: what the others took counts, or a checkpoint would come late in a busy hour.
+                moment = time.monotonic()
+                if moment >= self._due.get(job.name, moment):
+                    self._due[job.name] = moment + self._run(job)
             self._stop.wait(_TICK)
-            elapsed += _TICK
         for thread in apart:
             thread.join()
         if self._fault is not None:
@@ -105,8 +109,8 @@ class Worker:
             if take_lease(self._sessions, job.name, self._id):
                 job.handler(self._sessions, self._settings)
         except _AWAY as problem:
-            # A mail server or database that is away comes back; the pause grows so that it is not hammered. What
-            # cannot be audited is not done.
+            # A mail server or database that is away comes back, and so does room on the journal's disk; the pause grows
+            # so that it is not hammered. What cannot be audited is not done.
             log.warning("job_postponed", job=job.name, problem=type(problem).__name__)
             self._pauses[job.name] = min(_LONGEST_PAUSE, 2 * self._pauses.get(job.name, job.every_seconds))
             return self._pauses[job.name]

@@ -105,9 +105,12 @@ class Journal:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             is_new = not (self.folder / name).exists()
-            handle = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            handle = os.open(self.folder / name, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 with self._lock:
+                    if _is_torn(handle):
+                        # Of a crash or a full disk: that line must not take the next one with it.
+                        text = b"\n" + text
                     if os.write(handle, text) != len(text):
                         raise OSError("cut short")
                 os.fsync(handle)
@@ -251,6 +254,11 @@ def _read(file: Any) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(line, dict) and line.get("table") in WATCHED:
             yield line
+
+
+def _is_torn(handle: int) -> bool:
+    size = os.fstat(handle).st_size
+    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 
 
 def _sync_folder(folder: Path) -> None:

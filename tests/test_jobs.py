@@ -1,6 +1,7 @@
 """The worker: one leader a job, jobs that fail do not stop the others, rows that are over go."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,10 +11,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from service import jobs
 from service.accounts import expiry
 from service.accounts.models import CodePurpose, EmailCode
+from service.audit import NotAudited
 from service.clock import now
 from service.db import make_sessions
 from service.jobs import Job, Worker, take_lease
 from service.mail import ServerUnreachable
+from service.revocations import NotJournalled
 from service.settings import Settings
 from service.single_use import ClaimedValue
 from tests.conftest import MovableClock
@@ -29,11 +32,14 @@ def test_case_190_a_job_has_one_leader_until_its_lease_is_over(engine: Engine, c
     assert not take_lease(sessions, "mail", "one")
 
 
-def test_a_job_that_cannot_work_now_does_not_stop_the_others(engine: Engine, settings: Settings) -> None:
+@pytest.mark.parametrize("problem", [ServerUnreachable, NotAudited, NotJournalled])
+def test_a_job_that_cannot_work_now_does_not_stop_the_others(
+    engine: Engine, settings: Settings, problem: type[Exception]
+) -> None:
     done: list[str] = []
 
     def fails(_sessions: sessionmaker[Session], _settings: Settings) -> None:
-        raise ServerUnreachable
+        raise problem
 
     def works(_sessions: sessionmaker[Session], _settings: Settings) -> None:
         done.append("worked")
@@ -54,6 +60,23 @@ def test_a_worker_runs_until_it_is_stopped(engine: Engine, settings: Settings) -
         worker.stop()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_jobs_come_in_time_though_another_takes_long(engine: Engine, settings: Settings) -> None:
+    turns = threading.Semaphore(0)
+    slow = Job("slow", 0.1, lambda _sessions, _settings: time.sleep(1))
+    worker = Worker(
+        make_sessions(engine), settings, [slow, Job("turn", 2, lambda _sessions, _settings: turns.release())]
+    )
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        assert turns.acquire(timeout=20)
+        # Counted by its own pauses alone, the worker would be there after eight rounds of the other.
+        assert turns.acquire(timeout=6)
+    finally:
+        worker.stop()
+        thread.join(20)
 
 
 def test_a_long_job_apart_keeps_nobody_waiting(engine: Engine, settings: Settings) -> None:

@@ -141,7 +141,7 @@ def test_folders_that_cannot_be_written_to_are_bad(
     stamp(engine, schema.newest())
     taken = tmp_path / "a file"
     taken.write_text("")
-    for folder in (taken, taken / "below", Path("/proc/nowhere")):
+    for folder in (taken, taken / "below"):
         told = look_over(create_app(replace(settings, **{field: folder}), engine)).stdout
         assert f"BAD       folders: nothing can be written to {folder} ({named})" in told, told
 
