@@ -190,8 +190,14 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Categories (`system|code`) of a type that members tick by themselves where the whole of it was asked (SMART-32)."""
-_GO_WITH = {"Observation-laboratory": frozenset({"Specimen"})}
-"""What stays out with a part of a whole type: the sample with its results."""
+_GO_WITH = {
+    "Observation-laboratory": frozenset({"Specimen"}),
+    **dict.fromkeys(
+        ("Condition-encounter-diagnosis", "Condition-problem-list-item", "Condition-health-concern"),
+        frozenset({"FamilyMemberHistory"}),
+    ),
+}
+"""What stays out with a part of a whole type: samples with their results; illnesses in the family, which no part names."""
 # Search values by which an app may ask for a part of a type only (SMART App Launch table of granular scopes).
 _PARTS: dict[str, LazyString] = {
     "encounter-diagnosis": _("problems found at a visit"),
@@ -223,9 +229,9 @@ def asks_for_everything(scopes: ScopeSet) -> bool:
 
 def names(scopes: ScopeSet) -> list[str]:
     """The data types of `scopes` by name, each with its parts where not the whole of it is meant."""
-    found = ((data_type, parts(scopes, data_type)) for data_type in asked(scopes))
+    found = ((data_type, limited(scopes, data_type).values()) for data_type in asked(scopes))
     return [
-        f"{data_type.name} ({', '.join(dict.fromkeys(part.name for part in some))})" if some else str(data_type.name)
+        f"{data_type.name} ({', '.join(dict.fromkeys(some))})" if some else str(data_type.name)
         for data_type, some in found
     ]
 

@@ -130,3 +130,20 @@ def test_a_type_of_which_no_part_is_ticked_is_left_out() -> None:
     asked = parse("patient/Observation.read patient/Condition.rs patient/Coverage.rs")
     left = data_types.ticked(asked, keys(str(asked)), {"Condition-health-concern"})
     assert str(left) == f"patient/Coverage.rs patient/Condition.rs?category={_CONCERN}"
+
+
+@pytest.mark.parametrize("kept", [set(), {"Condition-health-concern"}])
+def test_illnesses_in_the_family_stay_out_with_any_part_of_the_health_problems(kept: set[str]) -> None:
+    asked = parse("patient/*.rs")
+    others = {part for part in boxes_of("patient/*.rs") if not part.startswith("Condition-")}
+    left = data_types.ticked(asked, keys(str(asked)), others | kept)
+    assert not left.permits("FamilyMemberHistory", "r") and not left.permits("FamilyMemberHistory", "s")
+    assert left.permits("Condition", "s") == bool(kept)
+
+
+def test_a_type_is_named_with_its_parts_where_something_else_of_it_is_whole(app: Flask) -> None:
+    asked = parse("patient/*.rs")
+    left = data_types.ticked(asked, keys(str(asked)), boxes_of("patient/*.rs") - {"Observation-vital-signs"})
+    with app.test_request_context():
+        (named,) = [name for name in data_types.names(left) if name.startswith("Test results")]
+    assert named.startswith("Test results and measurements (lab results") and "vital signs" not in named
