@@ -197,7 +197,7 @@ _GO_WITH = {
         frozenset({"FamilyMemberHistory"}),
     ),
 }
-"""What stays out with a part of a whole type: samples with their results; illnesses in the family, which no part names."""
+"""What stays out with a part of a whole type: samples with their results, and what no part names of health problems."""
 # Search values by which an app may ask for a part of a type only (SMART App Launch table of granular scopes).
 _PARTS: dict[str, LazyString] = {
     "encounter-diagnosis": _("problems found at a visit"),
