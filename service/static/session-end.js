@@ -6,7 +6,7 @@
   const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000;
   const given = document.currentScript.dataset;
   const dialogs = Object.fromEntries(["idle", "last", "over"].map((name) => [name, document.getElementById(`session-${name}`)]));
-  let end = Date.now() + Number(given.seconds) * 1000, isLast = given.last === "yes", warned = false, isOver = false, timer;
+  let end = Date.now() + Number(given.seconds) * 1000, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
 
   const ask = async (address, more) => {
     try {
@@ -24,7 +24,8 @@
     for (const place of document.querySelectorAll("[data-session-time]")) place.textContent = told.time;
     for (const line of document.querySelectorAll("[data-session-line]")) line.hidden = (line.dataset.sessionLine === "last") !== isLast;
     // A step up in another window has renewed it.
-    for (const dialog of Object.values(dialogs)) for (const token of dialog.querySelectorAll("[name=csrf_token]")) token.value = told.token;
+    token = told.token;
+    for (const field of document.querySelectorAll("#sign-out [name=csrf_token]")) field.value = token;
   };
 
   const left = async () => {
@@ -65,8 +66,7 @@
     clearTimeout(timer);
     dialogs.idle.close();
     await left();
-    const form = dialogs.idle.querySelector("form");
-    const kept = await ask(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const kept = await ask(given.keep, { method: "POST", body: new URLSearchParams({ csrf_token: token }) });
     if (kept) learn(kept);
     warned = false;
     look();
@@ -88,10 +88,10 @@
     location.replace(location.pathname + location.search);
   };
 
-  dialogs.idle.querySelector("form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    stay();
-  });
+  for (const dialog of Object.values(dialogs)) {
+    const button = dialog.querySelector("[data-session-press]");
+    button.addEventListener("click", () => button.dataset.sessionPress === "stay" ? stay() : dialog.close());
+  }
   dialogs.idle.addEventListener("cancel", (event) => {
     event.preventDefault();
     stay();
