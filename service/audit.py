@@ -100,6 +100,20 @@ def learn_circumstances(source: Callable[[], Circumstances]) -> None:
     _circumstances = source
 
 
+_operator: str | None = None
+
+
+@contextmanager
+def told_by(operator: str) -> Iterator[None]:
+    """Events within are of a command: they say who ran it, by their name on this machine."""
+    global _operator
+    before, _operator = _operator, operator
+    try:
+        yield
+    finally:
+        _operator = before
+
+
 class Facts(TypedDict, total=False):
     """What may be told of an event beside its tag. `detail` holds neither health data nor secrets."""
 
@@ -135,6 +149,8 @@ def written_together() -> Iterator[None]:
 def row(tag: str, **facts: Unpack[Facts]) -> Row:
     """The row of an event that is written together with others (`service.db.write_if_new`), in `written_together`."""
     where, told, detail = _circumstances(), facts.get, facts.get("detail")
+    if _operator is not None:
+        detail = (detail or {}) | {"operator": _operator}
     return Row(_INSERT, (
         now_in_microseconds(), tag, facts.get("outcome", Outcome.SUCCESS).value, told("account_id"), told("member_id"),
         told("link_id"), told("client_id"), told("grant_id"), told("resource_type"), told("count"),

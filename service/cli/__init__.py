@@ -1,6 +1,9 @@
 """The command line: `flask <group> <command>`. Each reads its arguments, calls one function, says what happened."""
 
+import getpass
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -9,6 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from service.audit import told_by
 from service.jobs import Job
 
 GROUPS = {
@@ -48,7 +52,9 @@ class LateGroup(AppGroup):
     def invoke(self, context: click.Context) -> Any:
         """Run the command; a database that is away or without tables is told in a line, not with a stack trace."""
         try:
-            return super().invoke(context)
+            # Nobody runs the worker by hand, and the sandbox has no operator.
+            with nullcontext() if self.name in {"worker", "sandbox"} else told_by(_operator()):
+                return super().invoke(context)
         except (OperationalError, ProgrammingError) as refused:
             raise DatabaseRefused(refused) from None
 
@@ -62,6 +68,14 @@ class LateGroup(AppGroup):
         assert self.name
         group: click.Group = import_module(f"service.cli.{self.name}").group
         return group
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that nobody has given a name.
+        return f"uid {os.getuid()}"
 
 
 class LateCommand(click.Command):

@@ -1,5 +1,7 @@
 """Who of the plan works in the staff console, from the command line."""
 
+import getpass
+
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -7,7 +9,7 @@ from sqlalchemy.orm import Session
 from service.audit import AuditEvent
 from service.plan.models import StaffRole
 from service.plan.staff import plan_staff
-from tests.factories import make_account
+from tests.factories import make_account, make_member
 from tests.staff.console import sign_in_clerk
 
 
@@ -29,8 +31,25 @@ def test_staff_is_appointed_listed_and_ended(app: Flask, session: Session) -> No
     assert (opened, after) == (200, 303)
     assert ended.exit_code == 0
     assert again.exit_code == 1 and "flask staff list" in again.stderr
-    tags = session.scalars(select(AuditEvent.tag).where(AuditEvent.tag.startswith("plan:staff:"))).all()
-    assert tags == ["plan:staff:appoint", "plan:staff:end"]
+    told = session.scalars(select(AuditEvent).where(AuditEvent.tag.startswith("plan:staff:"))).all()
+    assert [event.tag for event in told] == ["plan:staff:appoint", "plan:staff:end"]
+    assert [(event.detail or {}).get("operator") for event in told] == [getpass.getuser()] * 2
+
+
+def test_whose_account_of_disclosures_somebody_prints_is_kept_with_who_printed_it(app: Flask, session: Session) -> None:
+    member = make_member(session)
+    session.commit()
+    assert app.test_cli_runner().invoke(args=["reports", "disclosures", member.member_number]).exit_code == 0
+    told = session.scalars(select(AuditEvent).where(AuditEvent.tag == "plan:disclosure:account")).one()
+    assert told.member_id == member.id and told.detail == {"operator": getpass.getuser()}
+    last = told.id
+    session.commit()
+    # The web server, in the same process here, tells of nobody.
+    account = make_account(session)
+    session.commit()
+    sign_in_clerk(app, account)
+    signed_in = select(AuditEvent).where(AuditEvent.detail.is_not(None), AuditEvent.id > last)
+    assert all("operator" not in (event.detail or {}) for event in session.scalars(signed_in))
 
 
 def test_a_second_appointment_replaces_the_roles_also_after_an_end(app: Flask, session: Session) -> None:
