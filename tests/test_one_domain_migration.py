@@ -11,7 +11,7 @@ from tests.migrating import ask, database_url, migrating, open_accounts
 
 __all__ = ["config", "database_url"]
 
-config = migrating("0062")
+config = migrating("0063")
 _KEYS = "SELECT id, email_key FROM account ORDER BY id"
 
 
@@ -26,7 +26,7 @@ def test_keys_of_odd_domains_are_written_anew_and_the_others_left(settings: Sett
     found = dict(ask(settings, _KEYS))
     assert found == {one: usernames.email_key(address) for one, (address, _) in kept.items()}
     assert found["b"] == "ana@bücher.example" and found["d"] == "li@straße.example"
-    command.downgrade(config, "0062")
+    command.downgrade(config, "0063")
     command.upgrade(config, "head")
     assert dict(ask(settings, _KEYS)) == found
 
@@ -40,7 +40,7 @@ def test_accounts_that_share_an_address_stop_it_and_are_named_by_id(settings: Se
         command.upgrade(config, "head")
     told = str(stopped.value)
     assert "first and second" in told and "third" not in told and "Schema 0064" in told and "ana@" not in told
-    assert schema.current_revision(settings) == "0062"
+    assert schema.current_revision(settings) == "0063"
     assert dict(ask(settings, _KEYS))["second"] == "ana@xn--bcher-kva.example"
     # As docs/releasing.md says, where nobody can be reached.
     ask(settings, "UPDATE account SET email = 'second@unreachable.invalid', email_key = 'second@unreachable.invalid'"
