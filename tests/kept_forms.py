@@ -20,6 +20,7 @@ _SECRETS = "asks who one is, by what is kept nowhere: a name and a password"
 NOT_KEPT: dict[str, str] = {
     "developer_trial.switch_fault": "of the sandbox alone: a number of requests",
     "sign_in.confirm_password": _SECRETS,
+    "sign_in.sign_in": _SECRETS,
     "developer_sign_up.start": NO_SIGN_IN,
     "passwords.reset": NO_SIGN_IN,
     "provider_authorization.allow": NO_SIGN_IN,

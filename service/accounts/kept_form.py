@@ -23,7 +23,7 @@ from werkzeug.datastructures import MultiDict
 
 from service import sealing
 from service.accounts.models import Account
-from service.accounts.sessions import SignedOut, current_login, find_run_out, sign_in_address
+from service.accounts.sessions import SignedOut, current_login, find_run_out, half_login, sign_in_address
 from service.accounts.stepping_up import step_up_asked_by
 from service.clock import now
 from service.web import browser_id, db_session, settings
@@ -72,7 +72,8 @@ def keeping(
             try:
                 answer = view(**arguments)
             except SignedOut:
-                owner = find_run_out(db_session())
+                # Who lacks the other half of a sign-in is no one whose session ran out.
+                owner = None if current_login() or half_login() else find_run_out(db_session())
                 if owner is None:
                     raise
                 following = _page(page, arguments)
