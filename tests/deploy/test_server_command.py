@@ -3,14 +3,17 @@
 import json
 import shlex
 import socket
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 
 import pytest
 import requests
+import yaml
 
 from service.settings import Settings
-from tests.conftest import running_server
+from tests.conftest import free_port, running_server
 from tests.deploy.test_files import DEPLOY, unit
 
 _STARTS = (b"", b"GET /sign-in HTTP/1.1\r\nHost: 127.")
@@ -55,3 +58,18 @@ def test_case_161_three_hundred_idle_clients_a_worker_keep_no_probe_waiting(sett
             assert requests.get(server.url + path, timeout=60).status_code == 200
             # Shown out they are after 30 seconds: nobody waits for that, however busy the machine is.
             assert time.monotonic() - began < 15, path
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("engine")
+def test_the_health_check_of_compose_tells_whether_the_server_answers(settings: Settings) -> None:
+    web = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]["web"]
+    _cmd, _python, option, program = web["healthcheck"]["test"]
+
+    def checked(port: int) -> int:
+        asked = [sys.executable, option, program.replace(":8000", f":{port}")]
+        return subprocess.run(asked, capture_output=True, check=False).returncode
+
+    assert checked(free_port()) != 0
+    with running_server(settings) as server:
+        assert checked(server.port) == 0
