@@ -22,7 +22,7 @@ import structlog
 from service.watching import tracing
 
 FIELDS = frozenset({
-    "client", "count", "endpoint", "event", "export", "fields", "folder", "hash", "job", "kind", "known_account",
+    "client", "count", "decision", "endpoint", "event", "export", "fields", "folder", "hash", "job", "kind", "known_account",
     "lasting", "level", "library", "limits", "login", "mail", "meaning", "mend", "norm", "position", "problem",
     "reason", "request_id", "setting", "sums", "template", "timestamp", "trace", "trace_id", "where",
 })  # fmt: skip

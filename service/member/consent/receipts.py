@@ -112,7 +112,7 @@ def _receipt(decision_id: UUID, language: str | None = None) -> tuple[Actor, Rec
     try:
         kept = seen.read(session, decision, plan())
     except kept_words.AlteredWords:
-        log.error("kept_words_altered", decision=decision.id, page=decision.words["page"])
+        log.error("kept_words_altered", decision=decision.id, hash=decision.words["page"])
         raise NotTheWordsOfThen from None
     grant = grants.after(session, decision)
     with force_locale(language or kept.language):
