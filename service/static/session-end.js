@@ -3,9 +3,9 @@
 // before anything is shown; that question puts nothing off.
 "use strict";
 {
-  const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000;
+  const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000, KEPT = 15 * PATIENCE;
   const given = document.currentScript.dataset;
-  const dialogs = Object.fromEntries(["idle", "last", "over"].map((name) => [name, document.getElementById(`session-${name}`)]));
+  const dialogs = Object.fromEntries(["idle", "last", "over", "lost"].map((name) => [name, document.getElementById(`session-${name}`)]));
   let end = Date.now() + Number(given.seconds) * 1000, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
 
   const ask = async (address, more) => {
@@ -29,7 +29,9 @@
   };
 
   const left = async () => {
-    const told = await ask(`${given.left}?lang=${document.documentElement.lang}`);
+    const found = await ask(`${given.left}?lang=${document.documentElement.lang}`);
+    // Who has signed in meanwhile in another window is somebody else: for this page's reader the session is over.
+    const told = found && found.seconds && found.who !== given.who ? { seconds: 0, kept: false } : found;
     if (told) learn(told);
     return told;
   };
@@ -46,7 +48,8 @@
     if (isOver) return;
     if (end - Date.now() > WARNING) return wait(end - Date.now() - WARNING);
     const told = await left(), rest = end - Date.now();
-    if (told && !told.seconds || !told && rest < -PATIENCE) return leave();
+    if (told && !told.seconds) return leave(told.kept);
+    if (!told && rest < -PATIENCE) return leave(rest > -KEPT);
     if (rest > WARNING) {
       if (warned) close();
       warned = false;
@@ -65,8 +68,8 @@
   const stay = async () => {
     clearTimeout(timer);
     dialogs.idle.close();
-    await left();
-    const kept = await ask(given.keep, { method: "POST", body: new URLSearchParams({ csrf_token: token }) });
+    const told = await left();
+    const kept = told && told.seconds && await ask(given.keep, { method: "POST", body: new URLSearchParams({ csrf_token: token }) });
     if (kept) learn(kept);
     warned = false;
     look();
@@ -81,9 +84,10 @@
     return field.value !== field.defaultValue || (given.written === "yes" && field.value !== "");
   };
 
-  const leave = () => {
+  // `isKept`: a form that is sent within half an hour stands here again after the sign-in.
+  const leave = (isKept) => {
     isOver = true;
-    if ([...document.querySelectorAll("main form[method=post] :is(input, select, textarea)")].some(isWritten)) return show("over");
+    if ([...document.querySelectorAll("main form[method=post] :is(input, select, textarea)")].some(isWritten)) return show(isKept ? "over" : "lost");
     close();
     location.replace(location.pathname + location.search);
   };

@@ -123,7 +123,9 @@ def test_case_066_whatever_is_not_believed_is_asked_on_our_page(
 
 def test_case_066_the_person_may_say_yes_or_be_signed_out_already(desk: Desk, rosa: Reader) -> None:
     page = end(rosa)
-    inside = [form for form in page.text.split("<main")[1].split("</main>")[0].split("<form")[1:] if "/sign-out" in form]
+    inside = [
+        form for form in page.text.split("<main")[1].split("</main>")[0].split("<form")[1:] if "/sign-out" in form
+    ]
     assert len(inside) == 1 and "Stay signed in" in page.text
     token = inside[0].split('name="csrf_token" value="')[1].split('"')[0]
     assert rosa.browser.post("/sign-out", data={"csrf_token": token}).location == "/"
