@@ -6,7 +6,13 @@
   const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000, KEPT = 15 * PATIENCE;
   const given = document.currentScript.dataset;
   const dialogs = Object.fromEntries(["idle", "last", "over", "lost"].map((name) => [name, document.getElementById(`session-${name}`)]));
-  let end = Date.now() + Number(given.seconds) * 1000, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
+  let end, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
+
+  // By two clocks: that of the day may be set back, the other one stands still while the computer sleeps.
+  const endsIn = (seconds) => {
+    end = [Date.now() + seconds * 1000, performance.now() + seconds * 1000];
+  };
+  const restNow = () => Math.min(end[0] - Date.now(), end[1] - performance.now());
 
   const ask = async (address, more) => {
     try {
@@ -18,7 +24,7 @@
   };
 
   const learn = (told) => {
-    end = Date.now() + told.seconds * 1000;
+    endsIn(told.seconds);
     if (!told.seconds) return;
     isLast = told.last;
     for (const place of document.querySelectorAll("[data-session-time]")) place.textContent = told.time;
@@ -46,8 +52,8 @@
   const look = async () => {
     clearTimeout(timer);
     if (isOver) return;
-    if (end - Date.now() > WARNING) return wait(end - Date.now() - WARNING);
-    const told = await left(), rest = end - Date.now();
+    if (restNow() > WARNING) return wait(restNow() - WARNING);
+    const told = await left(), rest = restNow();
     if (told && !told.seconds) return leave(told.kept);
     if (!told && rest < -PATIENCE) return leave(rest > -KEPT);
     if (rest > WARNING) {
@@ -62,7 +68,8 @@
 
   const wait = (milliseconds) => {
     clearTimeout(timer);
-    timer = setTimeout(look, milliseconds);
+    // Timers sleep with the computer.
+    timer = setTimeout(look, Math.min(milliseconds, AGAIN));
   };
 
   const stay = async () => {
@@ -102,5 +109,6 @@
   });
   document.addEventListener("visibilitychange", () => document.hidden || look());
   addEventListener("pageshow", (event) => event.persisted && look());
+  endsIn(Number(given.seconds));
   look();
 }

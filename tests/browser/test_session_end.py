@@ -147,6 +147,16 @@ def test_a_page_is_left_where_somebody_else_has_signed_in(story: Story) -> None:
     story.step("left")
 
 
+@told(360, "en")
+def test_a_clock_that_is_set_back_keeps_no_page_open(story: Story) -> None:
+    thomas = _typing(story)
+    thomas.page.evaluate("() => { const real = Date.now; Date.now = () => real() - 3600000; }")
+    with thomas.page.expect_navigation():
+        _pass(thomas, 15.5)
+    thomas.heading("Sign in")
+    story.step("left")
+
+
 @_EVERY
 def test_the_end_that_cannot_be_put_off_is_told(story: Story) -> None:
     thomas = _typing(story)
