@@ -198,6 +198,8 @@ _GO_WITH = {
     ),
 }
 """What stays out with a part of a whole type: samples with their results, and what no part names of health problems."""
+_TOLD_BY_PARTS = frozenset({"Specimen"})
+"""FHIR types that go without saying beside the parts of another: a sample is of a result."""
 # Search values by which an app may ask for a part of a type only (SMART App Launch table of granular scopes).
 _PARTS: dict[str, LazyString] = {
     "encounter-diagnosis": _("problems found at a visit"),
@@ -253,12 +255,16 @@ def parts(scopes: ScopeSet, data_type: DataType) -> tuple[Part, ...]:
 
 
 def limited(scopes: ScopeSet, data_type: DataType) -> dict[str, str]:
-    """The parts, by key, of those of its FHIR types that are allowed by parts only; empty where each is whole."""
+    """The parts, by key, of those of its FHIR types that are allowed by parts only; empty where each is whole.
+
+    Empty too where a type that none of the parts tells of is whole beside them: they would name less than is shared.
+    """
     found: dict[str, str] = {}
-    for resource_type in sorted(data_type.resource_types):
+    for resource_type in sorted(data_type.resource_types - _TOLD_BY_PARTS):
         allowed = [one for letter in "rs" for one in scopes.restrictions(resource_type, letter)]
-        if () not in allowed:
-            found |= {_part_key(resource_type, one): _part_name(one) for one in allowed}
+        if () in allowed:
+            return {}
+        found |= {_part_key(resource_type, one): _part_name(one) for one in allowed}
     return found
 
 

@@ -36,6 +36,7 @@ _PURPOSE = "kept-form"
 _LONGEST = 2_900
 """Characters of what is sealed: a browser keeps no longer cookie."""
 _WORTH_COPYING = 100
+_SEEN = "seen"
 NEVER = frozenset({
     "csrf_token", "password", "confirmation", "code", "recovery_code", "pin", "offered", "declared", "terms",
 })  # fmt: skip
@@ -192,15 +193,23 @@ def install(app: Flask) -> None:
     )  # fmt: skip
 
 
-def _begins_form(action: str) -> bool:
-    """Whether what was typed into the form that begins here is kept; its fields are asked about until `_ends_form`."""
+def _begins_form(action: str, seen: object = None) -> bool:
+    """Whether what was typed into the form that begins here is kept; its fields are asked about until `_ends_form`.
+
+    What was said of another version than the one `seen` on the page is none of this form's: nobody says of this one by
+    a single press what they found in the other.
+    """
     kept = _find_free()
-    if kept is None or kept.action != urlsplit(action).path:
+    if kept is None or kept.action != urlsplit(action).path or not _is_of(kept, seen):
         g.kept_fields = None
         return False
     g.kept_fields, g.kept_shown = MultiDict(kept.fields), True
     after_this_request(_forget)
     return True
+
+
+def _is_of(kept: _Kept, seen: object) -> bool:
+    return seen is None or (_SEEN, str(seen)) in kept.fields
 
 
 def _ends_form() -> str:
@@ -231,7 +240,7 @@ def _left_over() -> list[str]:
     if kept is None or g.get("kept_shown"):
         return []
     after_this_request(_forget)
-    return _worth_copying([value for _name, value in kept.fields])
+    return _worth_copying([value for name, value in kept.fields if name != _SEEN])
 
 
 def _find_free() -> _Kept | None:

@@ -6,6 +6,7 @@ since another window may have been used meanwhile; that question is no use of th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, request, url_for
@@ -18,26 +19,29 @@ from service.accounts import kept_form, sessions
 from service.accounts.next_page import came_from, local_path
 from service.accounts.session_end import end_of
 from service.accounts.sessions import Login, SignedOut, current_login
-from service.web import settings
+from service.accounts.throttling import hidden
+from service.web import db_session, settings
 
 blueprint = Blueprint("session_end", __name__)
+_TO_SEND = timedelta(minutes=30)
+"""For so long the dialog promises to keep what is sent after the end."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """The end of a session as its page tells it."""
+    """The end of a session as its page tells it; `who` is a name for the account that says nothing else."""
 
     seconds: int
     time: str
     is_last: bool
+    who: str
 
     @classmethod
     def of(cls, login: Login) -> "Told":
         """As it stands now, in the plan's time zone and the page's language."""
         end = end_of(login)
-        return cls(
-            end.seconds, days.clock_in_words(end.at, settings().plan.timezone, get_locale() or "en"), end.is_last
-        )
+        at = days.clock_in_words(end.at, settings().plan.timezone, get_locale() or "en")
+        return cls(end.seconds, at, end.is_last, hidden("session-end", login.account.id))
 
 
 @blueprint.app_context_processor
@@ -47,7 +51,10 @@ def _frame() -> dict[str, Callable[[], Any]]:
 
 @blueprint.get("/session/left")
 def left() -> ResponseReturnValue:
-    """How long this browser stays signed in, and the token that its forms want now."""
+    """How long this browser stays signed in, as whom, and the token that its forms want now.
+
+    Where nobody is signed in any more: whether a form is still kept (`kept_form`) that is sent within half an hour.
+    """
     return _answer(sessions.peek())
 
 
@@ -69,6 +76,6 @@ def _find() -> Told | None:
 
 def _answer(login: Login | None) -> ResponseReturnValue:
     if login is None:
-        return jsonify(seconds=0)
+        return jsonify(seconds=0, kept=sessions.is_kept_for(db_session(), _TO_SEND))
     told = Told.of(login)
-    return jsonify(seconds=told.seconds, time=told.time, last=told.is_last, token=generate_csrf())
+    return jsonify(seconds=told.seconds, time=told.time, last=told.is_last, who=told.who, token=generate_csrf())

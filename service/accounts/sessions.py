@@ -127,9 +127,9 @@ def half_login() -> Login | None:
     return login if login is not None and login.missing_step else None
 
 
-def find_run_out(session: Session) -> Account | None:
-    """Whose session on this browser has run out within the last hour, and was not ended by anybody."""
-    lately = (LoginSession.ended_at.is_(None), LoginSession.last_seen_at > now() - _LATELY)
+def find_run_out(session: Session, within: timedelta = _LATELY) -> Account | None:
+    """Whose session on this browser was last used within the last hour, has run out, and was not ended by anybody."""
+    lately = (LoginSession.ended_at.is_(None), LoginSession.last_seen_at > now() - within)
     statement = (
         select(Account)
         .join(LoginSession, LoginSession.account_id == Account.id)
@@ -141,6 +141,11 @@ def find_run_out(session: Session) -> Account | None:
         )
     )
     return session.scalar(statement)
+
+
+def is_kept_for(session: Session, longer: timedelta) -> bool:
+    """Whether `find_run_out` still finds somebody on this browser when that much time has passed."""
+    return find_run_out(session, within=_LATELY - longer) is not None
 
 
 def complete(session: Session, login: Login, *, factor: bool, person_checked: bool = False) -> None:

@@ -3,10 +3,16 @@
 // before anything is shown; that question puts nothing off.
 "use strict";
 {
-  const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000;
+  const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000, KEPT = 15 * PATIENCE;
   const given = document.currentScript.dataset;
-  const dialogs = Object.fromEntries(["idle", "last", "over"].map((name) => [name, document.getElementById(`session-${name}`)]));
-  let end = Date.now() + Number(given.seconds) * 1000, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
+  const dialogs = Object.fromEntries(["idle", "last", "over", "lost"].map((name) => [name, document.getElementById(`session-${name}`)]));
+  let end, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
+
+  // By two clocks: that of the day may be set back, the other one stands still while the computer sleeps.
+  const endsIn = (seconds) => {
+    end = [Date.now() + seconds * 1000, performance.now() + seconds * 1000];
+  };
+  const restNow = () => Math.min(end[0] - Date.now(), end[1] - performance.now());
 
   const ask = async (address, more) => {
     try {
@@ -18,7 +24,7 @@
   };
 
   const learn = (told) => {
-    end = Date.now() + told.seconds * 1000;
+    endsIn(told.seconds);
     if (!told.seconds) return;
     isLast = told.last;
     for (const place of document.querySelectorAll("[data-session-time]")) place.textContent = told.time;
@@ -29,7 +35,9 @@
   };
 
   const left = async () => {
-    const told = await ask(`${given.left}?lang=${document.documentElement.lang}`);
+    const found = await ask(`${given.left}?lang=${document.documentElement.lang}`);
+    // Who has signed in meanwhile in another window is somebody else: for this page's reader the session is over.
+    const told = found && found.seconds && found.who !== given.who ? { seconds: 0, kept: false } : found;
     if (told) learn(told);
     return told;
   };
@@ -44,9 +52,10 @@
   const look = async () => {
     clearTimeout(timer);
     if (isOver) return;
-    if (end - Date.now() > WARNING) return wait(end - Date.now() - WARNING);
-    const told = await left(), rest = end - Date.now();
-    if (told && !told.seconds || !told && rest < -PATIENCE) return leave();
+    if (restNow() > WARNING) return wait(restNow() - WARNING);
+    const told = await left(), rest = restNow();
+    if (told && !told.seconds) return leave(told.kept);
+    if (!told && rest < -PATIENCE) return leave(rest > -KEPT);
     if (rest > WARNING) {
       if (warned) close();
       warned = false;
@@ -59,14 +68,15 @@
 
   const wait = (milliseconds) => {
     clearTimeout(timer);
-    timer = setTimeout(look, milliseconds);
+    // Timers sleep with the computer.
+    timer = setTimeout(look, Math.min(milliseconds, AGAIN));
   };
 
   const stay = async () => {
     clearTimeout(timer);
     dialogs.idle.close();
-    await left();
-    const kept = await ask(given.keep, { method: "POST", body: new URLSearchParams({ csrf_token: token }) });
+    const told = await left();
+    const kept = told && told.seconds && await ask(given.keep, { method: "POST", body: new URLSearchParams({ csrf_token: token }) });
     if (kept) learn(kept);
     warned = false;
     look();
@@ -81,9 +91,10 @@
     return field.value !== field.defaultValue || (given.written === "yes" && field.value !== "");
   };
 
-  const leave = () => {
+  // `isKept`: a form that is sent within half an hour stands here again after the sign-in.
+  const leave = (isKept) => {
     isOver = true;
-    if ([...document.querySelectorAll("main form[method=post] :is(input, select, textarea)")].some(isWritten)) return show("over");
+    if ([...document.querySelectorAll("main form[method=post] :is(input, select, textarea)")].some(isWritten)) return show(isKept ? "over" : "lost");
     close();
     location.replace(location.pathname + location.search);
   };
@@ -98,5 +109,6 @@
   });
   document.addEventListener("visibilitychange", () => document.hidden || look());
   addEventListener("pageshow", (event) => event.persisted && look());
+  endsIn(Number(given.seconds));
   look();
 }

@@ -14,9 +14,11 @@ from service.clock import now
 from service.settings import Settings
 from tests.accounts.visitor import Visitor, csrf_token
 from tests.conftest import MovableClock
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_account
 
 _MINUTE = 60
+_NOBODY = {"seconds": 0, "kept": False}
+_OVER = {"seconds": 0, "kept": True}
 
 
 def _asked(visitor: Visitor, language: str = "en") -> dict[str, Any]:
@@ -56,12 +58,12 @@ def test_a_signed_in_page_says_until_when_in_the_time_of_the_plan(
 def test_pages_of_strangers_and_of_who_is_half_signed_in_say_nothing(app: Flask, account: Account) -> None:
     visitor = Visitor(app)
     assert "session-end.js" not in visitor.get("/sign-in").text
-    assert visitor.browser.get("/session/left").get_json() == {"seconds": 0}
+    assert visitor.browser.get("/session/left").get_json() == _NOBODY
     visitor.sign_in_with_factor(account)
     half = Visitor(app)
     half.sign_in(account)
     assert "session-end.js" not in half.get("/sign-in/factor").text
-    assert half.browser.get("/session/left").get_json() == {"seconds": 0}
+    assert half.browser.get("/session/left").get_json()["seconds"] == 0
 
 
 def test_asking_what_is_left_puts_nothing_off(visitor: Visitor, account: Account, clock: MovableClock) -> None:
@@ -72,7 +74,7 @@ def test_asking_what_is_left_puts_nothing_off(visitor: Visitor, account: Account
     assert 55 <= told["seconds"] <= 60 and told["last"] is False and re.match(r"\d+:\d\d [AP]M \w+$", told["time"])
     assert re.match(r"\d+:\d\d \w+$", _asked(visitor, "es")["time"])
     clock.advance(_MINUTE)
-    assert _asked(visitor) == {"seconds": 0}
+    assert _asked(visitor) == _OVER
     assert visitor.get("/settings").status_code == 303
 
 
@@ -112,11 +114,49 @@ def test_staying_asks_for_the_token_of_the_form(visitor: Visitor, account: Accou
     assert _asked(visitor)["seconds"] <= _MINUTE
 
 
+def test_what_is_written_is_promised_to_be_kept_only_as_long_as_it_is(
+    visitor: Visitor, account: Account, clock: MovableClock
+) -> None:
+    visitor.sign_in(account)
+    token = csrf_token(visitor.get("/gallery").text)
+    clock.advance(29 * _MINUTE)
+    assert _asked(visitor) == _OVER
+    clock.advance(2 * _MINUTE)
+    assert _asked(visitor) == _NOBODY
+    # Promised half an hour ago, and still true.
+    clock.advance(28 * _MINUTE)
+    kept = visitor.browser.post("/settings/email", data={"csrf_token": token, "email": "new@plan.example"})
+    assert kept.status_code == 303
+    clock.advance(2 * _MINUTE)
+    assert visitor.browser.post("/settings/email", data={"csrf_token": token}).status_code == 401
+
+
+def test_nothing_is_promised_where_the_session_was_ended(visitor: Visitor, account: Account) -> None:
+    visitor.sign_in(account)
+    page = visitor.get("/settings").text
+    visitor.browser.post("/sign-out", data={"csrf_token": csrf_token(page)})
+    assert _asked(visitor) == _NOBODY
+
+
+def test_a_page_knows_whether_it_is_still_its_reader_who_is_signed_in(
+    visitor: Visitor, account: Account, session: Session
+) -> None:
+    visitor.sign_in(account)
+    page = visitor.get("/settings").text
+    own = _asked(visitor)["who"]
+    assert f'data-who="{own}"' in page and account.id not in own
+    visitor.post("/sign-out")
+    other = make_account(session, username="another.one")
+    session.commit()
+    visitor.sign_in(other)
+    assert _asked(visitor)["who"] != own
+
+
 def test_a_session_that_is_over_is_not_kept(visitor: Visitor, account: Account, clock: MovableClock) -> None:
     visitor.sign_in(account)
     token = csrf_token(visitor.get("/settings").text)
     clock.advance(15 * _MINUTE + 1)
-    assert _keep(visitor, token) == {"seconds": 0}
+    assert _keep(visitor, token) == _OVER
     assert visitor.browser.post("/session/keep", data={"csrf_token": token}).status_code == 401
     assert visitor.get("/settings").status_code == 303
 
@@ -141,7 +181,7 @@ def test_the_end_of_the_twelve_hours_cannot_be_put_off(
     told = _keep(visitor, csrf_token(page))
     assert told["last"] is True and 595 <= told["seconds"] <= 600
     clock.advance(10 * _MINUTE)
-    assert _keep(visitor, csrf_token(page)) == {"seconds": 0}
+    assert _keep(visitor, csrf_token(page)) == _OVER
 
 
 def test_a_page_that_tells_of_an_error_says_it_too(visitor: Visitor, account: Account) -> None:

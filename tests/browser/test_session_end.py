@@ -116,6 +116,48 @@ def test_what_is_written_stays_on_the_page_and_is_kept_when_it_is_sent(story: St
 
 
 @_EVERY
+def test_who_comes_back_too_late_is_told_to_copy_what_they_wrote(story: Story) -> None:
+    thomas = _typing(story)
+    thomas.field(_FIELD).fill("It shows nothing.")
+    # As after a night in which the computer slept.
+    _pass(thomas, 9 * 60)
+    dialog = _dialog(thomas, "You are signed out")
+    expect(dialog).to_be_visible()
+    assert dialog.get_attribute("aria-describedby") == "session-lost-text"
+    thomas.look("signed-out-and-too-late")
+    thomas.button("Back to what I wrote").click()
+    expect(dialog).to_be_hidden()
+    assert thomas.field(_FIELD).input_value() == "It shows nothing."
+    story.step("to be copied")
+
+
+@told(360, "en")
+def test_a_page_is_left_where_somebody_else_has_signed_in(story: Story) -> None:
+    thomas = _typing(story)
+    second = thomas.page.context.new_page()
+    second.goto(f"{story.sandbox.url}/settings")
+    thomas.page, first = second, thomas.page
+    thomas.page.locator(".ls-menu summary").click()
+    thomas.press("Sign out")
+    thomas.open("/sign-in")
+    thomas.sign_in("grace")
+    thomas.page = first
+    with first.expect_navigation():
+        _pass(thomas, 13.5)
+    story.step("left")
+
+
+@told(360, "en")
+def test_a_clock_that_is_set_back_keeps_no_page_open(story: Story) -> None:
+    thomas = _typing(story)
+    thomas.page.evaluate("() => { const real = Date.now; Date.now = () => real() - 3600000; }")
+    with thomas.page.expect_navigation():
+        _pass(thomas, 15.5)
+    thomas.heading("Sign in")
+    story.step("left")
+
+
+@_EVERY
 def test_the_end_that_cannot_be_put_off_is_told(story: Story) -> None:
     thomas = _typing(story)
     _end_soon(story.sandbox, 10)

@@ -147,3 +147,15 @@ def test_a_type_is_named_with_its_parts_where_something_else_of_it_is_whole(app:
     with app.test_request_context():
         (named,) = [name for name in data_types.names(left) if name.startswith("Test results")]
     assert named.startswith("Test results and measurements (lab results") and "vital signs" not in named
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("patient/Condition.rs?category=problem-list-item patient/FamilyMemberHistory.rs", "Health problems"),
+        ("patient/DocumentReference.rs?category=clinical-note patient/DiagnosticReport.rs", "Reports and notes"),
+    ],
+)
+def test_parts_are_not_named_where_they_would_tell_less_than_is_shared(app: Flask, asked: str, named: str) -> None:
+    with app.test_request_context():
+        assert data_types.names(parse(asked)) == [named]

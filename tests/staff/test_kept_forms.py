@@ -94,3 +94,25 @@ def test_what_was_written_where_the_form_is_not_there_again_is_shown_to_be_copie
 
     assert "is not on this page now" in shown.text and _WORDS.replace("<", "&lt;").replace(">", "&gt;") in shown.text
     assert "is not on this page now" not in clerk.browser.get(page).text
+
+
+def test_what_was_said_of_a_version_is_not_put_into_the_form_of_another(
+    app: Flask, session: Session, clock: MovableClock
+) -> None:
+    asking = Asking.begin(app, session)
+    assert asking.send().status_code == 303
+    clerk = asking.clerk()
+    page = f"/staff/representatives/{asking.request().id}"
+    action = f"{page}/ask"
+    form = form_to(clerk.browser.get(page).text, action)
+    same = late(clerk.browser, clerk.account, clock, action, form.changed(question=_WORDS))
+    form = form_again(same, action)
+    assert form.fields["question"].strip() == _WORDS
+    colleague = asking.clerk()
+    assert asking.press(colleague, "checks", **{"check-identity": "yes"}).status_code == 303
+
+    shown = late(clerk.browser, clerk.account, clock, action, form.changed(question=_WORDS))
+
+    again = form_to(shown.text, action)
+    assert again.fields["question"].strip() == "" and again.fields["seen"] != form.fields["seen"]
+    assert "is not on this page now" in shown.text and _WORDS.replace("<", "&lt;").replace(">", "&gt;") in shown.text
