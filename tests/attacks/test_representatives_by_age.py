@@ -123,6 +123,7 @@ def test_case_118_who_is_no_adult_is_told_nothing_of_a_link_that_ended_on_its_da
     def told() -> tuple[bool, int]:
         reader = Reader(desk, own)
         assert reader.get("/people/of-age").location == "/people/of-age/decided"
+        assert reader.press(reader.get("/member"), "/people/of-age").location == "/member", "nothing was to decide"
         return "You are 18" in reader.get("/member").text, reader.get("/people/of-age/decided").status_code
 
     assert told() == (False, 404)

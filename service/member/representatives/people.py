@@ -77,7 +77,8 @@ def decide() -> ResponseReturnValue:
     """They have decided."""
     actor = _member()
     coming_of_age.decide(db_session(), actor.account, _ended_at_majority(actor))
-    return redirect(url_for("people.decided"), 303)
+    had_to = coming_of_age.decided_at(db_session(), actor.choice.member) is not None
+    return redirect(url_for("people.decided" if had_to else "member_home.index"), 303)
 
 
 @blueprint.get("/people/of-age/decided")
