@@ -124,7 +124,7 @@ def test_case_118_who_is_no_adult_is_told_nothing_of_a_link_that_ended_on_its_da
         reader = Reader(desk, own)
         assert reader.get("/people/of-age").location == "/people/of-age/decided"
         token = reader.get("/member").text.split('name="csrf_token" value="')[1].split('"')[0]
-        pressed = reader.browser.post("/people/of-age", data={"csrf_token": token})
+        pressed = reader.browser.post("/people/of-age", data={"csrf_token": token, "member": child.patient_id})
         assert pressed.location == "/member", "nothing was to decide"
         return "You are 18" in reader.get("/member").text, reader.get("/people/of-age/decided").status_code
 
