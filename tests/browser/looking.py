@@ -80,6 +80,8 @@ class Looks:
     def at(self, page: Page, name: str) -> None:
         """Look at the page that is open now and keep its picture as `name`; what is wrong is told by `require_good`."""
         self.seen.append(name)
+        # The words of a page that a script asked for can be read before its style sheets have come.
+        page.wait_for_load_state("load")
         self._note(name, [f"wider than {self.width} pixels: {part}" for part in page.evaluate(_TOO_WIDE)])
         if page.locator("html").get_attribute("lang") != self.language:
             self._note(name, [f"not marked as {self.language}"])
