@@ -22,7 +22,7 @@ CLIENTS_STAMP := $(CLIENTS)/.lock-$(firstword $(shell cksum < tests/clients/requ
 # The lock names everything, so nothing is left to resolve; older pips take a newer release for an extra of a pinned one.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes --no-deps
 
-.PHONY: run test check lint types imports coverage browser album bench faults drill hosts load soak races post leaks mutants sbom advisories conformance lock \
+.PHONY: run test check lint types imports coverage browser album bench figures faults drill hosts load soak races post leaks proofs mutants sbom advisories images conformance lock \
   migrate sandbox clean help
 
 help:  ## what can be made
@@ -32,7 +32,7 @@ run: $(RUN_STAMP)  ## the sandbox on http://localhost:8000 (PORT, HOST)
 	@$(BIN)/python -m service.sandbox.serve
 
 test: $(DEV_STAMP) browser  ## every test that this machine can run
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types imports coverage  ## what must hold before a change goes in
 
@@ -47,7 +47,7 @@ imports: $(DEV_STAMP)  ## who may import whom
 	$(BIN)/lint-imports --config setup.cfg
 
 coverage: $(DEV_STAMP) browser  ## the tests, measured
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered $(ARGS)
 
 browser:  ## other people's clients for the tests: npm's where npm is at hand, and Jupyter's
 	@if [ ! -f $(NPM_STAMP) ] && command -v npm >/dev/null; then \
@@ -61,7 +61,10 @@ album: $(DEV_STAMP) browser  ## pictures of every page, in docs/album/index.html
 bench: $(DEV_STAMP)  ## the ratios of docs/performance.md
 	$(BIN)/python bench/run $(ARGS)
 
-faults: $(DEV_STAMP)  ## kill servers at random and ask what is left: docs/reliability.md (ARGS=--cycles 1000)
+figures: $(DEV_STAMP)  ## everything that is promised in figures, one command after the other, in one table (ARGS=--long: a night)
+	@$(BIN)/python -m tests.faults.every_figure $(ARGS)
+
+faults: $(DEV_STAMP)  ## kill servers and PostgreSQL, ask what is left: docs/reliability.md (ARGS="--cycles 1000")
 	@$(BIN)/python -m tests.faults.run $(ARGS)
 
 drill: $(DEV_STAMP)  ## lose a PostgreSQL server and restore it: docs/reliability.md (ARGS=--megabytes 4096)
@@ -85,18 +88,26 @@ hosts: $(DEV_STAMP)  ## two hosts, PgBouncer, a replica and nginx on this machin
 leaks: $(DEV_STAMP)  ## canaries in logs at DEBUG, and whether timing tells who has an account
 	@$(BIN)/python -m tests.faults.leaks $(ARGS)
 
+proofs: $(DEV_STAMP)  ## promises in figures that tests hold (ARGS="--only codes")
+	@$(BIN)/python -m tests.faults.proofs $(ARGS)
+
 mutants: $(DEV_STAMP)  ## make functions wrong on purpose and see whether a test fails: docs/mutation.md (ARGS=--help)
 	@[ -f var/mutation/seconds.json ] || $(BIN)/python -m tests.mutation.run --measure
 	@$(BIN)/python -m tests.mutation.run --predicates
 	@$(BIN)/python -m tests.mutation.run $(ARGS)
 
-sbom: $(DEV_STAMP)  ## what an installation is made of, in dist/sbom.cdx.json (CycloneDX), from requirements.lock
+sbom: $(DEV_STAMP)  ## what an installation is made of (CycloneDX), from its lock, without and with traces: dist/sbom*.cdx.json
 	@mkdir -p dist
 	@$(BIN)/cyclonedx-py requirements --short-PURLs --output-reproducible \
 	  --of JSON --output-file dist/sbom.cdx.json requirements.lock
+	@$(BIN)/cyclonedx-py requirements --short-PURLs --output-reproducible \
+	  --of JSON --output-file dist/sbom-tracing.cdx.json requirements-tracing.lock
 
 advisories: $(DEV_STAMP)  ## known vulnerabilities of what the locks name; says so where no source answers
 	@$(BIN)/python .ci/advisories
+
+images: $(BIN)/python  ## whether the images that deploy/ stands on are named by digest, as a release's must be
+	@$(BIN)/python .ci/images
 
 conformance: $(RUN_STAMP)  ## what the public suites check, on a sandbox over TLS (ARGS=--help)
 	@$(BIN)/flask conformance run $(ARGS)
@@ -115,6 +126,7 @@ LOCK := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_INDEX_URL PIP_CONFIG
 lock: $(DEV_STAMP)  ## compile the lock files from setup.cfg, and the clients' own (ARGS=--upgrade takes newer versions)
 	$(LOCK) $(ARGS) --output-file requirements.lock setup.cfg
 	$(LOCK) $(ARGS) --extra test --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.cfg
+	$(LOCK) $(ARGS) --extra tracing --constraint requirements-dev.lock --output-file requirements-tracing.lock setup.cfg
 	$(LOCK) $(ARGS) --output-file tests/clients/requirements.txt tests/clients/requirements.in
 	rm -rf latchstring.egg-info
 

@@ -8,9 +8,11 @@ from typing import Any
 from flask import Flask, Response
 from sqlalchemy import event
 
+# First, as a worker loads it.
+from wsgi import app as product  # isort: skip
+
 from bench import BARE, EMPTY_FLASK, TELLING_WAITS, TOKEN_CHECK, WITHOUT_FSYNC, waits
 from oauth.tokens.protector import access_for_request
-from service.app import create_app
 from service.web import csrf, reading_session
 
 
@@ -36,7 +38,6 @@ def spare_fsync(connection: Any, _record: object) -> None:
 
 def make_app() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """The product with the bare routes; beside it an empty Flask app, which has none of the product's hooks."""
-    product = create_app()
     if os.environ.get(WITHOUT_FSYNC):
         event.listen(product.extensions["latchstring"].engine, "connect", spare_fsync)
     product.add_url_rule(BARE, view_func=csrf.exempt(bare))

@@ -86,6 +86,11 @@ def moment() -> Any:
     return type_coerce(AuditEvent.at, BigInteger)
 
 
+def quarter() -> Any:
+    """In which quarter of an hour since 1970 an event was, for `day_of`."""
+    return (moment() // _QUARTER).label("quarter")
+
+
 def _read_under(grant_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     return AuditEvent.grant_id.in_(grant_ids), AuditEvent.tag.startswith("fhir:")
 
@@ -97,8 +102,7 @@ def _grouped(*further: Any) -> Any:
 def grouped(*by: Any) -> Any:
     """Events added up by quarter of an hour, type, outcome and `by`, for `days_of`."""
     included = AuditEvent.detail["included"].as_string().label("included")
-    quarter = (moment() // _QUARTER).label("quarter")
-    groups = (*by, quarter, AuditEvent.resource_type, AuditEvent.outcome, included)
+    groups = (*by, quarter(), AuditEvent.resource_type, AuditEvent.outcome, included)
     numbers = (
         func.count().label("requests"), func.coalesce(func.sum(AuditEvent.count), 0).label("records"),
         func.max(moment()).label("latest"),

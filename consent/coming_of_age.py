@@ -20,7 +20,10 @@ from service.plan.models import Member
 
 
 def undecided(session: Session, member: Member, timezone: ZoneInfo) -> list[RepresentativeLink]:
-    """The links of a minor that ended as they came of age and about which they have not decided; none before that."""
+    """The links of a minor that ended as they came of age and about which they have not decided; none before that.
+
+    Whoever was shut out as they came of age had acted no more by then, and is not named.
+    """
     link, grown_up = RepresentativeLink, majority(member.birth_date, timezone)
     if grown_up > now():
         return []
@@ -28,6 +31,8 @@ def undecided(session: Session, member: Member, timezone: ZoneInfo) -> list[Repr
         link.member_id == member.id, link.narrows_at.is_not(None), link.valid_until >= grown_up,
         link.valid_until <= now(), link.adult_decided_at.is_(None),
         or_(link.ended_by.is_(None), link.ended_by == EndedBy.TIME),
+        # A block may have been lifted since; then it was reviewed last.
+        link.safety_block.is_(False), or_(link.block_reviewed_at.is_(None), link.block_reviewed_at < link.valid_until),
     )  # fmt: skip
     return list(session.scalars(statement.limit(20)).unique())
 

@@ -91,7 +91,8 @@ DATA_TYPES = (
     ),
     DataType(
         "providers", Head.INTERACTIONS,
-        frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Endpoint"}),
+        frozenset({"Practitioner", "PractitionerRole", "Organization", "OrganizationAffiliation", "Location",
+                   "HealthcareService", "Endpoint", "InsurancePlan"}),
         _("Doctors, pharmacies and other providers"),
         _("Names and addresses of the people and places that gave care."),
     ),

@@ -4,6 +4,7 @@ A pause is a fact of the grant that every use of a token compares; its version s
 on with the tokens it has. What is narrowed raises the version: wider access tokens end in the same transaction.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from consent import grant_notices, grants, pause_lifts
+from consent.link_standing import right_stands
 from consent.models import ChangeKind, EndedBy, Grant, GrantChange, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet, parse
 from service.accounts.models import Account
 from service.clock import now
+
+_MOST = 50_000
 
 
 class ChangeRefused(Exception):
@@ -79,7 +83,7 @@ def release(session: Session, grant: Grant, account: Account, choice: MemberChoi
     A grant that stands is resumed. Raises PausedByMember for everybody but the member: whoever paused the grant named
     here, another one of the same app may be held.
     """
-    if grants.is_standing(grant) and grants.right_stands(grant):
+    if grants.is_standing(grant) and right_stands(grant):
         resume(session, grant, account, choice)
         return
     if not choice.is_self:
@@ -123,8 +127,29 @@ def of_grant(session: Session, grant: Grant) -> list[GrantChange]:
     return list(session.scalars(statement.order_by(GrantChange.at, GrantChange.id).limit(200)))
 
 
+def of_grants(session: Session, grant_ids: Collection[str]) -> dict[str, list[GrantChange]]:
+    """The same of several, at most 50,000 changes in all; grants of which nothing was changed are absent."""
+    statement = select(GrantChange).options(joinedload(GrantChange.account)).where(GrantChange.grant_id.in_(grant_ids))
+    found: dict[str, list[GrantChange]] = {}
+    for change in session.scalars(statement.order_by(GrantChange.at, GrantChange.id).limit(_MOST)):
+        found.setdefault(change.grant_id, []).append(change)
+    return found
+
+
+def pausers(session: Session, found: Iterable[Grant]) -> dict[str, Account]:
+    """Who paused each of those whose pause is a representative's: not they, where the plan lifted the member's."""
+    by_them = (GrantStatus.PAUSED, EndedBy.REPRESENTATIVE)
+    theirs = [grant.id for grant in found if (grant.status, grant.paused_by) == by_them]
+    if not theirs:
+        return {}
+    paused = (GrantChange.grant_id.in_(theirs), GrantChange.kind == ChangeKind.PAUSED)
+    statement = select(GrantChange).options(joinedload(GrantChange.account)).where(*paused)
+    # The last one counts.
+    return {one.grant_id: one.account for one in session.scalars(statement.order_by(GrantChange.at))}
+
+
 def _require_standing(grant: Grant) -> None:
-    if not grants.is_standing(grant) or not grants.right_stands(grant):
+    if not grants.is_standing(grant) or not right_stands(grant):
         raise GrantOver
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from consent import grant_notices
+from consent.grant_rows import touch, write_audit
 from consent.models import (
     ChangeKind,
     ConsentDecision,
@@ -200,12 +201,6 @@ def _theirs(choice: MemberChoice, account_id: str, client_id: str) -> tuple[Colu
     return Grant.account_id == account_id, Grant.member_id == choice.member.id, Grant.client_id == client_id
 
 
-def right_stands(grant: Grant) -> bool:
-    """Whether whoever gave the grant may still act for the member, by the right as it was when they gave it."""
-    link = grant.link
-    return link is None or (link.version == grant.link_version and MemberChoice(link.member, link).is_current(now()))
-
-
 def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | None = None) -> None:
     """End a grant for good. Every token of it is refused for each request begun after this commits."""
     if grant.ended_at is not None:
@@ -217,22 +212,6 @@ def revoke(session: Session, grant: Grant, *, by: EndedBy, account_id: str | Non
     grant.version += 1
     touch(grant)
     _record(session, grant, "revoke", account_id)
-
-
-def touch(grant: Grant) -> None:
-    """Note that a grant is another than before, for whatever is rendered from it."""
-    grant.revision += 1
-    grant.changed_at = now()
-
-
-def write_audit(
-    session: Session, grant: Grant, action: str, account_id: str | None, reason: str | None = None
-) -> None:  # fmt: skip
-    """Write down that somebody did this to the grant."""
-    audit.record(
-        session, f"consent:grant:{action}", account_id=account_id, member_id=grant.member_id, link_id=grant.link_id,
-        client_id=grant.client_id, grant_id=grant.id, reason=reason,
-    )  # fmt: skip
 
 
 def note_change(

@@ -19,10 +19,10 @@ class LegalText(StrEnum):
 
 
 VERSIONS: dict[LegalText, str] = {
-    LegalText.CONSENT: "2026-9",
-    LegalText.RECEIPT: "2026-2",
-    LegalText.EDUCATION: "2026-1",
-    LegalText.REPRESENTATION: "2026-3",
+    LegalText.CONSENT: "2026-10",
+    LegalText.RECEIPT: "2026-4",
+    LegalText.EDUCATION: "2026-2",
+    LegalText.REPRESENTATION: "2026-4",
 }
 """The version of each as the pages show it now; it rises with every change of a sentence or of its translation."""
 

@@ -7,11 +7,14 @@ nobody in: the pause becomes the representative's, who may resume the app or con
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import grants
+from consent import grant_notices, grants
+from consent.grant_rows import touch, write_audit
+from consent.link_standing import right_stands
 from consent.models import EndedBy, Grant
+from consent.representatives import right_for
 from service.accounts.models import Account
 from service.accounts.notice_model import NoticeKind
-from service.accounts.notices import About, tell
+from service.accounts.notices import tell
 from service.plan.models import ActKind, Member, PendingAct, PlanStaff
 from service.plan.staff import second_looks
 from service.plan.staff.plan_staff import NotOneself
@@ -71,9 +74,8 @@ def carry_out(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     _require_other(session, grant, by)
     second_looks.approve(session, act, by_account_id=by.account_id)
     _lift(session, grant, by_account_id=by.account_id, reason=act.reason)
-    for account in filter(None, (_account_of(session, grant.member_id), grant.account)):
-        about = About(grant.member_id, grant.client_id, grant.id, grant.account.full_name)
-        tell(session, account, NoticeKind.APP_PAUSE_LIFTED, about)
+    for account in _concerned(session, grant):
+        tell(session, account, NoticeKind.APP_PAUSE_LIFTED, grant_notices.about(grant, grant.account.full_name))
 
 
 def release(session: Session, grant: Grant, account_id: str) -> None:
@@ -84,17 +86,17 @@ def release(session: Session, grant: Grant, account_id: str) -> None:
     for held in _held_like(session, grant):
         if not _stands(held):
             _let_go(held)
-    grants.write_audit(session, grant, "release", account_id)
+    write_audit(session, grant, "release", account_id)
 
 
 def _lift(session: Session, grant: Grant, *, by_account_id: str, reason: str) -> None:
     for held in _held_like(session, grant):
         if _stands(held):
             held.paused_by = EndedBy.REPRESENTATIVE
-            grants.touch(held)
+            touch(held)
         else:
             _let_go(held)
-    grants.write_audit(session, grant, "lift_pause", by_account_id, reason)
+    write_audit(session, grant, "lift_pause", by_account_id, reason)
 
 
 def _held_like(session: Session, grant: Grant) -> list[Grant]:
@@ -103,16 +105,23 @@ def _held_like(session: Session, grant: Grant) -> list[Grant]:
         Grant.account_id == grant.account_id, Grant.member_id == grant.member_id, Grant.client_id == grant.client_id,
         Grant.paused_by == EndedBy.MEMBER,
     )  # fmt: skip
-    return list(session.scalars(select(Grant).where(*theirs).with_for_update(of=Grant)))
+    return list(session.scalars(select(Grant).where(*theirs).order_by(Grant.id).with_for_update(of=Grant)))
+
+
+def _concerned(session: Session, grant: Grant) -> list[Account]:
+    """The member, and whom the pause holds while they may act for the member: a newer right is held by it too."""
+    member = _account_of(session, grant.member_id)
+    held = grant.account if right_for(session, grant.account, grant.member_id) is not None else None
+    return [account for account in (held, member) if account is not None]
 
 
 def _stands(grant: Grant) -> bool:
-    return grants.is_standing(grant) and grants.right_stands(grant)
+    return grants.is_standing(grant) and right_stands(grant)
 
 
 def _let_go(held: Grant) -> None:
     held.paused_at = held.paused_by = None
-    grants.touch(held)
+    touch(held)
 
 
 def _account_of(session: Session, member_id: str) -> Account | None:

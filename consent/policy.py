@@ -8,6 +8,7 @@ from functools import lru_cache
 from sqlalchemy.orm import Session
 
 from consent import billing_authorizations
+from consent.data_types import EVERY_TYPE
 from consent.models import LinkScope, SensitiveClass
 from consent.representatives import MemberChoice
 from consent.scopes import BY_NAME, READ_LETTERS, REMEMBERED, ScopeSet, parse
@@ -44,6 +45,8 @@ PROVIDER_CLIENT_FUNCTIONS = {
     "PaymentReconciliation": PortalFunction.REMITTANCES,
 }
 """What a provider's backend client may reach, and the application that its organization's logins need for it."""
+SYSTEM_TYPES = EVERY_TYPE | {"Group", "PaymentReconciliation"}
+"""What a program without a person may name in a scope: what people may, and what stands in nobody's record."""
 _EVERYTHING = parse("patient/*.rs")
 _PLAN = parse("system/*.cruds")
 _PROVIDER = parse("user/ExplanationOfBenefit.rs")
@@ -181,7 +184,7 @@ def access_for_backend(session: Session, facts: BackendFacts) -> Access:
 def backend_scopes(asked: str, allowed: str, organization_id: str | None) -> ScopeSet:
     """Asked ∧ allowed for the client ∧ what a provider may reach at all, which is reading: system/ scopes only."""
     met = parse(asked).meet(parse(allowed)).limited_to_contexts({"system"})
-    met = met.without(*met.words).without_types(BY_NAME)
+    met = met.without(*met.words).without_types(BY_NAME).limited_to_types(SYSTEM_TYPES, SYSTEM_TYPES)
     if organization_id is None:
         return met
     readable = met.limited_to_letters(READ_LETTERS)
@@ -360,7 +363,9 @@ def effective_scopes(asked: str, ticked: str, allowed_for_app: str, link_scope: 
 def _effective_scopes(asked: str, ticked: str, allowed_for_app: str, link_scope: LinkScope | None) -> ScopeSet:
     both = parse(asked) if asked == ticked else parse(asked).meet(parse(ticked))
     met = both.meet(parse(allowed_for_app))
-    return _limit(met.limited_to_contexts({"patient", "user"}).limited_to_letters(READ_LETTERS), link_scope)
+    # A type that is none of ours, or ours in other letters, is an unknown scope: nobody is asked about it.
+    of_people = met.limited_to_contexts({"patient", "user"}).limited_to_types(EVERY_TYPE, EVERY_TYPE)
+    return _limit(of_people.limited_to_letters(READ_LETTERS), link_scope)
 
 
 def excluded_labels(sensitive_classes: frozenset[str], link_scope: LinkScope | None) -> frozenset[str]:

@@ -36,13 +36,22 @@ def ended(session: Session, link: RepresentativeLink) -> None:
     _tell_both(session, link, NoticeKind.LINK_ENDED)
 
 
+def let_in_again(session: Session, link: RepresentativeLink) -> None:
+    """The member, who had shut somebody out, hears that they act again; the other was told of nothing."""
+    _tell_member(session, link, NoticeKind.LINK_BEGUN)
+
+
 def _tell_both(session: Session, link: RepresentativeLink, kind: NoticeKind) -> None:
-    own = session.scalar(select(Account).where(Account.member_id == link.member_id))
-    if own is not None:
-        _tell(session, own, kind, "representative_changed", who=link.representative.full_name)
+    _tell_member(session, link, kind)
     other = session.get(Account, link.representative.account_id) if link.representative.account_id else None
     if other is not None:
         _tell(session, other, kind, "representative_changed", who=link.member.full_name, acts=True)
+
+
+def _tell_member(session: Session, link: RepresentativeLink, kind: NoticeKind) -> None:
+    own = session.scalar(select(Account).where(Account.member_id == link.member_id))
+    if own is not None:
+        _tell(session, own, kind, "representative_changed", who=link.representative.full_name)
 
 
 def _tell(

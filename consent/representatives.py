@@ -3,12 +3,14 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from consent import grant_ends
 from consent.birthdays import majority, twelfth_birthday
 from consent.link_refusals import (
     CircularLink,
@@ -27,7 +29,7 @@ from consent.models import Basis, EndedBy, LinkScope, PersonalRepresentative, Re
 from service import audit
 from service.accounts.models import Account
 from service.clock import now
-from service.db import new_id
+from service.db import Instant, new_id
 from service.plan.members import roster
 from service.plan.members.roster import same_name
 from service.plan.models import Member
@@ -152,7 +154,7 @@ def hold(session: Session, choice: MemberChoice) -> None:
     if choice.link is None:
         return
     version = choice.link.version
-    session.refresh(choice.link, with_for_update={"of": RepresentativeLink})
+    _take(session, choice.link)
     if choice.link.version != version or not choice.is_current(now()):
         raise RightOver
 
@@ -229,17 +231,17 @@ def require_open_to(member: Member, basis: Basis) -> None:
 
 
 def limit(session: Session, standing: RepresentativeLink, scope: LinkScope, *, by_account_id: str | None) -> None:
-    """Change how much a link covers; grants under the older version are refused from the next request on."""
+    """Change how much a link covers; grants under the older version end with it."""
     _lock(session, standing)
     standing.scope = scope
-    standing.version += 1
+    _raise_version(session, standing, now(), covers_less=True)
     _record(session, standing, "limit", by_account_id)
 
 
 def shorten(session: Session, standing: RepresentativeLink, *, valid_until: datetime, narrows_at: datetime) -> bool:
     """Let a link be over, and leave out very personal topics, no later than then; whether that changed anything.
 
-    Grants under the older version are refused from the next request on. A link that has come to its end so ends now.
+    Grants under the older version end with it. A link that has come to its end so ends now.
     """
     _lock(session, standing)
     ends = min(valid_until, standing.valid_until or valid_until)
@@ -249,20 +251,23 @@ def shorten(session: Session, standing: RepresentativeLink, *, valid_until: date
     # Never before it began: a right that should not have been is over at once.
     standing.valid_until, standing.narrows_at = max(ends, standing.valid_from), narrows
     if standing.valid_until <= max(now(), standing.valid_from):
-        end_link(session, standing, by=EndedBy.TIME)
+        _end(session, standing, now(), by=EndedBy.TIME, covers_less=True)
     else:
-        standing.version += 1
+        _raise_version(session, standing, now(), covers_less=True)
         _record(session, standing, "shorten", None)
     return True
 
 
 def block(session: Session, standing: RepresentativeLink, *, by_account_id: str | None, reason: str = "") -> None:
-    """Stop treating this person as representative, silently (45 CFR 164.502(g)(5)); a privacy officer reviews it."""
+    """Stop treating this person as representative, silently (45 CFR 164.502(g)(5)); a privacy officer reviews it.
+
+    What they had let in ends with it, and as silently.
+    """
     _lock(session, standing)
     standing.safety_block = True
     standing.blocked_at, standing.blocked_by_account_id, standing.block_reason = now(), by_account_id, reason
     standing.block_reviewed_at = None
-    standing.version += 1
+    _raise_version(session, standing, standing.blocked_at)
     _record(session, standing, "block", by_account_id)
 
 
@@ -270,14 +275,10 @@ def end_link(
     session: Session, standing: RepresentativeLink, *, by: EndedBy, by_account_id: str | None = None,
     at: datetime | None = None,
 ) -> None:  # fmt: skip
-    """End a link: its member context, grants and tokens are refused from the next request on. Twice is no error."""
+    """End a link and its grants: context and tokens are refused from the next request on. Twice is no error."""
     _lock(session, standing)
-    if standing.ended_at is not None:
-        return
-    standing.ended_at = at or now()
-    standing.ended_by = by
-    standing.version += 1
-    _record(session, standing, "end", by_account_id)
+    if standing.ended_at is None:
+        _end(session, standing, at or now(), by=by, by_account_id=by_account_id)
 
 
 def _take_turn(session: Session) -> None:
@@ -293,18 +294,49 @@ def _own(session: Session, account: Account) -> Member | None:
 
 
 def _current_links(session: Session, account: Account) -> list[RepresentativeLink]:
-    statement = (
+    return list(session.scalars(_links_of_account(), {"account_id": account.id, "moment": now()}).unique())
+
+
+@cache
+def _links_of_account() -> Select[RepresentativeLink]:
+    """Every page of somebody signed in asks for them: made once, at first use, when all tables are known."""
+    return (
         select(RepresentativeLink)
         .join(RepresentativeLink.representative)
-        .where(PersonalRepresentative.account_id == account.id, *standing_now())
+        .where(
+            PersonalRepresentative.account_id == bindparam("account_id"),
+            *standing_now(bindparam("moment", type_=Instant)),
+        )
         .limit(200)
     )
-    return list(session.scalars(statement).unique())
 
 
 def _lock(session: Session, standing: RepresentativeLink) -> None:
     session.flush()
-    session.refresh(standing, with_for_update={"of": RepresentativeLink})
+    _take(session, standing)
+
+
+def _take(session: Session, standing: RepresentativeLink) -> None:
+    # Rows may go on to refer to it: who pauses an app holds the grant and writes of the link, who ends the link waits
+    # for the grant.
+    session.refresh(standing, with_for_update={"of": RepresentativeLink, "key_share": True})
+
+
+def _end(
+    session: Session, standing: RepresentativeLink, at: datetime, *, by: EndedBy, by_account_id: str | None = None,
+    covers_less: bool = False,
+) -> None:  # fmt: skip
+    standing.ended_at, standing.ended_by = at, by
+    _raise_version(session, standing, at, covers_less=covers_less)
+    _record(session, standing, "end", by_account_id)
+
+
+def _raise_version(
+    session: Session, standing: RepresentativeLink, at: datetime, *, covers_less: bool = False
+) -> None:  # fmt: skip
+    """What was given under the older version is void from `at` on; its row says so from this transaction on."""
+    standing.version += 1
+    grant_ends.end_with(session, standing, at, covers_less=covers_less)
 
 
 def _know_as_person(session: Session, representative: PersonalRepresentative) -> None:

@@ -1,13 +1,17 @@
 """Safety blocks under review (45 CFR 164.502(g)(5)): a privacy officer says whether each stays.
 
-Whoever is shut out is told nothing, when it begins, when it stays and when it is lifted.
+Whoever is shut out is told nothing, when it begins, when it stays and when it is lifted. A member who had shut them out
+hears that they act again.
 """
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from consent import representative_notices
+from consent.link_standing import is_over
 from consent.models import RepresentativeLink
 from service import audit
+from service.accounts.models import Account
 from service.clock import now
 
 
@@ -45,10 +49,13 @@ def lift(session: Session, link: RepresentativeLink, *, by_account_id: str, reas
     _take(session, link)
     if link.blocked_by_account_id == by_account_id:
         raise OwnBlock
+    by_member = _is_by_member(session, link)
     link.safety_block = False
     link.block_reviewed_at = now()
     link.version += 1
     _record(session, "lift", link, by_account_id, reason)
+    if by_member and not is_over(link):
+        representative_notices.let_in_again(session, link)
 
 
 def _unseen() -> tuple[ColumnElement[bool], ...]:
@@ -56,8 +63,13 @@ def _unseen() -> tuple[ColumnElement[bool], ...]:
     return RepresentativeLink.safety_block.is_(True), RepresentativeLink.block_reviewed_at.is_(None)
 
 
+def _is_by_member(session: Session, link: RepresentativeLink) -> bool:
+    blocker = session.get(Account, link.blocked_by_account_id) if link.blocked_by_account_id else None
+    return blocker is not None and blocker.member_id == link.member_id
+
+
 def _take(session: Session, link: RepresentativeLink) -> None:
-    session.refresh(link, with_for_update={"of": RepresentativeLink})
+    session.refresh(link, with_for_update={"of": RepresentativeLink, "key_share": True})
     if not link.safety_block:
         raise BlockOver
 

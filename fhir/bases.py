@@ -15,6 +15,11 @@ Deed = Callable[..., Response]
 """What answers one interaction: the parts of the address by name in, the response out."""
 
 
+def own(base_url: str) -> tuple[str, ...]:
+    """The addresses of all of them."""
+    return tuple(f"{base_url}{prefix}" for prefix in ("/fhir/r4", "/plan/fhir/r4", "/directory/fhir/r4"))
+
+
 def install(app: Flask, prefix: str) -> None:
     """Answer HTTP errors below a base that is searched by OperationOutcome, and know what is heavy there."""
     web.render_errors_under(app, prefix, responses.of_http_error)

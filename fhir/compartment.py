@@ -41,8 +41,8 @@ PATIENT_ELEMENT: Mapping[str, str] = {
 """The types of the patient compartment, each with the element that names its patient."""
 
 SHARED_TYPES = frozenset({
-    "Endpoint", "HealthcareService", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole",
-    "Questionnaire",
+    "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Medication", "Organization",
+    "OrganizationAffiliation", "Practitioner", "PractitionerRole", "Questionnaire",
 })  # fmt: skip
 """Types about no member: whoever has their scope sees all of them."""
 
@@ -56,6 +56,7 @@ SHARED = ""
 """The patient id under which shared resources are stored."""
 
 _PERSON_TYPES = frozenset({"Patient", "RelatedPerson", "Person"})
+_STEPS = re.compile(r"[/?]")
 _OF_MEMBERS = PATIENT_ELEMENT.keys() | _PERSON_TYPES
 
 
@@ -70,25 +71,18 @@ def other_targets(element: object) -> list[tuple[str, str]]:
 
 
 def literal(reference: object) -> tuple[str, str] | None:
-    """(type, id) of a relative or absolute literal reference, its version left out; None for every other kind."""
+    """(type, id) of a relative literal reference, its version left out; None for every other kind.
+
+    An address of ours was made relative before (`fhir.loading.own_addresses`): whatever has a host still is another
+    server's, and none of ours whatever its type and id.
+    """
     if not isinstance(reference, str):
         return None
-    # Nearly all are relative, and an id holds no slash.
     kind, _, name = reference.partition("/")
-    if kind.isalpha() and ID.fullmatch(name):
-        return kind, name
-    return _longer_literal(reference)
-
-
-def _longer_literal(reference: str) -> tuple[str, str] | None:
-    if reference.startswith(("#", "urn:")):
+    name, is_version, version = name.partition("/_history/")
+    if not (kind.isascii() and kind.isalpha() and ID.fullmatch(name)) or (is_version and not ID.fullmatch(version)):
         return None
-    parts = reference.split("/")
-    if len(parts) >= 4 and parts[-2] == "_history":
-        parts = parts[:-2]
-    if len(parts) < 2 or not ID.fullmatch(parts[-1]) or not parts[-2].isalpha():
-        return None
-    return parts[-2], parts[-1]
+    return kind, name
 
 
 def names_member(resource: Mapping[str, Any]) -> bool:
@@ -143,7 +137,14 @@ def _refers_to_person(node: Mapping[str, Any]) -> bool:
     target = literal(node.get("reference"))
     if target is not None:
         return target[0] in _PERSON_TYPES
+    if _leads_to_person(node.get("reference")):
+        return True
     return ("identifier" in node or "reference" in node) and _is_type(node.get("type"), _PERSON_TYPES)
+
+
+def _leads_to_person(reference: object) -> bool:
+    """Whether an address on another server is of a person, or looks for one."""
+    return isinstance(reference, str) and not _PERSON_TYPES.isdisjoint(_STEPS.split(reference))
 
 
 def _is_contained(node: Mapping[str, Any]) -> bool:
@@ -163,7 +164,7 @@ def _may_name_person(node: Mapping[str, Any], patient_id: str, people: frozenset
         return True
     target = literal(reference)
     if target is None:
-        return _is_type(node.get("type"), _PERSON_TYPES)
+        return _is_type(node.get("type"), _PERSON_TYPES) or _leads_to_person(reference)
     return target[0] in _PERSON_TYPES and target != ("Patient", patient_id)
 
 

@@ -13,7 +13,10 @@ from service.db import Base
 SEPARATOR = "\x1f"
 """Stands before and after each value of a list that SQLite keeps as one text; no FHIR string may hold it."""
 
-LOOKED_UP = ("HealthcareService", "Location", "Organization", "Patient", "Practitioner", "PractitionerRole")
+LOOKED_UP = (
+    "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Organization", "OrganizationAffiliation", "Patient",
+    "Practitioner", "PractitionerRole",
+)  # fmt: skip
 """Types that PostgreSQL has indexes of identifiers and references for; a statement must name the type to use them."""
 
 

@@ -17,14 +17,15 @@ from fhir.loading.faults import Rejected
 from fhir.loading.preparation import Prepared, prepare_resource
 from fhir.models import LOOKED_UP
 from fhir.outcomes import BadRequest, Conflict, Gone, Issue, NotFound, OtherPatient, PreconditionFailed
-from fhir.search import clauses, history_asked, includes, ordering
+from fhir.search import clauses, history_asked, includes, matching, ordering
 from fhir.search.clauses import Clause, Dialect
 from fhir.search.conditions import Chained, Condition
 from fhir.search.declared import Column
 from fhir.search.history_asked import HistoryAsked
 from fhir.search.index import NO_DATE
+from fhir.search.matching import Candidate
 from fhir.search.query import Search, Total
-from fhir.storage import granting, projections, rendered, statements, writing
+from fhir.storage import granting, joining, projections, rendered, statements, writing
 from fhir.storage.bodies import resources_of, texts_of
 from fhir.storage.results import Cursor, Page, Resource, Stored, Sweep, Swept, Tallies, Tally, Versions
 from fhir.storage.statements import Row
@@ -50,7 +51,7 @@ class RecordsStand(Conflict):
 
 def read(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
     """The current version; raises NotFound, Gone or InsufficientScope."""
-    if (own := _own_identity(session, access, resource_type, resource_id)) is not None:
+    if (own := _read_own_identity(session, access, resource_type, resource_id)) is not None:
         return own
     visible = _readable(session, access, resource_type, resource_id)
     if resource_type in RENDERED_TYPES:
@@ -77,11 +78,13 @@ def read_person(session: Session, access: Access, person_id: str) -> Resource:
 
 def vread(session: Session, access: Access, resource_type: str, resource_id: str, version: str) -> Resource:
     """One version; raises NotFound, Gone (that version is the deletion) or InsufficientScope."""
-    visible = _readable(session, access, resource_type, resource_id)
+    current = _read_own_identity(session, access, resource_type, resource_id)
+    visible = Clause("") if current else _readable(session, access, resource_type, resource_id)
     if not version.isascii() or not version.isdigit() or len(version) > 9:
         raise NotFound
     if resource_type in RENDERED_TYPES:
         current = _rendered(session, access, resource_type, resource_id)
+    if current is not None:
         if current.version != int(version):
             raise NotFound
         return current
@@ -103,6 +106,8 @@ def history(
     there is the current one alone.
     """
     asked = asked or HistoryAsked()
+    if (own := _read_own_identity(session, access, resource_type, resource_id)) is not None:
+        return Versions((own,), 1, None)
     visible = _readable(session, access, resource_type, resource_id)
     if resource_type in RENDERED_TYPES:
         return Versions((_rendered(session, access, resource_type, resource_id),), 1, None)
@@ -123,18 +128,23 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     where = _where(session, access, asked)
     if asked.resource_type in RENDERED_TYPES:
         return _search_rendered(session, access, asked, start)
+    own = _own_match(session, access, asked)
     if asked.counts_only:
-        return Page((), total=statements.count(session, where))
+        return Page((), total=statements.count(session, where) + (own is not None))
     beyond = ordering.after(dialect, asked.sort, start.place, start.id) if start else Clause("")
     page = clauses.all_of((where, beyond))
     rows = statements.search(
         session, page, asked.sort, asked.count + 1, with_refs=bool(asked.includes), looked_up=_is_looked_up(asked)
     )
+    if own is not None and joining.is_beyond(session, own, asked.sort, start):
+        ahead = clauses.all_of((page, joining.ahead(dialect, own, asked.sort)))
+        rows.insert(statements.count(session, ahead), joining.as_row(session, own, asked.sort))
     kept, more = rows[: asked.count], len(rows) > asked.count
+    total = _total(session, asked, where, len(kept) if start is None and not more else None, own is not None)
     return Page(
-        matches=resources_of(session, kept),
+        matches=joining.resources_of(session, kept, own) if own else resources_of(session, kept),
         included=resources_of(session, includes.follow(session, access, asked, kept, granting.granted)),
-        total=_total(session, asked, where, len(kept) if start is None and not more else None),
+        total=total,
         following=Cursor(kept[-1].place, kept[-1].id) if more else None,
     )
 
@@ -163,7 +173,8 @@ def sweep(
     rows = statements.sweep(session, whole, limit, SWEEP_BYTES, deleted=deleted, of_some=of_some)
     size = sum([len(row[2]) for row in rows])
     more = len(rows) == limit or size >= SWEEP_BYTES
-    return Swept(tuple([row[0] for row in rows]), iter(()) if deleted else texts_of(session, rows), more)
+    ids, patients = tuple([row[0] for row in rows]), tuple([row[3] for row in rows])
+    return Swept(ids, patients, iter(()) if deleted else texts_of(session, rows), more)
 
 
 def _fits(dialect: Dialect, conditions: tuple[Condition, ...]) -> Clause:
@@ -310,16 +321,27 @@ def _is_own_patient(access: Access, resource_id: str) -> bool:
     return "fhirUser" in access.scopes and access.link_id is None and resource_id == access.patient_id
 
 
-def _own_identity(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource | None:
-    """The RelatedPerson that the representative in front of us is, rendered from the link."""
-    if resource_type != "RelatedPerson" or resource_id != access.related_person_id:
+def _read_own_identity(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource | None:
+    if resource_id != access.related_person_id:
         return None
-    if "fhirUser" not in access.scopes and not access.permits(resource_type, "r"):
+    own = _own_identity(session, access, resource_type)
+    if own is None or not ("fhirUser" in access.scopes or access.permits(resource_type, "r")):
         return None
-    rendered = projections.related_person(session, access)
-    if rendered is None:
+    return joining.as_resource(own)
+
+
+def _own_match(session: Session, access: Access, asked: Search) -> Candidate | None:
+    """The same, where a search finds it."""
+    own = _own_identity(session, access, asked.resource_type)
+    return own if own and matching.meets(own, asked.conditions) else None
+
+
+def _own_identity(session: Session, access: Access, resource_type: str) -> Candidate | None:
+    """The RelatedPerson that the representative in front of us is, rendered from the link: it stands in no table."""
+    if resource_type != projections.RELATED_PERSON or access.related_person_id is None:
         return None
-    return Resource(resource_type, resource_id, rendered.version, rendered.last_updated, rendered.body)
+    own = projections.related_person(session, access)
+    return own if own and (access.patient_ids is None or own.patient_id in access.patient_ids) else None
 
 
 def _rendered(session: Session, access: Access, resource_type: str, resource_id: str) -> Resource:
@@ -372,7 +394,7 @@ def _searchable(dialect: Dialect, access: Access, resource_type: str) -> Clause:
     )
 
 
-def _total(session: Session, asked: Search, where: Clause, known: int | None) -> int | None:
+def _total(session: Session, asked: Search, where: Clause, known: int | None, further: int) -> int | None:
     if known is not None or asked.total is Total.NONE:
         return known
-    return statements.count(session, where)
+    return statements.count(session, where) + further

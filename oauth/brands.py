@@ -17,6 +17,7 @@ from service.plan_file import Brand
 from service.settings import Settings
 
 blueprint = Blueprint("brands", __name__)
+blueprint.after_request(open_to_any_origin)
 _PROFILES = "http://hl7.org/fhir/smart-app-launch/StructureDefinition"
 _EXTENSIONS = "http://hl7.org/fhir/StructureDefinition"
 _TERMS = "http://terminology.hl7.org/CodeSystem"
@@ -30,7 +31,6 @@ def bundle() -> Response:
     body = json.dumps(_bundle(web.settings()))
     response = Response(body, content_type="application/fhir+json; charset=UTF-8")
     response.headers["Cache-Control"] = "public, max-age=3600"
-    open_to_any_origin(response)
     response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32], weak=True)
     response.make_conditional(request)
     return response

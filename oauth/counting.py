@@ -5,11 +5,9 @@ The request's own transaction may have been rolled back. A count can be lost (a 
 cannot.
 """
 
-import sqlite3
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
-import psycopg
 import structlog
 from flask import Response, after_this_request, g, request
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from oauth.apps import clients, refusals
 from oauth.trials.checks import Check
 from service import web
+from service.databases.driver_errors import every_error
 
 _MACHINES = frozenset({"oauth.token", "oauth.par"})
 _NOT_HERE = frozenset(
@@ -25,8 +24,6 @@ _NOT_HERE = frozenset(
 )
 """What the audit tells of, what is no app's, and what its developers ordered."""
 _LONGEST = 60
-# The statement is kept by hand, and so meets the drivers' own errors.
-_FAULTS = (DBAPIError, sqlite3.Error, psycopg.Error, *web.UNAVAILABLE)
 log = structlog.get_logger("oauth.counting")
 
 
@@ -51,7 +48,7 @@ def _add(found: tuple[str, str], response: Response) -> Response:
         web.drop_transaction()
         with web.latchstring().sessions.begin() as session:
             refusals.count(session, *found)
-    except _FAULTS as problem:
+    except every_error(DBAPIError, *web.outages()) as problem:
         log.warning("refusal_not_counted", problem=type(problem).__name__)
     return response
 

@@ -4,11 +4,11 @@ What is registered of an app and what discovery says is made of the schema and t
 """
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, get_args, get_origin
 
-from marshmallow import fields as shapes
+from marshmallow import fields as kinds
 
 from oauth.apps import client_metadata
 from oauth.discovery import Discovery
@@ -19,7 +19,14 @@ Operations = Mapping[str, Mapping[str, Any]]
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 _TEXT = {"type": "string"}
+_TOKEN_TYPE = {"enum": ["Bearer", "DPoP"]}
 _ANSWER_HEADERS = {"X-Request-Id": {"schema": _TEXT, "description": "Quote it when you report a fault."}}
+PROOF: Mapping[str, Any] = {
+    "name": "DPoP", "in": "header", "schema": _TEXT,
+    "description": "A proof of possession (RFC 9449): with a token that is bound to a key, and where one shall be.",
+}  # fmt: skip
+BY_TOKEN: Sequence[Mapping[str, Any]] = ({"smart": []}, {"token": []}, {"dpop": []})
+"""How a token is shown: as a bearer token, or with a proof where it is bound to a key."""
 
 
 def operations() -> dict[str, Operations]:
@@ -27,8 +34,8 @@ def operations() -> dict[str, Operations]:
     return {
         "oauth.authorize": {"get": _authorize("query"), "post": _authorize("body")},
         "oauth.end_session": {"get": _end_session("query"), "post": _end_session("body")},
-        "oauth.par": {"post": _form("Send an authorization request ahead (RFC 9126)", _AUTHORIZE, 201, "Pushed")},
-        "oauth.token": {"post": _form("Codes, refresh tokens and assertions against tokens", _TOKEN, 200, "Token")},
+        "oauth.par": {"post": _proving("Send an authorization request ahead (RFC 9126)", _AUTHORIZE, 201, "Pushed")},
+        "oauth.token": {"post": _proving("Codes, refresh tokens and assertions against tokens", _TOKEN, 200, "Token")},
         "oauth.revoke": {"post": _form("End a token (RFC 7009)", _TOLD_TOKEN, 200, None)},
         "oauth.introspect": {"post": _introspection()},
         "oauth.userinfo": {"get": _userinfo(), "post": _userinfo()},
@@ -56,13 +63,15 @@ def schemas() -> dict[str, Any]:
                 "client_id": _TEXT, "client_id_issued_at": {"type": "integer"}, "client_secret": _TEXT,
                 "client_secret_expires_at": {"type": "integer"}, "registration_client_uri": _uri(),
                 "registration_access_token": _TEXT, "approval_pending": {"type": "boolean"},
+                "approval_state": _TEXT, "approval_question": _TEXT, "decline_reason": _TEXT,
+                "decline_explanation": _TEXT,
             },
             ["client_id", "registration_client_uri", "registration_access_token"],
         ),
         "Discovery": _discovery(),
         "Token": _object(
             {
-                "access_token": _TEXT, "token_type": {"enum": ["Bearer", "DPoP"]}, "expires_in": {"type": "integer"},
+                "access_token": _TEXT, "token_type": _TOKEN_TYPE, "expires_in": {"type": "integer"},
                 "scope": _TEXT, "refresh_token": _TEXT, "id_token": _TEXT, "patient": _TEXT,
                 "need_patient_banner": {"type": "boolean"},
             },
@@ -71,7 +80,14 @@ def schemas() -> dict[str, Any]:
         "Pushed": _object(
             {"request_uri": _TEXT, "expires_in": {"type": "integer"}}, ["request_uri", "expires_in"]
         ),
-        "Introspection": _object({"active": {"type": "boolean"}, "scope": _TEXT, "client_id": _TEXT}, ["active"]),
+        "Introspection": _object(
+            {
+                "active": {"type": "boolean"}, "scope": _TEXT, "client_id": _TEXT, "token_type": _TOKEN_TYPE,
+                "exp": {"type": "integer"}, "iat": {"type": "integer"}, "iss": _uri(), "sub": _TEXT, "patient": _TEXT,
+                "need_patient_banner": {"type": "boolean"}, "fhirUser": _uri(), "cnf": _object({"jkt": _TEXT}, ["jkt"]),
+            },
+            ["active"],
+        ),
         "UserInfo": _object({"sub": _TEXT, "fhirUser": _uri()}, ["sub"]),
         "KeySet": _object({"keys": {"type": "array", "items": {"type": "object"}}}, ["keys"]),
     }  # fmt: skip
@@ -95,16 +111,19 @@ def security_schemes(facts: Discovery) -> dict[str, Any]:
         "smart": {"type": "oauth2", "flows": flows},
         "client": {"type": "http", "scheme": "basic", "description": "An app by its id and secret."},
         "token": {"type": "http", "scheme": "bearer", "description": "A token that this server gave out."},
+        "dpop": {"type": "http", "scheme": "DPoP", "description": "One that is bound to a key, with the header DPoP."},
     }
 
 
 _CALLER = ("client_id", "client_secret", "client_assertion", "client_assertion_type")
 _AUTHORIZE = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method",
-    "launch", "nonce", "prompt", "max_age", "login_hint", "ui_locales", "request_uri", "dpop_jkt", "resource",
+    "launch", "nonce", "prompt", "max_age", "login_hint", "id_token_hint", "ui_locales", "request_uri", "dpop_jkt",
+    "resource",
 )  # fmt: skip
 _END = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 _TOKEN = ("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "resource", *_CALLER)
+_CHOICES: Mapping[str, Any] = {"grant_type": {"enum": list(Discovery.grant_types_supported)}}
 _TOLD_TOKEN = ("token", "token_type_hint", *_CALLER)
 
 
@@ -148,6 +167,11 @@ def _form(summary: str, names: tuple[str, ...], status: int, answer: str | None)
     }
 
 
+def _proving(summary: str, names: tuple[str, ...], status: int, answer: str) -> dict[str, Any]:
+    """The same where a proof of possession may come along."""
+    return _form(summary, names, status, answer) | {"parameters": [PROOF]}
+
+
 def _introspection() -> dict[str, Any]:
     described = _form("What a token is worth now (RFC 7662)", _TOLD_TOKEN, 200, "Introspection")
     described["responses"] |= _refusals("403")
@@ -158,7 +182,8 @@ def _userinfo() -> dict[str, Any]:
     return {
         "summary": "Who signed in (OpenID Connect)",
         "tags": ["OAuth"],
-        "security": [{"token": []}],
+        "security": BY_TOKEN,
+        "parameters": [PROOF],
         "responses": {"200": _told("UserInfo"), **_refusals("400", "401", "403", "405", "413", "503")},
     }
 
@@ -208,7 +233,8 @@ def _managed(summary: str, status: int, *, sent: bool = False) -> dict[str, Any]
 
 
 def _form_body(names: tuple[str, ...]) -> dict[str, Any]:
-    return {"content": {_FORM: {"schema": _object(dict.fromkeys(names, _TEXT), [])}}}
+    shapes = dict.fromkeys(names, _TEXT) | {name: _CHOICES[name] for name in names if name in _CHOICES}
+    return {"content": {_FORM: {"schema": _object(shapes, [])}}}
 
 
 def _refusals(*statuses: str) -> dict[str, Any]:
@@ -245,13 +271,13 @@ def _uri() -> dict[str, str]:
     return {"type": "string", "format": "uri"}
 
 
-def _shape(field: shapes.Field[Any]) -> dict[str, Any]:
+def _shape(field: kinds.Field[Any]) -> dict[str, Any]:
     """The schema of a field of the metadata."""
-    if isinstance(field, shapes.List):
+    if isinstance(field, kinds.List):
         return {"type": "array", "items": _shape(field.inner)}
-    if isinstance(field, shapes.Boolean):
+    if isinstance(field, kinds.Boolean):
         return {"type": "boolean"}
-    return _TEXT if isinstance(field, shapes.String) else {"type": "object"}
+    return _TEXT if isinstance(field, kinds.String) else {"type": "object"}
 
 
 def _discovery() -> dict[str, Any]:

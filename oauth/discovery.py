@@ -20,6 +20,7 @@ from service import web
 from service.settings import ProgramsRegister, Settings
 
 blueprint = Blueprint("discovery", __name__)
+blueprint.after_request(open_to_any_origin)
 
 CAPABILITIES = (
     "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",
@@ -30,9 +31,10 @@ CAPABILITIES = (
 RESOURCE_TYPES = (
     "AllergyIntolerance", "AuditEvent", "CarePlan", "CareTeam", "Condition", "Consent", "Coverage", "Device",
     "DiagnosticReport", "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal",
-    "HealthcareService", "Immunization", "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest",
-    "Observation", "Organization", "Patient", "Practitioner", "PractitionerRole", "Procedure", "Provenance",
-    "Questionnaire", "QuestionnaireResponse", "RelatedPerson", "ServiceRequest", "Specimen",
+    "HealthcareService", "Immunization", "InsurancePlan", "Location", "Media", "Medication", "MedicationDispense",
+    "MedicationRequest", "Observation", "Organization", "OrganizationAffiliation", "Patient", "Practitioner",
+    "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse", "RelatedPerson",
+    "ServiceRequest", "Specimen",
 )  # fmt: skip
 SYSTEM_TYPES = (*(name for name in RESOURCE_TYPES if name not in BY_NAME), "Group", "PaymentReconciliation")
 """What programs without a person may ask for."""
@@ -68,6 +70,9 @@ class Discovery:
     management_endpoint: str
     user_access_brand_bundle: str
     user_access_brand_identifier: BrandIdentifier
+    service_documentation: str
+    op_policy_uri: str
+    op_tos_uri: str
     scopes_supported: tuple[str, ...]
     capabilities: tuple[str, ...]
     response_types_supported: tuple[str, ...] = ("code",)
@@ -103,7 +108,9 @@ _SMART = (
     "token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported", "scopes_supported",
     "response_types_supported", "management_endpoint", "registration_endpoint",
     "introspection_endpoint", "revocation_endpoint", "code_challenge_methods_supported", "capabilities",
-    "user_access_brand_bundle", "user_access_brand_identifier",
+    "user_access_brand_bundle", "user_access_brand_identifier", "pushed_authorization_request_endpoint",
+    "authorization_response_iss_parameter_supported", "dpop_signing_alg_values_supported", "userinfo_endpoint",
+    "end_session_endpoint",
 )  # fmt: skip
 _ONLY_SMART = frozenset({
     "capabilities", "management_endpoint", "user_access_brand_bundle", "user_access_brand_identifier",
@@ -136,6 +143,9 @@ def describe(settings: Settings) -> Discovery:
         management_endpoint=at("apps.index"),
         user_access_brand_bundle=brands.address(settings),
         user_access_brand_identifier=brands.identifier(settings),
+        service_documentation=at("developer_public.index"),
+        op_policy_uri=at("developer_public.rules"),
+        op_tos_uri=at("developer_public.terms"),
         scopes_supported=scopes_supported(),
         capabilities=CAPABILITIES,
     )
@@ -179,7 +189,6 @@ def _document(content: dict[str, object]) -> Response:
     said = {name: value for name, value in content.items() if value is not None}
     response = Response(json.dumps(said), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=300"
-    open_to_any_origin(response)
     response.add_etag()
     response.make_conditional(request)
     return response

@@ -28,6 +28,21 @@ class InvalidRequest(Refused):
     description = "A parameter is missing, repeated, in the wrong place, or malformed."
 
 
+class NotTaken(InvalidRequest):
+    """The request as a whole: its address, its method, its size or its encoding, by the status of HTTP."""
+
+    _SENTENCES = {
+        404: "There is nothing at this address.",
+        405: "This method is not taken here. The Allow header says which are.",
+        413: "The request is too large.",
+        415: "Send the body as it is, without a Content-Encoding.",
+    }
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.description = self._SENTENCES.get(status, InvalidRequest.description)
+
+
 class InvalidClient(Refused):
     """Every failure of client authentication answers alike (case 36)."""
 
@@ -177,7 +192,7 @@ class UntrustedClient(PageError):
 
     title = _("We do not know this app")
     sentence = _(
-        "The app that sent you here is not registered with us, or may not connect at present. Nothing was shared."
+        "The app that sent you here is not registered with us, or may not connect right now. Nothing was shared."
     )
 
 
@@ -222,7 +237,8 @@ _CONSTANT: dict[str, str] = {
     kind.error: kind.description
     for kind in (
         InvalidRequest, InvalidClient, InvalidGrant, InvalidDpopProof, TooManyAttempts, UnsupportedResponseType,
-        InvalidScope, RequestNotSupported, RequestUriNotSupported, AccessDenied, LoginRequired, ConsentRequired,
+        InvalidScope, InvalidTarget, RequestNotSupported, RequestUriNotSupported, AccessDenied, LoginRequired,
+        ConsentRequired,
     )
 } | {
     rfc6749.UnsupportedGrantTypeError.error: "This grant type is not supported.",
@@ -232,6 +248,6 @@ _CONSTANT: dict[str, str] = {
 
 def description_of(error: OAuth2Error) -> str:
     """The constant sentence for the developer that goes with an error code; Authlib's own may carry what was sent."""
-    if isinstance(error, AccessPaused | Busy | DpopProofMissing | TooManyRequests | TooManyRegistrations):
+    if isinstance(error, AccessPaused | Busy | DpopProofMissing | NotTaken | TooManyRequests | TooManyRegistrations):
         return error.description
     return _CONSTANT.get(str(error.error), "The request was refused.")

@@ -13,14 +13,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import RSAKey
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from oauth.models import SigningKey
-from service import audit
+from service import audit, sealing
 from service.clock import now
 from service.db import Statement, microseconds
+from service.resealing import Sealed
 
 ALGORITHM = "RS256"
 BITS = 3072
@@ -47,7 +48,7 @@ def signing_key(session: Session, secret_key: bytes) -> RSAKey:
         return _parsed[found[0][0]]
     row = _current(session) or _add_first(session, secret_key)
     if row.kid not in _parsed:
-        _parsed[row.kid] = RSAKey.import_key(json.loads(_open(row, secret_key)))
+        _parsed[row.kid] = RSAKey.import_key(json.loads(_open(secret_key, row.kid, row.sealed_private_key)))
     return _parsed[row.kid]
 
 
@@ -72,22 +73,13 @@ def rotate(session: Session, secret_key: bytes) -> str:
 
 def public_keys(session: Session, secret_key: bytes) -> list[dict[str, str]]:
     """Every key whose signatures may still be met, the coming one included, as bare public JWKs."""
-    live = or_(SigningKey.published_until.is_(None), SigningKey.published_until > now())
-    rows = list(session.scalars(select(SigningKey).where(live).order_by(SigningKey.number.desc())))
+    rows = list(session.scalars(select(SigningKey).where(_published()).order_by(SigningKey.number.desc())))
     rows = rows or [_add_first(session, secret_key)]
     return [row.public_jwk for row in rows]
 
 
-def check(session: Session, secret_key: bytes) -> list[str] | None:
-    """The ids of the keys that are still published, each opened by `secret_key`; None where one does not open."""
-    live = or_(SigningKey.published_until.is_(None), SigningKey.published_until > now())
-    rows = list(session.scalars(select(SigningKey).where(live)))
-    try:
-        for row in rows:
-            _open(row, secret_key)
-    except InvalidTag:
-        return None
-    return [row.kid for row in rows]
+def _published() -> ColumnElement[bool]:
+    return or_(SigningKey.published_until.is_(None), SigningKey.published_until > now())
 
 
 def _current(session: Session) -> SigningKey | None:
@@ -111,11 +103,10 @@ def _make(number: int, secret_key: bytes, *, signs_from: datetime) -> dict[str, 
     kid = key.thumbprint()
     public = {name: str(key.as_dict(private=False)[name]) for name in ("kty", "n", "e")}
     private = json.dumps({**key.as_dict(private=True), "kid": kid}).encode()
-    nonce = os.urandom(_NONCE)
     return {
         "number": number,
         "kid": kid,
-        "sealed_private_key": nonce + _cipher(secret_key).encrypt(nonce, private, kid.encode()),
+        "sealed_private_key": _seal(secret_key, kid, private),
         "public_jwk": {**public, "kid": kid, "use": "sig", "alg": ALGORITHM},
         "created_at": now(),
         "signs_from": signs_from,
@@ -123,10 +114,31 @@ def _make(number: int, secret_key: bytes, *, signs_from: datetime) -> dict[str, 
     }
 
 
-def _open(row: SigningKey, secret_key: bytes) -> bytes:
-    sealed = row.sealed_private_key
-    return _cipher(secret_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], row.kid.encode())
+def _seal(secret_key: bytes, kid: str, private: bytes) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + _cipher(secret_key).encrypt(nonce, private, kid.encode())
+
+
+def _open(secret_key: bytes, kid: str, sealed: bytes) -> bytes:
+    for one in sealing.each(secret_key):
+        try:
+            return _cipher(one).decrypt(sealed[:_NONCE], sealed[_NONCE:], kid.encode())
+        except InvalidTag:
+            continue
+    raise sealing.NotSealed
+
+
+def _resealed(secret_key: bytes, kid: str, sealed: bytes) -> bytes | None:
+    private = _open(secret_key, kid, sealed)
+    try:
+        _cipher(secret_key).decrypt(sealed[:_NONCE], sealed[_NONCE:], kid.encode())
+    except InvalidTag:
+        return _seal(secret_key, kid, private)
+    return None
 
 
 def _cipher(secret_key: bytes) -> AESGCM:
     return AESGCM(HKDF(SHA256(), 32, salt=None, info=b"latchstring: signing keys").derive(secret_key))
+
+
+SEALED = Sealed("signing keys", SigningKey.kid, SigningKey.sealed_private_key, _resealed, where=lambda: (_published(),))

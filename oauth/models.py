@@ -161,6 +161,7 @@ class PendingAuthorization(Base, SpentOnce):
     code_challenge: Mapped[str] = mapped_column(String(43))
     prompt: Mapped[str] = mapped_column(String(60))
     login_hint: Mapped[str | None] = mapped_column(Text)
+    hinted_subject: Mapped[str | None] = mapped_column(String(36))
     ui_locales: Mapped[str | None] = mapped_column(Text)
     authenticate_after: Mapped[datetime | None] = mapped_column(Instant)
     launched_member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"))
@@ -220,7 +221,7 @@ class TokenFamily(Base):
     """All tokens that descend from one code exchange: one installation of the app (a phone, a laptop).
 
     `login_session_id` is the sign-in in which it was agreed: what `online_access` lives by. `dpop_jkt` is the key that
-    a public app's refresh tokens are bound to: those given since `dpop_bound_at`, or all, where that is empty.
+    a public app's refresh tokens are bound to that say so (`key_bound`); since when, `dpop_bound_at` tells.
     """
 
     __tablename__ = "token_family"
@@ -267,6 +268,8 @@ class RefreshToken(Base, SpentOnce):
     family_id: Mapped[str] = mapped_column(ForeignKey("token_family.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    key_bound: Mapped[bool | None] = mapped_column()
+    """Whether it was given to who had proven the family's key; None of what an older release gave."""
 
 
 class SystemToken(Base):

@@ -98,7 +98,7 @@ def _answer(registered: Registered, status: int) -> Response:
         "client_id_issued_at": int(client.created_at.timestamp()),
         "registration_client_uri": web.settings().base_url + url_for("registering.read", client_id=client.id),
         "registration_access_token": registered.token,
-        "approval_pending": registered.waits,
+        **registered.standing,
         **registered.metadata,
     }
     if registered.secret is not None:

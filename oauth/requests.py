@@ -11,6 +11,7 @@ from flask import Request
 
 from oauth.errors import InvalidRequest
 from oauth.models import PendingAuthorization
+from oauth.trials.checks import Check, because
 from service import web
 
 MAX_PARAMETERS = 100
@@ -59,11 +60,11 @@ def current_request() -> OAuthRequest:
     """The POST at hand; raises InvalidRequest for a query string, another type, or a repeated name."""
     given = web.request_itself()
     if given.query_string:
-        raise InvalidRequest()
+        raise because(Check.FORM, InvalidRequest())
     try:
         parameters = body_parameters(given)
     except Duplicated:
-        raise InvalidRequest() from None
+        raise because(Check.REPEATED, InvalidRequest()) from None
     # The address people use, not the one behind a proxy: Authlib asks that it is https or loopback.
     return OAuthRequest(given.method, web.settings().base_url + given.path, parameters, headers=given.headers)
 
@@ -71,7 +72,7 @@ def current_request() -> OAuthRequest:
 def body_parameters(request: Request) -> dict[str, str]:
     """The parameters of a urlencoded body."""
     if request.mimetype != _FORM:
-        raise InvalidRequest()
+        raise because(Check.FORM, InvalidRequest())
     return _single(_parse(request.get_data(cache=True)))
 
 

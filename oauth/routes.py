@@ -9,16 +9,27 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from consent.representatives import members_for
+from consent import subjects
+from consent.representatives import MemberChoice, members_for
 from oauth import counting, keys, open_documents
 from oauth.apps import admission, logos, redirects
 from oauth.authorization import authorization_request, ending, flows, pushing
 from oauth.authorization.authorization_request import Refusal
-from oauth.errors import JSON, NO_STORE, Busy, ConsentRequired, InvalidRequest, LoginRequired, UnusableRequest, as_json
+from oauth.errors import (
+    JSON,
+    NO_STORE,
+    Busy,
+    ConsentRequired,
+    InvalidRequest,
+    LoginRequired,
+    NotTaken,
+    UnusableRequest,
+    as_json,
+)
 from oauth.requests import Duplicated, body_parameters, current_request, query_parameters
 from oauth.server import refusal_url, server
 from oauth.tokens import introspection
-from oauth.tokens.token_problems import TokenInQuery, TokenProblem
+from oauth.tokens.token_problems import TokenProblem
 from oauth.tokens.userinfo import claims_for_request
 from oauth.trials import tracing
 from oauth.trials.checks import held_back
@@ -180,11 +191,10 @@ def _open_to_apps(response: Response) -> Response:
 
 
 def _refuse_token(problem: TokenProblem) -> Response:
-    status = 400 if isinstance(problem, TokenInQuery) else problem.status
     body = {"error": problem.code, "error_description": problem.sentence} if problem.code else {}
     challenge = problem.challenge(request.headers.get("Authorization", ""))
     headers = NO_STORE | {"WWW-Authenticate": challenge}
-    return Response(json.dumps(body), status, headers=headers, content_type=JSON)
+    return Response(json.dumps(body), problem.status, headers=headers, content_type=JSON)
 
 
 def _authorize_parameters() -> tuple[dict[str, str], bool]:
@@ -232,12 +242,21 @@ def _answer_silently(session: Session, pending: flows.PendingView, login: Login 
     if login is None or pending.needs_sign_in(login):
         return _refuse_silently(session, pending, LoginRequired())
     choices = [choice for choice in members_for(session, login.account) if pending.may_be_about(choice)]
+    if pending.hinted_subject is not None:
+        # Somebody else is signed in, or this person does not act for that member any more.
+        choices = [one for one in choices if _is_hinted(session, pending, login, one)]
+        if not choices:
+            return _refuse_silently(session, pending, LoginRequired())
     agreed = [flows.standing_grant(session, pending, login.account, choice) for choice in choices]
     standing = [grant for grant in agreed if grant is not None]
     # With several members agreed to, which one is meant is the person's to say.
     if len(standing) != 1:
         return _refuse_silently(session, pending, ConsentRequired())
     return redirect(flows.answer(session, pending, grant=standing[0], login=login), 303)
+
+
+def _is_hinted(session: Session, pending: flows.PendingView, login: Login, choice: MemberChoice) -> bool:
+    return subjects.find(session, login.account.id, choice.member.id) == pending.hinted_subject
 
 
 def _refuse_silently(session: Session, pending: flows.PendingView, error: OAuth2Error) -> ResponseReturnValue:
@@ -269,10 +288,9 @@ def _http_error(error: HTTPException) -> Response:
 
 def _document_error(error: HTTPException) -> Response:
     """The same where any origin reads: an app in a browser shall see when to come again."""
-    response = _http_error(error)
-    open_documents.open_to_any_origin(response)
-    return response
+    return open_documents.open_to_any_origin(_http_error(error))
 
 
 def _as_oauth(error: HTTPException) -> OAuth2Error:
-    return InvalidRequest() if (error.code or 500) < 500 else Busy()
+    status = error.code or 500
+    return NotTaken(status) if status < 500 else Busy()

@@ -91,7 +91,7 @@ _ADD_ACCESS = Statement(
     "INSERT INTO access_token (hash, family_id, grant_version, scope, dpop_jkt, created_at, expires_at)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
-_ADD_REFRESH = Statement("INSERT INTO refresh_token (hash, family_id, created_at, expires_at) VALUES (%s, %s, %s, %s)")
+_ADD_REFRESH = Insertion("refresh_token", "hash", "family_id", "created_at", "expires_at", "key_bound")
 _ADD_SYSTEM = Insertion("system_token", "hash", "client_id", "scope", "credentials_version", "created_at", "expires_at")
 _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id = %s AND ended_at IS NULL")
 
@@ -306,9 +306,11 @@ def add_access_token(
     _ADD_ACCESS.run(session, token_hash, family_id, grant_version, scope, dpop_jkt, created_at, expires_at)
 
 
-def add_refresh_token(session: Session, token_hash: str, family_id: str, created_at: int, expires_at: int) -> None:
+def add_refresh_token(
+    session: Session, token_hash: str, family_id: str, created_at: int, expires_at: int, key_bound: bool
+) -> None:  # fmt: skip
     """Keep a refresh token of a family that is in the database."""
-    _ADD_REFRESH.run(session, token_hash, family_id, created_at, expires_at)
+    _ADD_REFRESH.run(session, token_hash, family_id, created_at, expires_at, key_bound)
 
 
 def system_token(

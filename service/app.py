@@ -13,6 +13,7 @@ import oauth.routes
 from consent import authorization_requests, grant_notices, link_ends
 from fhir.bulk import standing as bulk_standing
 from fhir.bulk import work as bulk_work
+from fhir.loading import freshness_mails
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
 from service import answer_headers, cli, clock, confirmations, jobs, mail, openapi, packed_files, probes, revocations
@@ -265,7 +266,8 @@ JOBS = (
     Job("sharing", 300.0, sharing.run),
     Job("news of grants", 5.0, grant_notices.run),
     Job("members of apps", 5.0, member_notices.run),
-    Job("privacy policies", 10.0, policy_watch.run),
+    Job("privacy policies", 10.0, policy_watch.run, apart=True),
+    Job("freshness of data", 60.0, freshness_mails.run),
     Job("lapsed authorization requests", 60.0, jobs.janitor((authorization_requests.mark_lapsed,))),
     Job("bulk exports", 0.5, bulk_work.run, apart=True),
     Job("old exports", 60.0, bulk_standing.delete_over),

@@ -1,26 +1,28 @@
 """The one event stream: who did what for whom, through which app, how many, why, and how it ended.
 
+An event is about one member, whom its row names, or about several, who stand beside it (`AuditSubject`).
+
 The row is written in the transaction of the effect and so commits before the answer's body leaves. The member's access
 log, "last used" in the console, plan metrics and disclosure accounting are queries on it. The table is append-only:
 triggers of both databases refuse UPDATE, and DELETE of what no signed stub stands for (`service.audit_chain`, which
 seals the rows after the fact: this module is on the way of every read and does nothing but insert).
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import orjson
-import psycopg
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.clock import now_in_microseconds
+from service.databases.driver_errors import every_error
 from service.databases.group_commit import NotWritten
-from service.db import Base, Insertion, Instant, Row, words, write
+from service.db import Base, Insertion, Instant, Row, Statement, database_of, words, write, write_together
 
 
 class Outcome(StrEnum):
@@ -69,6 +71,34 @@ class AuditEvent(Base):
     login_session_id: Mapped[str | None] = mapped_column(String(36))
 
 
+class AuditSubject(Base):
+    """That an event was about a member among others (decision 137): one of `count` resources of a type about them.
+
+    Written with its event, whose `detail` holds a fingerprint of all of its rows. `EVERYBODY` in the place of a member
+    stands for whoever had such a resource then, as the event's `detail` says; it has no `count`.
+    """
+
+    __tablename__ = "audit_subject"
+    __table_args__ = (Index("ix_audit_subject_event_id", "event_id"),)
+
+    member_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    event_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    resource_type: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int | None] = mapped_column(Integer)
+
+
+EVERYBODY = "*"
+"""Stands for every member of the plan; no member's id."""
+
+
+class Subject(NamedTuple):
+    """A member whom an event is about among others: how many resources of which type (None: not counted)."""
+
+    member_id: str
+    resource_type: str
+    number: int | None
+
+
 # Written on every read, so by hand: through the ORM this row alone would cost more than the read it tells of.
 COLUMNS = (
     "at", "tag", "outcome", "account_id", "member_id", "link_id", "client_id", "grant_id", "resource_type", "count",
@@ -76,7 +106,16 @@ COLUMNS = (
 )  # fmt: skip
 """What is told of an event besides its id; the chain hashes them in this order, new ones go to the end."""
 _INSERT = Insertion("audit_event", *COLUMNS)
-_REFUSALS = (sqlite3.Error, psycopg.Error, NotWritten)
+_SUBJECTS_OF_IT = "INSERT INTO audit_subject (member_id, event_id, resource_type, count) "
+_INSERT_WITH_SUBJECTS = Statement(
+    f"WITH event AS ({_INSERT.text} RETURNING id) {_SUBJECTS_OF_IT}"  # noqa: S608
+    "SELECT one->>0, event.id, one->>1, (one->>2)::integer FROM event, json_array_elements(%s::json) AS one"
+)
+# In the transaction of the event and right behind it: asked once, before the first of these rows is there.
+_INSERT_SUBJECTS = Statement(
+    f"{_SUBJECTS_OF_IT}SELECT json_extract(value, '$[0]'), (SELECT last_insert_rowid()), "  # noqa: S608
+    "json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(%s)"
+)
 
 
 class NotAudited(Exception):
@@ -133,8 +172,32 @@ def record(session: Session, tag: str, **facts: Unpack[Facts]) -> None:
     """Add one event to the caller's transaction; raises NotAudited."""
     try:
         write(session, row(tag, **facts))
-    except _REFUSALS as refused:
+    except every_error(NotWritten) as refused:
         raise NotAudited from refused
+
+
+def record_about(session: Session, tag: str, subjects: Collection[Subject], **facts: Unpack[Facts]) -> None:
+    """Add one event about several members to the caller's transaction, with who they are; raises NotAudited.
+
+    `detail` is told how many they are, and a fingerprint of all that is told of them.
+    """
+    number = len({one.member_id for one in subjects} - {EVERYBODY})
+    members = {"count": number, "sha256": fingerprint(subjects)}
+    facts["detail"] = (facts.get("detail") or {}) | {"members": members}
+    event, told = row(tag, **facts), orjson.dumps([tuple(one) for one in subjects]).decode()
+    try:
+        if database_of(session) == "postgresql":
+            _INSERT_WITH_SUBJECTS.run(session, *event.values, told)
+        else:
+            write_together(session, [(event.insertion, event.values), (_INSERT_SUBJECTS, (told,))])
+    except every_error(NotWritten) as refused:
+        raise NotAudited from refused
+
+
+def fingerprint(subjects: Iterable[Subject]) -> str:
+    """SHA-256 (hex) over whom an event was about: a line each, in order."""
+    lines = sorted(f"{one.member_id} {one.resource_type} {one.number}\n" for one in subjects)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @contextmanager
@@ -142,7 +205,7 @@ def written_together() -> Iterator[None]:
     """Around what writes a `row` together with others: raises NotAudited where the database refuses them."""
     try:
         yield
-    except _REFUSALS as refused:
+    except every_error(NotWritten) as refused:
         raise NotAudited from refused
 
 

@@ -22,7 +22,8 @@ class BrowserSession(SessionMixin):
     """The browser's random id as Flask's session: it holds nothing but the CSRF token derived from that id."""
 
     def __init__(self, key: bytes, sid: str | None) -> None:
-        self._key = key
+        self.key = key
+        """Under which the CSRF token is derived: the guard of forms tries those from before as well."""
         self.stored = self._sid = sid
         self.wanted = False
         self.accessed = True
@@ -48,7 +49,7 @@ class BrowserSession(SessionMixin):
         if key != "csrf_token":
             raise KeyError(key)
         self.wanted = True
-        return keyed_digest(self._key, "csrf", self.sid)
+        return keyed_digest(self.key, "csrf", self.sid)
 
     def __setitem__(self, key: str, value: Any) -> None:
         raise TypeError("nothing is kept in the browser's cookie but its id")

@@ -21,6 +21,16 @@ def read_day(text: str) -> date | None:
     return day if day and _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
+def typed_day(text: str) -> date | None:
+    """A day in a form: as date inputs send it, or month/day/year as people type it; None for everything else."""
+    for form in ("%Y-%m-%d", "%m/%d/%Y"):
+        try:
+            return datetime.strptime(text.strip(), form).date()  # noqa: DTZ007 (a day has no zone)
+        except ValueError:
+            continue
+    return None
+
+
 _SATURDAY = 5
 
 
@@ -52,9 +62,18 @@ def clock_in_words(at: datetime, zone: ZoneInfo, language: str | Locale = "en") 
 
 
 def time_in_words(at: time, language: str | Locale = "en") -> str:
-    """A time of day."""
+    """A time of day, by the clock of twelve hours that people in the United States read in either language."""
     # The narrow space that CLDR puts before AM and PM is a box in some mail programs.
-    return str(format_time(at, "short", locale=language)).replace("\u202f", " ")
+    return str(format_time(at, "short", locale=_of_the_states(language))).replace("\u202f", " ")
+
+
+def hour_read(at: datetime, zone: ZoneInfo) -> int:
+    """The hour of a moment there as it is read on a clock of twelve: 1 to 12. Spanish says *a la* before one alone."""
+    return at.astimezone(zone).hour % 12 or 12
+
+
+def _of_the_states(language: str | Locale) -> Locale:
+    return Locale(Locale.parse(language).language, "US")
 
 
 def zone_in_words(zone: ZoneInfo, language: str | Locale = "en") -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 from uuid import uuid4
 
-from psycopg.pq import TransactionStatus
 from sqlalchemy import DDL, BigInteger, Dialect, Engine, Enum, MetaData, Table, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -22,7 +21,10 @@ from service.databases.group_commit import Command
 from service.databases.reading import ReadingSession
 from service.databases.sqlite_file import named_by
 from service.databases.write_turns import WriteTurns, turns_at
+from service.sealing import each
 
+# psycopg.pq.TransactionStatus.IDLE; on SQLite the driver is not loaded.
+_IDLE = 0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -85,6 +87,16 @@ def keyed_digest(key: bytes, purpose: str, text: str) -> str:
     """HMAC-SHA-256 (hex) of a text that could be guessed, under the installation's key, apart for each purpose."""
     message = purpose.encode() + b"\0" + text.encode("utf-8", "surrogatepass")
     return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def keyed_digests(key: bytes, purpose: str, text: str) -> list[str]:
+    """The `keyed_digest` under the present key and under each earlier one that is named, in this order."""
+    return [keyed_digest(one, purpose, text) for one in each(key)]
+
+
+def is_keyed_digest(kept: str, key: bytes, purpose: str, text: str) -> bool:
+    """Whether `kept` is the `keyed_digest` of this text, compared in constant time."""
+    return any(hmac.compare_digest(kept, one) for one in keyed_digests(key, purpose, text))
 
 
 def make_engine(url: str | URL, limits: PoolLimits = USUAL) -> Engine:
@@ -163,11 +175,14 @@ def copy_cursor(session: Session) -> Any:
 
 
 class Statement:
-    """A hand-kept statement in both dialects; values are marked by %s, and there is no other percent in the text."""
+    """A hand-kept statement in both dialects; values are marked by %s, and there is no other percent in the text.
 
-    def __init__(self, text: str) -> None:
+    `sqlite` is the text for SQLite where it is another one, with the same values.
+    """
+
+    def __init__(self, text: str, *, sqlite: str = "") -> None:
         self.text = text
-        self._texts = {"postgresql": text, "sqlite": text.replace("%s", "?")}
+        self._texts = {"postgresql": text, "sqlite": (sqlite or text).replace("%s", "?")}
 
     def run(self, session: Session, *values: Any) -> Any:
         """Run it on the driver's own cursor, in the session's transaction; the cursor, for `fetchall`."""
@@ -284,7 +299,7 @@ def _end_left_open(connection: Any, *_: object) -> None:
     if isinstance(connection, sqlite3.Connection):
         is_open = connection.in_transaction
     else:
-        is_open = connection.pgconn.transaction_status != TransactionStatus.IDLE
+        is_open = connection.pgconn.transaction_status != _IDLE
     if is_open:
         connection.rollback()
 

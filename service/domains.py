@@ -1,14 +1,18 @@
 """Domains of e-mail addresses: all ways to write one are one, by IDNA 2008 (RFC 5891, 5892) and the mapping of UTS 46.
 
-Written in Unicode they are compared and shown, in ASCII they go to mail servers. Decision 136 says why by hand.
+Written in Unicode they are compared and shown, in ASCII they go to mail servers. Decision 136 says why by hand. Which
+names are nobody's, and which this machine's, is told here too.
 """
 
 import unicodedata
+from ipaddress import ip_address
 
 _LONGEST, _LONGEST_LABEL = 253, 63
 _PREFIX = "xn--"
 _OWN_LETTERS = {"ß": "ß", "ẞ": "ß", "ς": "ς"}
 """Case folding takes them for others; since IDNA 2008 they are domains of their own."""
+_EXAMPLES = ("test", "example", "invalid", "localhost", "example.com", "example.net", "example.org")
+"""Names that are set aside (RFC 2606): nobody has them, nor any name below them."""
 _UNSEEN = (
     range(0x34F, 0x350), range(0x115F, 0x1161), range(0x17B4, 0x17B6), range(0x180B, 0x1810), range(0x3164, 0x3165),
     range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0),
@@ -37,6 +41,22 @@ def is_domain(domain: str) -> bool:
         and all(map(_is_label, labels))
         and all(0 < len(label) <= _LONGEST_LABEL for label in wire)
     )
+
+
+def is_example(domain: str) -> bool:
+    """Whether it is a name of examples and tests, at which nobody is (RFC 2606)."""
+    name = folded(domain).rstrip(".")
+    return any(name == one or name.endswith(f".{one}") for one in _EXAMPLES)
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether what is sent to this host or address stays on the machine."""
+    host = host.lower().removesuffix(".")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _mapped(text: str) -> str:

@@ -1,5 +1,10 @@
-"""Reading environment variables: each reader raises UnsafeSetting, which names the variable and what it may hold."""
+"""Reading environment variables: each reader raises UnsafeSetting, which names the variable and what it may hold.
 
+The one key that nobody has to give is here too: a sandbox makes its own.
+"""
+
+import os
+import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +12,7 @@ from typing import TypeVar
 
 from click import ClickException
 
+from service.databases.connections import PoolLimits
 from service.plan_file import Plan
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -84,6 +90,16 @@ def plan(environment: Mapping[str, str], name: str) -> Plan:
         raise UnsafeSetting(f"{name} is not as it should be: {problem}") from None
 
 
+def pool(environment: Mapping[str, str]) -> PoolLimits:
+    """How many connections to the database a process keeps, and how long a request waits for one."""
+    # A request of the API may hold two: one that is kept for reading, and one for what is written besides.
+    return PoolLimits(
+        size=number(environment, "POOL_SIZE", 10, 2, 1_000),
+        overflow=number(environment, "POOL_OVERFLOW", 0, 0, 1_000),
+        seconds=seconds(environment, "POOL_SECONDS", 10, 60),
+    )
+
+
 def secret(environment: Mapping[str, str], name: str) -> str:
     """A secret: the value of `name`, or what stands in the file that `name`_FILE says."""
     given, path = environment.get(name, ""), environment.get(f"{name}_FILE")
@@ -103,3 +119,37 @@ def key(name: str, given: str) -> bytes:
         return bytes.fromhex(given)
     except ValueError:
         raise UnsafeSetting(f"{name} must be hexadecimal; make one with `openssl rand -hex 32`") from None
+
+
+def keys(environment: Mapping[str, str], name: str) -> tuple[bytes, ...]:
+    """Keys in hexadecimal, parted by commas; none where the variable is not given."""
+    given = secret(environment, name)
+    return tuple(key(name, one.strip()) for one in given.split(",")) if given else ()
+
+
+def found_sandbox_key(var: Path) -> bytes | None:
+    """The key of the sandbox in this folder, where there was one."""
+    path = var / "secret_key"
+    return bytes.fromhex(path.read_text("ascii").strip()) if path.is_file() else None
+
+
+def sandbox_key(var: Path) -> bytes:
+    """The same, made where there is none."""
+    path = var / "secret_key"
+    if not path.exists():
+        _write_once(path, secrets.token_hex(32))
+    return bytes.fromhex(path.read_text("ascii").strip())
+
+
+def _write_once(path: Path, text: str) -> None:
+    # Several processes may start at once: link() lets exactly one key in, and never half of one.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

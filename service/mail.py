@@ -29,12 +29,15 @@ from service.days import moment_in_words
 from service.db import Base, Instant, new_id, words
 from service.plan_editions import EditedPlan
 from service.plan_file import Plan
+from service.resealing import Sealed
 from service.settings import Settings, SmtpSecurity
 
 LANGUAGES = ("en", "es")
 _LEASE = timedelta(seconds=60)
 _SMTP_TIMEOUT = 10.0
 _PARK_AFTER = 5
+_NOT_OPENED = -1
+"""Stands for the number of refusals of a mail that no key opened when it was last tried."""
 _LONGEST_PAUSE = timedelta(minutes=5)
 _BATCH = 50
 _PURPOSE = "outbox-mail"
@@ -110,6 +113,21 @@ def seal(key: bytes, secret: str) -> str:
 def unseal(key: bytes, sealed: str) -> str:
     """The secret of a mail that waits in the outbox, as `seal` put it there."""
     return sealing.unseal(key, _PURPOSE, sealed)
+
+
+def _resealed(key: bytes, _id: int, context: dict[str, Any]) -> dict[str, Any] | None:
+    changed = {
+        name: anew
+        for name, sealed in context.items()
+        if name.startswith("sealed_") and (anew := sealing.reseal(key, _PURPOSE, sealed)) is not None
+    }
+    return context | changed if changed else None
+
+
+SEALED = Sealed(
+    "mails that wait", OutboxMail.id, OutboxMail.context, _resealed,
+    where=lambda: (OutboxMail.state == MailState.WAITING,),
+)  # fmt: skip
 
 
 def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
@@ -258,8 +276,10 @@ def _lease_next(sessions: sessionmaker[Session]) -> OutboxMail | None:
     """Lease the oldest mail that is due and is its recipient's first."""
     moment, lease = now(), new_id()
     earlier = aliased(OutboxMail)
+    # One that no key opens is not waited for: the key may be away for days.
     first = ~select(earlier.id).where(
-        earlier.recipient == OutboxMail.recipient, earlier.state == MailState.WAITING, earlier.id < OutboxMail.id
+        earlier.recipient == OutboxMail.recipient, earlier.state == MailState.WAITING, earlier.id < OutboxMail.id,
+        earlier.refusals != _NOT_OPENED,
     ).exists()  # fmt: skip
     free = or_(OutboxMail.leased_until.is_(None), OutboxMail.leased_until <= moment)
     ready = (OutboxMail.state == MailState.WAITING, OutboxMail.due_at <= moment, free)
@@ -282,6 +302,13 @@ def _deliver(
         return 0
     try:
         message = compose(mail, settings, plan)
+        mail.refusals = max(0, mail.refusals)
+    except sealing.NotSealed:
+        # The key is missing, and whoever runs the servers can name it: until then, or until it is too old, it waits.
+        mail.refusals = _NOT_OPENED
+        _try_later(sessions, mail, refused=False)
+        log.error("mail_not_opened", mail=mail.id, template=mail.template)
+        return 0
     except (TemplateError, ValueError) as problem:
         # A template or an address that cannot be written will not mend itself.
         _end(sessions, mail, MailState.PARKED)

@@ -21,7 +21,11 @@ from oauth import discovery
 from service import web
 
 blueprint = Blueprint("openapi", __name__)
+_JSON = "application/json"
 _VERSION = "0.1.0"
+_METRICS = {
+    "metrics": {"type": "http", "scheme": "bearer", "description": "The installation's METRICS_TOKEN."},
+}  # fmt: skip
 _VARIABLE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -55,7 +59,7 @@ def describe(app: Flask) -> dict[str, Any]:
         | of_plan.paths(PLAN_PREFIX),
         "components": {
             "schemas": of_oauth.schemas() | of_fhir.schemas(),
-            "securitySchemes": of_oauth.security_schemes(facts),
+            "securitySchemes": of_oauth.security_schemes(facts) | _METRICS,
         },
     }
 
@@ -66,7 +70,7 @@ def _written(app: Flask) -> bytes:
 
 
 def _oauth_paths(app: Flask) -> dict[str, dict[str, Any]]:
-    described = {**of_oauth.operations(), "openapi.document": {"get": _itself()}}
+    described = {**of_oauth.operations(), **_probes(), "openapi.document": {"get": _itself()}}
     paths: dict[str, dict[str, Any]] = {}
     for rule in app.url_map.iter_rules():
         for method, operation in described.get(rule.endpoint, {}).items():
@@ -77,6 +81,38 @@ def _oauth_paths(app: Flask) -> dict[str, dict[str, Any]]:
 
 
 def _itself() -> dict[str, Any]:
-    told = {"description": "OpenAPI 3.1.", "content": {"application/json": {}}}
-    busy = {"description": "Try again.", "content": {"text/html": {}}}
-    return {"summary": "This document", "tags": ["Discovery"], "responses": {"200": told, "400": busy, "503": busy}}
+    told = {"description": "OpenAPI 3.1.", "content": {_JSON: {}}}
+    return {"summary": "This document", "tags": ["Discovery"], "responses": {"200": told} | _pages("400", "503")}
+
+
+def _probes() -> dict[str, dict[str, Any]]:
+    text: dict[str, Any] = {"text/plain": {}}
+    counted = {"200": {"description": "Counters and gauges, in Prometheus's text format.", "content": text}}
+    unknown = {"401": {"description": "Without the token.", "content": text}}
+    return {
+        "probes.live": {"get": _probe("Whether this process answers", {"200": _state("alive")} | _pages("400"))},
+        "probes.ready": {
+            "get": _probe(
+                "Whether requests may be sent to this process",
+                {"200": _state("ready"), "503": _state("not ready", "reason")} | _pages("400"),
+            ),
+        },
+        "probes.metrics": {
+            "get": _probe("What was counted", counted | unknown | _pages("400", "404"))
+            | {"security": [{"metrics": []}]},
+        },
+    }
+
+
+def _probe(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, "tags": ["Operation"], "responses": responses}
+
+
+def _state(word: str, *further: str) -> dict[str, Any]:
+    named = {"status": {"const": word}} | {name: {"type": "string"} for name in further}
+    schema = {"type": "object", "properties": named, "required": list(named)}
+    return {"description": "How it stands.", "content": {_JSON: {"schema": schema}}}
+
+
+def _pages(*statuses: str) -> dict[str, Any]:
+    return {status: {"description": "Refused.", "content": {"text/html": {}}} for status in statuses}

@@ -1,9 +1,10 @@
 """The one way out to other people's servers (keys of apps, webhooks, pages to watch): an address is a stranger's word.
 
 Only https to public addresses. A name is resolved once and every address of it must be public; the connection then goes
-to what was looked at, so that a second answer of the DNS changes nothing. No redirect is followed, no proxy is asked,
-and neither a drip nor a flood holds a worker longer than the limits. In the sandbox a developer's own machine
-(loopback, plain http too) is allowed; in production never.
+to what was looked at, so that a second answer of the DNS changes nothing. No redirect is followed, except where pages
+are read, and then each address is looked at as the first one was. No proxy is asked, and neither a drip nor a flood
+holds a worker longer than the limits. `loopback` allows this machine itself, by plain http too, for a developer's own
+sandbox on it (`Settings.reaches_loopback`).
 """
 
 import io
@@ -18,11 +19,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
-SECONDS = 3.0
-"""For all of it: name, connection, TLS, headers and body."""
-MOST_BYTES = 64 * 1024
 _MOST_HEADERS = 16 * 1024
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,2000}")
 _LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?", re.IGNORECASE)
@@ -36,6 +34,21 @@ _ONLY_HTTPS = "Only addresses that begin with https:// are used."
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is taken of a server: `seconds` for all of it (names, connections, TLS, headers and body)."""
+
+    seconds: float
+    most_bytes: int
+    redirects: int = 0
+    """How many are followed: of pages, whose addresses people keep for years."""
+
+
+FOR_PROGRAMS = Limits(3.0, 64 * 1024)
+FOR_PAGES = Limits(10.0, 2 * 1024 * 1024, redirects=3)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class NotFetched(Exception):
@@ -61,6 +74,17 @@ class ServerFailed(NotFetched):
         self.status = status
 
 
+class _Elsewhere(ServerFailed):
+    def __init__(self, status: int) -> None:
+        super().__init__("It sends on to another address, which we do not follow. Give that address itself.", status)
+
+
+class _SentOn(_Elsewhere):
+    def __init__(self, status: int, location: str) -> None:
+        super().__init__(status)
+        self.location = location
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer with a status of 2xx; `headers` find their names in any case."""
@@ -80,64 +104,87 @@ class _Target:
     path: str
 
 
-def require_allowed(url: str, *, sandbox: bool) -> None:
+def require_allowed(url: str, *, loopback: bool) -> None:
     """Raise AddressRefused, or ServerFailed for a name that is not known, where nothing would be sent to `url` now.
 
     For the moment at which an address is given; what is sent later is looked at again.
     """
-    _find(url, time.monotonic() + SECONDS, sandbox=sandbox)
+    _find(url, time.monotonic() + FOR_PROGRAMS.seconds, loopback=loopback)
 
 
-def get(url: str, *, accept: str, sandbox: bool) -> Answer:
+def get(url: str, *, accept: str, loopback: bool, limits: Limits = FOR_PROGRAMS) -> Answer:
     """GET `url`; raises AddressRefused or ServerFailed."""
-    return _exchange("GET", url, None, {"Accept": accept}, sandbox=sandbox)
+    deadline = time.monotonic() + limits.seconds
+    for _ in range(limits.redirects):
+        try:
+            return _exchange("GET", url, None, {"Accept": accept}, limits, deadline, loopback=loopback)
+        except _SentOn as sent:
+            url = _next(url, sent.location)
+    return _exchange("GET", url, None, {"Accept": accept}, limits, deadline, loopback=loopback)
 
 
 def post(
     url: str, body: bytes, *, content_type: str, accept: str = "*/*", headers: Mapping[str, str] | None = None,
-    sandbox: bool,
+    loopback: bool,
 ) -> Answer:  # fmt: skip
     """POST `body` to `url`; `headers` are further ones, such as a signature. Raises AddressRefused or ServerFailed."""
     given = {"Accept": accept, "Content-Type": content_type, **(headers or {})}
-    return _exchange("POST", url, body, given, sandbox=sandbox)
+    deadline = time.monotonic() + FOR_PROGRAMS.seconds
+    return _exchange("POST", url, body, given, FOR_PROGRAMS, deadline, loopback=loopback)
 
 
-def _exchange(method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, sandbox: bool) -> Answer:
-    deadline = time.monotonic() + SECONDS
-    target, addresses = _find(url, deadline, sandbox=sandbox)
-    connection = _Pinned(target, addresses, deadline)
+def _exchange(
+    method: str, url: str, body: bytes | None, headers: Mapping[str, str], limits: Limits, deadline: float, *,
+    loopback: bool,
+) -> Answer:  # fmt: skip
+    target, addresses = _find(url, deadline, loopback=loopback)
+    connection = _Pinned(target, addresses, deadline, limits.most_bytes)
     try:
         connection.request(method, target.path, body, {"User-Agent": "Latchstring", **headers})
-        return _read(connection)
+        return _read(connection, limits.most_bytes)
     except ssl.SSLCertVerificationError:
         raise ServerFailed("Its certificate does not prove that it is this server.") from None
     except TimeoutError:
-        raise ServerFailed(f"It did not answer whole within {SECONDS:g} seconds.") from None
+        raise ServerFailed(f"It did not answer whole within {limits.seconds:g} seconds.") from None
     except (OSError, HTTPException, ValueError):
         raise ServerFailed("It could not be reached, or did not answer as a web server does.") from None
     finally:
         connection.hang_up()
 
 
-def _find(url: str, deadline: float, *, sandbox: bool) -> tuple[_Target, list[Address]]:
+def _find(url: str, deadline: float, *, loopback: bool) -> tuple[_Target, list[Address]]:
     """What the address means, and where it may be connected to; a name is not even asked for where http is refused."""
     target = _take_apart(url)
-    if not target.https and not sandbox:
+    if not target.https and not loopback:
         raise AddressRefused(_ONLY_HTTPS)
-    return target, _allowed(target, _resolve(target, deadline), sandbox=sandbox)
+    return target, _allowed(target, _resolve(target, deadline), loopback=loopback)
 
 
-def _read(connection: "_Pinned") -> Answer:
+def _next(url: str, location: str) -> str:
+    """Where a redirect leads; never from https to http."""
+    try:
+        found = urldefrag(urljoin(url, location)).url
+    except ValueError:
+        raise AddressRefused("It sends on to what is no web address.") from None
+    if url.startswith("https:") and not found.startswith("https:"):
+        raise AddressRefused(_ONLY_HTTPS)
+    return found
+
+
+def _read(connection: "_Pinned", most_bytes: int) -> Answer:
     response = connection.getresponse()
     if 300 <= response.status < 400:
-        raise ServerFailed(
-            "It sends on to another address, which we do not follow. Give that address itself.", response.status
+        location = response.headers.get("Location")
+        raise (
+            _SentOn(response.status, location)
+            if location and response.status in _REDIRECTS
+            else _Elsewhere(response.status)
         )
     if not 200 <= response.status < 300:
         raise ServerFailed(f"It answered with status {response.status}.", response.status)
-    body = response.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
-        raise ServerFailed(f"It sent more than {MOST_BYTES // 1024} kB.")
+    body = response.read(most_bytes + 1)
+    if len(body) > most_bytes:
+        raise ServerFailed(f"It sent more than {most_bytes // 1024} kB.")
     return Answer(response.status, response.headers, body)
 
 
@@ -190,9 +237,9 @@ def _ask(target: _Target, tell: Callable[[list[Any] | OSError], None]) -> None:
         tell(problem if isinstance(problem, OSError) else OSError())
 
 
-def _allowed(target: _Target, addresses: list[Address], *, sandbox: bool) -> list[Address]:
+def _allowed(target: _Target, addresses: list[Address], *, loopback: bool) -> list[Address]:
     """The addresses, if we may connect to every one of them."""
-    if sandbox and all(one.is_loopback for one in addresses):
+    if loopback and all(one.is_loopback for one in addresses):
         return addresses
     if not target.https:
         raise AddressRefused(_ONLY_HTTPS)
@@ -219,12 +266,13 @@ def _left(deadline: float) -> float:
 class _Pinned(HTTPConnection):
     """A connection to addresses that were looked at, under one deadline; `http.client` does the HTTP on it."""
 
-    def __init__(self, target: _Target, addresses: list[Address], deadline: float) -> None:
+    def __init__(self, target: _Target, addresses: list[Address], deadline: float, most_bytes: int) -> None:
         super().__init__(target.host, target.port)
         self.default_port = _DEFAULT_PORTS["https" if target.https else "http"]
         self._target = target
         self._addresses = addresses
         self._deadline = deadline
+        self._most_bytes = most_bytes
         self._line: socket.socket | None = None
 
     def connect(self) -> None:
@@ -233,7 +281,7 @@ class _Pinned(HTTPConnection):
         if self._target.https:
             self._line.settimeout(_left(self._deadline))
             self._line = ssl.create_default_context().wrap_socket(self._line, server_hostname=self._target.host)
-        self.sock = _Timed(self._line, self._deadline)
+        self.sock = _Timed(self._line, self._deadline, self._most_bytes)
 
     def hang_up(self) -> None:
         """Close the line, however far it came."""
@@ -255,9 +303,10 @@ class _Pinned(HTTPConnection):
 class _Timed:
     """A socket as `http.client` uses it: each step gets what is left of the time, and of the bytes."""
 
-    def __init__(self, inner: socket.socket, deadline: float) -> None:
+    def __init__(self, inner: socket.socket, deadline: float, most_bytes: int) -> None:
         self._inner = inner
         self._deadline = deadline
+        self._most_bytes = most_bytes
 
     def sendall(self, given: Any) -> None:
         """Send all of it in time."""
@@ -266,25 +315,26 @@ class _Timed:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """What comes back."""
-        return io.BufferedReader(_Incoming(self._inner, self._deadline))
+        return io.BufferedReader(_Incoming(self._inner, self._deadline, self._most_bytes))
 
     def close(self) -> None:
         """Nothing yet: `http.client` lets go of the socket before it has read what a server sends as its last."""
 
 
 class _Incoming(io.RawIOBase):
-    def __init__(self, inner: socket.socket, deadline: float) -> None:
+    def __init__(self, inner: socket.socket, deadline: float, most_bytes: int) -> None:
         super().__init__()
         self._inner = inner
         self._deadline = deadline
-        self._room = _MOST_HEADERS + MOST_BYTES + 1
+        self._most_bytes = most_bytes
+        self._room = _MOST_HEADERS + most_bytes + 1
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         if self._room <= 0:
-            raise ServerFailed(f"It sent more than {MOST_BYTES // 1024} kB.")
+            raise ServerFailed(f"It sent more than {self._most_bytes // 1024} kB.")
         self._inner.settimeout(_left(self._deadline))
         count = self._inner.recv_into(memoryview(buffer)[: self._room])
         self._room -= count

@@ -1,7 +1,8 @@
 """The health plan that runs an installation, as its TOML file tells: every name and number that people read."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -9,7 +10,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel import Locale, UnknownLocaleError
+
+from service.domains import is_example
+
 SANDBOX_PLAN = Path(__file__).with_name("sandbox") / "meridian.toml"
+LANGUAGES_NEEDED = 16
+"""English, and the 15 languages most spoken by people with limited English where the plan works (45 CFR 92.11)."""
+_HOSTS = re.compile(r"(?:@|://)([^\s/:?#@]+)")
 
 
 class OpenDays(StrEnum):
@@ -153,6 +161,50 @@ class Brand:
 
 
 @dataclass(frozen=True)
+class LanguageNotice:
+    """That help with language, and auxiliary aids, cost nothing (45 CFR 92.11): in one language, with whom to call.
+
+    `language` is a BCP 47 tag such as `zh-Hans`; `name` is what its speakers call it; `direction` is `ltr` or `rtl`.
+    """
+
+    language: str
+    name: str
+    direction: str
+    text: str
+    phone: str
+
+    @classmethod
+    def read(cls, *, language: str, text: str, phone: str, name: str = "") -> "LanguageNotice":
+        """A notice as the plan's file gives it; raises ValueError for a tag that is none, or that needs a name."""
+        locale = _find_locale(language)
+        if not (text.strip() and phone.strip()):
+            raise ValueError(f"[[language_assistance]] of {language} needs a text and a phone number")
+        name = name.strip() or (locale.get_display_name(locale) if locale else None) or ""
+        if not name:
+            raise ValueError(f"[[language_assistance]] of {language} needs a name: what its speakers call the language")
+        direction = "rtl" if _RIGHT_TO_LEFT & set(language.split("-")) else locale.text_direction if locale else "ltr"
+        return cls(language, name[0].upper() + name[1:], direction, " ".join(text.split()), phone.strip())
+
+    @property
+    def spoken(self) -> str:
+        """The language without script and region: Chinese is one, however it is written."""
+        return self.language.partition("-")[0].lower()
+
+
+_RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm", "Rohg"})
+"""Scripts, for languages that Babel does not know."""
+
+
+def _find_locale(language: str) -> Locale | None:
+    try:
+        return Locale.parse(language, sep="-")
+    except UnknownLocaleError:
+        return None
+    except ValueError:
+        raise ValueError(f"{language!r} in [[language_assistance]] is no language tag such as es, zh-Hans") from None
+
+
+@dataclass(frozen=True)
 class TextReview:
     """That a qualified translator has reviewed one version of a text on which rights depend, in one language."""
 
@@ -191,6 +243,10 @@ class Plan:
     canned_replies: tuple[CannedReply, ...] = ()
     reviews: tuple[TextReview, ...] = ()
     """Which translations of texts on which rights depend were reviewed (`consent.legal_texts`)."""
+    is_invented: bool = False
+    """Whether it is what the sandbox's own file says, or a copy of it."""
+    language_assistance: tuple[LanguageNotice, ...] = ()
+    """The notice of language assistance and auxiliary aids, in the order of the page; a language once."""
     written_at: datetime | None = None
     """When the file or one of its texts was written last; None of a plan that was not read from files."""
 
@@ -199,14 +255,21 @@ class Plan:
         """Lines of business whose members do not register here."""
         return tuple(line.name for line in self.lines_of_business if not line.in_scope)
 
+    def example_addresses(self) -> list[str]:
+        """Which of its addresses lead to names that are set aside for examples: nobody reads mail or pages there."""
+        told = (value for held in (self, self.brand, self.provider) for value in vars(held).values())
+        return [one for one in told if isinstance(one, str) and any(map(is_example, _HOSTS.findall(one)))]
+
     @classmethod
     def read(cls, path: Path | None) -> "Plan":
         """The plan described by a TOML file; the sandbox plan (Meridian Health Plan) when none is given."""
         path = path or SANDBOX_PLAN
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        is_invented = path.read_bytes() == SANDBOX_PLAN.read_bytes()
         lines = tuple(PhoneLine.read(line) for line in raw.pop("phone_lines"))
         files = [path, *(path.parent / given["file"] for given in raw.get("terms", ()))]
         return cls(
+            is_invented=is_invented,
             written_at=datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC),
             timezone=ZoneInfo(raw.pop("timezone")),
             phone_lines=lines,
@@ -215,6 +278,7 @@ class Plan:
             terms=tuple(_terms(path.parent, **given) for given in raw.pop("terms", ())),
             provider=ProviderServices.read(raw.pop("provider", {})),
             brand=Brand.read(raw.pop("brand", {})),
+            language_assistance=_notices(raw.pop("language_assistance", ())),
             canned_replies=tuple(CannedReply(each["title"], each["text"]) for each in raw.pop("canned_replies", ())),
             **raw,
         )
@@ -224,6 +288,24 @@ def _lines_of_business(phones: tuple[PhoneLine, ...], out_of_scope: list[str]) -
     # Whoever has a phone line is served, unless the file says otherwise; once each, in the file's order.
     names = dict.fromkeys([*(line.line_of_business for line in phones), *out_of_scope])
     return tuple(LineOfBusiness(name, name not in out_of_scope) for name in names)
+
+
+def _notices(given: Iterable[Mapping[str, str]]) -> tuple[LanguageNotice, ...]:
+    notices = tuple(map(_notice, given))
+    tags = [one.language.lower() for one in notices]
+    if twice := {tag for tag in tags if tags.count(tag) > 1}:
+        raise ValueError(f"[[language_assistance]] is there twice for {', '.join(sorted(twice))}")
+    return notices
+
+
+def _notice(given: Mapping[str, str]) -> LanguageNotice:
+    wanted, may_be = {"language", "text", "phone"}, {"name"}
+    which = f"[[language_assistance]] of {given.get('language', 'no language')}"
+    if lacking := wanted - set(given):
+        raise ValueError(f"{which} lacks {', '.join(sorted(lacking))}")
+    if odd := set(given) - wanted - may_be:
+        raise ValueError(f"{which} has {', '.join(sorted(odd))}, which nothing reads")
+    return LanguageNotice.read(**given)
 
 
 def _terms(folder: Path, *, document: str, title: str, version: str, file: str) -> TermsText:

@@ -11,12 +11,16 @@ from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from fhir.loading import freshness
+from fhir.loading.freshness import Watch
+from service.audit_chain import vouching
+from service.audit_chain.checkpoints import CheckpointLog
 from service.clock import now
 from service.databases import schema
 from service.jobs import JobLease
 from service.mail import MailState, OutboxMail
 from service.watching.metrics import EXTENSION, Counters
-from service.web import UNAVAILABLE, NotFoundPage, latchstring, settings
+from service.web import NotFoundPage, latchstring, outages, settings
 
 blueprint = Blueprint("probes", __name__)
 _AREAS = {
@@ -115,7 +119,7 @@ def _not_ready() -> str | None:
         if there is None or not schema.serves(there):
             return "schema"
         return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
-    except UNAVAILABLE:
+    except outages():
         return "database"
 
 
@@ -123,7 +127,7 @@ def _waiting() -> Iterator[str]:
     try:
         with latchstring().sessions() as session:
             found = list(_gauges(session))
-    except UNAVAILABLE:
+    except outages():
         found = []
     yield "# HELP latchstring_database_answers Whether the database answered this very scrape."
     yield "# TYPE latchstring_database_answers gauge"
@@ -151,5 +155,43 @@ def _gauges(session: Session) -> Iterator[str]:
         yield f"latchstring_{name} {value}"
     yield "# HELP latchstring_job_lease_seconds How long a worker still holds a job; negative where none does."
     yield "# TYPE latchstring_job_lease_seconds gauge"
-    for job, until in session.execute(select(JobLease.name, JobLease.held_until).order_by(JobLease.name)):
-        yield f'latchstring_job_lease_seconds{{job="{job}"}} {(until - now()).total_seconds():.1f}'
+    leases = session.scalars(select(JobLease).order_by(JobLease.name)).all()
+    for lease in leases:
+        yield f'latchstring_job_lease_seconds{{job="{lease.name}"}} {(lease.held_until - now()).total_seconds():.1f}'
+    yield "# HELP latchstring_job_failures_total How often a job broke by what nobody had expected."
+    yield "# TYPE latchstring_job_failures_total counter"
+    for lease in leases:
+        yield f'latchstring_job_failures_total{{job="{lease.name}"}} {lease.failures}'
+    yield "# HELP latchstring_job_failures_in_row How often it did so since it last went well."
+    yield "# TYPE latchstring_job_failures_in_row gauge"
+    for lease in leases:
+        yield f'latchstring_job_failures_in_row{{job="{lease.name}"}} {lease.failures_in_row}'
+    yield from _of_audit(session)
+    yield from _of_deliveries(session)
+
+
+def _of_audit(session: Session) -> Iterator[str]:
+    since = vouching.missing_since_last(session, CheckpointLog(settings().checkpoints_folder))
+    age = max(0.0, (now() - since).total_seconds()) if since else 0.0
+    yield "# HELP latchstring_audit_unseen_seconds How old the oldest event is that no checkpoint of the audit saw."
+    yield "# TYPE latchstring_audit_unseen_seconds gauge"
+    yield f"latchstring_audit_unseen_seconds {age:.1f}"
+
+
+def _of_deliveries(session: Session) -> Iterator[str]:
+    found = freshness.deliveries(session, settings().plan.timezone)
+    yield "# HELP latchstring_deliveries Last deliveries of data by how they stand to their one business day."
+    yield "# TYPE latchstring_deliveries gauge"
+    for watch in Watch:
+        yield f'latchstring_deliveries{{watch="{watch}"}} {sum(one.watch is watch for one in found)}'
+    yield "# HELP latchstring_source_age_seconds How long ago the last delivery of a source came that apps see."
+    yield "# TYPE latchstring_source_age_seconds gauge"
+    for one in found:
+        if one.visible_at is not None:
+            age = (now() - one.received_at).total_seconds()
+            yield f'latchstring_source_age_seconds{{source="{_label(one.source)}"}} {age:.1f}'
+
+
+def _label(text: str) -> str:
+    """A label's value, which a person wrote, as the format has it."""
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -6,22 +6,29 @@ leaves. Each line is a row of the database too: a line at the end of a file whos
 is older than the journal. Nothing is served then until `flask backup replay` has done every such line again
 (decision 88).
 
-A line: `{"id", "at" (microseconds), "table", "key", "values"}`, values as they were at the commit. No secret, no name.
+A line that was written and is in no file tells that the journal is not whole: the start, `flask doctor` and `flask
+audit verify` say so, and everything is served all the same (decision 151).
+
+A line: `{"id", "at" (microseconds), "host", "table", "key", "values"}`, values as they were at the commit (null
+where the row was deleted), `host` whose file it went to. In a file also `after`: the line that its process wrote
+before (`service.journal_losses`). No secret, no name of a person.
 """
 
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum as PythonEnum
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Lock
 from time import monotonic
 from typing import Any, cast
 
 import orjson
 import structlog
-from sqlalchemy import Boolean, Enum, String, Table, Text, event, insert, inspect, select, update
+from sqlalchemy import Boolean, String, Table, Text, event, insert, inspect, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column, sessionmaker
@@ -52,16 +59,18 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "provider_staff": ("status", "functions", "is_delegate", "deactivated_at", "lapsed_at"),
     "access_entry": ("ended_at",),
     "plan_staff": ("ended_at", "roles"),
+    "protected_record": ("marked_by_account_id", "marked_at"),
+    "colleague": ("member_id",),
 }  # fmt: skip
 """Columns that say what somebody may still do: a change of one is journalled, with all of them as they are then."""
-NO_PASSWORD = "!"
-"""In the place of a hash: fits no password. Its owner sets a new one by e-mail."""
-ENDED_AS_A_WHOLE: Mapping[str, str] = {
-    "login_session": "ended_at", "access_token": "ended_at", "system_token": "ended_at",
-    "authorization_code": "spent_at", "email_code": "voided_at", "portal_invitation": "voided_at",
-    "developer_invitation": "withdrawn_at", "mailed_pin": "voided_at",
-}  # fmt: skip
-"""Tables whose open rows a replay ends: what was signed out, spent or withdrawn since would live again among them."""
+MADE_AGAIN: Mapping[str, Mapping[str, str]] = {
+    "protected_record": {"reason": "Marked anew after a restore: ask who marked it for the reason."},
+    "colleague": {},
+}
+"""Watched tables whose rows take something away by being there: made and deleted, they are journalled too.
+
+A replay makes such a row again, with these values for the words that stay out of the journal.
+"""
 _JOURNAL, _NOTED = "latchstring.journal", "latchstring.noted"
 _LINES, _COMMITTED = "latchstring.lines", "latchstring.committed"
 _TAIL = 200
@@ -69,6 +78,8 @@ _TAIL = 200
 _TAIL_BYTES = 1 << 17
 _LOOK_AGAIN = 10.0
 _AT_ONCE = 400
+_NEWEST = 200
+"""Written lines that are looked for in the files: whoever wrote of late has some among the newest of all."""
 log = structlog.get_logger("service.revocations")
 
 
@@ -88,6 +99,17 @@ class Revocation(Base):
     """Whether it is known to be in a file."""
 
 
+@dataclass(frozen=True)
+class Gap:
+    """A host's newest line: the database knows that it was written, and no file here holds it."""
+
+    host: str | None
+    """None of lines from before each named its host."""
+    at: datetime
+    is_elsewhere: bool
+    """Whether that host may keep a journal of its own: no file here is its, and some are others'."""
+
+
 class Journal:
     """The files of one folder, which every process of this installation appends to, each host to its own by month."""
 
@@ -95,24 +117,27 @@ class Journal:
         self.folder = folder
         self.is_behind = False
         self._lock = Lock()
+        self._last: str | None = None
         self._looked_at = 0.0
         self._must_replay = False
+        self._is_looked_over = False
 
     def append(self, lines: Sequence[str]) -> None:
         """Write lines and wait until they are on disk. Raises NotJournalled."""
-        name = f"{now():%Y-%m}.{socket.gethostname()}.jsonl"
-        text = "".join(f"{line}\n" for line in lines).encode()
+        name = f"{now():%Y-%m}.{_host()}.jsonl"
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             is_new = not (self.folder / name).exists()
             handle = os.open(self.folder / name, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 with self._lock:
+                    text, last = _chained(lines, self._last)
                     if _is_torn(handle):
                         # Of a crash or a full disk: that line must not take the next one with it.
                         text = b"\n" + text
                     if os.write(handle, text) != len(text):
                         raise OSError("cut short")
+                    self._last = last
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -136,10 +161,41 @@ class Journal:
         ids = [line["id"] for line in self._ends()]
         with sessions() as session:
             self._must_replay = bool(ids and missing(session, ids))
+            if not self._is_looked_over:
+                self._look_over(session)
         self._looked_at = monotonic()
         if self._must_replay:
             log.error("database_older_than_journal", folder=str(self.folder), mend="flask backup replay")
         return self._must_replay
+
+    def gaps(self, session: Session) -> list[Gap]:
+        """The newest line of each host that wrote of late, where it is in no file here."""
+        newest = _newest_written(session)
+        held = {line["id"] for line in self._ends()}
+        if not all(ids & held for ids, _ in newest.values()):
+            # Lines that the worker wrote late may stand behind it.
+            held = {line["id"] for line in self.lines()}
+        hosts = {path.name.removesuffix(".jsonl").partition(".")[2] for path in self.folder.glob("*.jsonl")}
+        return [
+            Gap(host, from_microseconds(at), bool(hosts) and host not in {None, _host(), *hosts})
+            for host, (ids, at) in newest.items()
+            if not ids & held
+        ]
+
+    def _look_over(self, session: Session) -> None:
+        """Say, once in a process, what would be missing at a restore."""
+        try:
+            found = [gap for gap in self.gaps(session) if not gap.is_elsewhere]
+        except SQLAlchemyError:
+            # No table yet, or no database: whoever asked is told so by what they do next.
+            session.rollback()
+            return
+        self._is_looked_over = True
+        if found:
+            # The newest lines of so many hosts; doctor says whose and when.
+            log.error("journal_lacks_lines", folder=str(self.folder), count=len(found), mend="flask doctor")
+        if not can_write_to(self.folder):
+            log.error("journal_cannot_be_written", folder=str(self.folder), mend="flask doctor")
 
     def _ends(self) -> Iterator[dict[str, Any]]:
         newest: dict[str, Path] = {}
@@ -175,6 +231,16 @@ def missing(session: Session, ids: Sequence[str]) -> set[str]:
     return set(ids) - known
 
 
+def can_write_to(folder: Path) -> bool:
+    """Whether something can be made in it, or in the folder it will be made in; it is tried: rights do not tell all."""
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        Path(mkdtemp(prefix=".try-", dir=there)).rmdir()
+    except OSError:
+        return False
+    return True
+
+
 def catch_up(sessions: sessionmaker[Session], journal: Journal) -> int:
     """Write lines whose process ended between commit and file; how many. A line may stand twice, which does no harm."""
     with sessions() as session:
@@ -183,10 +249,12 @@ def catch_up(sessions: sessionmaker[Session], journal: Journal) -> int:
         if not found:
             journal.is_behind = False
             return 0
-        journal.append([row.line for row in found])
+        # It goes to a file of ours, whoever it was of.
+        lines = {row.id: orjson.dumps(orjson.loads(row.line) | {"host": _host()}).decode() for row in found}
+        journal.append(list(lines.values()))
         journal.is_behind = False
-        ids = [row.id for row in found]
-        session.execute(update(Revocation).where(Revocation.id.in_(ids)).values(written=True))
+        for row in found:
+            row.line, row.written = lines[row.id], True
         session.commit()
     return len(found)
 
@@ -196,54 +264,31 @@ def write_late(sessions: sessionmaker[Session], settings: Settings) -> None:
     catch_up(sessions, Journal(settings.journal_folder))
 
 
-def replay(session: Session, journal: Journal) -> int:
-    """Do again, in the caller's transaction, every line that the database does not know; how many.
-
-    Access tokens, login sessions, codes, PINs and invitations end as a whole, and who changed their password since sets
-    a new one.
-    """
-    lines = {line["id"]: line for line in journal.lines()}
-    again = sorted((lines[one] for one in missing(session, list(lines))), key=lambda line: int(line["at"]))
-    for line in again:
-        _do_again(session, line)
-        text = orjson.dumps(line).decode()
-        session.add(Revocation(id=line["id"], at=from_microseconds(line["at"]), line=text, written=True))
-    for name, column in ENDED_AS_A_WHOLE.items() if again else ():
-        table = Base.metadata.tables[name]
-        session.execute(update(table).where(table.c[column].is_(None)).values({column: now()}))
-    session.flush()
-    return len(again)
-
-
-def _do_again(session: Session, line: dict[str, Any]) -> None:
-    table = Base.metadata.tables[line["table"]]
-    values = {name: _from_line(table, name, value) for name, value in line["values"].items()}
-    if table.name == "account":
-        before = session.scalar(select(table.c.credentials_version).where(_key(table) == line["key"]))
-        if before is not None and before < values["credentials_version"]:
-            values["password_hash"] = NO_PASSWORD
-    session.execute(update(table).where(_key(table) == line["key"]).values(values))
-
-
-def _key(table: Table) -> Any:
+def key_of(table: Table) -> Any:
+    """The column by which a line names a row."""
     return next(iter(table.primary_key.columns))
-
-
-def _from_line(table: Table, name: str, value: Any) -> Any:
-    kind = table.c[name].type
-    if value is None:
-        return None
-    if isinstance(kind, Instant):
-        return from_microseconds(value)
-    if isinstance(kind, Enum) and kind.enum_class:
-        return kind.enum_class(value)
-    return value
 
 
 def _to_line(value: Any) -> Any:
     if isinstance(value, datetime):
         return microseconds(value)
     return value.value if isinstance(value, PythonEnum) else value
+
+
+def _host() -> str:
+    return socket.gethostname()
+
+
+def _newest_written(session: Session) -> dict[str | None, tuple[set[str], int]]:
+    """Of each host its newest written line and when it was; of lines without a host all, since any will do there."""
+    newest: dict[str | None, tuple[set[str], int]] = {}
+    written = select(Revocation.line).where(Revocation.written.is_(True)).order_by(Revocation.at.desc()).limit(_NEWEST)
+    for line in map(orjson.loads, session.scalars(written)):
+        host = line.get("host")
+        ids, _ = newest.setdefault(host, (set(), line["at"]))
+        if host is None or not ids:
+            ids.add(line["id"])
+    return newest
 
 
 def _read(file: Any) -> Iterator[dict[str, Any]]:
@@ -254,6 +299,14 @@ def _read(file: Any) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(line, dict) and line.get("table") in WATCHED:
             yield line
+
+
+def _chained(lines: Sequence[str], last: str | None) -> tuple[bytes, str | None]:
+    """The text of lines, each naming the one before it, and the id of the last one."""
+    read = [orjson.loads(line) for line in lines]
+    befores = [last, *(one["id"] for one in read)]
+    told = [one | ({"after": before} if before else {}) for one, before in zip(read, befores, strict=False)]
+    return b"".join(orjson.dumps(one) + b"\n" for one in told), befores[-1]
 
 
 def _is_torn(handle: int) -> bool:
@@ -278,6 +331,9 @@ def _note_objects(session: Session, _context: object) -> None:
         columns = WATCHED.get(str(cast(Any, changed).__tablename__), ())
         if any(state.attrs[name].history.has_changes() for name in columns):
             note(session, cast(Any, changed).__tablename__, state.identity[0])
+    for one in (*session.new, *session.deleted):
+        if (name := cast(Any, one).__tablename__) in MADE_AGAIN:
+            note(session, name, getattr(one, key_of(Base.metadata.tables[name]).name))
 
 
 @event.listens_for(Session, "before_commit")
@@ -298,11 +354,12 @@ def _add_rows(session: Session) -> None:
 
 def _line_of(session: Session, name: str, key: str) -> dict[str, Any] | None:
     table = Base.metadata.tables[name]
-    found = session.execute(select(*(table.c[column] for column in WATCHED[name])).where(_key(table) == key)).first()
-    if found is None:
+    found = session.execute(select(*(table.c[column] for column in WATCHED[name])).where(key_of(table) == key)).first()
+    if found is None and name not in MADE_AGAIN:
         return None
-    values = {column: _to_line(value) for column, value in zip(WATCHED[name], found, strict=True)}
-    return {"id": new_id(), "at": microseconds(now()), "table": name, "key": key, "values": values}
+    told = zip(WATCHED[name], found, strict=True) if found is not None else None
+    values = None if told is None else {column: _to_line(value) for column, value in told}
+    return {"id": new_id(), "at": microseconds(now()), "host": _host(), "table": name, "key": key, "values": values}
 
 
 @event.listens_for(Session, "after_commit")

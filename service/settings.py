@@ -1,7 +1,6 @@
 """Every setting, once: one frozen dataclass read from the environment, unsafe production values refused by name."""
 
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
@@ -10,10 +9,27 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from service.databases import sqlite_file
+from service.databases import network, sqlite_file
 from service.databases.connections import USUAL, PoolLimits
-from service.environment import UnsafeSetting, choice, key, number, path, plan, seconds, secret, share, yes
+from service.domains import is_example, is_this_machine
+from service.environment import (
+    UnsafeSetting,
+    choice,
+    found_sandbox_key,
+    key,
+    keys,
+    number,
+    path,
+    plan,
+    pool,
+    sandbox_key,
+    seconds,
+    secret,
+    share,
+    yes,
+)
 from service.plan_file import Plan
+from service.sealing import SecretKey
 
 _LEAST_AUDIT_YEARS = 6
 _LEAST_DIFFERENT_BYTES = 16
@@ -58,9 +74,9 @@ class Settings:
     """`VAR`: folder for the database, keys and mail of this installation."""
     secret_key: bytes = field(repr=False)
     """`SECRET_KEY` (hex, 32 bytes or more), or better the file that `SECRET_KEY_FILE` names: keys of CSRF tokens, codes
-    and page links; the sandbox makes its own."""
+    and page links; the sandbox makes its own. Held as a SecretKey, which knows those of SECRET_KEY_PREVIOUS."""
     plan: Plan
-    """`PLAN_FILE`: TOML file that describes the plan."""
+    """`PLAN_FILE`: TOML file that describes the plan; the sandbox has one of its own, of an invented plan."""
     smtp_host: str = "127.0.0.1"
     """`SMTP_HOST`: where the outbox delivers."""
     smtp_port: int = 8025
@@ -74,7 +90,7 @@ class Settings:
     smtp_ca_file: Path | None = None
     """`SMTP_CA_FILE`: certificates (PEM) to trust for the mail server instead of the machine's own."""
     mail_from: str = "no-reply@latchstring.example"
-    """`MAIL_FROM`: sender of every mail."""
+    """`MAIL_FROM`: sender of every mail; in production of a domain that is somebody's, not an example's."""
     trusted_proxies: int = 0
     """`TRUSTED_PROXIES`: how many reverse proxies in front set X-Forwarded-* (0: those headers are ignored)."""
     refuse_common_passwords: bool = True
@@ -84,6 +100,9 @@ class Settings:
     how long a request waits for one before it is told that we are busy."""
     database_read_url: str = field(default="", repr=False)
     """`DATABASE_READ_URL`: a streaming replica of DATABASE_URL that answers reads of FHIR data; none if not given."""
+    database_private_network: bool = False
+    """`DATABASE_PRIVATE_NETWORK`: yes or no; nobody else is on the network to DATABASE_URL and DATABASE_READ_URL, as on
+    compose.yaml's own, so that they need no TLS there."""
     database_read_lag: float = 30
     """`DATABASE_READ_LAG`: seconds by which it may be behind; data that is older is read from DATABASE_URL."""
     lookup_norm_per_hour: int = 50
@@ -108,6 +127,9 @@ class Settings:
     password_peppers: tuple[bytes, ...] = field(default=(), repr=False)
     """`PASSWORD_PEPPER` (hex, 32 bytes or more, the newest first where commas part several), or better the file that
     `PASSWORD_PEPPER_FILE` names: keys of password hashes, kept apart from the database and its backups."""
+    secret_key_previous: tuple[bytes, ...] = field(default=(), repr=False)
+    """`SECRET_KEY_PREVIOUS` (hex, the newest first where commas part several), or better the file that
+    `SECRET_KEY_PREVIOUS_FILE` names: earlier keys, under which what is there still opens, until `flask keys reseal`."""
     revocation_journal: Path | None = None
     """`REVOCATION_JOURNAL`: folder, best on another disk, of what was ended; `VAR/revocations` when not given."""
     otlp_endpoint: str = ""
@@ -141,6 +163,9 @@ class Settings:
     """`FLASK_DEBUG`: Flask's own switch; refused in production."""
     testing: bool = field(default=False, compare=False)
     """Set by tests only: allows the shifted clock in production mode and keeps errors visible."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "secret_key", SecretKey(self.secret_key, self.secret_key_previous))
 
     @property
     def fhir_base(self) -> str:
@@ -188,6 +213,11 @@ class Settings:
         return self.mode is Mode.SANDBOX
 
     @property
+    def reaches_loopback(self) -> bool:
+        """Whether other people's servers may be on this machine: in a sandbox that its own machine alone can open."""
+        return self.sandbox and is_this_machine(urlsplit(self.base_url).hostname or "")
+
+    @property
     def cookie_name(self) -> str:
         """`__Host-sid` under https; plain `sid` in the http sandbox, whose clients never return Secure cookies."""
         return "__Host-sid" if self.https else "sid"
@@ -219,8 +249,9 @@ class Settings:
             mail_from=environment.get("MAIL_FROM", "no-reply@latchstring.example"),
             trusted_proxies=number(environment, "TRUSTED_PROXIES", 0, 0, 10),
             refuse_common_passwords=yes(environment, "REFUSE_COMMON_PASSWORDS", usual="yes"),
-            pool=_pool(environment),
+            pool=pool(environment),
             database_read_url=environment.get("DATABASE_READ_URL", ""),
+            database_private_network=yes(environment, "DATABASE_PRIVATE_NETWORK"),
             database_read_lag=seconds(environment, "DATABASE_READ_LAG", 30, 3600),
             programs_register=choice(environment, "PROGRAMS_REGISTER", ProgramsRegister.OPEN),
             registration_token=secret(environment, "REGISTRATION_TOKEN"),
@@ -231,7 +262,8 @@ class Settings:
             audit_hold=yes(environment, "AUDIT_HOLD"),
             lookup_norm_per_hour=number(environment, "LOOKUP_NORM_PER_HOUR", 50, 0, 1_000_000),
             lookup_limit_per_hour=number(environment, "LOOKUP_LIMIT_PER_HOUR", 200, 0, 1_000_000),
-            password_peppers=_peppers(environment),
+            password_peppers=keys(environment, "PASSWORD_PEPPER"),
+            secret_key_previous=keys(environment, "SECRET_KEY_PREVIOUS"),
             revocation_journal=path(environment, "REVOCATION_JOURNAL"),
             otlp_endpoint=environment.get("OTLP_ENDPOINT", ""),
             trace_share=share(environment, "TRACE_SHARE"),
@@ -269,17 +301,21 @@ class Settings:
             yield "BASE_URL may be plain http only on localhost; use https for any other host"
         if not _has_number_for_port(parts.netloc):
             yield "BASE_URL must have a number after the colon, from 1 to 65535"
-        if not self.database_url.startswith("sqlite:///") and not _are_postgresql(self.database_url):
-            yield "DATABASE_URL must begin with postgresql+psycopg:// or sqlite:///"
+        if not self.database_url.startswith("sqlite:///") and not network.is_postgresql(self.database_url):
+            yield "DATABASE_URL must be a URL that begins with postgresql+psycopg:// or sqlite:///"
         if len(self.secret_key) < 32:
             yield "SECRET_KEY must hold at least 32 bytes (64 hex digits)"
+        if any(len(one) < 32 for one in self.secret_key_previous):
+            yield "SECRET_KEY_PREVIOUS must hold at least 32 bytes (64 hex digits) in each of its keys"
+        if len({self.secret_key, *self.secret_key_previous}) <= len(self.secret_key_previous):
+            yield "SECRET_KEY_PREVIOUS must name each key once, and not the one of SECRET_KEY"
         if self.programs_register is ProgramsRegister.TOKEN and len(self.registration_token) < 32:
             yield "REGISTRATION_TOKEN must have 32 characters or more where PROGRAMS_REGISTER is token"
         if self.audit_years < 1 or (self.mode is Mode.PRODUCTION and self.audit_years < _LEAST_AUDIT_YEARS):
             yield f"AUDIT_YEARS must be {_LEAST_AUDIT_YEARS} or more: the law asks for so many years"
         if self.metrics_token and not (len(self.metrics_token) >= 32 and self.metrics_token.isascii()):
             yield "METRICS_TOKEN must have 32 ASCII characters or more"
-        if self.database_read_url and not _are_postgresql(self.database_url, self.database_read_url):
+        if self.database_read_url and not all(map(network.is_postgresql, (self.database_url, self.database_read_url))):
             yield "DATABASE_READ_URL needs PostgreSQL, there and in DATABASE_URL: a streaming replica of it"
         if self.otlp_endpoint and not _is_closed_to_others(self.otlp_endpoint):
             yield "OTLP_ENDPOINT must be https, or http on this machine"
@@ -295,7 +331,7 @@ class Settings:
             yield "SMTP_USERNAME and SMTP_PASSWORD must be ASCII, as mail servers read them"
         if self.smtp_ca_file and not self.smtp_ca_file.is_file():
             yield "SMTP_CA_FILE is not there"
-        if self.smtp_security is not SmtpSecurity.NONE or _is_this_machine(self.smtp_host):
+        if self.smtp_security is not SmtpSecurity.NONE or is_this_machine(self.smtp_host):
             return
         if self.mode is Mode.PRODUCTION or self.smtp_password:
             yield "SMTP_SECURITY must be starttls or tls, since SMTP_HOST is another machine"
@@ -307,23 +343,37 @@ class Settings:
             yield "SECRET_KEY can be guessed: it repeats itself; make one with `openssl rand -hex 32`"
         if not self.password_peppers:
             yield "PASSWORD_PEPPER (or PASSWORD_PEPPER_FILE) must be set in production: `openssl rand -hex 32`"
-        if any(len(one) < 32 or _can_be_guessed(one) or one == self.secret_key for one in self.password_peppers):
+        if any(_can_be_guessed(one) for one in self.secret_key_previous):
+            yield "SECRET_KEY_PREVIOUS can be guessed: one of its keys repeats itself, so production never sealed by it"
+        of_sealing = {self.secret_key, *self.secret_key_previous}
+        if any(len(one) < 32 or _can_be_guessed(one) or one in of_sealing for one in self.password_peppers):
             yield "PASSWORD_PEPPER must be 32 random bytes of its own; make it with `openssl rand -hex 32`"
-        if self.secret_key == _found_sandbox_key(self.var):
+        if self.secret_key == found_sandbox_key(self.var):
             yield "SECRET_KEY is the sandbox's own (VAR/secret_key); make one with `openssl rand -hex 32`"
+        if found_sandbox_key(self.var) in self.secret_key_previous:
+            yield "SECRET_KEY_PREVIOUS is the sandbox's own (VAR/secret_key), which sealed nothing in production"
         if self.debug:
             yield "FLASK_DEBUG must not be set in production: its pages show what is in memory, and run code"
         missing = _TERMS_NEEDED - {given.document for given in self.plan.terms}
-        if missing:
+        if self.plan.is_invented:
+            yield "PLAN_FILE must name the plan's own file in production: without, people read of an invented plan"
+        elif missing:
             yield f"PLAN_FILE must name the texts of [[terms]] for {', '.join(sorted(missing))}"
         if (self.var / "clock").exists() and not self.testing:
             yield "VAR holds a file named clock, which shifts time: remove it before production starts"
-        if path := sqlite_file.named_by(self.database_url):
+        if is_example(parseaddr(self.mail_from)[1].rpartition("@")[2]):
+            yield "MAIL_FROM must have a domain of the plan's own in production, not one of examples (RFC 2606)"
+        yield from self._faults_of_databases()
+
+    def _faults_of_databases(self) -> Iterator[str]:
+        if self.database_url.startswith("sqlite:") and (path := sqlite_file.named_by(self.database_url)):
             yield from (f"DATABASE_URL {fault}" for fault in sqlite_file.faults(path))
-
-
-def _are_postgresql(*urls: str) -> bool:
-    return all(url.startswith(("postgresql:", "postgresql+psycopg:")) for url in urls)
+        for name, url in (("DATABASE_URL", self.database_url), ("DATABASE_READ_URL", self.database_read_url)):
+            if not self.database_private_network and network.is_in_clear(url):
+                yield (
+                    f"{name} names another machine: add sslmode=verify-full (or verify-ca) and sslrootcert, or say "
+                    "DATABASE_PRIVATE_NETWORK=yes where nobody else is on the network to it"
+                )
 
 
 def _has_number_for_port(netloc: str) -> bool:
@@ -333,30 +383,9 @@ def _has_number_for_port(netloc: str) -> bool:
         return False
 
 
-def _pool(environment: Mapping[str, str]) -> PoolLimits:
-    # A request of the API may hold two: one that is kept for reading, and one for what is written besides.
-    return PoolLimits(
-        size=number(environment, "POOL_SIZE", 10, 2, 1_000),
-        overflow=number(environment, "POOL_OVERFLOW", 0, 0, 1_000),
-        seconds=seconds(environment, "POOL_SECONDS", 10, 60),
-    )
-
-
-def _peppers(environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    given = secret(environment, "PASSWORD_PEPPER")
-    return tuple(key("PASSWORD_PEPPER", one.strip()) for one in given.split(",")) if given else ()
-
-
 def _is_closed_to_others(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname or ""))
 
 
 def _secret_key(environment: Mapping[str, str], mode: Mode, var: Path) -> bytes:
@@ -364,34 +393,8 @@ def _secret_key(environment: Mapping[str, str], mode: Mode, var: Path) -> bytes:
         return key("SECRET_KEY", given)
     if mode is Mode.PRODUCTION:
         raise UnsafeSetting("SECRET_KEY must be set in production; make one with `openssl rand -hex 32`")
-    return _sandbox_key(var)
+    return sandbox_key(var)
 
 
 def _can_be_guessed(key: bytes) -> bool:
     return len(set(key)) < _LEAST_DIFFERENT_BYTES
-
-
-def _found_sandbox_key(var: Path) -> bytes | None:
-    path = var / "secret_key"
-    return bytes.fromhex(path.read_text("ascii").strip()) if path.is_file() else None
-
-
-def _sandbox_key(var: Path) -> bytes:
-    path = var / "secret_key"
-    if not path.exists():
-        _write_once(path, secrets.token_hex(32))
-    return bytes.fromhex(path.read_text("ascii").strip())
-
-
-def _write_once(path: Path, text: str) -> None:
-    # Several processes may start at once: link() lets exactly one key in, and never half of one.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

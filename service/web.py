@@ -1,14 +1,12 @@
 """What every page and endpoint shares: one transaction a request, the browser's id, CSRF, forms, errors."""
 
 import re
-import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import structlog
 from flask import Flask, Request, Response, current_app, g, has_request_context, redirect, request
 from flask.globals import request_ctx
@@ -24,11 +22,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import RequestRedirect
 
-from service import audit, revocations
+from service import audit, revocations, unreadable_dates
 from service.browser_cookie import BrowserCookies, BrowserSession
+from service.databases.driver_errors import operational_errors
 from service.databases.group_commit import NotWritten
 from service.databases.reading import ReadingSessions
-from service.databases.replica import Replica
 from service.db import digest, make_engine, make_sessions, new_id
 from service.plan_editions import EditedPlan
 from service.plan_file import Plan
@@ -37,13 +35,13 @@ from service.revocations import Journal, NotJournalled
 from service.settings import Settings
 from service.watching import tracing
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from service.databases.replica import Replica
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BODY_LIMIT = 64 * 1024
-# Hand-kept statements run on the drivers' cursors and raise the drivers' errors.
-UNAVAILABLE = (
-    OperationalError, sqlite3.OperationalError, psycopg.OperationalError, PoolTimeout, NotWritten, audit.NotAudited,
-    NotJournalled,
-)  # fmt: skip
+BODY_LIMIT = 64 * 1024
 PAGES = "pages"
 """The name under which Flask keeps the hooks of pages, as it keeps those of a blueprint under the blueprint's."""
 ALWAYS_THERE = frozenset({"static", "probes.live", "probes.ready", "probes.metrics"})
@@ -106,7 +104,11 @@ class ServiceBusy(PageError):
 
 
 class LatchstringRequest(Request):
-    """A request that knows whose hooks are run for it."""
+    """A request that knows whose hooks are run for it, without conditions that name no moment (RFC 9110 §13.1.3)."""
+
+    def __init__(self, environ: "WSGIEnvironment", populate_request: bool = True, shallow: bool = False) -> None:
+        unreadable_dates.forget(environ)
+        super().__init__(environ, populate_request, shallow)
 
     @cached_property
     def blueprints(self) -> list[str]:
@@ -170,7 +172,7 @@ def plan() -> Plan:
         edited = latchstring().edited_plan
         try:
             g.plan = edited.current(db_session(), count=g.get("plan_edition_count"))
-        except UNAVAILABLE:
+        except outages():
             # The page that tells of the fault must not fail on the same fault.
             return edited.last_known
     found: Plan = g.plan
@@ -180,6 +182,12 @@ def plan() -> Plan:
 def latchstring() -> Latchstring:
     """What the running application holds: settings, engine, session factory."""
     return held_by(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+def outages(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """What is raised where database, audit or journal is away or does not take what it is given, and `others`."""
+    own = (OperationalError, PoolTimeout, NotWritten, audit.NotAudited, NotJournalled)
+    return *own, *operational_errors(), *others
 
 
 def held_by(app: Flask) -> Latchstring:
@@ -236,22 +244,30 @@ def reading_session() -> Session:
     return session
 
 
+def browser() -> BrowserSession:
+    """The browser of this request, as its cookie names it."""
+    # flask.session is a proxy; the object behind it is what BrowserCookies made.
+    session = request_ctx.session
+    assert isinstance(session, BrowserSession)
+    return session
+
+
 def browser_id() -> str:
     """Hash of the part of the browser's cookie that stays the same through sign-in: binds requests and codes to it."""
-    return digest(_browser().stable)
+    return digest(browser().stable)
 
 
 def browser_token() -> str:
     """Hash of the whole cookie: names the login session, if there is one."""
-    return digest(_browser().sid)
+    return digest(browser().sid)
 
 
 def rotate_browser_token() -> str:
     """Give the browser a new cookie (at sign-in, step-up, sign-out) and return the hash that now names it."""
-    browser = _browser()
-    browser.replace_secret()
+    named = browser()
+    named.replace_secret()
     g.pop("csrf_token", None)
-    return digest(browser.sid)
+    return digest(named.sid)
 
 
 def request_id() -> str:
@@ -328,8 +344,8 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     )
     app.secret_key = settings.secret_key
     app.config.update(
-        MAX_CONTENT_LENGTH=_BODY_LIMIT,
-        MAX_FORM_MEMORY_SIZE=_BODY_LIMIT,
+        MAX_CONTENT_LENGTH=BODY_LIMIT,
+        MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
         MAX_FORM_PARTS=1_000,
         WTF_CSRF_TIME_LIMIT=None,
         # Referrers are not sent by some browsers; the Origin is compared instead, by service.door.request_guards.
@@ -350,17 +366,13 @@ def prepare(app: LatchstringFlask, settings: Settings, engine: Engine | None = N
     audit.learn_circumstances(_circumstances)
 
 
-def _replica(settings: Settings) -> Replica | None:
+def _replica(settings: Settings) -> "Replica | None":
     if not settings.database_read_url:
         return None
+    # Only PostgreSQL has one: its driver is not loaded elsewhere.
+    from service.databases.replica import Replica  # noqa: PLC0415
+
     return Replica(make_engine(settings.database_read_url, settings.pool), settings.database_read_lag)
-
-
-def _browser() -> BrowserSession:
-    # flask.session is a proxy; the object behind it is what BrowserCookies made.
-    session = request_ctx.session
-    assert isinstance(session, BrowserSession)
-    return session
 
 
 def _finish(*, commit: bool) -> None:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from bench import cpu
 from tests.conftest import answers, free_port, require, wait_until
 
 _FOLDERS = ("/usr/local/bin", "/opt/homebrew/bin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))))
@@ -77,6 +79,21 @@ class Cluster:
         """Stop it; `immediate` is as a kill."""
         self.run("pg_ctl", "--pgdata", str(self.data), "--silent", "--wait", "--mode", mode, "stop")
 
+    def kill(self) -> None:
+        """SIGKILL to its postmaster alone, until those that it leaves behind have ended, as they do by themselves.
+
+        Before that nobody can start it again: they still use its memory.
+        """
+        locks = self.data / "postmaster.pid", self.folder / f".s.PGSQL.{self.port}.lock"
+        postmaster = int(locks[0].read_text("ascii").split()[0])
+        left = [postmaster, *cpu.descendants(postmaster)]
+        os.kill(postmaster, signal.SIGKILL)
+        wait_until(lambda: not any(map(_runs, left)), 30, "what the postmaster left behind does not end")
+        # Where nobody buries orphans (a container's first process may not), the number in its locks would look alive.
+        if (Path("/proc") / str(postmaster)).exists():
+            for lock in locks:
+                lock.unlink()
+
     def copy_to(self, folder: Path, *further: str) -> "Cluster":
         """A base backup of it as another cluster, not started."""
         copy = Cluster(folder)
@@ -114,6 +131,13 @@ class Cluster:
             done = subprocess.run(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL, cwd="/", check=False)
             said.seek(0)
             assert done.returncode == 0, f"{program}: {said.read().decode(errors='replace')}"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @contextmanager

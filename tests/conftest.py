@@ -30,7 +30,7 @@ from service.settings import Settings
 from service.watching import logs
 from tests import compiled, kept_forms, post_redirect_get
 
-pytest_plugins = ["tests.sandboxes"]
+pytest_plugins = ["tests.sandboxes", "tests.chromium"]
 compiled.keep_builders()
 compiled.keep_keys()
 ROOT = Path(__file__).parent.parent
@@ -62,6 +62,14 @@ def _postgresql_url() -> str | None:
 
 
 _POSTGRESQL = _postgresql_url()
+
+
+_FEW_BUT_LONG = frozenset({"browser", "clients", "conformance", "faults", "mutation", "sandbox"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with files of few but long tests: at the end one worker would go through them, and the others wait."""
+    items.sort(key=lambda item: _FEW_BUT_LONG.isdisjoint(item.path.parts))
 
 
 def pytest_collection_finish() -> None:

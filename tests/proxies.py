@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from service.conformance import certificates
@@ -38,8 +39,13 @@ class Proxy:
         self.certificates = certificates.make(folder)
         self.url = f"https://localhost:{self.port}"
 
-    def stand_before(self, ports: Sequence[int], *, patience: str = "10s") -> "Proxy":
-        """Write its configuration: that of deploy/ with the names of this machine. `patience` with slow bodies."""
+    def stand_before(
+        self, ports: Sequence[int], *, patience: str = "10s", changed: Mapping[str, str] | None = None
+    ) -> "Proxy":
+        """Write its configuration: that of deploy/ with the names of this machine. `patience` with slow bodies.
+
+        `changed` are further words of it, and what a test has in their place.
+        """
         text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
         for there, here in {
             "    server 127.0.0.1:8000;\n": "".join(f"    server 127.0.0.1:{port};\n" for port in ports),
@@ -49,7 +55,9 @@ class Proxy:
             "/etc/latchstring/tls.pem": str(self.certificates.server),
             "/etc/latchstring/tls.key": str(self.certificates.key),
             "/var/log/nginx/": f"{self.folder}/",
+            "/var/cache/latchstring-bodies;": f"{self.folder}/bodies;",
             "client_body_timeout 10s;": f"client_body_timeout {patience};",
+            **(changed or {}),
         }.items():
             assert there in text, f"{there} is not in deploy/nginx.conf"
             text = text.replace(there, here)
@@ -67,6 +75,16 @@ class Proxy:
     def log(self) -> str:
         """All that it has logged."""
         return "".join(path.read_text("utf-8") for path in self.folder.glob("*.log"))
+
+    @property
+    def body_files(self) -> int:
+        """How many bodies lie in files now; nginx takes their names away as it opens them."""
+        count = 0
+        for one in Path(f"/proc/{self._process.pid}/fd").iterdir():
+            # A connection may have ended since they were listed.
+            with suppress(FileNotFoundError):
+                count += str(self.folder / "bodies") in str(one.readlink())
+        return count
 
     @property
     def _command(self) -> list[str]:

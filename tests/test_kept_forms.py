@@ -1,11 +1,12 @@
 """Every form that is kept where its session runs out leads back to a page there is, and keeps no secret."""
 
 import re
+from secrets import token_hex
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
@@ -125,3 +126,23 @@ def test_nobody_else_finds_it(app: Flask, session: Session, away: Visitor) -> No
     away.sign_in(other)
     assert away.browser.get_cookie("kept_form", path="/settings/email") is not None
     assert "What I typed" not in away.get("/settings/email").text
+
+
+def test_a_form_of_choices_alone_says_that_nothing_of_it_is_typed(app: Flask, away: Visitor) -> None:
+    """What it holds is no text of anybody's, and so is not shown to be copied where it is too long to be kept."""
+    form = (
+        '{% from "forms.html" import form, checkbox, text_area with context %}'
+        '{% call form("/x") %}{{ checkbox("types", "Claims") }}'
+        '{% if typed %}{{ text_area("words", "Words") }}{% endif %}{% endcall %}'
+    )
+    with app.test_request_context("/settings/email"):
+        alone, both = (
+            re.findall(r'name="typed_fields" value="([^"]*)"', render_template_string(form, typed=typed))
+            for typed in (False, True)
+        )
+    assert (alone, both) == (["-"], ["words"])
+
+    fields = {"types": [token_hex(20) for _ in range(100)], "csrf_token": csrf_token(away.page.text)}
+    answer = away.browser.post(f"/gallery/{uuid4()}/report", data=fields | {"typed_fields": alone})
+    assert answer.status_code == 401 and "too long to be kept" in answer.text
+    assert fields["types"][0] not in answer.text and "What you wrote" not in answer.text

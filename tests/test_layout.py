@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 BANS = (Path(sys.executable).with_name("ruff"), "check", "--no-cache", "--select", "TID251")
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-tracing.lock", "requirements-dev.lock")
 
 
 def test_our_fhir_package_and_the_library_of_the_same_name_both_import() -> None:
@@ -92,16 +93,34 @@ def test_locks_pin_hashes_and_name_no_index(name: str) -> None:
     )
 
 
-def test_every_dependency_is_in_the_lock() -> None:
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [
+        ("requirements.lock", ()),
+        ("requirements-tracing.lock", ("tracing",)),
+        ("requirements-dev.lock", ("test", "dev")),
+    ],
+)
+def test_every_dependency_is_in_the_lock(name: str, extras: tuple[str, ...]) -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    wanted = [
-        _name(line) for line in config["options"]["install_requires"].split("\n") if line and not line.startswith("#")
-    ]
-    locked = {_name(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+    told = [config["options"]["install_requires"], *(config["options.extras_require"][extra] for extra in extras)]
+    wanted = [line for text in told for line in text.split("\n") if line and not line.startswith("#")]
+    locked = _versions(name)
 
     assert len(wanted) > 10
-    assert [name for name in wanted if name not in locked] == []
+    assert [line for line in wanted if _name(line) not in locked] == []
+    too_old = [line for line in wanted if not Requirement(line).specifier.contains(locked[_name(line)])]
+    assert too_old == []
+
+
+def test_a_package_has_one_version_in_all_locks() -> None:
+    every = {name: _versions(name) for name in LOCKS}
+
+    assert every["requirements.lock"].items() <= every["requirements-tracing.lock"].items()
+    assert every["requirements.lock"].items() <= every["requirements-dev.lock"].items()
+    both = every["requirements-tracing.lock"].keys() & every["requirements-dev.lock"].keys()
+    assert {name for name in both if len({every[lock][name] for lock in LOCKS[1:]}) > 1} == set()
 
 
 def test_migrations_import_nothing_of_ours() -> None:
@@ -113,6 +132,11 @@ def test_migrations_import_nothing_of_ours() -> None:
         assert not any(
             f"{how} {ours}" in words for how in ("from", "import") for ours in ("service", "oauth", "fhir", "consent")
         )
+
+
+def _versions(lock: str) -> dict[str, str]:
+    pinned = (line.split() for line in (ROOT / lock).read_text().splitlines() if "==" in line)
+    return {_name(line[0]): line[0].partition("==")[2] for line in pinned}
 
 
 def _name(requirement: str) -> str:

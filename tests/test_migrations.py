@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from oauth.apps.app_content import AppContent
 from oauth.apps.models import AppReview
@@ -98,6 +98,40 @@ def test_a_database_that_is_up_to_date_is_left_alone(settings: Settings, config:
 
 def test_versions_stand_in_one_line(config: Config) -> None:
     assert len(ScriptDirectory.from_config(config).get_heads()) == 1
+
+
+def test_what_was_counted_before_units_were_kept_names_none_and_goes_down_again(
+    settings: Settings, config: Config
+) -> None:
+    command.upgrade(config, "0070")
+    engine = make_engine(settings.database_url)
+    member = (
+        "INSERT INTO member (id, patient_id, member_number, subscriber_number, given_name, family_name, birth_date,"
+        " zip_code, line_of_business, address_line, city, state, phone, email_on_file, confidential, loaded_at)"
+        " VALUES (:id, :id, :id, :id, 'A', 'B', '1956-04-30', '', 'HMO', '', '', '', '', '', false, 0)"
+    )
+    transfer = (
+        "INSERT INTO api_transfer (day, grant_id, member_id, client_id, plan_unit, events, sessions, resources)"
+        " VALUES ('2026-09-30', :id, 'before', 'porch', 'HMO', 1, 1, 1)"
+    )
+    with engine.begin() as connection:
+        connection.execute(text(member), {"id": "before"})
+        connection.execute(text(transfer), {"id": "before"})
+
+    command.upgrade(config, "0072")
+    with engine.begin() as connection:
+        # The release before goes on writing meanwhile.
+        connection.execute(text(member), {"id": "meanwhile"})
+        connection.execute(text(transfer), {"id": "meanwhile"})
+        assert connection.scalars(text("SELECT report_unit FROM member")).all() == ["", ""]
+        assert connection.scalars(text("SELECT report_unit FROM api_transfer")).all() == [None, None]
+    with engine.begin() as connection, pytest.raises(DatabaseError, match="append-only"):
+        connection.execute(text("UPDATE api_transfer SET report_unit = 'H1234'"))
+    command.downgrade(config, "0070")
+
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM api_transfer")) == 2
+    engine.dispose()
 
 
 @pytest.mark.parametrize("table", ["audit_event", "consent_decision", "consent_page", "plan_edition"])

@@ -57,3 +57,32 @@ def test_other_places_that_keep_addresses_follow(settings: Settings, config: obj
     ))  # fmt: skip
     command.upgrade(config, "head")
     assert ask(settings, "SELECT old_email_key FROM email_change") == [("ana@bücher.example",)]
+
+
+def test_odd_domains_stop_nothing_and_have_the_key_by_which_the_program_looks_for_them(
+    settings: Settings, config: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each is a code that could be read, and says what is no label of a domain (RFC 5891 §4.2.3)."""
+    odd = {
+        "hyphen": _code('-bücher'), "last": _code('bücher-'),
+        "third": _code('bü--cher'), "mark": _code('\u0301ab'),
+        "unseen": _code('a\u034fb'), "joiner": _code('a\u200db'),
+        "space": _code('a b ü'), "dot": _code('ü.example', ""),
+        "beyond": "x@xn--99999999.example", "nothing": "x@xn--.example",
+        "empty": "x@xn--bcher-kva..example", "none": "x@ü",
+    }  # fmt: skip
+    kept = {one: (address, address.casefold()) for one, address in odd.items()}
+    # Who has the letters that such a code would say is somebody else: they need not be reached before an upgrade.
+    kept |= {"letters": ("x@-bücher.example", "x@-bücher.example"), "sound": ("y@xn--bcher-kva.example",) * 2}
+    open_accounts(settings, **kept)
+    command.upgrade(config, "0064")
+    found = dict(ask(settings, _KEYS))
+    assert found == {one: usernames.email_key(address) for one, (address, _) in kept.items()}
+    assert found["hyphen"] == odd["hyphen"] != found["letters"] and found["sound"] == "y@bücher.example"
+    told = capfd.readouterr().err
+    assert [one for one in (*odd, "letters") if f"account {one}" not in told] == []
+    assert "account sound" not in told and "@" not in told
+
+
+def _code(label: str, rest: str = ".example") -> str:
+    return f"x@xn--{label.encode('punycode').decode('ascii')}{rest}"

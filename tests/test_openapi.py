@@ -18,10 +18,16 @@ from fhir.search import parameters
 from oauth.apps import client_metadata
 from oauth.discovery import Discovery
 from service.web import Latchstring
+from tests.attacks.test_refresh_and_revocation import introspect
+from tests.oauth.desk import Desk
+from tests.oauth.keyed import register_backend
+from tests.oauth.proofs import Prover
 
 # Of the OpenAPI Initiative, version 2022-10-07 (Apache-2.0): https://spec.openapis.org/oas/3.1/schema/2022-10-07
 _SCHEMA = json.loads(Path(__file__).with_name("openapi_3_1_schema.json").read_text("utf-8"))
-FOR_MACHINES = frozenset({"oauth", "registering", "discovery", "brands", "fhir", "fhir_plan", "directory", "openapi"})
+FOR_MACHINES = frozenset({
+    "oauth", "registering", "discovery", "brands", "fhir", "fhir_plan", "directory", "openapi", "probes",
+})  # fmt: skip
 OFFERED = {
     f"{blueprint}.{address.endpoint}": set(address.offered)
     for blueprint, addresses in (
@@ -107,3 +113,68 @@ def test_it_says_of_apps_and_discovery_what_they_are_made_of(client: FlaskClient
     assert set(said) <= set(schemas["Discovery"]["properties"]) <= set(Discovery.__dataclass_fields__)
     whole = {"$ref": "#/components/schemas/Discovery", "components": {"schemas": schemas}}
     assert jsonschema_rs.validator_for(whole).is_valid(said)
+
+
+def _holds(document: dict[str, Any], name: str, said: dict[str, Any]) -> None:
+    """What is said has nothing that its schema does not name, and is as that says."""
+    schemas = document["components"]["schemas"]
+    closed = {**schemas[name], "additionalProperties": False, "components": {"schemas": schemas}}
+    errors = [error.message for error in jsonschema_rs.validator_for(closed).iter_errors(said)]
+    assert not errors, errors
+
+
+def test_tokens_and_what_is_told_of_them_are_as_it_says(app: Flask, client: FlaskClient) -> None:
+    document, desk, prover = described(client), Desk(app), Prover()
+    caller, asker = desk.register_confidential(may_introspect=True), desk.register()
+    bound = desk.exchange(desk.agree(asker), proof=prover.proof()).get_json()
+    own = desk.register_confidential()
+    program = register_backend(desk)
+    told = []
+    for by, token in (
+        (caller, bound["access_token"]), (caller, desk.connect(own)["access_token"]), (caller, "unknown"),
+        (own, desk.connect(own)["refresh_token"]), (caller, program.token("system/*.rs")),
+    ):  # fmt: skip
+        told.append(introspect(desk, by, token))
+        _holds(document, "Introspection", told[-1])
+    named = set(document["components"]["schemas"]["Introspection"]["properties"])
+    assert set().union(*told) == named, "and all that it names is told of some token"
+    for answer in (bound, desk.connect(own), program.ask("system/*.rs").get_json()):
+        _holds(document, "Token", answer)
+    userinfo = client.get(
+        "/oauth/userinfo", headers=prover.headers(bound["access_token"], "http://localhost/oauth/userinfo")
+    )
+    _holds(document, "UserInfo", userinfo.get_json())
+
+
+def test_it_says_where_a_proof_of_possession_goes(client: FlaskClient) -> None:
+    document = described(client)
+    assert document["components"]["securitySchemes"]["dpop"]["scheme"] == "DPoP"
+    proving = {
+        (path, method): operation.get("security", [])
+        for path, item in document["paths"].items() for method, operation in item.items()
+        if any((one["in"], one["name"]) == ("header", "DPoP") for one in operation.get("parameters", []))
+    }  # fmt: skip
+    assert {("/oauth/token", "post"), ("/oauth/par", "post"), ("/oauth/userinfo", "get")} <= set(proving)
+    assert {("/fhir/r4/Patient", "get"), ("/fhir/r4/Patient/{resource_id}", "get")} <= set(proving)
+    assert ("/fhir/r4/metadata", "get") not in proving
+    by_token = {
+        (path, method) for path, item in document["paths"].items() for method, operation in item.items()
+        if {"dpop": []} in operation.get("security", [])
+    }  # fmt: skip
+    assert by_token == set(proving) - {("/oauth/token", "post"), ("/oauth/par", "post")}
+
+
+def test_it_names_the_grants_that_may_be_asked_for(client: FlaskClient) -> None:
+    content = described(client)["paths"]["/oauth/token"]["post"]["requestBody"]["content"]
+    grants = content["application/x-www-form-urlencoded"]["schema"]["properties"]["grant_type"]["enum"]
+    assert grants == client.get("/.well-known/openid-configuration").get_json()["grant_types_supported"]
+
+
+def test_probes_answer_as_it_says(client: FlaskClient) -> None:
+    paths = described(client)["paths"]
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        answer = client.get(path)
+        said = paths[path]["get"]["responses"][str(answer.status_code)]["content"]
+        assert answer.mimetype in said, path
+        if answer.is_json:
+            assert jsonschema_rs.validator_for(said[answer.mimetype]["schema"]).is_valid(answer.get_json())

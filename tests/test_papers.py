@@ -36,7 +36,7 @@ def test_letters_of_other_widths_are_written_plainly_and_what_nobody_sees_is_lef
 
 def test_a_letter_that_the_font_lacks_is_marked_and_told_of_once() -> None:
     words = written("Wang 中文")
-    assert words.startswith("Wang \ufffd\ufffd Where \ufffd stands, this paper could not show a letter")
+    assert words.startswith("Wang \ufffd\ufffd Where you see \ufffd, this paper could not show a letter")
     assert "Where" not in written("Wang")
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,16 +13,21 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, text
 
+from fhir.loading import freshness
+from fhir.loading.freshness import Watch
+from fhir.loading.tables import FhirLoad
 from service import jobs, mail
 from service.app import create_app
+from service.clock import now
 from service.databases import schema
 from service.db import make_sessions
 from service.environment import UnsafeSetting
 from service.settings import Settings
 from service.watching import metrics
 from service.watching.metrics import Counters
-from tests.cli.test_doctor import stamp
-from tests.conftest import free_port, wait_until
+from tests.attacks.chains import Chain
+from tests.cli.conftest import stamp
+from tests.conftest import MovableClock, free_port, wait_until
 
 TOKEN = "a-token-of-some-length-0123456789"
 
@@ -139,6 +145,46 @@ def test_what_waits_is_told(settings: Settings, engine: Engine) -> None:
     assert found["latchstring_mail_waiting"] == 1 and found["latchstring_mail_parked"] == 0
     assert 0 < found['latchstring_job_lease_seconds{job="mail"}'] <= 60
     assert found["latchstring_database_answers"] == 1
+    assert found['latchstring_job_failures_total{job="mail"}'] == 0
+
+
+def test_what_no_checkpoint_saw_and_deliveries_are_told(
+    settings: Settings, engine: Engine, clock: MovableClock
+) -> None:
+    app, chain = counting(settings, engine), Chain(engine, settings)
+    found = scrape(app)
+    assert found["latchstring_audit_unseen_seconds"] == 0 and found['latchstring_deliveries{watch="overdue"}'] == 0
+    chain.record(1)
+    with make_sessions(engine).begin() as session:
+        freshness.note(session, 'la"bs\\', received_at=now() - timedelta(days=9), written=1)
+        for source, days in (("claims", 9), ("claims", 0), ("visits", 9)):
+            received = now() - timedelta(days=days)
+            session.add(FhirLoad(source=source, files_digest=source, received_at=received, started_at=now()))
+    clock.advance(100)
+
+    found = scrape(app)
+
+    assert 100 <= found["latchstring_audit_unseen_seconds"] < 110
+    counted = {watch: found[f'latchstring_deliveries{{watch="{watch}"}}'] for watch in Watch}
+    assert counted == {"in_time": 0, "late": 1, "waiting": 1, "due_soon": 0, "overdue": 2, "given_up": 0}
+    assert found['latchstring_source_age_seconds{source="la\\"bs\\\\"}'] >= 9 * 86_400
+    chain.checkpoint()
+    assert scrape(app)["latchstring_audit_unseen_seconds"] == 0
+
+
+def test_jobs_that_broke_are_counted(settings: Settings, engine: Engine) -> None:
+    sessions, faults = make_sessions(engine), [LookupError(), LookupError()]
+
+    def mends(_sessions: object, _settings: Settings) -> None:
+        if faults:
+            raise faults.pop()
+
+    counted = []
+    for _ in range(3):
+        jobs.Worker(sessions, settings, [jobs.Job("mail", 1, mends)]).run_once()
+        found = scrape(counting(settings, engine))
+        counted.append([found[f'latchstring_job_failures_{one}{{job="mail"}}'] for one in ("total", "in_row")])
+    assert counted == [[1, 1], [2, 2], [2, 0]]
 
 
 def test_counters_answer_while_the_database_is_away(settings: Settings) -> None:

@@ -79,7 +79,8 @@ def test_production_refuses_a_shifted_clock(tmp_path: Path) -> None:
 
 PRODUCTION = {
     "MODE": "production", "SECRET_KEY": KEY, "BASE_URL": "https://plan.example",
-    "PASSWORD_PEPPER": bytes(range(90, 122)).hex(),
+    "PASSWORD_PEPPER": bytes(range(90, 122)).hex(), "PLAN_FILE": str(PARTNERS),
+    "MAIL_FROM": "no-reply@latchstring-plan.com",
 }  # fmt: skip
 
 

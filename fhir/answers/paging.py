@@ -17,6 +17,7 @@ from consent.policy import Access
 from fhir.outcomes import BadRequest, NotFound, PageExpired
 from fhir.search.ordering import Place
 from fhir.storage.results import Cursor
+from service import sealing
 from service.clock import now
 from service.db import microseconds
 
@@ -61,7 +62,7 @@ def unseal(key: bytes, access: Access, resource_type: str, text: str) -> PageLin
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest("The page link is not one of ours.") from None
-    if not hmac.compare_digest(raw[:_SEAL], _mac(key, access, raw[_SEAL:])):
+    if not any(hmac.compare_digest(raw[:_SEAL], _mac(one, access, raw[_SEAL:])) for one in sealing.each(key)):
         raise NotFound("The page link is not valid for this access token.")
     content = _decoder.decode(raw[_SEAL:])
     if content.resource_type != resource_type:

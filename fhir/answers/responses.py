@@ -14,7 +14,8 @@ from werkzeug.http import http_date, parse_accept_header
 
 from fhir.outcomes import FhirProblem, Issue, outcome_bytes
 from fhir.storage.results import Resource
-from oauth.tokens.token_problems import MissingToken, TokenProblem
+from oauth.open_documents import TAKEN
+from oauth.tokens.token_problems import MissingToken, TokenInQuery, TokenProblem
 from service import web
 from service.whole_answer import WholeAnswer
 
@@ -32,7 +33,7 @@ _FOR_EVERY_ORIGIN = (
         " WWW-Authenticate, X-Progress, X-Request-Id",
     ),
 )
-_ALLOWED = "Authorization, DPoP, Content-Type, Accept, Prefer, If-None-Match, If-Modified-Since, X-Request-Id"
+_VARY = ("Vary", "Accept-Encoding")
 _ISSUES = {
     401: Issue.LOGIN, 403: Issue.FORBIDDEN, 404: Issue.NOT_FOUND, 405: Issue.NOT_SUPPORTED, 413: Issue.TOO_LONG,
     414: Issue.TOO_LONG, 415: Issue.NOT_SUPPORTED, 429: Issue.THROTTLED, 500: Issue.EXCEPTION, 503: Issue.TRANSIENT,
@@ -51,7 +52,7 @@ def of_resource(resource: Resource, content_type: str) -> Response:
     """One resource with its version, or 304 when the client has it already (RFC 9110 §13)."""
     headers = versioned(resource)
     if _is_known(headers[0][1], resource.last_updated):
-        return Response(status=304, headers=[*_FOR_EVERY_ORIGIN, *headers])
+        return Response(status=304, headers=[*_FOR_EVERY_ORIGIN, _VARY, *headers])
     return of_body(resource.body, content_type, headers)
 
 
@@ -67,7 +68,7 @@ def of_written(body: bytes, status: int, headers: Headings) -> Response:
 
 def of_body(body: bytes, content_type: str, headers: Headings = (), *, status: int = 200) -> Response:
     """A body, packed lightly where the client takes it and it is worth it."""
-    sent = [("Vary", "Accept-Encoding"), *headers]
+    sent = [_VARY, *headers]
     encoding = (
         _encoding_for(web.request_itself().environ.get("HTTP_ACCEPT_ENCODING", "")) if len(body) >= _SMALLEST else ""
     )
@@ -91,7 +92,7 @@ def of_problem(problem: FhirProblem) -> Response:
 def of_token_problem(problem: TokenProblem) -> Response:
     """A missing, bad or narrow token (RFC 6750 §3, RFC 9449 §7) as OperationOutcome."""
     issue = Issue.FORBIDDEN if problem.status == 403 else Issue.LOGIN
-    if problem.status == 401 and not isinstance(problem, MissingToken):
+    if problem.status == 401 and not isinstance(problem, (MissingToken, TokenInQuery)):
         issue = Issue.EXPIRED
     body = outcome_bytes(issue, problem.sentence)
     challenge = problem.challenge(web.request_itself().environ.get("HTTP_AUTHORIZATION", ""))
@@ -108,7 +109,7 @@ def of_http_error(error: HTTPException) -> Response:
 def preflight(methods: str) -> Response:
     """The answer to a browser that asks before it sends (no token needed)."""
     allowed = [
-        ("Allow", methods), ("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", _ALLOWED),
+        ("Allow", methods), ("Access-Control-Allow-Methods", methods), ("Access-Control-Allow-Headers", TAKEN),
         ("Access-Control-Max-Age", "600"),
     ]  # fmt: skip
     return Response(status=204, headers=[*_FOR_EVERY_ORIGIN, *allowed])

@@ -5,6 +5,7 @@ All of it is for the plan's own programs, and each address asks for a live token
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import orjson
 from flask import Response, request
 from flask.globals import request_ctx
@@ -13,11 +14,11 @@ from werkzeug.http import http_date
 from fhir import calls
 from fhir.answers import disclosures, negotiation, responses
 from fhir.answers.negotiation import Handling
-from fhir.bulk import asking, data_export, files, groups, standing
+from fhir.bulk import asking, data_export, files, groups, standing, whose
 from fhir.bulk.models import Level, Status
 from fhir.calls import Call
 from fhir.operations import inputs
-from fhir.outcomes import BadRequest, FhirProblem, Issue, outcome_bytes
+from fhir.outcomes import BadRequest, BadValue, FhirProblem, Issue, outcome_bytes
 from service import web
 
 NDJSON = "application/fhir+ndjson"
@@ -80,7 +81,11 @@ def file(export_id: str, file_name: str) -> Response:
     found = standing.find_file(call.session, call.access, export_id, file_name)
     content = files.read(web.settings(), found)
     call.asked.resource_type = found.type
-    disclosures.record_file(call.session, call.access, call.asked, count=found.count, name=found.name)
+    told = whose.told(call.session, call.access, found)
+    disclosures.record_file(
+        call.session, told.access, call.asked, count=found.count, name=found.name, subjects=told.subjects,
+        further=told.detail,
+    )  # fmt: skip
     # Whole: to a reader who is slow a file in pieces would hold a thread of the server until its end.
     return responses.of_body(content, NDJSON)
 
@@ -98,6 +103,13 @@ def _begin(level: Level, resource_type: str, group_id: str = "", *, for_provider
     strict = negotiation.handling(request) is not Handling.LENIENT
     kind, parameters = data_export.parse(given.given) if for_providers else (None, given.given)
     asked = asking.parse(parameters, call.access, level, by_body=given.by_body, strict=strict)
+    if group and (absent := groups.absent(call.session, group, asked.patients)):
+        if strict:
+            raise BadValue(
+                f"{absent} of these Patients are not in this Group. Leave them out, or send Prefer: handling=lenient.",
+                expression="patient",
+            )
+        asked = msgspec.structs.replace(asked, absent=absent)
     if group and kind:
         asked = data_export.narrow(call.session, call.access, group, kind, asked)
     call.asked.note(given.given)

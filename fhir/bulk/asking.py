@@ -47,6 +47,8 @@ class Asked(msgspec.Struct, frozen=True):
     patients: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     export_type: str = ""
+    absent: int = 0
+    """How many of the `patients` were not in the Group."""
 
     def conditions(self, resource_type: str) -> list[tuple[Condition, ...]]:
         """The alternatives of which a resource of the type must fit one; empty where no filter speaks of it."""

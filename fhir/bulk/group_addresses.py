@@ -22,7 +22,8 @@ def read(resource_id: str) -> Response:
     call = calls.begin(groups.TYPE, "read", resource_id)
     found = groups.read(call.session, call.access, web.settings(), resource_id)
     disclosures.record(call.session, call.access, call.asked, [found])
-    return responses.of_resource(found, content_type)
+    # Never 304: merges and opt-outs change for whom a list stands, without a new version of the list.
+    return responses.of_body(found.body, content_type)
 
 
 def search() -> Response:
@@ -49,7 +50,7 @@ def _search(given: Given) -> Response:
     )
 
 
-def _parse(given: Given, *, strict: bool) -> tuple[Search, list[str] | None, list[str]]:
+def _parse(given: Given, *, strict: bool) -> tuple[Search, list[str] | None, list[list[str]]]:
     used: list[tuple[str, str]] = []
     ignored: list[str] = []
     for name, value in given:
@@ -63,7 +64,7 @@ def _parse(given: Given, *, strict: bool) -> tuple[Search, list[str] | None, lis
             ignored.append(shown(name))
     by_id = [set(value.split(",")) for name, value in used if name == "_id"]
     ids = sorted(set.intersection(*by_id)) if by_id else None
-    names = [one for name, value in used if name == "name" for one in value.split(",") if one]
+    names = [[one for one in value.split(",") if one] for name, value in used if name == "name"]
     return Search(groups.TYPE, used=tuple(used), ignored=tuple(ignored)), ids, names
 
 

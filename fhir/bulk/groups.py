@@ -84,9 +84,9 @@ def read(session: Session, access: Access, settings: Settings, group_id: str) ->
 
 
 def search(
-    session: Session, access: Access, settings: Settings, *, ids: Sequence[str] | None, names: Sequence[str]
+    session: Session, access: Access, settings: Settings, *, ids: Sequence[str] | None, names: Sequence[Sequence[str]]
 ) -> list[Resource]:
-    """The lists with one of `ids` (None: any) whose names begin with one of `names` (none: any), by id."""
+    """The lists with one of `ids` (None: any), by id, whose names begin with one of each of `names`."""
     _require(access, "s")
     kinds = [kind for kind in GroupKind if _is_there(settings, kind)]
     wanted = select(MemberGroup).where(MemberGroup.kind.in_(kinds)).order_by(MemberGroup.id).limit(100)
@@ -95,7 +95,7 @@ def search(
     found = [
         one
         for one in session.scalars(wanted)
-        if not names or any(one.name.casefold().startswith(name.casefold()) for name in names)
+        if all(any(one.name.casefold().startswith(name.casefold()) for name in some) for some in names)
     ]
     return [_resource(session, one) for one in found]
 
@@ -123,6 +123,14 @@ def members_after(
         if within and (latest is None or joined <= latest):
             found[patient_id] = min(joined, found.get(patient_id, joined))
     return sorted(found.items())[:limit]
+
+
+def absent(session: Session, group: MemberGroup, patients: Iterable[str]) -> int:
+    """How many of these are not on the list; who is nobody's Patient, or has opted out, is not told apart from it."""
+    wanted = set(patients)
+    entry = MemberGroupEntry
+    listed = session.scalars(select(entry.patient_id).where(*_own(group), entry.patient_id.in_(wanted)))
+    return len(wanted.difference(listed).difference(_by_merges(session, group)))
 
 
 def load(session: Session, group_id: str, name: str, kind: GroupKind, member_numbers: Iterable[str]) -> Loaded:

@@ -75,7 +75,11 @@ class BulkExport(Base):
 
 
 class BulkFile(Base):
-    """A file of an export. Its first `size` bytes count; what stands behind them was never finished."""
+    """A file of an export. Its first `size` bytes count; what stands behind them was never finished.
+
+    `members` are the Patients whose records it holds, with how many resources of each, where the export is about a
+    list; None where it is about everybody, or the file about nobody. `told_at` is when the audit was told of it.
+    """
 
     __tablename__ = "bulk_file"
     __table_args__ = (UniqueConstraint("export_id", "name", name="uq_bulk_file_export_id_name"),)
@@ -88,6 +92,8 @@ class BulkFile(Base):
     number: Mapped[int] = mapped_column(Integer)
     count: Mapped[int] = mapped_column(Integer, default=0)
     size: Mapped[int] = mapped_column(BigInteger, default=0)
+    members: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
+    told_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class GroupKind(StrEnum):

@@ -6,6 +6,7 @@ looked up for each transaction, a fraction of a second long, so that a suspensio
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from service.audit import Outcome
 from service.clock import now
 from service.db import microseconds
 from service.settings import Settings
-from service.web import UNAVAILABLE
+from service.web import outages
 
 SLICE_SECONDS = 3.0
 """How long one turn works before it looks whether it should stop."""
@@ -83,7 +84,7 @@ def run(sessions: sessionmaker[Session], settings: Settings) -> None:
     try:
         while time.monotonic() < until and _advance_one(sessions, settings):
             pass
-    except UNAVAILABLE as away:
+    except outages() as away:
         # Nothing of the page was kept; the next turn begins with it.
         log.warning("export_postponed", problem=type(away).__name__)
 
@@ -97,7 +98,7 @@ def _advance_one(sessions: sessionmaker[Session], settings: Settings) -> bool:
                 return False
             export_id = export.id
             _advance(session, settings, export)
-    except UNAVAILABLE:
+    except outages():
         raise
     except InvalidToken:
         _fail(sessions, settings, export_id, "The client that asked for this export may not have it any more.")
@@ -230,6 +231,8 @@ class _Work:
         kind = FileKind.DELETED if self._place.deleted else FileKind.OUTPUT
         file = self._file(kind, "Bundle" if self._place.deleted else resource_type)
         self._written.add(files.append(self._settings, file, self._lines(resource_type, found)))
+        if kind is FileKind.OUTPUT and self._is_by_member(resource_type):
+            file.members = dict(Counter(file.members) + Counter(found.patients))
         self._export.written += len(found.ids)
 
     def _lines(self, resource_type: str, found: Swept) -> Iterable[bytes]:
@@ -297,7 +300,9 @@ class _Work:
         )  # fmt: skip
 
     def _tell_problems(self) -> None:
+        absent = self._asked.absent
         told = [
+            *([f"{absent} of the Patients named are not in this Group and were left out."] if absent else ()),
             *(f"The parameter {name} is not supported and was left out." for name in self._asked.ignored),
             *(
                 f"{name} was left out: the client may not have it any more."

@@ -26,7 +26,7 @@ from fhir.search.declared import R4
 from fhir.search.parameters import Parameter
 from oauth.discovery import Discovery
 
-CHANGED = "2026-11-26"
+CHANGED = "2026-11-28"
 """When what the API offers last changed."""
 _VERSION = "0.1.0"
 _PROFILES: Mapping[str, list[str]] = json.loads(Path(__file__).with_name("profiles.json").read_text("utf-8"))
@@ -43,7 +43,8 @@ _INSTANTIATES = (
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 _EXPECTATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation"
-_NETWORK = "http://hl7.org/fhir/us/davinci-pdex-plan-net/CapabilityStatement/plan-net"
+_PLAN_NET = "http://hl7.org/fhir/us/davinci-pdex-plan-net"
+_NETWORK = f"{_PLAN_NET}/CapabilityStatement/plan-net"
 _SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
@@ -75,6 +76,7 @@ def directory(base: str) -> bytes:
                  "The plan's provider directory, for everybody, without a token")  # fmt: skip
     return orjson.dumps(told | {
         "instantiates": [_NETWORK],
+        "implementationGuide": [f"{_PLAN_NET}/ImplementationGuide/hl7.fhir.us.davinci-pdex-plan-net|1.2.0"],
         "rest": [{
             "mode": "server",
             "security": {"cors": True, "description": "Open: no token is asked for."},
@@ -131,9 +133,12 @@ def _resource(resource_type: str, on: frozenset[str]) -> dict[str, Any]:
 
 
 def _listed(resource_type: str) -> dict[str, Any]:
-    """A type of the directory, which keeps no versions to show."""
+    """A type of the directory, which keeps no versions to show; loads do not check it by Plan-Net's profiles."""
     described = _described(resource_type, ("read", "search-type"))
-    return described | {"versioning": "versioned", "readHistory": False}
+    profiles = (resource_type, *(("Network",) if resource_type == "Organization" else ()))
+    named = [f"{_PLAN_NET}/StructureDefinition/plannet-{one}" for one in profiles]
+    told = {"supportedProfile": [*described.get("supportedProfile", ()), *named]}
+    return described | told | {"versioning": "versioned", "readHistory": False}
 
 
 def _described(resource_type: str, interactions: Sequence[str]) -> dict[str, Any]:

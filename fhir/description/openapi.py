@@ -15,6 +15,7 @@ from fhir.payments import inquiry as payments
 from fhir.search import history_asked, parameters
 from fhir.search.parameters import Parameter
 from fhir.search.query import MAX_COUNT, Summary, Total
+from oauth.description import BY_TOKEN, PROOF
 from service import rates
 
 _FHIR = "application/fhir+json"
@@ -118,10 +119,11 @@ def _operation(
         "responses": _responses(interaction, is_export=not address.heads),
     }
     if interaction != "capabilities" and not open_to:
-        described["security"] = [{"smart": []}, {"token": []}]
+        described["security"] = BY_TOKEN
     if body := _body(interaction, resource_type, method):
         described["requestBody"] = {"content": body}
-    return described | {"parameters": _parameters(address, interaction, resource_type, method)}
+    given = _parameters(address, interaction, resource_type, method)
+    return described | {"parameters": [*given, PROOF] if "security" in described else given}
 
 
 def _body(interaction: str, resource_type: str, method: str) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from fhir.store import MOST_CHAINED
 COMMAND = "flask fhir search-parameters"
 """What writes the page."""
 
+_UNTOLD = "an estimate is exact. Where nothing is said, there is a total only if all fits on one page"
 _RULES = f"""# Search parameters
 
-Made by `{COMMAND}` from `fhir/search/declared.py`, from which the index, the search, the CapabilityStatement and
-the OpenAPI document come too. After a change there, `flask fhir reindex` brings what is stored up to date.
+Made by `{COMMAND}` from `fhir/search/declared.py` and `declared_directory.py`, from which the index, the search, the
+CapabilityStatement and the OpenAPI document come too. After a change there, `flask fhir reindex` brings what is stored
+up to date.
 
 ## Rules
 
@@ -35,7 +37,8 @@ the OpenAPI document come too. After a change there, `flask fhir reindex` brings
   resource. A canonical reference is given by its URL, with or without version.
 - *string*: begins with, whatever case and accents; `:contains` anywhere, `:exact` as written.
 - A chain looks through those who meet it, at most {MOST_CHAINED:,}; where more do it is 400 (`too-costly`), as is a
-  page with which more than {MOST_INCLUDED:,} resources would come along.
+  page with which more than {MOST_INCLUDED:,} resources would come along, or some by more than fifty
+  references in a row.
 - `:missing=true|false` goes with every parameter. A modifier that a parameter does not take is 400.
 - Unknown parameters are left out, a warning in the answer says so, and the `self` link does not have them;
   `Prefer: handling=strict` makes them 400. `_has`, `_filter`, `_text`, `_content`, `_list`, `_query` and chains that
@@ -45,7 +48,7 @@ the OpenAPI document come too. After a change there, `flask fhir reindex` brings
 |---|---|
 | `_count` | matches a page, {DEFAULT_COUNT} where nothing is said, at most {MAX_COUNT}; 0 counts only |
 | `_sort` | names from *sorts*, with commas between, `-` for descending; else by date, the newest first |
-| `_total` | {", ".join(f"`{one}`" for one in Total)}; an estimate is exact |
+| `_total` | {", ".join(f"`{one}`" for one in Total)}; {_UNTOLD} |
 | `_summary` | {", ".join(f"`{one}`" for one in Summary)} |
 | `_elements` | root elements; mandatory ones stay |
 | `_include`, `_revinclude` | as listed, with `:iterate` from what came along; what the token may not read stays out |

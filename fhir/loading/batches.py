@@ -138,7 +138,7 @@ class Batches:
         self._find_missing_again()
         self._find_records_left()
         with self._sessions.begin() as session:
-            load, summary = session.get_one(FhirLoad, self._load.id), self.summary
+            load, summary = checkpoints.hold(session, self._load.id), self.summary
             relabelling.follow_medications(session, self._access, self._medications)
             summary.hand_over(load)
             checkpoints.finish(session, load)
@@ -211,7 +211,7 @@ class Batches:
             )  # fmt: skip
 
     def _keep(self, session: Session, batch: _Batch) -> None:
-        load = session.get_one(FhirLoad, self._load.id)
+        load = checkpoints.hold(session, self._load.id)
         for path, (place, finished) in batch.places.items():
             checkpoints.keep(session, load.id, path, place, finished=finished)
         self.summary.hand_over(load)
@@ -221,6 +221,7 @@ class Batches:
     def _place_some(self) -> bool:
         """Try some of what waited once more; whether there was any."""
         with self._sessions.begin() as session:
+            checkpoints.hold(session, self._load.id)
             waiting = select(FhirLoadWaiting).where(FhirLoadWaiting.load_id == self._load.id)
             rows = session.scalars(waiting.order_by(FhirLoadWaiting.id).limit(_WAITING_AT_ONCE)).all()
             for row in rows:

@@ -4,7 +4,7 @@ The text is scanned, not parsed: an entry is what stands between two braces insi
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 import msgspec
@@ -41,7 +41,12 @@ class _Entry(msgspec.Struct):
     resource: _Named | None = None
 
 
+class _Bundle(msgspec.Struct):
+    entry: list[msgspec.Raw] = []
+
+
 _entries = msgspec.json.Decoder(_Entry)
+_bundles = msgspec.json.Decoder(_Bundle)
 
 
 def lines(reopen: Callable[[], BinaryIO], file: BinaryIO) -> Iterator[Line]:
@@ -50,23 +55,34 @@ def lines(reopen: Callable[[], BinaryIO], file: BinaryIO) -> Iterator[Line]:
     for line in _scan(file):
         if line.is_entry and names is None and _URN.search(line.raw):
             with reopen() as again:
-                names = _names(again)
-        yield _with_literal_references(line, names) if names else line
+                names = _names(other.raw for other in _scan(again))
+        yield Line(line.number, _literal(line.raw, names), line.is_entry, line.fault) if names else line
 
 
-def _with_literal_references(line: Line, names: dict[bytes, bytes]) -> Line:
-    raw = _URN.sub(lambda found: b'"' + names.get(found[1], found[1]) + b'"', line.raw)
-    return Line(line.number, raw, line.is_entry, line.fault)
+def with_literal_references(raw: bytes) -> bytes:
+    """The JSON of a whole Bundle, its references by urn: made literal."""
+    if not _URN.search(raw):
+        return raw
+    try:
+        entries = _bundles.decode(raw).entry
+    except msgspec.DecodeError:
+        return raw
+    return _literal(raw, _names(bytes(entry) for entry in entries))
 
 
-def _names(file: BinaryIO) -> dict[bytes, bytes]:
+def _literal(raw: bytes, names: Mapping[bytes, bytes]) -> bytes:
+    return _URN.sub(lambda found: b'"' + names.get(found[1], found[1]) + b'"', raw)
+
+
+def _names(entries: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The literal references of the resources of these entries, by their urn:."""
     found: dict[bytes, bytes] = {}
-    for line in _scan(file):
+    for raw in entries:
         try:
-            entry = _entries.decode(line.raw)
+            entry = _entries.decode(raw)
         except msgspec.DecodeError:
             continue
-        if entry.resource and entry.fullUrl.startswith("urn:"):
+        if entry.resource and entry.resource.id and entry.fullUrl.startswith("urn:"):
             found[entry.fullUrl.encode()] = f"{entry.resource.resourceType}/{entry.resource.id}".encode()
     return found
 

@@ -1,9 +1,9 @@
 """StructureDefinitions and value sets of published guides, made compact for the checks of a load.
 
-`r4_elements.json` and `profiles.json.gz` beside this module were made by `flask fhir definitions` from the packages of
-FHIR R4, US Core 6.1.0, CARIN BB 2.0.0 and PDex 2.0.0 (all CC0-1.0). `r4_codes.json` lists the codes of those value sets
-of FHIR R4 4.0.1 (its valuesets.json and v3-codesystems.json) that profiles of these guides bind to by force: states,
-genders, uses. The guides' own packages lack them.
+`r4_elements.json`, `r4_resources.json` and `profiles.json.gz` beside this module were made by `flask fhir definitions`
+from the packages of FHIR R4, US Core 6.1.0, CARIN BB 2.0.0 and PDex 2.0.0 (all CC0-1.0). `r4_codes.json` lists the
+codes of those value sets of FHIR R4 4.0.1 (its valuesets.json and v3-codesystems.json) that profiles of these guides
+bind to by force: states, genders, uses. The guides' own packages lack them.
 """
 
 import gzip
@@ -17,6 +17,7 @@ _TERMS = "terminology.ndjson.gz"
 BASE = "fhir-r4-4.0.1"
 GUIDES = ("us-core-6.1.0", "carin-bb-2.0.0", "pdex-2.0.0")
 ELEMENTS, PROFILES, CODES = "r4_elements.json", "profiles.json.gz", "r4_codes.json"
+RESOURCES = "r4_resources.json"
 _SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 _USCDI = "http://hl7.org/fhir/us/core/StructureDefinition/uscdi-requirement"
 """On elements that US Core does not flag and that certified systems must nevertheless have."""
@@ -33,10 +34,11 @@ class NoDefinitions(Exception):
 
 
 def write(source: Path, target: Path, types: Iterable[str]) -> None:
-    """Make both files in `target` anew from the packages in `source`, each in a folder of its own."""
+    """Make these files in `target` anew from the packages in `source`, each in a folder of its own."""
     base, guides = source / BASE, [source / guide for guide in GUIDES]
     elements = elements_of(base, types)
     (target / ELEMENTS).write_text(json.dumps(elements, separators=(",", ":"), sort_keys=True) + "\n", "utf-8")
+    (target / RESOURCES).write_text(json.dumps(resources_of(base), indent=0) + "\n", "utf-8")
     made = json.dumps(profiles_of(guides), separators=(",", ":"), sort_keys=True).encode()
     (target / PROFILES).write_bytes(gzip.compress(made, 9, mtime=0))
 
@@ -54,6 +56,12 @@ def elements_of(folder: Path, types: Iterable[str]) -> Elements:
             found[path] = elements
             left += [one[0] for one in elements.values()]
     return found
+
+
+def resources_of(folder: Path) -> list[str]:
+    """The name of every type of resource, stored here or not, but for the abstract ones."""
+    made = [one for one in _structures(folder) if one["kind"] == "resource" and one.get("derivation") != "constraint"]
+    return sorted(one["type"] for one in made if not one["abstract"])
 
 
 def profiles_of(folders: Iterable[Path]) -> dict[str, Any]:

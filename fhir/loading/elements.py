@@ -109,6 +109,8 @@ class Elements:
     def __init__(self, resource_type: str) -> None:
         self._type = resource_type
         self._shapes = {name: one.decode for name, one in shapes.elements(resource_type).items()}
+        self._choices = shapes.choices(resource_type)
+        self._any_choice: frozenset[str] = frozenset().union(*self._choices)
         self._places: dict[str, _Place] = {}
         self._seen = 0
 
@@ -118,6 +120,8 @@ class Elements:
         Raises Rejected, and Misshapen unless it `is_checked` that their shape is good.
         """
         self._seen += 1
+        if not is_checked and len(chosen := texts.keys() & self._any_choice) > 1:
+            self._require_one_of_each(chosen)
         places = self._places
         found: dict[str, Element] = {}
         for name, text in texts.items():
@@ -132,10 +136,15 @@ class Elements:
             if one is None:
                 one = self._learn(place, text, is_checked=is_checked)
             elif not (one.is_shaped or is_checked):
+                # Only what `encode` wrote came unchecked.
                 _require_shape(place, text)
                 one.is_shaped = True
             found[name] = one
         return found
+
+    def _require_one_of_each(self, names: set[str]) -> None:
+        if any(shapes.several_of(names & one) for one in self._choices):
+            raise Misshapen
 
     def _place(self, name: str, *, is_checked: bool) -> _Place:
         shape = self._shapes.get(name)
@@ -160,15 +169,15 @@ class Elements:
                 return made
         require_shallow(text, within=1)
         value, encoded = read_value(text)
+        if not is_checked:
+            _require_shape(place, encoded)
         if place.name == "meta":
             encoded = _unstamped(value, encoded, self._type)
-        if not is_checked:
-            _require_shape(place, text)
         try:
             found = _surveyed(self._type, place.name, value)
             made = _element(self._type, place.name, value, place.lead + encoded, found)
         except BadDate:
-            raise bad_dates.refused(self._type, {place.name: value}) from None
+            raise bad_dates.refused(self._type, place.name, value) from None
         made.is_shaped = not is_checked
         return made
 
@@ -187,12 +196,13 @@ class Elements:
         self._seen = 0
 
 
-def _require_shape(place: _Place, text: bytes) -> None:
+def _require_shape(place: _Place, encoded: bytes) -> None:
     if place.decode_shape is None:
         raise Misshapen
     try:
-        place.decode_shape(text)
-    except msgspec.DecodeError:
+        place.decode_shape(encoded)
+        shapes.require_no_empty(encoded, place.name)
+    except (msgspec.DecodeError, Rejected):
         raise Misshapen from None
 
 
@@ -245,7 +255,10 @@ def _by_leaves(place: _Place, branches: Branches, resource_type: str, text: byte
     classes: frozenset[str] = frozenset()
     classifies, named = False, []
     surveyed = place.surveyed
-    for kind, leaf in leaves.of(branches, value):
+    found_leaves = leaves.of(branches, value)
+    if found_leaves is None:
+        return None
+    for kind, leaf in found_leaves:
         found = surveyed[kind].get(leaf) or _survey_leaf(surveyed[kind], resource_type, place.name, kind, leaf)
         if found is None:
             return None

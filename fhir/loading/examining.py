@@ -13,16 +13,22 @@ import msgspec
 
 from fhir import r4
 from fhir.compartment import ID, TYPES
-from fhir.loading import money, profiles
+from fhir.loading import bundles, money, own_addresses, profiles
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.json_texts import encode, parse, parse_unique, split
 from fhir.loading.lines import Line
+from fhir.loading.narratives import NARRATIVE, UNFIT
 from fhir.loading.preparation import Prepared, prepare_split
 from fhir.loading.survey import references
 
 _PUTTING = frozenset({"PUT", "POST"})
 _ENDS = "ends in the middle."
 _IN_SEVERAL_LINES = "The name of a file with one resource in several lines ends in .json."
+_NO_TEXT = Finding(
+    "reject", "This line tells of a text that was not kept: send that file again, and take the line out of this one."
+)
+_BLANK = b" "
+"""The text of such a line, rejected once more."""
 _OF_ENTRIES = frozenset({"bundle", "name"})
 """The rules that a whole entry of a Bundle breaks: it is rejected as it is, not the resource in it."""
 
@@ -35,16 +41,20 @@ class Level(StrEnum):
     MODELS = "models"
     """The whole resource against the FHIR models: about a hundred times slower."""
     PROFILES = "profiles"
-    """The profiles it declares, the sums of its amounts, and whether what it refers to is there."""
+    """Also the profiles it declares, the sums of its amounts, and whether what it refers to is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What is checked: how closely, whether a breach of a profile refuses, by which definitions (None: our own)."""
+    """What is checked: how closely, whether a breach of a profile refuses, by which definitions (None: our own).
+
+    References below one of the `bases` are relative to it.
+    """
 
     level: Level = Level.SCHEMA
     strict: bool = False
     definitions: Path | None = None
+    bases: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, array_like=True):
@@ -87,6 +97,9 @@ def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
         if not is_entry and "resourceType" not in texts and {"rule", "hint"} <= texts.keys():
             reject = parse_unique(raw)
             raw = _corrected(reject)
+            if not raw.strip():
+                yield Outcome(line.number, fault=_NO_TEXT, raw=_BLANK)
+                return
             is_name = reject["rule"] == "name" and not raw.lstrip().startswith(b"{")
             texts = {} if is_name else split(raw)
             is_entry = reject["rule"] in _OF_ENTRIES and "resourceType" not in texts
@@ -97,7 +110,7 @@ def _outcomes(line: Line, checks: Checks) -> Iterator[Outcome]:
             yield from _of_entry(line.number, parse_unique(raw), checks)
             return
         if texts.get("resourceType") == b'"Bundle"':
-            yield from _of_bundle(line.number, parse_unique(raw), checks)
+            yield from _of_bundle(line.number, parse_unique(bundles.with_literal_references(raw)), checks)
             return
     except Rejected as problem:
         finding = _finding(problem)
@@ -140,16 +153,20 @@ def _of_entry(number: int, entry: Mapping[str, Any], checks: Checks) -> Iterator
 
 
 def _of_resource(number: int, raw: bytes, texts: dict[str, bytes], checks: Checks, *, is_own: bool) -> Outcome:
+    # A line is rejected as it came.
     text = b"" if is_own else raw
+    ours = own_addresses.relative(raw, checks.bases)
     try:
-        prepared = prepare_split(raw, texts)
-        if checks.level is Level.MODELS:
-            _require_model(raw)
+        prepared = prepare_split(ours, texts if ours == raw else split(ours))
+        if checks.level is not Level.SCHEMA:
+            _require_model(ours)
     except Rejected as problem:
         return Outcome(number, fault=_finding(problem), raw=text)
     made = Outcome(number, prepared, raw=text)
     if checks.level is Level.PROFILES:
-        _look_closely(made, parse(raw), checks)
+        _look_closely(made, parse(ours), checks)
+    if made.prepared is not None and prepared.without_text:
+        made.warnings = [*made.warnings, Finding(NARRATIVE, UNFIT, f"{prepared.type}.text")]
     return made
 
 

@@ -1,9 +1,11 @@
 """Sensitive classes of a resource, found from its codes by the tables in `sensitive_codes.json`.
 
-A code in no sensitive set is ordinary. A record whose codes cannot be looked up is `restricted`: it stays with the
-member until somebody classifies it (decision 74).
+A code in no sensitive set is ordinary, but for drugs: an NDC is ordinary where `drug_codes.json` lists its product so
+(decision 156). A record whose codes cannot be looked up is `restricted`: it stays with the member until somebody
+classifies it (decision 74).
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +14,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from consent.policy import UNCLASSIFIED
+from fhir.compartment import SHARED_TYPES
+from fhir.loading import drug_codes
 from fhir.loading.survey import survey
 
-_TABLES: dict[str, Any] = json.loads(Path(__file__).with_name("sensitive_codes.json").read_text("utf-8"))
-VERSION: str = _TABLES["version"]
-"""Version of the code tables."""
+_FILE = Path(__file__).with_name("sensitive_codes.json")
+_TABLES: dict[str, Any] = json.loads(_FILE.read_text("utf-8"))
+_DIGEST = hashlib.blake2b(_FILE.read_bytes() + drug_codes.FILE.read_bytes(), digest_size=4).hexdigest()
+VERSION: str = f"{_TABLES['version']}+{_DIGEST}"
+"""Version of the code tables: what we say, and what a plan made of them."""
+SUBSTANCES: Mapping[str, tuple[str, ...]] = {name: tuple(words) for name, words in _TABLES["substances"].items()}
+"""By class, how names of ingredients and pharmacologic classes of its drugs start."""
 
 _SYSTEMS: Mapping[str, str] = _TABLES["systems"]
 _SECURITY: Mapping[str, Mapping[str, str]] = _TABLES["security"]
 _NOTHING: Mapping[str, str] = {}
 _PREFIX_TABLES = frozenset(_TABLES["prefix_tables"])
+_HINTS = frozenset(_TABLES["hints"])
+_PROCEDURE = re.compile(r"(?:\d{4}[0-9A-Z]|[A-Z]\d{4})(?![0-9A-Z])", re.ASCII)
+"""A CPT or HCPCS code, a modifier behind it perhaps."""
 _NAMED_BY: Mapping[str, tuple[str, ...]] = {
     "AllergyIntolerance": ("code",),
     "Condition": ("code",),
@@ -71,9 +82,13 @@ def tell(resource_type: str, name: str, value: object, codings: Iterable[tuple[s
         # What the source labelled itself is kept as labelled; it tells no more of the resource than that.
         if (own := _SECURITY.get(system, _NOTHING).get(code)) is not None:
             found.add(own)
-        if (table := _SYSTEMS.get(system)) is not None:
-            found.update(_classes(table, code))
-            classifies = True
+        table = _SYSTEMS.get(system)
+        # A psychiatrist in the directory is no record of anybody.
+        if table is None or (table in _HINTS and resource_type in SHARED_TYPES):
+            continue
+        if (classes := _classes(table, code)) is not None:
+            found.update(classes)
+            classifies = classifies or table not in _HINTS
     names_it = resource_type in _NAMED_ANYWHERE or name in _NAMED_BY.get(resource_type, ())
     return Told(frozenset(found), classifies and names_it)
 
@@ -118,12 +133,20 @@ def with_medication(own: Iterable[str], of_medication: Iterable[str] | None) -> 
 
 
 @lru_cache(maxsize=65_536)
-def _classes(table: str, code: str) -> tuple[str, ...]:
+def _classes(table: str, code: str) -> frozenset[str] | None:
+    """The classes of a code; None where it cannot be looked up."""
+    if table == "ndc":
+        return drug_codes.classes_of(code)
+    plain = code.strip().upper()
+    if table == "revenue":
+        plain = plain.zfill(4)
+    if table == "hcpcs" and not _PROCEDURE.match(plain):
+        return None
     if table in _PREFIX_TABLES:
-        plain = code.replace(".", "").upper()
+        plain = plain.replace(".", "")
         starts = {plain[:length] for length in range(1, len(plain) + 1)}
-        return tuple(name for name, codes in _sets(table) if codes & starts)
-    return tuple(name for name, codes in _sets(table) if code in codes)
+        return frozenset(name for name, codes in _sets(table) if codes & starts)
+    return frozenset(name for name, codes in _sets(table) if plain in codes)
 
 
 @lru_cache(maxsize=32)

@@ -7,7 +7,6 @@ its kind may hold. What comes out again as it went in, leaves and all, has no ke
 
 import sys
 import types
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict
 
@@ -26,8 +25,22 @@ _MODULE = "fhir.loading._r4_leaves"
 _DEEPEST = 10
 """Levels of branches; a type that holds itself has no end of them, and is looked at whole."""
 
-Table = dict[str, "str | Table"]
-"""By member of a branch that is no primitive: the kind of the leaf, or the table of the branch, that stands there."""
+
+class Table(dict[str, "str | Table"]):
+    """By member of a branch that is no primitive: the kind of the leaf, or the table of the branch, that stands there.
+
+    `choices` are the names of which one may stand, a set for each choice; `any_choice` is all of them.
+    """
+
+    def __init__(self, choices: tuple[frozenset[str], ...]) -> None:
+        super().__init__()
+        self.choices = choices
+        self.any_choice: frozenset[str] = frozenset().union(*choices)
+
+    def has_several(self, node: dict[str, Any]) -> bool:
+        """Whether a branch has two types of one choice."""
+        chosen = node.keys() & self.any_choice
+        return len(chosen) > 1 and any(shapes.several_of(chosen & one) for one in self.choices)
 
 
 class Branches(NamedTuple):
@@ -40,30 +53,32 @@ class Branches(NamedTuple):
 def read(branches: Branches, text: bytes) -> Any:
     """What an element says, its leaves as they are written; None where it has to be looked at in another way.
 
-    So it is where its shape is wrong, and where `encode` would write it otherwise.
+    So it is where its shape is wrong, where `encode` would write it otherwise, and where something may be empty.
     """
     try:
         value = branches.decoder.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return value if encode(value) == text else None
+    return value if encode(value) == text and not shapes.has_empty(text) else None
 
 
-def of(branches: Branches, value: Any) -> Iterator[tuple[str, bytes]]:
-    """The leaves of an element that was `read`, each with its kind."""
+def of(branches: Branches, value: Any) -> list[tuple[str, bytes]] | None:
+    """The leaves of an element that was `read`, each with its kind; None where one branch has two types of a choice."""
+    found_leaves: list[tuple[str, bytes]] = []
     left: list[tuple[Any, Table]] = [(one, branches.table) for one in (value if type(value) is list else [value])]
     for node, table in left:
+        if table.choices and table.has_several(node):
+            return None
         for name, found in node.items():
             below = table.get(name)
             if below is None:
                 continue
             many = found if type(found) is list else (found,)
             if isinstance(below, str):
-                for leaf in many:
-                    yield below, bytes(leaf)
+                found_leaves += [(below, bytes(leaf)) for leaf in many]
             else:
-                for one in many:
-                    left.append((one, below))
+                left += [(one, below) for one in many]
+    return found_leaves
 
 
 @lru_cache(maxsize=1_024)
@@ -83,7 +98,7 @@ def _is_branch(kind: str) -> bool:
 
 def _table(kind: str, levels: int) -> Table | None:
     """What stands where in a branch; None where it has more levels."""
-    made: Table = {}
+    made = Table(shapes.choices(kind))
     for name, (below, _) in definitions()[kind].items():
         if shapes.is_primitive(below):
             made[f"_{name}"] = shapes.COMPANION

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fhir.compartment import ID, PATIENT_ELEMENT, SHARED, SHARED_TYPES, STORED_TYPES, foreign_names
-from fhir.loading import elements, labels
+from fhir.loading import elements, labels, narratives
 from fhir.loading.elements import Element, Elements, Misshapen
 from fhir.loading.faults import Rejected
 from fhir.loading.json_texts import encode, parse_value, split, split_own
@@ -19,6 +19,10 @@ from fhir.loading.survey import survey
 from fhir.search.index import IndexRow, joined
 from fhir.storage.projections import instant_text
 
+_ELSEWHERE = (
+    "This patient is at an address that is not ours, and none of our members, whatever the id. If the ids of that "
+    "server are ours, load with --source-base and what stands before Patient/id; else refer to Patient/id."
+)
 _TYPES = {f'"{name}"'.encode(): name for name in STORED_TYPES}
 
 
@@ -38,6 +42,8 @@ class Prepared(msgspec.Struct, array_like=True):
     index: IndexRow
     labels: frozenset[str]
     medication: str | None
+    without_text: bool = False
+    """Whether a narrative was left out that holds more than formatting."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -80,11 +86,12 @@ def _prepared(texts: dict[str, bytes], *, is_checked: bool) -> Prepared:
     known = elements.of(resource_type)
     found = known.all_of(texts, is_checked=is_checked)
     special = [one for one in found.values() if one.is_special]
-    patient_id, targets = _whose(resource_type, resource_id, special)
+    patient_id, targets = _whose(resource_type, resource_id, special, texts)
     people = frozenset().union(*[one.people for one in special])
     for name, one in list(found.items()) if any(one.named for one in special) else ():
         if one.named and foreign_names(one.named, patient_id or SHARED, people):
             found[name] = _without_names(known, name, texts[name], patient_id or SHARED, people)
+    without_text = _leave_unfit_narratives_out(known, found, texts)
     meta = found.pop("meta", None)
     head = f'{{"resourceType":"{resource_type}","id":"{resource_id}","meta":{{'.encode()
     within_meta = meta.text if meta is not None else b""
@@ -102,7 +109,25 @@ def _prepared(texts: dict[str, bytes], *, is_checked: bool) -> Prepared:
         index=joined(resource_type, [one.part for one in every if one.part is not None]),
         labels=labels.joined(resource_type, [one.told for one in every if one.told is not None], medication),
         medication=medication,
+        without_text=without_text,
     )
+
+
+def _leave_unfit_narratives_out(known: Elements, found: dict[str, Element], texts: Mapping[str, bytes]) -> bool:
+    """Take out of what was found the narratives, of the resource and of those it contains, that apps must not show."""
+    left_out = False
+    if "text" in found and not narratives.is_fit(texts["text"]):
+        del found["text"]
+        left_out = True
+    if "contained" not in found or b"div" not in texts["contained"]:
+        return left_out
+    contained = parse_value(found["contained"].text.partition(b":")[2])
+    unfit = [one for one in contained if "text" in one and not narratives.is_fit(encode(one["text"]))]
+    for one in unfit:
+        del one["text"]
+    if unfit:
+        found.update(known.all_of({"contained": encode(contained)}, is_checked=True))
+    return left_out or bool(unfit)
 
 
 def _require_identity(texts: Mapping[str, bytes]) -> tuple[str, str]:
@@ -120,7 +145,7 @@ def _require_identity(texts: Mapping[str, bytes]) -> tuple[str, str]:
 
 
 def _whose(
-    resource_type: str, resource_id: str, special: Iterable[Element]
+    resource_type: str, resource_id: str, special: Iterable[Element], texts: Mapping[str, bytes]
 ) -> tuple[str | None, list[tuple[str, str]]]:  # fmt: skip
     if resource_type in SHARED_TYPES:
         if any(one.names_member for one in special):
@@ -135,7 +160,9 @@ def _whose(
         return patients[0], []
     if targets := [target for one in special for target in one.targets]:
         return None, targets
-    raise Rejected("patient", "Name the patient by a reference Patient/id.", _patient_path(resource_type))
+    is_elsewhere = b"://" in texts.get(PATIENT_ELEMENT[resource_type], b"")
+    hint = _ELSEWHERE if is_elsewhere else "Name the patient by a reference Patient/id."
+    raise Rejected("patient", hint, _patient_path(resource_type))
 
 
 def _patient_path(resource_type: str) -> str:

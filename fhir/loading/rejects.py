@@ -13,6 +13,8 @@ from fhir.loading.summary import Reject
 _MOST_KEPT = 16 * 1024 * 1024
 # Such a text is not one resource yet: it is kept as it came.
 _TEXTUAL = frozenset({"json", "utf-8", "control-character", "duplicate-key", "too-long", "gzip", "reject", "bundle"})
+_VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n\r"}
+"""Control characters as they are written: a line that held them would be refused before it is known as a reject."""
 
 
 class IsBeingRead(Exception):
@@ -76,8 +78,9 @@ def _content(rule: str, raw: bytes) -> bytes:
     if rule not in _TEXTUAL and _is_object(raw):
         # As it came, digits and all: whoever corrects it edits the resource itself.
         return b'"resource": ' + raw.replace(b"\n", b" ")
-    # What is no UTF-8 stays visible, and wrong, until somebody corrects it.
-    return b'"content": ' + json.dumps(raw[:_MOST_KEPT].decode("utf-8", "backslashreplace")).encode()
+    # What is no UTF-8 or a control character stays visible, and wrong, until somebody corrects it.
+    text = raw[:_MOST_KEPT].decode("utf-8", "backslashreplace").translate(_VISIBLE)
+    return b'"content": ' + json.dumps(text).encode()
 
 
 def _is_object(raw: bytes) -> bool:

@@ -1,12 +1,12 @@
 """Labels anew: when the code tables have a new version, and when a Medication came after its prescriptions."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from consent.policy import Access
+from consent.policy import UNCLASSIFIED, Access
 from fhir.compartment import TYPES
 from fhir.loading import labels
 from fhir.loading.json_texts import parse
@@ -24,26 +24,38 @@ _FEW = 50
 _Table = type[StoredResource] | type[StoredVersion]
 
 
+class Relabelled(NamedTuple):
+    """How many were looked at, how many have other labels now, and how many are restricted: no app gets those."""
+
+    looked_at: int = 0
+    changed: int = 0
+    restricted: int = 0
+
+    def plus(self, other: "Relabelled") -> "Relabelled":
+        """Both together."""
+        return Relabelled(*(one + another for one, another in zip(self, other, strict=True)))
+
+
 def relabel(
     sessions: sessionmaker[Session], *, access: Access, progress: Callable[[int], None]
-) -> tuple[int, int]:  # fmt: skip
-    """Label everything that another version of the tables labelled, older versions too; how many, and how many anew.
+) -> Relabelled:  # fmt: skip
+    """Label everything that another version of the tables labelled, older versions too.
 
     In small transactions: it can be stopped and goes on with what is left. `progress` is told how many were looked at.
     Raises Forbidden unless the access reaches every record.
     """
     granting.require_every_record(access, "u")
-    looked_at = changed = 0
+    done = Relabelled()
     for table in (StoredResource, StoredVersion):
         # Prescriptions follow their Medications.
         for resource_type in sorted(TYPES, key=lambda one: (one != "Medication", one)):
-            for some, anew in _relabel_type(sessions, table, resource_type):
-                looked_at, changed = looked_at + some, changed + anew
-                progress(some)
+            for some in _relabel_type(sessions, table, resource_type):
+                done = done.plus(some)
+                progress(some.looked_at)
     with sessions.begin() as session:
-        detail = {"tables": labels.VERSION, "changed": changed}
-        audit.record(session, "fhir:resource:relabel", count=looked_at, detail=detail, reason=access.reason)
-    return looked_at, changed
+        detail = {"tables": labels.VERSION, "changed": done.changed}
+        audit.record(session, "fhir:resource:relabel", count=done.looked_at, detail=detail, reason=access.reason)
+    return done
 
 
 def follow_medications(session: Session, access: Access, medications: Collection[str]) -> None:
@@ -61,8 +73,8 @@ def follow_medications(session: Session, access: Access, medications: Collection
 
 def _relabel_type(
     sessions: sessionmaker[Session], table: _Table, resource_type: str
-) -> Iterator[tuple[int, int]]:  # fmt: skip
-    """How many were looked at and how many have other labels now, of each transaction."""
+) -> Iterator[Relabelled]:  # fmt: skip
+    """What each transaction did."""
     last: tuple[str, int] = ("", 0)
     while True:
         with sessions.begin() as session:
@@ -77,7 +89,7 @@ def _relabel_type(
             if not rows:
                 return
             last = (rows[-1].id, rows[-1].version)
-            found = len(rows), _label(session, table, rows)
+            found = _label(session, table, rows)
         yield found
 
 
@@ -103,13 +115,13 @@ def _prescriptions(
         yield rows
 
 
-def _label(session: Session, table: _Table, rows: Sequence[StoredResource | StoredVersion]) -> int:
-    """Label these rows; how many have other labels now."""
+def _label(session: Session, table: _Table, rows: Sequence[StoredResource | StoredVersion]) -> Relabelled:
+    """Label these rows."""
     readable = [row for row in rows if not row.deleted]
     found = {id(row): parse(bodies_of(session).unpack(session, row.dictionary_id, row.body)) for row in readable}
     named = {row: labels.medication(resource.get("medicationReference")) for row, resource in found.items()}
     known = _labels_of_medications(session, {one for one in named.values() if one})
-    changed = 0
+    changed = restricted = 0
     for row in rows:
         meant = frozenset(row.labels)
         if id(row) in found:
@@ -117,10 +129,11 @@ def _label(session: Session, table: _Table, rows: Sequence[StoredResource | Stor
             medication = named[id(row)]
             meant = labels.with_medication(meant, known.get(medication)) if medication else meant
         changed += meant != frozenset(row.labels)
+        restricted += id(row) in found and UNCLASSIFIED in meant
         values: dict[str, Any] = {"labels": sorted(meant), "labelled_by": labels.VERSION}
         session.execute(update(table).where(*_is(table, row)).values(**values))
     session.expire_all()
-    return changed
+    return Relabelled(len(rows), changed, restricted)
 
 
 def _is(table: _Table, row: StoredResource | StoredVersion) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ class FhirLoad(Base):
     """One load of files. `files_digest` tells whether another load is the same one, gone on with.
 
     Its counts are those of what is committed; `rejects_length` is how much of the reject file belongs to that.
+    `written_at` is when it last committed anything, or was begun or gone on with (None: before that was kept).
     """
 
     __tablename__ = "fhir_load"
@@ -24,6 +25,8 @@ class FhirLoad(Base):
     received_at: Mapped[datetime] = mapped_column(Instant)
     started_at: Mapped[datetime] = mapped_column(Instant, default=now)
     finished_at: Mapped[datetime | None] = mapped_column(Instant)
+    written_at: Mapped[datetime | None] = mapped_column(Instant, default=now)
+    given_up_at: Mapped[datetime | None] = mapped_column(Instant)
     lines_read: Mapped[int] = mapped_column(BigInteger, default=0)
     added: Mapped[int] = mapped_column(BigInteger, default=0)
     changed: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -151,9 +151,11 @@ def _give_account(account: Account, member: Member) -> None:
 
 def _end_consents(session: Session, merged: Member) -> tuple[int, int]:
     """End the grants and the representatives' links of a record; how many of each."""
-    given = _end_grants(session, Grant.member_id == merged.id)
     standing = (RepresentativeLink.member_id == merged.id, RepresentativeLink.ended_at.is_(None))
-    links = session.scalars(select(RepresentativeLink).where(*standing)).unique().all()
+    # Links are held before grants, as by everybody who ends a link or consents under one.
+    held = select(RepresentativeLink).where(*standing).order_by(RepresentativeLink.id)
+    links = session.scalars(held.with_for_update(of=RepresentativeLink, key_share=True)).unique().all()
+    given = _end_grants(session, Grant.member_id == merged.id)
     for link in links:
         representatives.end_link(session, link, by=EndedBy.PLAN)
     return given, len(links)

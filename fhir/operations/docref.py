@@ -77,7 +77,11 @@ def page(call: Call, asked: Asked, start: Cursor | None) -> Page:
     found = store.search(call.session, call.access, asked.search, start)
     if asked.generated:
         return Page(())
-    matches = tuple(one for one in found.matches if _has_profile(one, asked.profiles))
+    matches = _of_profiles(found, asked)
+    while asked.latest and not matches and found.following is not None:
+        # The latest one of that profile may be older than a page of others.
+        found = store.search(call.session, call.access, asked.search, found.following)
+        matches = _of_profiles(found, asked)
     return Page(matches[:1]) if asked.latest else Page(matches, following=found.following)
 
 
@@ -121,6 +125,10 @@ def _date(values: dict[str, str], name: str) -> Span | None:
         return span(values[name].replace(" ", "+")) if name in values else None
     except BadDate:
         raise BadValue(f"{name} is a FHIR date, such as 2026-11-01.", expression=name) from None
+
+
+def _of_profiles(found: Page, asked: Asked) -> tuple[Resource, ...]:
+    return tuple(one for one in found.matches if _has_profile(one, asked.profiles))
 
 
 def _has_profile(one: Resource, wanted: frozenset[str]) -> bool:

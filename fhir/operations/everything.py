@@ -59,12 +59,16 @@ def parse(given: Given, *, strict: bool) -> Asked:
     start, end = _date(found, "start"), _date(found, "end")
     if start and end and end.end <= start.start:
         raise BadValue("end lies before start.", expression="end")
+    count = _count(found)
+    if "_count" in found:
+        # What was asked above the most is not what was done.
+        found["_count"] = [str(count)]
     return Asked(
         types=_types(found.get("_type", ())),
         start=start,
         end=end,
         since=_date(found, "_since"),
-        count=_count(found),
+        count=count,
         used=tuple((name, value) for name, values in found.items() for value in values),
         ignored=tuple(ignored),
     )

@@ -17,7 +17,8 @@ from fhir.loading.json_texts import require_shallow, require_unique_keys
 from fhir.outcomes import BadRequest, UnsupportedBody
 
 _MOST = 5_000
-_LONGEST = 1024 * 1024
+LONGEST = 1024 * 1024
+"""Bytes of a body: of a batch, or of what an operation is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def read() -> Inputs:
 
 def json_body() -> dict[str, Any] | None:
     """The JSON object in the body, None where there is no body or a form; raises BadRequest and UnsupportedInputs."""
-    request.max_content_length = _LONGEST
+    request.max_content_length = LONGEST
     if request.mimetype == "" and not request.content_length:
         return None
     if request.mimetype == "application/x-www-form-urlencoded":

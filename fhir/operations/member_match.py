@@ -93,7 +93,10 @@ def _require_consent(consent: Mapping[str, Any]) -> None:
 
 def _names_patient(consent: Mapping[str, Any]) -> bool:
     patient = consent.get("patient")
-    return isinstance(patient, dict) and literal(patient.get("reference")) is not None
+    reference = patient.get("reference") if isinstance(patient, dict) else None
+    # The other payer's own Patient, perhaps at its own address.
+    is_elsewhere = isinstance(reference, str) and reference.startswith(("https://", "http://"))
+    return is_elsewhere or literal(reference) is not None
 
 
 def _is_now(period: Any) -> bool:

@@ -30,7 +30,7 @@ MOST = 20
 """Payments of one page: each comes with all of its claims."""
 _MOST_CLAIMS = 5_000
 """Of one page together; a single payment is told whole, however many it has."""
-_LATEST = datetime.max.replace(tzinfo=UTC)
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class ForProvidersOnly(Forbidden):
@@ -64,7 +64,8 @@ def parse(given: Sequence[tuple[str, str]], *, strict: bool) -> tuple[Search, Wa
         else:
             ignored.append(shown(name))
             continue
-        used.append((name, value))
+        # What was asked above the most is not what was done.
+        used.append((name, str(count) if name == "_count" else value))
     return Search(TYPE, count=count, used=tuple(used), ignored=tuple(ignored)), wanted
 
 
@@ -144,7 +145,8 @@ def _by_identifier(wanted: Wanted, value: str) -> Wanted:
 
 def _by_creation(wanted: Wanted, value: str) -> Wanted:
     try:
-        prefix, span = prefixed(value)
+        # A plus that was not encoded arrives as a space.
+        prefix, span = prefixed(value.replace(" ", "+"))
     except BadDate:
         raise BadValue("created is one date, such as ge2026-11-01.", expression="created") from None
     if prefix not in _BOUNDS:
@@ -156,7 +158,10 @@ def _by_creation(wanted: Wanted, value: str) -> Wanted:
 
 
 def _moment(instant: int | None) -> datetime | None:
-    return None if instant is None else _LATEST if instant >= YEAR_10000 else from_microseconds(instant)
+    """The moment, or the end of the calendar beyond which it lies."""
+    if instant is None or microseconds(_EARLIEST) <= instant < YEAR_10000:
+        return None if instant is None else from_microseconds(instant)
+    return _LATEST if instant >= YEAR_10000 else _EARLIEST
 
 
 _BOUNDS: Mapping[Prefix, Callable[[Span], tuple[int | None, int | None]]] = {

@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access, AccessBasis
 from fhir import store
+from fhir.answers import disclosures
 from fhir.compartment import TYPES
 from fhir.loading import freshness, money, profiles
 from fhir.loading.faults import Finding, Rejected
 from fhir.loading.json_texts import encode, parse, parse_unique
+from fhir.loading.narratives import NARRATIVE, UNFIT
 from fhir.loading.preparation import Prepared, prepare
 from fhir.outcomes import BadRequest, Forbidden, Issue, NotFound, PreconditionFailed, Unprocessable
 from fhir.search import query as searching
@@ -102,7 +104,8 @@ def read(session: Session, access: Access, resource_type: str, resource_id: str)
 
 def record_read(session: Session, access: Access, interaction: str, found: Resource) -> None:
     """One row for a version that is about to be sent."""
-    _record(session, access, interaction, found.type, found.id, version=found.version)
+    member_id = disclosures.member_of(session, found)
+    _record(session, access, interaction, found.type, found.id, version=found.version, member_id=member_id)
 
 
 def record_refusal(session: Session, access: Access, interaction: str, name: str, status: int) -> None:
@@ -142,6 +145,9 @@ def _prepare(raw: bytes, wanted: Wanted) -> Prepared:
         prepared = prepare(raw)
     except Rejected as problem:
         raise _refused(problem) from None
+    if prepared.without_text:
+        # Whoever sends one resource can mend it at once; of a file, the rest is kept.
+        raise Unprocessable(f"{NARRATIVE}: {UNFIT}", expression=f"{prepared.type}.text")
     if wanted.strict and (breaches := _breaches(parse(raw))):
         raise _breach(breaches)
     return prepared
@@ -193,12 +199,13 @@ def _version(if_match: str) -> int | None:
 
 
 def _record(
-    session: Session, access: Access, deed: str, resource_type: str, resource_id: str, version: int | None = None
-) -> None:
+    session: Session, access: Access, deed: str, resource_type: str, resource_id: str, version: int | None = None,
+    member_id: str | None = None,
+) -> None:  # fmt: skip
     detail = {"interaction": deed, "asked_for": [resource_id]} | ({} if version is None else {"version": version})
     audit.record(
-        session, f"fhir:{resource_type}:{deed}", client_id=access.client_id, resource_type=resource_type, count=1,
-        detail=detail, reason=access.reason,
+        session, f"fhir:{resource_type}:{deed}", client_id=access.client_id, member_id=member_id,
+        resource_type=resource_type, count=1, detail=detail, reason=access.reason,
     )  # fmt: skip
     if deed in _Deed.__members__.values():
         freshness.note(session, f"program {access.client_id}", received_at=now(), written=1)

@@ -11,8 +11,9 @@ from fhir.answers.negotiation import Handling
 from fhir.bases import Deed
 from fhir.compartment import TYPES
 from fhir.interactions import PLAN_ADDRESSES, Address
+from fhir.loading import own_addresses
 from fhir.loading.lines import LONGEST
-from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, UnsupportedBody
+from fhir.outcomes import FhirProblem, MethodNotAllowed, NotFound, TooManyRequests, UnsupportedBody
 from fhir.plan import batch, deeds, statement
 from fhir.plan.deeds import Done, Wanted
 from fhir.storage.bodies import bodies_of
@@ -91,6 +92,11 @@ def _access() -> Access:
     if access is None:
         # Known from here on, for the row of a refusal; what it may do is another question.
         access = g.plan_caller = access_for_request(web.db_session())
+        # Once a request: a body is read between two looks at the token.
+        if not g.get("plan_counted"):
+            g.plan_counted = True
+            if seconds := web.seconds_to_wait(web.latchstring().limits.app, access.client_id or ""):
+                raise TooManyRequests("Too many requests. Wait as long as Retry-After says.", seconds)
         deeds.require_program(access)
         g.plan_access = access
     return access
@@ -106,7 +112,7 @@ def _body() -> bytes:
     web.end_transaction()
     g.pop("plan_access")
     request.max_content_length = LONGEST
-    return request.get_data(cache=False)
+    return own_addresses.relative(request.get_data(cache=False), bases.own(web.settings().base_url))
 
 
 def _wanted() -> Wanted:

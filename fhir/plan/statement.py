@@ -8,6 +8,7 @@ import orjson
 from fhir.compartment import ID, TYPES
 from fhir.description.capability import CHANGED
 from fhir.interactions import PLAN_ADDRESSES, Address
+from oauth.description import BY_TOKEN, PROOF
 
 _FHIR = "application/fhir+json"
 _ID = {"type": "string", "pattern": f"^{ID.pattern}$"}
@@ -76,7 +77,7 @@ def _operation(address: Address, interaction: str, named: list[dict[str, Any]]) 
         name = "Bundle" if interaction == "batch" else "Resource"
         described["requestBody"] = {"required": True, "content": _content(name)}
     if interaction != "capabilities":
-        described["security"] = [{"smart": []}]
+        described |= {"security": BY_TOKEN, "parameters": [*named, PROOF]}
     return described
 
 

@@ -126,8 +126,8 @@ def _patient_id(name: str, text: str, base: str) -> str:
     ours = text.removeprefix(base + "/")
     named = literal(ours)
     if named is None:
-        return ""
-    return named[1] if named[0] == "Patient" and ours.startswith("Patient/") else _NOBODY
+        return _NOBODY if "://" in ours else ""
+    return named[1] if named[0] == "Patient" else _NOBODY
 
 
 def _missing(parameter: Parameter, value: str) -> Condition:
@@ -204,11 +204,10 @@ def _references(parameter: Parameter, target: str, text: str) -> tuple[str, ...]
     """What a reference value may look like in the index; a value that can match nothing gives a word none equals."""
     named = literal(text)
     if named is not None:
-        # Another server's resource is none of ours, whatever its type and id.
-        foreign = "://" in text or (target and named[0] != target)
-        return (_NOBODY,) if foreign else (f"{named[0]}/{named[1]}",)
+        return (_NOBODY,) if target and named[0] != target else (f"{named[0]}/{named[1]}",)
     if not ID.fullmatch(text):
         if ":" in text:
+            # Another server's resource is none of ours, whatever its type and id.
             return (_NOBODY,)
         raise BadValue(f"{parameter.name} is not an id or a reference such as Type/id.", expression=parameter.name)
     return tuple(f"{kind}/{text}" for kind in ((target,) if target else parameters.targets(parameter)))

@@ -57,6 +57,7 @@ NAMED = frozenset({Column.TOKENS, Column.TEXTS, Column.REFS})
 R4 = "http://hl7.org/fhir/SearchParameter/"
 US_CORE = "http://hl7.org/fhir/us/core/SearchParameter/us-core-"
 CARIN = "http://hl7.org/fhir/us/carin-bb/SearchParameter/"
+PLAN_NET = "http://hl7.org/fhir/us/davinci-pdex-plan-net/SearchParameter/"
 
 
 _C, _T, _D, _R, _S, _U = Kind.CODE, Kind.TOKEN, Kind.DATE, Kind.REFERENCE, Kind.STRING, Kind.URI
@@ -164,11 +165,6 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("participant", _R, Column.REFS, "participant.individual", R4),
         ("service-provider", _R, Column.REFS, "serviceProvider", R4),
     ),
-    "Endpoint": (
-        ("status", _C, Column.STATUS, "status", R4),
-        ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
-        ("name", _S, Column.TEXTS, "name", R4),
-    ),
     "ExplanationOfBenefit": (
         ("type", _T, Column.CATEGORY, "type", CARIN),
         ("status", _C, Column.STATUS, "status", R4),
@@ -193,31 +189,12 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("start-date", _D, Column.DATE2, "startDate", R4),
         ("identifier", _T, Column.IDENTIFIER, "identifier", "clinical-identifier"),
     ),
-    "HealthcareService": (
-        ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
-        ("name", _S, Column.TEXTS, "name", R4),
-        ("organization", _R, Column.REFS, "providedBy", R4),
-        ("location", _R, Column.REFS, "location", R4),
-        ("endpoint", _R, Column.REFS, "endpoint", R4),
-    ),
     "Immunization": (
         ("status", _C, Column.STATUS, "status", US_CORE),
         ("vaccine-code", _T, Column.CODE, "vaccineCode", R4),
         ("date", _D, Column.DATE1, "occurrenceDateTime", US_CORE),
         ("identifier", _T, Column.IDENTIFIER, "identifier", "clinical-identifier"),
         ("location", _R, Column.REFS, "location", R4),
-    ),
-    "Location": (
-        ("status", _C, Column.STATUS, "status", R4),
-        ("type", _T, Column.CATEGORY, "type", R4),
-        ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
-        ("name", _S, Column.TEXTS, "name|alias", US_CORE),
-        ("address", _S, Column.TEXTS, "address", US_CORE),
-        ("address-city", _S, Column.TEXTS, "address.city", US_CORE),
-        ("address-state", _S, Column.TEXTS, "address.state", US_CORE),
-        ("address-postalcode", _S, Column.TEXTS, "address.postalCode", US_CORE),
-        ("organization", _R, Column.REFS, "managingOrganization", R4),
-        ("endpoint", _R, Column.REFS, "endpoint", R4),
     ),
     "Media": (
         ("status", _C, Column.STATUS, "status", R4),
@@ -264,15 +241,6 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("derived-from", _R, Column.REFS, "derivedFrom", R4),
         ("has-member", _R, Column.REFS, "hasMember", R4),
     ),
-    "Organization": (
-        ("active", _C, Column.STATUS, "active", R4),
-        ("type", _T, Column.CATEGORY, "type", R4),
-        ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
-        ("name", _S, Column.TEXTS, "name|alias", US_CORE),
-        ("address", _S, Column.TEXTS, "address", US_CORE),
-        ("partof", _R, Column.REFS, "partOf", R4),
-        ("endpoint", _R, Column.REFS, "endpoint", R4),
-    ),
     "Patient": (
         ("identifier", _T, Column.IDENTIFIER, "identifier", US_CORE),
         ("gender", _C, Column.CATEGORY, "gender", US_CORE),
@@ -290,16 +258,6 @@ DECLARED: Mapping[str, tuple[tuple[str, Kind, Column, str, str], ...]] = {
         ("name", _S, Column.TEXTS, "name", US_CORE),
         ("family", _S, Column.TEXTS, "name.family", "individual-family"),
         ("given", _S, Column.TEXTS, "name.given", "individual-given"),
-    ),
-    "PractitionerRole": (
-        ("active", _C, Column.STATUS, "active", R4),
-        ("role", _T, Column.CATEGORY, "code", R4),
-        ("specialty", _T, Column.CODE, "specialty", US_CORE),
-        ("identifier", _T, Column.IDENTIFIER, "identifier", R4),
-        ("practitioner", _R, Column.REFS, "practitioner", US_CORE),
-        ("organization", _R, Column.REFS, "organization", CARIN),
-        ("location", _R, Column.REFS, "location", R4),
-        ("endpoint", _R, Column.REFS, "endpoint", R4),
     ),
     "Procedure": (
         ("status", _C, Column.STATUS, "status", US_CORE),

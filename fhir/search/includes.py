@@ -1,4 +1,4 @@
-"""What a page of matches brings along: `_include` and `_revinclude=Provenance:target`, each with `:iterate` too.
+"""What a page of matches brings along: `_include` and `_revinclude`, each with `:iterate` too.
 
 Included resources need the read scope of their own type (SMART-39) and pass the same filter as everything else.
 """
@@ -24,7 +24,8 @@ from fhir.storage.statements import Row
 Granted = Callable[[Dialect, Access, str, str], Clause | None]
 _Key = tuple[str, str]
 _Any = TypeVar("_Any")
-_ROUNDS = 3
+_ROUNDS = 50
+"""References that one may follow behind another: an organization's whole line of those above it is far shorter."""
 MOST_INCLUDED = 5_000
 """Resources that come along with one page."""
 _AT_ONCE = 1_000
@@ -47,21 +48,37 @@ def follow(session: Session, access: Access, asked: Search, matches: Sequence[Ro
     """The resources included by the matches, each once and none that is a match itself."""
     if not matches or not (asked.includes or asked.revincludes):
         return []
+    iterated = [rule for rule in asked.includes if rule.iterate]
     seen = {(row.type, row.id) for row in matches}
+    found = _onward(session, access, matches, asked.includes, iterated, seen, granted)
+    for rule in asked.revincludes:
+        about = [*matches, *found] if rule.iterate else matches
+        brought = _referring(session, access, about, rule, seen, granted, with_refs=bool(iterated))
+        seen.update((row.type, row.id) for row in brought)
+        found += brought
+        # What came along by a reference to it is as good a start for :iterate as what came by its own.
+        found += _onward(session, access, brought, iterated, iterated, seen, granted)
+    if len(found) > MOST_INCLUDED:
+        raise TooManyIncluded
+    return found
+
+
+def _onward(
+    session: Session, access: Access, rows: Sequence[Row], rules: Sequence[Include], iterated: Sequence[Include],
+    seen: set[_Key], granted: Granted,
+) -> list[Row]:  # fmt: skip
+    """What the rows refer to by the rules, and what that refers to by those that are iterated; all of it, or none."""
     found: list[Row] = []
-    fresh: Sequence[Row] = matches
-    rules: Sequence[Include] = asked.includes
     for _ in range(_ROUNDS):
-        wanted = _wanted(fresh, rules, seen)
-        fresh = _fetch(session, access, wanted, granted)
+        fresh = _fetch(session, access, _wanted(rows, rules, seen), granted)
         seen.update((row.type, row.id) for row in fresh)
         found += fresh
-        rules = [rule for rule in asked.includes if rule.iterate]
-        if not fresh or not rules:
+        if not fresh or not iterated:
+            return found
+        if len(found) > MOST_INCLUDED:
             break
-    for rule in asked.revincludes:
-        found += _provenance(session, access, [*matches, *found] if rule.iterate else matches, seen, granted)
-    return found
+        rows, rules = fresh, iterated
+    raise TooManyIncluded
 
 
 def _wanted(rows: Iterable[Row], rules: Sequence[Include], seen: set[_Key]) -> dict[_Key, None]:
@@ -105,21 +122,25 @@ def _fetch(session: Session, access: Access, wanted: Collection[_Key], granted: 
     return found
 
 
-def _provenance(session: Session, access: Access, rows: Sequence[Row], seen: set[_Key], granted: Granted) -> list[Row]:
+def _referring(
+    session: Session, access: Access, rows: Sequence[Row], rule: Include, seen: set[_Key], granted: Granted, *,
+    with_refs: bool,
+) -> list[Row]:  # fmt: skip
+    """What refers to the rows by the parameter of the rule."""
     dialect = statements.dialect_of(session)
-    scope = granted(dialect, access, "Provenance", "r")
+    scope = granted(dialect, access, rule.source, "r")
     if scope is None:
         return []
     within = clauses.all_of((
-        Clause(f"type = {dialect.mark}", ("Provenance",)), clauses.visible(dialect, access, "Provenance"), scope,
+        clauses.of_type(dialect, rule.source), clauses.visible(dialect, access, rule.source), scope,
     ))  # fmt: skip
     found: dict[_Key, Row] = {}
     for some in _slices(rows):
-        terms = tuple(Term(Test.EQUALS, f"target={row.type}/{row.id}") for row in some)
+        terms = tuple(Term(Test.EQUALS, f"{rule.name}={row.type}/{row.id}") for row in some)
         where = clauses.all_of((within, clauses.condition(dialect, Condition(Column.REFS, terms))))
         found |= {
             (row.type, row.id): row
-            for row in statements.search(session, where, Sort(), MOST_INCLUDED + 1, with_refs=False)
+            for row in statements.search(session, where, Sort(), MOST_INCLUDED + 1, with_refs=with_refs)
         }
     if len(found) > MOST_INCLUDED:
         raise TooManyIncluded

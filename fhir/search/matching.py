@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fhir.models import undelimited
 from fhir.outcomes import NotSupported
 from fhir.search.conditions import Chained, Condition, Term, Test
 from fhir.search.dates import Prefix, Span
@@ -49,7 +50,7 @@ _PLAIN: Mapping[str, Callable[[Candidate], int | str]] = {
 
 def matching(candidates: Iterable[Candidate], asked: Search) -> list[Candidate]:
     """Those that meet every condition, in the order that is asked for."""
-    found = [one for one in candidates if all(_meets(one, condition) for condition in asked.conditions)]
+    found = [one for one in candidates if meets(one, asked.conditions)]
     # Ids break ties, in their own order whichever way a column runs.
     found.sort(key=lambda one: one.id)
     for key in reversed(asked.sort.keys):
@@ -61,6 +62,11 @@ def place(candidate: Candidate, sort: Sort) -> Place:
     """The values of the columns that are sorted by, as page links keep them."""
     values = [_value(candidate, key) for key in sort.keys]
     return values[0] if len(values) == 1 else values
+
+
+def meets(candidate: Candidate, conditions: Iterable[Condition | Chained]) -> bool:
+    """Whether the candidate meets every condition; raises NotSupported for a chained one."""
+    return all(_meets(candidate, condition) for condition in conditions)
 
 
 def _value(candidate: Candidate, key: Key) -> int | str:
@@ -99,6 +105,8 @@ def _fits(candidate: Candidate, column: Column, term: Term) -> bool:
     if column in DATES:
         span = candidate.indexed.dates.get(column)
         return term.test is Test.ABSENT if span is None else _dated(span, term)
+    if column is Column.TEXTS:
+        return _worded(undelimited(candidate.indexed.texts), term)
     return _worded(candidate.indexed.words.get(column, ()), term)
 
 
@@ -109,4 +117,6 @@ def _dated(span: Span, term: Term) -> bool:
 def _worded(values: tuple[str, ...], term: Term) -> bool:
     if term.test is Test.EQUALS:
         return term.word in values
+    if term.test is Test.CONTAINS:
+        return any(value.startswith(term.word) and term.part in value[len(term.word) :] for value in values)
     return any(value.startswith(term.word) for value in values)

@@ -88,5 +88,8 @@ def _expression(dialect: Dialect, key: Key) -> str:
         return key.column
     if key.column in DATES:
         return f"coalesce({key.column}_start, {NO_DATE})"
-    # SQLite keeps several values as one text, which starts with the first of them.
-    return f"coalesce({key.column}[1], '') COLLATE \"C\"" if dialect is Dialect.POSTGRESQL else key.column
+    if dialect is Dialect.POSTGRESQL:
+        return f"coalesce({key.column}[1], '') COLLATE \"C\""
+    # SQLite keeps several values as one text, each between separators: what follows the first breaks no tie.
+    rest = f"substr({key.column}, 2)"
+    return f"substr({rest}, 1, instr({rest}, char(31)) - 1)"

@@ -1,6 +1,7 @@
 """The search parameters, declared once: index columns, search parsing and the CapabilityStatement are made from here.
 
-The rows themselves are data, in `fhir.search.declared`, with `targets` and `combinations` beside it.
+The rows themselves are data, in `fhir.search.declared` and `declared_directory`, with `targets` and `combinations`
+beside them.
 """
 
 from collections import defaultdict
@@ -15,12 +16,14 @@ from fhir.search.declared import (
     MODIFIERS,
     NAMED,
     PATIENT_DEFINITIONS,
+    PLAN_NET,
     R4,
     US_CORE,
     Column,
     Kind,
 )
-from fhir.search.targets import CHAINS, TARGETS
+from fhir.search.declared_directory import DIRECTORY_DECLARED
+from fhir.search.targets import CHAINS, REVINCLUDES, TARGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ IDENTIFIED_PATIENT = frozenset(f"{name}.identifier" for name in PATIENT_NAMES)
 """Chains that would find the patient by identifier."""
 
 
+_ROWS = {**DECLARED, **DIRECTORY_DECLARED}
 _SORTED = {Column.DATE1: "sort_date", Column.LAST_UPDATED: "last_updated", Column.ID: "id"}
 
 
@@ -68,8 +72,10 @@ def includes(resource_type: str) -> tuple[str, ...]:
 
 
 def revincludes(resource_type: str) -> tuple[str, ...]:
-    """What `_revinclude` takes for a type: the Provenance of whatever is about a member."""
-    return ("Provenance:target",) if resource_type in PATIENT_ELEMENT and resource_type != "Provenance" else ()
+    """What `_revinclude` takes for a type: the Provenance of whatever is about a member, and what Plan-Net names."""
+    if resource_type in PATIENT_ELEMENT:
+        return ("Provenance:target",) if resource_type != "Provenance" else ()
+    return REVINCLUDES.get(resource_type, ())
 
 
 def targets(parameter: Parameter) -> tuple[str, ...]:
@@ -116,7 +122,7 @@ def stored_name(parameter: Parameter) -> str:
 def _definition(resource_type: str, name: str, source: str) -> str:
     if source == R4:
         return f"{R4}{resource_type}-{name}"
-    if source in {US_CORE, CARIN}:
+    if source in {US_CORE, CARIN, PLAN_NET}:
         return f"{source}{resource_type.lower()}-{name}"
     return source if source.startswith("http") else R4 + source
 
@@ -146,7 +152,7 @@ def _all() -> dict[str, dict[str, Parameter]]:
         ]
         rows += [
             Parameter(resource_type, name, kind, column, path, _definition(resource_type, name, source))
-            for name, kind, column, path, source in DECLARED[resource_type]
+            for name, kind, column, path, source in _ROWS[resource_type]
         ]
         made[resource_type] = {row.name: row for row in rows}
     return dict(made)

@@ -249,7 +249,7 @@ def _include(draft: _Draft, modifier: str, value: str) -> None:
     if not _is_followed(source, name, target) or (source != resource_type and not modifier):
         raise _Ignored
     include = Include(source, name, target, iterate=bool(modifier))
-    draft.change(includes=(*draft.search.includes, include))
+    draft.change(includes=tuple(dict.fromkeys((*draft.search.includes, include))))
 
 
 def _is_followed(source: str, name: str, target: str) -> bool:
@@ -266,8 +266,11 @@ def _revinclude(draft: _Draft, modifier: str, value: str) -> None:
     plain = value.removesuffix(f":{draft.search.resource_type}")
     if plain not in parameters.revincludes(draft.search.resource_type):
         raise _Ignored
-    iterate = bool(modifier) or any(one.iterate for one in draft.search.revincludes)
-    draft.change(revincludes=(Include("Provenance", "target", iterate=iterate),))
+    source, _, by = plain.partition(":")
+    given = {(one.source, one.name): one for one in draft.search.revincludes}
+    iterate = bool(modifier) or ((source, by) in given and given[source, by].iterate)
+    given[source, by] = Include(source, by, iterate=iterate)
+    draft.change(revincludes=tuple(given.values()))
 
 
 def _only_iterate(name: str, modifier: str) -> None:

@@ -1,10 +1,11 @@
 """AuditEvents (FHIR R4), rendered on read from the audit stream: who has looked at the member's record.
 
-The same rows as the member's page Who has looked, for an app that the member gave this very type (decision 99). Apps
-and offices are named; people are told by what they are to the member, without their names and their own words.
+The same rows as the member's page Who has looked, for an app that the member gave this very type (decision 99). Apps,
+programs and offices are named; people are told by what they are to the member, without their names and their own words.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from fhir.search.conditions import Chained, Condition, Term, Test
 from fhir.search.dates import Prefix, Span
 from fhir.search.declared import Column
 from fhir.search.query import Search, Total
+from fhir.storage import exported
 from fhir.storage.projections import instant_text
 from fhir.storage.results import Cursor, Page, Resource
 from oauth.apps import clients
@@ -47,35 +49,52 @@ _PURPOSES = {
     Purpose.PAYMENT: ("HPAYMT", "healthcare payment"),
     Purpose.OPERATIONS: ("HOPERAT", "healthcare operations"),
 }
+_OF_PROGRAMS = {
+    "payment": Purpose.PAYMENT, "health care operations": Purpose.OPERATIONS, "provider access": Purpose.TREATMENT,
+}  # fmt: skip
+"""By the reason that `consent.policy` gives for a program's Access."""
 _COLUMNS = (
     AuditEvent.id, AuditEvent.tag, AuditEvent.outcome, AuditEvent.account_id, AuditEvent.client_id,
     AuditEvent.grant_id, AuditEvent.link_id, AuditEvent.resource_type, AuditEvent.count.label("number"),
     AuditEvent.reason, AuditEvent.detail["included"].as_string().label("included"),
-    moment().label("moment"), PortalOrganization.name.label("office"),
+    lookers.partly(), moment().label("moment"), PortalOrganization.name.label("office"),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """The events about the member: the condition on the stream, and of those about others too what of theirs was sent.
+
+    By id, and there by type: how many resources, or None where they were not counted.
+    """
+
+    where: tuple[ColumnElement[bool], ...]
+    shared: Mapping[int, Mapping[str, int | None]]
 
 
 def find(session: Session, access: Access, resource_id: str) -> Resource | None:
     """The AuditEvent of that id about the member in context."""
-    ids = _event_ids(session, access, [resource_id])
-    rows = session.execute(_selected().where(*_of_member(session, access), AuditEvent.id.in_(ids))).all() if ids else []
-    return next(iter(_rendered(session, access, rows)), None)
+    looks = _of_member(session, access)
+    ids = _event_ids(session, access, looks, [resource_id])
+    rows = session.execute(_selected().where(*looks.where, AuditEvent.id.in_(ids))).all() if ids else []
+    return next(iter(_rendered(session, access, looks, rows)), None)
 
 
 def search(session: Session, access: Access, asked: Search, start: Cursor | None) -> Page:
     """One page of matches in the order asked for; raises NotSupported for a chained condition."""
-    where = list(_of_member(session, access))
+    looks = _of_member(session, access)
+    where = list(looks.where)
     # What narrows by time comes first: values are then looked up among what is left.
     for condition in sorted(asked.conditions, key=_is_worded):
-        where.append(_condition(session, access, condition, where))
+        where.append(_condition(session, access, looks, condition, where))
     if asked.counts_only:
         return Page((), total=_count(session, where))
     descending = asked.sort.keys[0].descending
     by = AuditEvent.id if asked.sort.keys[0].column == "id" else moment()
-    beyond = (_beyond(session, access, by, descending, start.id),) if start else ()
+    beyond = (_beyond(session, access, looks, by, descending, start.id),) if start else ()
     order = (by.desc() if descending else by, AuditEvent.id)
     rows = session.execute(_selected().where(*where, *beyond).order_by(*order).limit(asked.count + 1)).all()
-    matches = tuple(_rendered(session, access, rows[: asked.count]))
+    matches = tuple(_rendered(session, access, looks, rows[: asked.count]))
     more = len(rows) > asked.count
     whole = len(matches) if start is None and not more else None
     return Page(
@@ -85,11 +104,15 @@ def search(session: Session, access: Access, asked: Search, start: Cursor | None
     )
 
 
-def _of_member(session: Session, access: Access) -> tuple[ColumnElement[bool], ...]:
-    if access.member_id is None or access.grant_id is None:
-        return (false(),)
-    member = session.get(Member, access.member_id)
-    return lookers.looks_at(roster.parts(session, member)) if member else (false(),)
+def _of_member(session: Session, access: Access) -> _Looks:
+    member = session.get(Member, access.member_id) if access.grant_id is not None else None
+    if member is None:
+        return _Looks((false(),), {})
+    patients = roster.patients_of_parts(session, member)
+    records, everybody = list(patients), exported.was_in(access, patients)
+    shared, alone = lookers.shared(session, records, everybody), lookers.looks_at(records)
+    # By their ids where there are any: of a subquery beside another condition PostgreSQL would read the whole stream.
+    return _Looks((or_(and_(*alone), AuditEvent.id.in_(shared)),) if shared else alone, shared)
 
 
 def _selected() -> Any:
@@ -106,11 +129,11 @@ def _outward_id(access: Access, event_id: int, at: int) -> str:
     return str(UUID(bytes=at.to_bytes(8) + digest))
 
 
-def _event_ids(session: Session, access: Access, outward: Collection[str]) -> list[int]:
+def _event_ids(session: Session, access: Access, looks: _Looks, outward: Collection[str]) -> list[int]:
     moments = {at for one in outward if (at := _moment_in(one)) is not None}
     if not moments:
         return []
-    rows = session.execute(select(AuditEvent.id, moment()).where(*_of_member(session, access), moment().in_(moments)))
+    rows = session.execute(select(AuditEvent.id, moment()).where(*looks.where, moment().in_(moments)))
     return [event_id for event_id, at in rows if _outward_id(access, event_id, at) in outward]
 
 
@@ -122,9 +145,11 @@ def _moment_in(outward: str) -> int | None:
     return at if at < 2**62 else None
 
 
-def _beyond(session: Session, access: Access, by: Any, descending: bool, last: str) -> ColumnElement[bool]:
+def _beyond(
+    session: Session, access: Access, looks: _Looks, by: Any, descending: bool, last: str
+) -> ColumnElement[bool]:  # fmt: skip
     """What comes after the event `last`, which may have been purged since."""
-    event_id = next(iter(_event_ids(session, access, [last])), 0)
+    event_id = next(iter(_event_ids(session, access, looks, [last])), 0)
     if by is AuditEvent.id:
         return by < event_id if descending else by > event_id
     at = _moment_in(last) or 0
@@ -136,7 +161,7 @@ def _is_worded(condition: Condition | Chained) -> bool:
 
 
 def _condition(
-    session: Session, access: Access, asked: Condition | Chained, where: Iterable[ColumnElement[bool]]
+    session: Session, access: Access, looks: _Looks, asked: Condition | Chained, where: Iterable[ColumnElement[bool]]
 ) -> ColumnElement[bool]:  # fmt: skip
     if isinstance(asked, Chained):
         raise matching.not_chained(asked)
@@ -145,7 +170,7 @@ def _condition(
     found: ColumnElement[bool]
     if asked.column is Column.ID:
         named = [term.word for term in asked.terms if term.test is Test.EQUALS]
-        found = AuditEvent.id.in_(_event_ids(session, access, named)) if named else true()
+        found = AuditEvent.id.in_(_event_ids(session, access, looks, named)) if named else true()
     elif asked.column is Column.PATIENT:
         own = any(term.test is Test.PRESENT or term.word == access.patient_id for term in asked.terms)
         found = true() if own else false()
@@ -183,16 +208,17 @@ _TESTS: Mapping[Prefix, Callable[[Any, Span], ColumnElement[bool]]] = {
 """A moment is as good as a point: what FHIR writes of it lasts a millisecond."""
 
 
-def _rendered(session: Session, access: Access, rows: Iterable[Row[Any]]) -> Iterable[Resource]:
+def _rendered(session: Session, access: Access, looks: _Looks, rows: Iterable[Row[Any]]) -> Iterable[Resource]:
     rows = list(rows)
     apps = clients.get_several(session, {row.client_id for row in rows if row.client_id})
     for row in rows:
         outward = _outward_id(access, row.id, row.moment)
-        body = orjson.dumps(_render(access, row, outward, apps.get(row.client_id)))
+        body = orjson.dumps(_render(access, looks, row, outward, apps.get(row.client_id)))
         yield Resource(TYPE, outward, 1, row.moment, body)
 
 
-def _render(access: Access, row: Row[Any], outward: str, app: ClientView | None) -> dict[str, Any]:
+def _render(access: Access, looks: _Looks, row: Row[Any], outward: str, app: ClientView | None) -> dict[str, Any]:
+    own = looks.shared.get(row.id)
     recorded = instant_text(row.moment)
     return {
         "resourceType": TYPE,
@@ -204,13 +230,15 @@ def _render(access: Access, row: Row[Any], outward: str, app: ClientView | None)
         **_purpose(row),
         "agent": [_agent(access, row, app)],
         "source": {"observer": {"display": "The health plan's records of who looked"}},
-        "entity": [_person(access), *_data(row)],
+        "entity": [_person(access), *(_data(row) if own is None else _own_data(row, own))],
     }
 
 
 def _kind(tag: str) -> dict[str, Any]:
     if not tag.startswith("fhir:"):
         return {"type": _EXPORT if tag in _EXPORTS else _VIEW, "action": "R"}
+    if tag.endswith(lookers.FILE):
+        return {"type": _EXPORT, "action": "R"}
     interaction = _INTERACTIONS.get(tag.rpartition(":")[2], "operation")
     subtype = {"system": "http://hl7.org/fhir/restful-interaction", "code": interaction}
     return {"type": _REST, "subtype": [subtype], "action": "R" if interaction in {"read", "vread"} else "E"}
@@ -230,6 +258,8 @@ def _purpose(row: Row[Any]) -> dict[str, Any]:
         code, display = _PURPOSES[Purpose(named)]
     elif row.tag == lookers.STAFF:
         code, display = "HOPERAT", "healthcare operations"
+    elif row.grant_id is None and row.reason in _OF_PROGRAMS:
+        code, display = _PURPOSES[_OF_PROGRAMS[row.reason]]
     return {"purposeOfEvent": [{"coding": [{"system": _TERMINOLOGY + "v3-ActReason", "code": code,
                                             "display": display}]}]}  # fmt: skip
 
@@ -269,6 +299,12 @@ def _data(row: Row[Any]) -> list[dict[str, Any]]:
         return []
     asked = (row.resource_type, None if row.number is None else row.number - sum(brought.values()))
     return [_entity(resource_type, count) for resource_type, count in (asked, *brought.items())]
+
+
+def _own_data(row: Row[Any], own: Mapping[str, int | None]) -> list[dict[str, Any]]:
+    """How many of which type were the member's; of a part of everybody's it is not known whether any were."""
+    unsure = {"description": "Perhaps some of the member's"} if lookers.is_of_some(row.partly) else {}
+    return [_entity(resource_type, count) | unsure for resource_type, count in sorted(own.items())]
 
 
 def _entity(resource_type: str, count: int | None = None) -> dict[str, Any]:

@@ -142,17 +142,17 @@ def resources_of(session: Session, rows: Iterable[Row]) -> tuple[Resource, ...]:
     return tuple([
         Resource(
             row.type, row.id, row.version, row.last_updated,
-            b"" if row.deleted else unpack(session, row.dictionary_id, row.body), row.deleted,
+            b"" if row.deleted else unpack(session, row.dictionary_id, row.body), row.deleted, row.patient_id,
         )
         for row in rows
     ])  # fmt: skip
 
 
-def texts_of(session: Session, packed: Iterable[tuple[str, int, bytes]]) -> Iterator[bytes]:
-    """The JSON of stored bodies, each with its id and dictionary, one after the other: never more than one is held."""
+def texts_of(session: Session, packed: Iterable[tuple[str, int, bytes, str]]) -> Iterator[bytes]:
+    """The JSON of stored bodies, each with its id, dictionary and patient, one by one: never more than one is held."""
     for number, some in groupby(packed, itemgetter(1)):
         with bodies_of(session).unpacking(session, number) as unpack:
-            for _id, _number, body in some:
+            for _id, _number, body, _patient in some:
                 yield unpack(body)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from consent import grants
+from consent.link_standing import right_stands
 from consent.models import Grant, RepresentativeLink, SensitiveClass
 from consent.policy import Access, effective_scopes, excluded_labels
 from consent.scopes import Restriction, ScopeSet
@@ -93,7 +94,7 @@ def render(grant: Grant, app: ClientView) -> dict[str, Any]:
         "resourceType": TYPE,
         "id": grant.id,
         "meta": {"versionId": str(version), "lastUpdated": instant_text(changed)},
-        "status": "active" if grants.is_live(grant) and grants.right_stands(grant) else "inactive",
+        "status": "active" if grants.is_live(grant) and right_stands(grant) else "inactive",
         "scope": _concept(_TERMINOLOGY + "consentscope", "patient-privacy", "Privacy Consent"),
         "category": [
             _concept("http://loinc.org", "59284-0", "Patient Consent"),
@@ -116,9 +117,14 @@ def _candidate(grant: Grant, app: ClientView) -> Candidate:
 
 
 def _version(grant: Grant) -> tuple[int, int]:
-    """The version, and the moment (microseconds since 1970) it became so: time may have ended what nobody did."""
-    passed = [moment for moment in _turns(grant) if grant.created_at < moment <= now()]
-    return grant.revision + len(passed), microseconds(max(grant.changed_at, *passed, grant.created_at))
+    """The version, and the moment (microseconds since 1970) it became so: time may have ended what nobody did.
+
+    To the millisecond, as `meta.lastUpdated` says it: searching for the instant shown finds the Consent.
+    """
+    # Those before the grant, too: another birth date may move a turn there that was counted, and no number comes again.
+    passed = [moment for moment in _turns(grant) if moment <= now()]
+    changed = microseconds(max(grant.changed_at, *passed, grant.created_at))
+    return grant.revision + len(passed), changed // 1000 * 1000
 
 
 def _turns(grant: Grant) -> Iterator[datetime]:

@@ -10,8 +10,11 @@ from sqlalchemy.orm import Session
 
 from consent.models import Basis, RepresentativeLink
 from consent.policy import Access
+from fhir.search.index import index
+from fhir.search.matching import Candidate
 from service.db import from_microseconds, microseconds
 
+RELATED_PERSON = "RelatedPerson"
 _ROLE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 _ROLES = {
     Basis.PARENT: ("PRN", "parent"),
@@ -33,12 +36,16 @@ class Projection:
     body: bytes
 
 
-def related_person(session: Session, access: Access) -> Projection | None:
+def related_person(session: Session, access: Access) -> Candidate | None:
     """The RelatedPerson of the representative who acts under this access; None where nobody represents."""
     link = _find_link(session, access)
     if link is None:
         return None
-    return Projection(link.version, microseconds(link.valid_from), orjson.dumps(_render(link)))
+    resource = _render(link)
+    return Candidate(
+        RELATED_PERSON, link.related_person_id, link.member.patient_id, link.version, _changed(link),
+        orjson.dumps(resource), index(resource),
+    )  # fmt: skip
 
 
 def person(session: Session, access: Access) -> Projection | None:
@@ -46,7 +53,7 @@ def person(session: Session, access: Access) -> Projection | None:
     link = _find_link(session, access)
     if link is None or link.representative.person_id is None:
         return None
-    return Projection(link.version, microseconds(link.valid_from), orjson.dumps(_render_person(link)))
+    return Projection(link.version, _changed(link), orjson.dumps(_render_person(link)))
 
 
 def _find_link(session: Session, access: Access) -> RepresentativeLink | None:
@@ -54,6 +61,11 @@ def _find_link(session: Session, access: Access) -> RepresentativeLink | None:
         return None
     statement = select(RepresentativeLink).where(RepresentativeLink.related_person_id == access.related_person_id)
     return session.scalar(statement)
+
+
+def _changed(link: RepresentativeLink) -> int:
+    """To the millisecond, as `meta.lastUpdated` tells it."""
+    return microseconds(link.valid_from) // 1_000 * 1_000
 
 
 def instant_text(moment: int) -> str:
@@ -66,7 +78,7 @@ def _render(link: RepresentativeLink) -> dict[str, Any]:
     period = {"start": _day(link.valid_from), "end": _day(link.valid_until)}
     changed = instant_text(microseconds(link.valid_from))
     return {
-        "resourceType": "RelatedPerson",
+        "resourceType": RELATED_PERSON,
         "id": link.related_person_id,
         "meta": {"versionId": str(link.version), "lastUpdated": changed, "profile": [_US_CORE]},
         "active": link.ended_at is None,
@@ -93,7 +105,7 @@ def _render_person(link: RepresentativeLink) -> dict[str, Any]:
         "meta": {"versionId": str(link.version), "lastUpdated": changed},
         "active": link.ended_at is None,
         "name": [{"family": who.family_name, "given": [who.given_name]}],
-        "link": [{"target": {"reference": f"RelatedPerson/{link.related_person_id}"}, "assurance": "level3"}],
+        "link": [{"target": {"reference": f"{RELATED_PERSON}/{link.related_person_id}"}, "assurance": "level3"}],
     }
 
 

@@ -10,7 +10,10 @@ from fhir.search.ordering import Place
 
 
 class Resource(NamedTuple):
-    """One version of a resource; `body` is its JSON as served. A deleted one has no body to show."""
+    """One version of a resource; `body` is its JSON as served. A deleted one has no body to show.
+
+    `patient_id` is the Patient whose record a stored one is part of; empty for what is about nobody.
+    """
 
     type: str
     id: str
@@ -18,6 +21,7 @@ class Resource(NamedTuple):
     last_updated: int
     body: bytes
     deleted: bool = False
+    patient_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,11 @@ class Sweep:
 class Swept:
     """Some resources of one type in order of ids; `bodies` are unpacked as they are taken, once, and `more` may follow.
 
-    Deleted ones have no bodies.
+    Deleted ones have no bodies. `patients` are those whose records they are part of, each in the place of its id.
     """
 
     ids: tuple[str, ...]
+    patients: tuple[str, ...]
     bodies: Iterator[bytes]
     more: bool
 

@@ -25,18 +25,19 @@ _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _TALLY = "SELECT {leg}, type, count(*), max(sort_date) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
-_SWEEP = "SELECT id, dictionary_id, body FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
+_SWEEP = "SELECT id, dictionary_id, body, patient_id FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
 # PostgreSQL sends all rows at once (SQLite hands out row by row). Where one has a long body, what stands before each
 # is added up where it lies, which costs a third of reading them.
 _SWEEP_SHORT = (
-    "SELECT id, dictionary_id, CASE WHEN length(body) <= {mark} THEN body END FROM {table} ORDER BY id LIMIT {mark}"
+    "SELECT id, dictionary_id, CASE WHEN length(body) <= {mark} THEN body END, patient_id FROM {table} "
+    "ORDER BY id LIMIT {mark}"
 )
 _SWEEP_CUT = (
-    "SELECT id, dictionary_id, body FROM (SELECT id, dictionary_id, body, sum(length(body)) OVER "
-    "(ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - length(body) AS before FROM {table} "
+    "SELECT id, dictionary_id, body, patient_id FROM (SELECT id, dictionary_id, body, patient_id, sum(length(body)) "
+    "OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - length(body) AS before FROM {table} "
     "ORDER BY id LIMIT {mark}) AS page WHERE before < {mark} ORDER BY id"
 )
-_SWEPT = "(SELECT id, dictionary_id, body FROM resource WHERE {where} AND {deleted}{apart}) AS swept"
+_SWEPT = "(SELECT id, dictionary_id, body, patient_id FROM resource WHERE {where} AND {deleted}{apart}) AS swept"
 _VERSIONS = "SELECT version, last_updated FROM {table} WHERE type = {mark} AND id = {mark} AND {visible}"
 _DIALECTS = {dialect.value: dialect for dialect in Dialect}
 _CURRENT, _REPLACED = "resource", "resource_version"
@@ -116,11 +117,12 @@ def search(
 
 def sweep(
     session: Session, where: Clause, limit: int, most_bytes: int, *, deleted: bool, of_some: bool
-) -> list[tuple[str, int, bytes]]:  # fmt: skip
-    """Id, dictionary and stored body of the first rows of one type that match, by id: the deleted ones, or the others.
+) -> list[tuple[str, int, bytes, str]]:  # fmt: skip
+    """Id, dictionary, stored body and patient of the first rows of one type that match, by id.
 
-    At most `limit`, and no more behind `most_bytes` of bodies. `of_some`: those of a few patients are found by patient
-    and put in order then; a planner that hopes to meet enough of them soon would read all there are by id.
+    The deleted ones, or the others; at most `limit`, and no more behind `most_bytes` of bodies. `of_some`: those of a
+    few patients are found by patient and put in order then; a planner that hopes to meet enough of them soon would read
+    all there are by id.
     """
     dialect = dialect_of(session)
     given = {"where": where.text, "deleted": "deleted" if deleted else "NOT deleted"}
@@ -131,7 +133,7 @@ def sweep(
         if None not in [row[2] for row in rows]:
             return rows
         return _fetch(session, _SWEEP_CUT.format(**given), (*values, limit, most_bytes))
-    found: list[tuple[str, int, bytes]] = []
+    found: list[tuple[str, int, bytes, str]] = []
     size = 0
     for row in _run(session, _SWEEP.format(**given, mark=dialect.mark), (*where.values, limit)):
         found.append(row)

@@ -46,11 +46,11 @@ def report(session: Session, client_id: str, *, account_id: str, reason: ReportR
     return made
 
 
-def report_changed_policy(session: Session, client_id: str) -> None:
-    """Tell the reviewers that the app's privacy policy says something else; one report waits at most."""
-    waits = (AppReport.client_id == client_id, AppReport.closed_at.is_(None))
-    if session.scalar(select(AppReport.id).where(*waits, AppReport.reason == ReportReason.POLICY_CHANGED)) is None:
-        session.add(AppReport(client_id=client_id, reason=ReportReason.POLICY_CHANGED, words="", at=now()))
+def report_policy(session: Session, client_id: str, reason: ReportReason) -> None:
+    """Tell the reviewers what the watch saw of the app's privacy policy; one report of a kind waits at most."""
+    waits = (AppReport.client_id == client_id, AppReport.closed_at.is_(None), AppReport.reason == reason)
+    if session.scalar(select(AppReport.id).where(*waits)) is None:
+        session.add(AppReport(client_id=client_id, reason=reason, words="", at=now()))
 
 
 def list_open(session: Session, client_id: str | None = None) -> list[AppReport]:

@@ -74,8 +74,10 @@ REPORT_REASONS: dict[ReportReason, LazyString] = {
     ReportReason.UNSAFE: _("It gives advice that could do harm"),
     ReportReason.OTHER: _("Something else"),
     ReportReason.POLICY_CHANGED: _("Its privacy policy has changed"),
+    ReportReason.POLICY_UNREADABLE: _("Its privacy policy could not be read for seven days"),
 }
-PEOPLES_REASONS = tuple(reason for reason in ReportReason if reason is not ReportReason.POLICY_CHANGED)
+_WATCHS_REASONS = (ReportReason.POLICY_CHANGED, ReportReason.POLICY_UNREADABLE)
+PEOPLES_REASONS = tuple(reason for reason in ReportReason if reason not in _WATCHS_REASONS)
 """What people may report."""
 
 

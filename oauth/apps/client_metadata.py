@@ -11,11 +11,13 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from consent import scopes as smart
+from consent.data_types import EVERY_TYPE
 from oauth.apps.app_content import AppContent
 from oauth.apps.registration import DEFAULT_SCOPES, SIGNING_ALG, Registration
 from oauth.models import AuthMethod, Client, ClientKind
 
-GRANT_TYPES = ("authorization_code", "refresh_token")
+CODE, REFRESHING = "authorization_code", "refresh_token"
+_WITH_REFRESH = frozenset({"offline_access", "online_access"})
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _PEOPLE = ("patient", "user")
 
@@ -61,7 +63,8 @@ class Metadata:
         return Registration(
             name=said.name, redirect_uris=said.redirect_uris, scopes=said.scopes, website=said.website,
             policy_uri=said.policy_uri, terms_uri=said.terms_uri, kind=self.kind,
-            post_logout_redirect_uris=said.post_logout_redirect_uris, token_endpoint_auth_method=self.method,
+            launch_uris=said.launch_uris, post_logout_redirect_uris=said.post_logout_redirect_uris,
+            token_endpoint_auth_method=self.method,
             jwks=self.jwks, jwks_uri=self.jwks_uri, contact=self.contact,
             id_token_signed_response_alg=self.id_token_signed_response_alg,
             require_pushed_authorization_requests=self.require_pushed_authorization_requests,
@@ -77,6 +80,7 @@ def read(said: Mapping[str, Any]) -> Metadata:
     return Metadata(
         content=AppContent(
             name=given["client_name"], redirect_uris=tuple(given["redirect_uris"]), scopes=_scopes(given["scope"]),
+            launch_uris=(given["initiate_login_uri"],) if given["initiate_login_uri"] else (),
             post_logout_redirect_uris=tuple(given["post_logout_redirect_uris"]), website=given["client_uri"],
             policy_uri=given["policy_uri"], terms_uri=given["tos_uri"],
         ),
@@ -94,6 +98,7 @@ def write(client: Client, told: Mapping[str, Any]) -> dict[str, Any]:
     registered: dict[str, Any] = {
         "client_name": client.name,
         "redirect_uris": client.redirect_uris,
+        "initiate_login_uri": next(iter(client.launch_uris), None),
         "post_logout_redirect_uris": client.post_logout_redirect_uris,
         "token_endpoint_auth_method": client.token_endpoint_auth_method.value,
         "response_types": ["code"],
@@ -107,7 +112,15 @@ def write(client: Client, told: Mapping[str, Any]) -> dict[str, Any]:
         "dpop_bound_access_tokens": client.dpop_bound_access_tokens,
         "id_token_signed_response_alg": SIGNING_ALG,
     }
-    return {name: value for name, value in registered.items() if value not in (None, [])} | dict(told)
+    shown = {name: value for name, value in registered.items() if value not in (None, [])} | dict(told)
+    return shown | {"grant_types": _grant_types(client, told)}
+
+
+def _grant_types(client: Client, told: Mapping[str, Any]) -> list[str]:
+    """What the app said, and refresh tokens where its scopes bring them: the server may add it (RFC 7591 §3.2.1)."""
+    said: list[str] = told.get("grant_types", [CODE])
+    refreshes = not _WITH_REFRESH.isdisjoint(client.scopes.split())
+    return [*said, REFRESHING] if refreshes and REFRESHING not in said else said
 
 
 def _plain(text: str) -> None:
@@ -132,13 +145,12 @@ def _flag() -> fields.Boolean:
 class _MetadataSchema(Schema):
     client_name = fields.String(required=True, validate=[validate.Length(max=100), _plain])
     redirect_uris = _texts(20, 2000)
+    initiate_login_uri = _text(2000)
     post_logout_redirect_uris = _texts(20, 2000)
     token_endpoint_auth_method = fields.String(
         load_default=AuthMethod.BASIC.value, validate=validate.OneOf([method.value for method in AuthMethod])
     )
-    grant_types = fields.List(
-        fields.String(validate=validate.OneOf(GRANT_TYPES)), load_default=lambda: [GRANT_TYPES[0]]
-    )
+    grant_types = fields.List(fields.String(validate=validate.OneOf([CODE, REFRESHING])), load_default=lambda: [CODE])
     response_types = fields.List(fields.String(), load_default=lambda: ["code"])
     scope = fields.String(load_default=DEFAULT_SCOPES, validate=[validate.Length(max=10_000), _plain])
     client_uri = _text(2000)
@@ -182,11 +194,11 @@ def _refuse_statement(statement: object) -> None:
 
 
 def _require_consistent(given: Mapping[str, Any]) -> None:
-    if given["response_types"] != ["code"] or "authorization_code" not in given["grant_types"]:
+    if given["response_types"] != ["code"] or CODE not in given["grant_types"]:
         raise InvalidMetadata("Apps use the code flow: grant type authorization_code with response type code.")
     if given["jwks"] is not None and given["jwks_uri"] is not None:
         raise InvalidMetadata("Give jwks or jwks_uri, not both.")
 
 
 def _scopes(asked: str) -> str:
-    return str(smart.parse(asked).limited_to_contexts(_PEOPLE))
+    return str(smart.parse(asked).limited_to_contexts(_PEOPLE).limited_to_types(EVERY_TYPE, EVERY_TYPE))

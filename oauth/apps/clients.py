@@ -21,6 +21,8 @@ __all__ = [
     "FACTS", "Attestation", "AuthMethod", "BackendBasis", "ClientKind", "ClientRefused", "ClientStatus", "ClientView",
     "NoSuchClient", "find", "get", "list_clients", "lock", "rotate_secret", "view",
 ]  # fmt: skip
+OVERLAP = timedelta(days=1)
+"""How long the secret before a new one works on, unless told otherwise (case 41)."""
 _NO_SECRET = secrets.token_hex(32)
 
 
@@ -141,19 +143,38 @@ def list_clients(session: Session, *, limit: int = 500) -> list[ClientView]:
     return [view(client) for client in session.scalars(select(Client).order_by(Client.name).limit(limit))]
 
 
-def rotate_secret(session: Session, client_id: str, *, overlap: timedelta = timedelta(days=1)) -> str:
+def rotate_secret(
+    session: Session, client_id: str, *, overlap: timedelta = OVERLAP, by_account_id: str | None = None
+) -> str:
     """Give a confidential app a new secret; the old one works on for `overlap` (case 41), or ends with what it got."""
-    client = _row(session, client_id)
-    if client.secret_hash is None:
-        raise ClientRefused("This app has no secret: it keeps none, or proves itself by a key.")
-    secret = secrets.token_urlsafe(32)
+    secret = new_secret()
+    keep_secret(session, _row(session, client_id), digest(secret), overlap=overlap, by_account_id=by_account_id)
+    return secret
+
+
+def new_secret() -> str:
+    """A secret for an app: it is shown once and kept as its digest."""
+    return secrets.token_urlsafe(32)
+
+
+def keep_secret(
+    session: Session, client: Client, secret_hash: str, *, overlap: timedelta = OVERLAP,
+    by_account_id: str | None = None,
+) -> None:  # fmt: skip
+    """Let the secret with this digest be the app's from now on, as `rotate_secret` does. Raises ClientRefused."""
+    require_secret(client)
     client.previous_secret_hash = client.secret_hash
     client.previous_secret_expires_at = min(filter(None, (now() + overlap, client.secret_expires_at)))
-    client.secret_hash, client.secret_expires_at = digest(secret), None
+    client.secret_hash, client.secret_expires_at = secret_hash, None
     if overlap <= timedelta(0):
         end_system_tokens(client)
-    audit.record(session, "oauth:client:rotate-secret", client_id=client.id)
-    return secret
+    audit.record(session, "oauth:client:rotate-secret", client_id=client.id, account_id=by_account_id)
+
+
+def require_secret(client: Client) -> None:
+    """Raise ClientRefused for an app without a secret."""
+    if client.secret_hash is None:
+        raise ClientRefused("This app has no secret: it keeps none, or proves itself by a key.")
 
 
 def previous_secret_until(session: Session, client_id: str) -> datetime | None:
@@ -163,12 +184,12 @@ def previous_secret_until(session: Session, client_id: str) -> datetime | None:
     return until if until and until > now() else None
 
 
-def end_previous_secret(session: Session, client_id: str) -> None:
+def end_previous_secret(session: Session, client_id: str, *, by_account_id: str | None = None) -> None:
     """Let the secret before the present one count no more, with every token that a program holds."""
     client = _row(session, client_id)
     client.previous_secret_hash = client.previous_secret_expires_at = None
     end_system_tokens(client)
-    audit.record(session, "oauth:client:end-previous-secret", client_id=client.id)
+    audit.record(session, "oauth:client:end-previous-secret", client_id=client.id, account_id=by_account_id)
 
 
 def end_system_tokens(client: Client) -> None:

@@ -1,6 +1,6 @@
 """Which apps may or might see a member's information, in the words of the App Management Console."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,9 +8,10 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import data_types, grants
+from consent import data_types, grant_changes, grant_ends, grants
+from consent.link_standing import right_stands
 from consent.link_words import BASES
-from consent.models import EndedBy, Grant, GrantStatus, RepresentativeLink
+from consent.models import EndedBy, Grant, GrantStatus
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
@@ -26,7 +27,7 @@ ENDED_BY: dict[EndedBy, LazyString] = {
     EndedBy.REPRESENTATIVE: _("by a personal representative"),
     EndedBy.PLAN: _("by the plan"),
     EndedBy.APP: _("by the app"),
-    EndedBy.TIME: _("because the time you chose was over"),
+    EndedBy.TIME: _("because the time that was chosen was over"),
 }
 
 
@@ -77,7 +78,11 @@ def list_of_member(session: Session, member: Member, plan: Plan) -> list[Connect
 def _connections(session: Session, viewer: Account | None, found: list[Grant], plan: Plan) -> list[Connection]:
     used = grants.last_used(session, [grant.id for grant in found])
     apps = clients.get_several(session, {grant.client_id for grant in found})
-    return [_connection(viewer, grant, apps[grant.client_id], plan, last_used=used.get(grant.id)) for grant in found]
+    pausers = grant_changes.pausers(session, found)
+    return [
+        _connection(viewer, grant, apps[grant.client_id], plan, pausers, last_used=used.get(grant.id))
+        for grant in found
+    ]
 
 
 def get_connection(
@@ -90,7 +95,8 @@ def get_connection(
 
 def of_grant(session: Session, viewer: Account, grant: Grant, plan: Plan) -> Connection:
     """A grant that was looked up, in words; when it was last used is not looked for."""
-    return _connection(viewer, grant, clients.get(session, grant.client_id), plan, last_used=None)
+    app, pausers = clients.get(session, grant.client_id), grant_changes.pausers(session, [grant])
+    return _connection(viewer, grant, app, plan, pausers, last_used=None)
 
 
 def live(connections: Iterable[Connection]) -> list[Connection]:
@@ -109,11 +115,12 @@ def former(connections: Iterable[Connection]) -> list[Connection]:
 
 
 def _connection(
-    viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
-) -> Connection:
+    viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, pausers: Mapping[str, Account], *,
+    last_used: datetime | None,
+) -> Connection:  # fmt: skip
     link = grant.link
     scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope_now if link else None)
-    stands = grants.is_standing(grant) and grants.right_stands(grant)
+    stands = grants.is_standing(grant) and right_stands(grant)
     is_paused = stands and grant.status is GrantStatus.PAUSED
     return Connection(
         grant=grant,
@@ -124,17 +131,18 @@ def _connection(
         attestation=attestation(app, plan),
         types=tuple(data_types.names(scopes)),
         sensitive=tuple(str(kind.name) for kind in data_types.find_sensitive(grant.sensitive_classes)),
-        returning=_returning(scopes, offline=grant.offline),
-        connected_by=_connected_by(viewer, grant, link),
+        returning=returning(scopes, offline=grant.offline),
+        connected_by=_connected_by(viewer, grant),
         by_representative=link is not None,
         last_used=last_used,
-        ended_at=None if stands else _ended_at(grant, link),
+        ended_at=None if stands else grant_ends.over_since(grant),
         ended_by="" if stands else _ended_by(viewer, grant),
-        paused_by=_paused_by(viewer, grant) if is_paused else "",
+        paused_by=_paused_by(viewer, grant, pausers.get(grant.id)) if is_paused else "",
     )
 
 
-def _connected_by(viewer: Account | None, grant: Grant, link: RepresentativeLink | None) -> str:
+def _connected_by(viewer: Account | None, grant: Grant) -> str:
+    link = grant.link
     if viewer is not None and grant.account_id == viewer.id:
         return str(gettext("You"))
     if link is None:
@@ -145,19 +153,8 @@ def _connected_by(viewer: Account | None, grant: Grant, link: RepresentativeLink
     ))  # fmt: skip
 
 
-def _ended_at(grant: Grant, link: RepresentativeLink | None) -> datetime | None:
-    moments = (grant.ended_at, grant.expires_at if grant.ended_at is None else None, _link_end(link))
-    return min((moment for moment in moments if moment), default=None)
-
-
-def _link_end(link: RepresentativeLink | None) -> datetime | None:
-    if link is None:
-        return None
-    return min((moment for moment in (link.ended_at, link.valid_until) if moment), default=None)
-
-
 def _ended_by(viewer: Account | None, grant: Grant) -> str:
-    if grant.ended_at is None and not grants.right_stands(grant):
+    if grant_ends.is_by_right(grant):
         return str(gettext("because the right to act for the member ended or changed"))
     if viewer is not None and grant.ended_by_account_id == viewer.id:
         return str(gettext("by you"))
@@ -166,15 +163,20 @@ def _ended_by(viewer: Account | None, grant: Grant) -> str:
     return str(ENDED_BY[grant.ended_by or EndedBy.TIME])
 
 
-def _paused_by(viewer: Account | None, grant: Grant) -> str:
-    if viewer is not None and grant.paused_by is EndedBy.MEMBER and grant.member_id == viewer.member_id:
+def _paused_by(viewer: Account | None, grant: Grant, pauser: Account | None) -> str:
+    """Who paused it. A representative's pause is read, by name, by the member, by the plan's people and by themselves.
+
+    `pauser` pressed the button where the pause is the representative's now: the member, where the plan lifted theirs.
+    """
+    is_members = grant.paused_by is EndedBy.MEMBER or (pauser is not None and pauser.id != grant.account_id)
+    if viewer is not None and (viewer.member_id == grant.member_id if is_members else viewer.id == grant.account_id):
         return str(gettext("by you"))
-    if viewer is not None and grant.paused_by is EndedBy.REPRESENTATIVE and grant.account_id == viewer.id:
-        return str(gettext("by you"))
-    return str(ENDED_BY[grant.paused_by]) if grant.paused_by else ""
+    if pauser is not None and not is_members:
+        return str(gettext("by %(name)s", name=pauser.full_name))
+    return str(ENDED_BY[EndedBy.MEMBER if is_members else EndedBy.REPRESENTATIVE])
 
 
-def _returning(scopes: ScopeSet, *, offline: bool) -> str:
+def returning(scopes: ScopeSet, *, offline: bool) -> str:
     """When an app with these scopes looks for new information by itself."""
     if offline and "offline_access" in scopes:
         return str(gettext("Also while you are away"))

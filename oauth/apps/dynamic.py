@@ -17,7 +17,7 @@ from oauth.apps import admission, changes, client_metadata, clients, redirects, 
 from oauth.apps.app_content import AppContent
 from oauth.apps.client_metadata import InvalidMetadata, Metadata, MetadataRefused
 from oauth.apps.clients import ClientRefused
-from oauth.apps.models import AppReview, DynamicRegistration, ReviewState
+from oauth.apps.models import AppReview, DynamicRegistration, ReviewState, ReviewStep
 from oauth.apps.reviews import WrongState
 from oauth.models import Client, ClientStatus
 from oauth.tokens.token_rows import new_secret
@@ -65,8 +65,8 @@ class Registered:
     metadata: dict[str, Any]
     secret: str | None
     token: str
-    waits: bool
-    """Whether something of it waits for the plan: the app itself, or a change of it."""
+    standing: Mapping[str, Any]
+    """How the review of its latest version stands, and what the plan said with it."""
 
 
 def admit(session: Session, network: str) -> None:
@@ -182,10 +182,10 @@ def _held(session: Session, client_id: str, token: str) -> Client:
 
 def _propose(session: Session, client: Client, content: AppContent, settings: Settings) -> None:
     before = AppContent.of(client)
-    # What programs cannot say stays: staff and people of the plan may have added it.
+    # What programs cannot say stays: staff and people of the plan may have added it, also to the one launch address.
     whole = replace(
-        content, launch_uris=before.launch_uris, scope_reasons=before.scope_reasons, logo_digest=before.logo_digest,
-        category=before.category,
+        content, launch_uris=_launches(before, content), scope_reasons=before.scope_reasons,
+        logo_digest=before.logo_digest, category=before.category,
     )  # fmt: skip
     versions = admission.versions_of(session, client.id)
     if whole == AppContent.read(versions.latest.content):
@@ -197,6 +197,10 @@ def _propose(session: Session, client: Client, content: AppContent, settings: Se
             raise NotManaged from None
     if versions.standing is None:
         client.scopes = _limited(client.scopes)
+
+
+def _launches(before: AppContent, after: AppContent) -> tuple[str, ...]:
+    return before.launch_uris if before.launch_uris[:1] == after.launch_uris else after.launch_uris
 
 
 def _require_same(client: Client, said: Mapping[str, Any], metadata: Metadata) -> None:
@@ -241,8 +245,18 @@ def _developer_of(redirect_uris: Iterable[str]) -> str:
 def _answer(session: Session, client: Client, kept: DynamicRegistration, token: str, secret: str | None) -> Registered:
     versions = admission.versions_of(session, client.id)
     return Registered(
-        client, client_metadata.write(client, kept.told), secret, token, versions.latest.state in _WAITING
-    )  # fmt: skip
+        client, client_metadata.write(client, kept.told), secret, token, _standing(session, versions.latest)
+    )
+
+
+def _standing(session: Session, review: AppReview) -> dict[str, Any]:
+    told: dict[str, Any] = {"approval_pending": review.state in _WAITING, "approval_state": review.state.value}
+    if review.state is ReviewState.MORE_INFORMATION:
+        told["approval_question"] = reviews.last_words(session, review, ReviewStep.ASK)
+    if review.state is ReviewState.DECLINED and review.decline_reason is not None:
+        told["decline_reason"] = review.decline_reason.value
+        told["decline_explanation"] = reviews.last_words(session, review, ReviewStep.DECLINE)
+    return told
 
 
 class _Refusals:

@@ -93,7 +93,8 @@ class ReportReason(StrEnum):
     UNSAFE = "unsafe"
     OTHER = "other"
     POLICY_CHANGED = "policy_changed"
-    """Told by the plan's own watch, by no person."""
+    """Told by the plan's own watch, by no person; so is the next."""
+    POLICY_UNREADABLE = "policy_unreadable"
 
 
 class DeclineReason(StrEnum):

@@ -73,6 +73,15 @@ class OfNoPeople(ReviewRefused):
     )
 
 
+class MayIntrospect(ReviewRefused):
+    """The app hears of other apps' tokens, so that its secret takes two people of the plan (decision 147)."""
+
+    sentence = (
+        "This app may ask about tokens of other apps, so two people of the plan change its secret (flask apps "
+        "rotate-secret). People of an organization would change it alone. Nothing was changed."
+    )
+
+
 class AppClosed(ReviewRefused):
     """The app was retired."""
 
@@ -111,14 +120,15 @@ def take_over(session: Session, client_id: str, organization: DeveloperOrganizat
     """Let an organisation have an app of people's that belongs to none.
 
     From then on people manage it: the token by which a program did is no longer valid (RFC 7592).
-    Raises NoSuchClient, HasOwner, OfNoPeople, AppClosed, OrganizationDisabled.
+    Raises NoSuchClient, HasOwner, OfNoPeople, MayIntrospect, AppClosed, OrganizationDisabled.
     """
     developers.lock(session, organization)
     client = clients.lock(session, client_id)
     _require_free(client, organization)
     client.organization_id = organization.id
+    # Members read who answers for the app from now on, with the domain that it has proven.
+    client.developer_name, client.developer_domain = organization.name, organization.domain
     if dynamic.is_of_program(session, client_id):
-        client.developer_name, client.developer_domain = organization.name, organization.domain
         dynamic.end_management(session, client_id)
     audit.record(
         session, "oauth:client:take-over", client_id=client.id, detail={"organization": organization.id}
@@ -130,6 +140,8 @@ def _require_free(client: Client, organization: DeveloperOrganization) -> None:
         raise HasOwner
     if client.kind is ClientKind.BACKEND:
         raise OfNoPeople
+    if client.may_introspect:
+        raise MayIntrospect
     if client.status is ClientStatus.RETIRED:
         raise AppClosed
     if not organization.stands:
@@ -218,7 +230,7 @@ def rotate_secret(session: Session, developer: Developer, client_id: str) -> str
     client = own(session, developer, client_id)
     if client.status is ClientStatus.RETIRED:
         raise WrongState
-    return clients.rotate_secret(session, client_id)
+    return clients.rotate_secret(session, client_id, by_account_id=developer.account_id)
 
 
 def end_previous_secret(session: Session, developer: Developer, client_id: str) -> None:
@@ -226,7 +238,7 @@ def end_previous_secret(session: Session, developer: Developer, client_id: str) 
     client = own(session, developer, client_id)
     if client.status is ClientStatus.RETIRED:
         raise WrongState
-    clients.end_previous_secret(session, client_id)
+    clients.end_previous_secret(session, client_id, by_account_id=developer.account_id)
 
 
 def require_stands(developer: Developer) -> None:

@@ -1,19 +1,22 @@
 """The privacy-policy watch: each app's policy is read once a day; a change goes to the reviewers' queue and is told.
 
 What counts is the text that people read: markup, scripts and white space may change freely. The plan looked at the text
-when it approved the app, so a changed one is a report to its reviewers, not a step of the app.
+when it approved the app, so a changed one is a report to its reviewers, not a step of the app. An app that a developer
+has handed in for the first time is watched from then on: what reviewers read is what later texts are held against.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from oauth.apps import admission, app_reports, developers
-from oauth.apps.clients import ClientView
-from oauth.apps.models import PolicyWatch
+from oauth.apps.app_content import AppContent
+from oauth.apps.models import AppReview, PolicyWatch, ReportReason, ReviewState
 from oauth.models import Client
 from service import audit, mail, outbound
 from service.clock import now
@@ -22,8 +25,9 @@ from service.settings import Settings
 
 EVERY = timedelta(days=1)
 PATIENCE = timedelta(days=7)
-"""How long a policy may be out of reach before its developer is told."""
+"""How long a policy may be out of reach before its developer and the reviewers are told."""
 MOST_APPS = 10_000
+_WAITING = (ReviewState.SUBMITTED, ReviewState.MORE_INFORMATION)
 _READ = "text/html, text/plain;q=0.9, application/pdf;q=0.8"
 # Names that nobody owns (RFC 2606): the sandbox's invented apps have them.
 _NOBODYS = (".example", ".invalid", ".test")
@@ -34,13 +38,13 @@ _UNREAD = frozenset({"script", "style", "template", "noscript", "title"})
 def run(sessions: sessionmaker[Session], settings: Settings) -> None:
     """Read the policy that waits longest, if one is due: one a turn, for a slow server holds the worker for seconds."""
     with sessions.begin() as session:
-        due = _find_due(session, admission.list_listed(session, limit=MOST_APPS))
+        due = _find_due(session, [*_listed(session), *_handed_in(session)])
         if due is None:
             return
         client_id, address = due.client_id, due.address
         due.looked_at = now()
     try:
-        text = outbound.get(address, accept=_READ, sandbox=settings.sandbox).body
+        text = outbound.get(address, accept=_READ, loopback=settings.reaches_loopback, limits=outbound.FOR_PAGES).body
     except outbound.NotFetched:
         text = None
     with sessions.begin() as session:
@@ -72,18 +76,43 @@ class _Words(HTMLParser):
             self.words.append(data)
 
 
-def _find_due(session: Session, apps: Sequence[ClientView]) -> PolicyWatch | None:
-    """The watch that is due longest; one is made for an app that is new or has moved its policy."""
-    waiting: list[tuple[datetime | None, PolicyWatch]] = []
-    for app in apps:
-        if app.policy_uri is None or _is_nobodys(app.policy_uri):
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """A policy to watch. What was read before `since` says nothing of it: its reviewers begin anew."""
+
+    client_id: str
+    address: str | None
+    since: datetime | None = None
+
+
+def _listed(session: Session) -> list[_Policy]:
+    return [_Policy(app.id, app.policy_uri) for app in admission.list_listed(session, limit=MOST_APPS)]
+
+
+def _handed_in(session: Session) -> list[_Policy]:
+    # Not those of programs: anybody may register one, and so choose whom we ask.
+    handed = aliased(AppReview)
+    first = (
+        select(handed)
+        .join(Client, Client.id == handed.client_id)
+        .where(handed.state.in_(_WAITING), Client.organization_id.is_not(None), ~admission.reviewed(Client.id))
+    )
+    found = session.scalars(first.order_by(handed.submitted_at).limit(MOST_APPS))
+    return [_Policy(one.client_id, AppContent.read(one.content).policy_uri, one.submitted_at) for one in found]
+
+
+def _find_due(session: Session, policies: Iterable[_Policy]) -> PolicyWatch | None:
+    """The watch that is due longest; one is made for an app that is new, handed in anew, or has moved its policy."""
+    waiting: list[PolicyWatch] = []
+    for one in policies:
+        if one.address is None or _is_nobodys(one.address):
             continue
-        watch = session.get(PolicyWatch, app.id)
-        if watch is None or watch.address != app.policy_uri:
-            return _begin(session, watch, app.id, app.policy_uri)
+        watch = session.get(PolicyWatch, one.client_id)
+        if watch is None or watch.address != one.address or (one.since and watch.looked_at < one.since):
+            return _begin(session, watch, one.client_id, one.address)
         if watch.looked_at <= now() - EVERY:
-            waiting.append((watch.looked_at, watch))
-    return min(waiting, key=lambda one: (one[0], one[1].client_id))[1] if waiting else None
+            waiting.append(watch)
+    return min(waiting, key=lambda watch: (watch.looked_at, watch.client_id)) if waiting else None
 
 
 def _begin(session: Session, watch: PolicyWatch | None, client_id: str, address: str) -> PolicyWatch:
@@ -112,7 +141,7 @@ def _note(session: Session, client_id: str, address: str, found: str | None) -> 
     watch.failing_since = watch.told_at = None
     if before is not None and before != found:
         watch.changed_at = now()
-        app_reports.report_changed_policy(session, client_id)
+        app_reports.report_policy(session, client_id, ReportReason.POLICY_CHANGED)
         audit.record(session, "oauth:client:policy-changed", client_id=client_id)
         _tell(session, client_id, "changed")
 
@@ -121,6 +150,7 @@ def _note_failure(session: Session, watch: PolicyWatch) -> None:
     watch.failing_since = watch.failing_since or now()
     if watch.told_at is None and now() >= watch.failing_since + PATIENCE:
         watch.told_at = now()
+        app_reports.report_policy(session, watch.client_id, ReportReason.POLICY_UNREADABLE)
         _tell(session, watch.client_id, "unreachable")
 
 

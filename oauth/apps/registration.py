@@ -1,7 +1,6 @@
 """Registration of apps: what is told of one, what is refused, the row that comes of it, and what it says later."""
 
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
@@ -12,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from consent import scopes as smart
+from consent.data_types import EVERY_TYPE
+from consent.policy import SYSTEM_TYPES
 from oauth.apps import clients, logos, names, public_keys, redirects, reviews
 from oauth.apps.app_content import ADDRESSES, AppContent
 from oauth.apps.clients import ClientRefused, ClientView, NoSuchClient
@@ -32,7 +33,10 @@ SIGNING_ALG = "RS256"
 PLAN_SCOPES = "system/*.rs"
 PROVIDER_SCOPES = "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
 """The same for a backend client, by whose it is."""
-_PAGE = re.compile(r"https://[^/?#\s]+([/?#]\S*)?|http://localhost(:[0-9]+)?([/?#]\S*)?")
+_PAGE = re.compile(r"https://[^/?#\s]+([/?#]\S*)?")
+_OWN_PAGE = re.compile(r"http://localhost(:[0-9]+)?([/?#]\S*)?")
+"""On a developer's own machine."""
+_HAS_NO_KEYS = "Only an app that proves itself by a key (private_key_jwt) has keys."
 _NAME_TAKEN = "The name looks like that of an app that is registered already."
 _MOST_ADDRESSES = 20
 _ADDRESSES_COUNTED = "An app has 1 to 20 redirect addresses, and at most 20 for launches and after sign-out."
@@ -129,8 +133,8 @@ def register(
     """
     settings = settings or web.settings()
     published = published or require_keys(app, settings)
-    _require_acceptable(session, app, settings)
-    secret = (app.client_secret or secrets.token_urlsafe(32)) if app.has_secret else None
+    require_acceptable(session, app, settings)
+    secret = (app.client_secret or clients.new_secret()) if app.has_secret else None
     client = _row(app, secret, now())
     client.logo_digest = logos.keep(session, app.logo) if app.logo else None
     _add(session, client)
@@ -149,12 +153,11 @@ def replace_keys(
 
     Raises NoSuchClient, and ClientRefused with a sentence.
     """
-    published = _require_keys(jwks, jwks_uri, settings)
+    published = require_key_set(jwks, jwks_uri, settings)
     client = clients.find(session, client_id)
     if client is None:
         raise NoSuchClient
-    if client.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY:
-        raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+    require_keyed(client)
     keep_keys(session, client, jwks, jwks_uri, published, by_account_id=by_account_id)
 
 
@@ -215,7 +218,7 @@ def require_content(
     """Raise ClientRefused unless an app of this kind may say this of itself; the app of `own_id` may keep its name."""
     _require_name(session, content.name, settings, own_id)
     _require_addresses(content, kind, sandbox=settings.sandbox)
-    _require_pages(content.website, content.policy_uri, content.terms_uri)
+    _require_pages(content.website, content.policy_uri, content.terms_uri, sandbox=settings.sandbox)
     if content.category is not None and content.category not in set(Category):
         raise ClientRefused("Please choose a category of the list.", "category")
     _require_scopes(content.scopes, kind)
@@ -224,10 +227,39 @@ def require_content(
 def require_keys(app: Registration, settings: Settings) -> Published | None:
     """What stands at the address of the keys, where one is given. Raises ClientRefused; uses no session."""
     if app.method is AuthMethod.PRIVATE_KEY:
-        return _require_keys(app.jwks, app.jwks_uri, settings)
+        return require_key_set(app.jwks, app.jwks_uri, settings)
     if app.jwks is not None or app.jwks_uri is not None:
-        raise ClientRefused("Only an app that proves itself by a key (private_key_jwt) has keys.")
+        raise ClientRefused(_HAS_NO_KEYS)
     return None
+
+
+def require_keyed(client: Client) -> None:
+    """Raise ClientRefused for an app that proves itself by anything else than a key."""
+    if client.token_endpoint_auth_method is not AuthMethod.PRIVATE_KEY:
+        raise ClientRefused(_HAS_NO_KEYS)
+
+
+def require_key_set(jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings) -> Published | None:
+    """What stands at the address of the keys, where one is given. Raises ClientRefused; uses no session."""
+    if (jwks is None) == (jwks_uri is None):
+        raise ClientRefused("Give the public keys or their address: one of the two.", "jwks")
+    try:
+        if jwks_uri is not None:
+            return public_keys.fetch(jwks_uri, loopback=settings.reaches_loopback)
+        public_keys.read(jwks)
+        return None
+    except KeysRefused as refused:
+        raise ClientRefused(refused.reason, "jwks" if jwks_uri is None else "jwks_uri") from None
+
+
+def require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
+    """Raise ClientRefused unless an app may be registered so, its keys apart."""
+    if app.method not in _METHODS[app.kind]:
+        raise ClientRefused(_METHOD_REFUSED[app.kind])
+    if app.id_token_signed_response_alg != SIGNING_ALG:
+        raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
+    require_content(session, AppContent.of(app), app.kind, settings)
+    _require_basis(session, app)
 
 
 def _known_keys(session: Session, client: Client) -> Mapping[str, Any] | None:
@@ -237,31 +269,9 @@ def _known_keys(session: Session, client: Client) -> Mapping[str, Any] | None:
     return fetched.jwks if fetched else None
 
 
-def _require_acceptable(session: Session, app: Registration, settings: Settings) -> None:
-    if app.method not in _METHODS[app.kind]:
-        raise ClientRefused(_METHOD_REFUSED[app.kind])
-    if app.id_token_signed_response_alg != SIGNING_ALG:
-        raise ClientRefused(f"ID tokens are signed with {SIGNING_ALG}.")
-    require_content(session, AppContent.of(app), app.kind, settings)
-    _require_basis(session, app)
-
-
-def _require_keys(jwks: Mapping[str, Any] | None, jwks_uri: str | None, settings: Settings) -> Published | None:
-    """What stands at the address of the keys, where one is given."""
-    if (jwks is None) == (jwks_uri is None):
-        raise ClientRefused("Give the public keys or their address: one of the two.", "jwks")
-    try:
-        if jwks_uri is not None:
-            return public_keys.fetch(jwks_uri, sandbox=settings.sandbox)
-        public_keys.read(jwks)
-        return None
-    except KeysRefused as refused:
-        raise ClientRefused(refused.reason, "jwks" if jwks_uri is None else "jwks_uri") from None
-
-
 def _require_scopes(scopes: str, kind: ClientKind) -> None:
-    asked = smart.parse(scopes)
-    if not asked:
+    asked, types = smart.parse(scopes), SYSTEM_TYPES if kind is ClientKind.BACKEND else EVERY_TYPE
+    if not asked.limited_to_types(types, types):
         raise ClientRefused("The app names no scope that we know.", "scope")
     of_system = not asked.words and all(scope.context == "system" for scope in asked.resources)
     if kind is ClientKind.BACKEND and not of_system:
@@ -356,6 +366,7 @@ def _require_address(name: str, uri: str, *, sandbox: bool) -> None:
         raise AddressRefused(refused.reason, name, uri) from None
 
 
-def _require_pages(*addresses: str | None) -> None:
-    if any(page and not _PAGE.fullmatch(page) for page in addresses):
-        raise ClientRefused("Links to the app's pages use https.")
+def _require_pages(*addresses: str | None, sandbox: bool) -> None:
+    for page in filter(None, addresses):
+        if not _PAGE.fullmatch(page) and not (sandbox and _OWN_PAGE.fullmatch(page)):
+            raise ClientRefused("Links to the app's pages use https.")

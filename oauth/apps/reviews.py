@@ -6,6 +6,7 @@ What a step means for the app's requests is worked out by `oauth.apps.admission`
 """
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,6 +22,8 @@ from service.plan.staff import plan_staff
 from service.settings import Settings
 
 MOST_EVENTS = 200
+PATIENCE = timedelta(days=60)
+"""How long the plan waits for an answer before silence is a ground for a no."""
 _DEVELOPERS_WORDS = (ReviewStep.ANSWER, ReviewStep.APPEAL)
 
 
@@ -49,6 +52,15 @@ class AppealedAlready(ReviewRefused):
     """A version is appealed once."""
 
     sentence = "This version was appealed already. You can change the app and submit a new version."
+
+
+class AnswerAwaited(ReviewRefused):
+    """Silence is no ground yet."""
+
+    sentence = (
+        f"That a question was not answered is a ground for a no {PATIENCE.days} days after the plan asked, while it "
+        "waits for the answer. Nothing was changed."
+    )
 
 
 class OwnApp(plan_staff.NotOneself):
@@ -113,10 +125,26 @@ def answer(session: Session, review: AppReview, *, by_account_id: str, answer: s
 def decline(
     session: Session, review: AppReview, *, by_account_id: str, reason: DeclineReason, explanation: str
 ) -> None:
-    """Say no on one of the fixed grounds, and say why in words. Raises WrongState, NotOneself."""
+    """Say no on one of the fixed grounds, and say why in words. Raises WrongState, AnswerAwaited, NotOneself."""
     _take_for_plan(session, review, by_account_id, ReviewState.SUBMITTED, ReviewState.MORE_INFORMATION)
+    if reason not in grounds_of(session, review):
+        raise AnswerAwaited
     review.decline_reason, review.decided_at = reason, now()
     _move(session, review, ReviewState.DECLINED, ReviewStep.DECLINE, by_account_id, explanation)
+
+
+def grounds_of(session: Session, review: AppReview) -> list[DeclineReason]:
+    """On which grounds a no may be said of the version now."""
+    silent = review.state is ReviewState.MORE_INFORMATION and _asked_at(session, review) <= now() - PATIENCE
+    return [reason for reason in DeclineReason if silent or reason is not DeclineReason.NO_ANSWER]
+
+
+def _asked_at(session: Session, review: AppReview) -> datetime:
+    """When the plan asked the question that waits for its answer."""
+    asked = select(func.max(AppReviewEvent.at)).where(
+        AppReviewEvent.review_id == review.id, AppReviewEvent.step == ReviewStep.ASK
+    )
+    return session.scalars(asked).one() or now()
 
 
 def appeal(session: Session, review: AppReview, *, by_account_id: str, grounds: str) -> None:
@@ -195,6 +223,12 @@ def history(session: Session, client_id: str) -> list[AppReviewEvent]:
     """What happened to an app, the latest first."""
     events = select(AppReviewEvent).where(AppReviewEvent.client_id == client_id)
     return list(session.scalars(events.order_by(AppReviewEvent.at.desc()).limit(MOST_EVENTS)))
+
+
+def last_words(session: Session, review: AppReview, step: ReviewStep) -> str:
+    """What was said with the last step of this kind; empty where there was none."""
+    said = select(AppReviewEvent.words).where(AppReviewEvent.review_id == review.id, AppReviewEvent.step == step)
+    return session.scalar(said.order_by(AppReviewEvent.at.desc()).limit(1)) or ""
 
 
 def list_in_state(session: Session, *states: ReviewState, limit: int = 200) -> list[AppReview]:

@@ -27,6 +27,7 @@ from oauth.errors import (
     UnusableRequest,
 )
 from oauth.models import Client, ClientStatus, LaunchHandle
+from oauth.tokens import id_token_hints
 from oauth.trials.checks import Check, because
 from service.settings import Settings
 
@@ -55,6 +56,8 @@ class AuthorizationRequest:
     nonce: str | None
     max_age: timedelta | None
     login_hint: str | None
+    hinted_subject: str | None
+    """The `sub` that the answer to prompt=none may be about; empty for nobody's, None for anybody's."""
     ui_locales: str | None
     launch: LaunchHandle | None
     dpop_jkt: str | None
@@ -128,16 +131,18 @@ def _checked(
         raise because(Check.RESPONSE_MODE, InvalidRequest())
     audience.require_ours(given, settings)
     scopes, launch = _scopes(client, given.get("scope", ""), given.get("launch"))
+    prompts = _prompts(given.get("prompt", ""))
     return AuthorizationRequest(
         client=client,
         redirect_uri=redirect_uri,
         state=state,
         code_challenge=_challenge(given),
         scope=str(scopes),
-        prompts=_prompts(given.get("prompt", "")),
+        prompts=prompts,
         max_age=_max_age(given.get("max_age")),
         nonce=_short(given.get("nonce")),
         login_hint=_short(given.get("login_hint")),
+        hinted_subject=_hinted(session, client, given.get("id_token_hint"), settings) if "none" in prompts else None,
         ui_locales=_short(given.get("ui_locales")),
         launch=None if launch is None else launching.get(session, client, launch),
         dpop_jkt=_thumbprint(given.get("dpop_jkt")),
@@ -179,6 +184,14 @@ def _prompts(text: str) -> frozenset[str]:
     if "none" in prompts and len(text.split(" ")) > 1:
         raise because(Check.PARAMETER, InvalidRequest())
     return prompts
+
+
+def _hinted(session: Session, client: Client, text: str | None, settings: Settings) -> str | None:
+    # It names somebody only to the app that got it; its time may be over, as where an app asks anew it mostly is.
+    if text is None:
+        return None
+    hint = id_token_hints.read(session, text, settings)
+    return hint.subject if hint is not None and hint.client_id == client.id else ""
 
 
 def _max_age(text: str | None) -> timedelta | None:

@@ -6,19 +6,14 @@ For everything else the person is asked on a page of ours, and nobody is sent an
 
 from dataclasses import dataclass
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from sqlalchemy.orm import Session
 
 from consent import subjects
-from oauth import keys
 from oauth.apps import clients, redirects
 from oauth.models import Client, ClientStatus
-from service.clock import now
+from oauth.tokens import id_token_hints
 from service.settings import Settings
 
-_UNREADABLE = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 
 
@@ -32,29 +27,16 @@ class Ending:
 
 def find(session: Session, given: dict[str, str], settings: Settings) -> Ending | None:
     """What the app may have done; None where the person has to be asked."""
-    claims = _claims(session, given.get("id_token_hint", ""), settings)
-    if claims is None or given.get("client_id", claims["aud"]) != claims["aud"]:
+    text = given.get("id_token_hint", "")
+    hint = id_token_hints.read(session, text, settings) if text else None
+    if hint is None or not hint.in_time or given.get("client_id", hint.client_id) != hint.client_id:
         return None
-    client = clients.find(session, claims["aud"])
-    account_id = subjects.account_of(session, claims["sub"])
+    client = clients.find(session, hint.client_id)
+    account_id = subjects.account_of(session, hint.subject)
     wanted = given.get("post_logout_redirect_uri")
     if client is None or account_id is None or not _may_return(client, wanted):
         return None
     return Ending(account_id, redirects.with_parameters(wanted, state=given.get("state")) if wanted else None)
-
-
-def _claims(session: Session, hint: str, settings: Settings) -> dict[str, str] | None:
-    if not hint:
-        return None
-    published = KeySet.import_key_set({"keys": keys.public_keys(session, settings.secret_key)})  # type: ignore[typeddict-item]
-    try:
-        claims = jwt.decode(hint, published, algorithms=[keys.ALGORITHM]).claims
-    except _UNREADABLE:
-        return None
-    in_time = isinstance(claims.get("exp"), int) and now().timestamp() < claims["exp"]
-    if claims.get("iss") != settings.base_url or not in_time:
-        return None
-    return {name: str(claims.get(name, "")) for name in ("aud", "sub")}
 
 
 def _may_return(client: Client, wanted: str | None) -> bool:

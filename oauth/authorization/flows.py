@@ -59,6 +59,7 @@ class PendingView:
     redirect_uri: str
     prompts: frozenset[str]
     login_hint: str | None
+    hinted_subject: str | None
     ui_locales: str | None
     authenticate_after: datetime | None
     launched_member_id: str | None
@@ -123,7 +124,8 @@ def begin(session: Session, asked: AuthorizationRequest) -> str:
     kept = PendingAuthorization(
         id=new_id(), client_id=asked.client.id, redirect_uri=asked.redirect_uri, scope=asked.scope, state=asked.state,
         nonce=asked.nonce, code_challenge=asked.code_challenge, prompt=" ".join(sorted(asked.prompts)),
-        login_hint=asked.login_hint, ui_locales=asked.ui_locales, authenticate_after=asked.authenticate_after(at),
+        login_hint=asked.login_hint, hinted_subject=asked.hinted_subject, ui_locales=asked.ui_locales,
+        authenticate_after=asked.authenticate_after(at),
         launched_member_id=launch.member_id if launch else None,
         launched_in=launch.login_session_id if launch else None,
         need_patient_banner=launch.need_patient_banner if launch else True, dpop_jkt=asked.dpop_jkt, created_at=at,
@@ -258,6 +260,7 @@ def _view(row: PendingAuthorization, reviewed: bool) -> PendingView:
         redirect_uri=row.redirect_uri,
         prompts=frozenset(row.prompt.split()),
         login_hint=row.login_hint,
+        hinted_subject=row.hinted_subject,
         ui_locales=row.ui_locales,
         authenticate_after=row.authenticate_after,
         launched_member_id=row.launched_member_id,

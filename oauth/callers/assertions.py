@@ -32,6 +32,7 @@ SKEW = 60
 FURTHEST = 310
 """How far ahead `exp` may lie: five minutes, and a little for clocks that differ."""
 OLDEST = 300
+_KINDS = {algorithm: kind for kind, algorithm in ALGORITHMS.items()}
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _LONGEST_TEXT = 8_000
 _LONGEST_NAME = 255
@@ -94,10 +95,9 @@ def prove(
         header = assertion.signed.headers()
         if not _header_holds(header):
             return None
-        found = key_sets.find_key(session, client_id, keys, header["kid"], header.get("jku"), settings)
-        if found is None or ALGORITHMS[found.key.key_type] != header["alg"]:
-            return None
-        if not jws.validate_compact(assertion.signed, found.key, registry=_REGISTRY):
+        named = header["kid"], _KINDS[header["alg"]]
+        found = key_sets.find_key(session, client_id, keys, named, header.get("jku"), settings)
+        if found is None or not jws.validate_compact(assertion.signed, found.key, registry=_REGISTRY):
             return None
     except _UNREADABLE:
         return None
@@ -135,13 +135,15 @@ def _proof(claims: dict[str, Any], client_id: str, credentials_version: int, set
 
 
 def _is_for_us(audience: object, settings: Settings) -> bool:
-    """Whether the audience is the token endpoint (SMART), or the issuer as newer drafts ask: one text, no list.
+    """Whether the audience is the token endpoint (SMART), or the issuer as newer drafts ask; a list of it alone is it.
 
     Where a request is sent ahead, that endpoint's own address is right too (RFC 9126 §2).
     """
     ours = {_address_of(settings.base_url, "oauth.token"), settings.base_url}
     if request.endpoint == "oauth.par":
         ours.add(_address_of(settings.base_url, "oauth.par"))
+    if isinstance(audience, list) and len(audience) == 1:
+        audience = audience[0]
     return isinstance(audience, str) and audience in ours
 
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from oauth.apps import public_keys
-from oauth.apps.public_keys import Key, KeysRefused
+from oauth.apps.public_keys import Key, KeysRefused, Named
 from oauth.statements import (
     KeyFacts,
     claim_key_fetch,
@@ -40,32 +40,32 @@ class FoundKey(NamedTuple):
 
 
 def find_key(
-    session: Session, client_id: str, facts: KeyFacts, kid: str, jku: object, settings: Settings
+    session: Session, client_id: str, facts: KeyFacts, named: Named, jku: object, settings: Settings
 ) -> FoundKey | None:  # fmt: skip
-    """The one key with this `kid` of the app with these facts; None where there is none, or its server does not tell.
+    """The one key of this name of the app with these facts; None where there is none, or its server does not tell.
 
     An assertion may repeat where its keys are (`jku`), but nothing is ever fetched from there unless it is the
     registered address to the letter (SMART-63).
     """
     if jku is not None and jku != facts.jwks_uri:
         return None
-    current = facts if facts.jwks_uri is None else _fetched(session, client_id, kid, facts, settings)
-    return _find_named(current, kid) if current else None
+    current = facts if facts.jwks_uri is None else _fetched(session, client_id, named, facts, settings)
+    return _find_named(current, named) if current else None
 
 
-def _find_named(facts: KeyFacts, kid: str) -> FoundKey | None:
+def _find_named(facts: KeyFacts, named: Named) -> FoundKey | None:
     jwks = facts.registered if facts.jwks_uri is None else facts.fetched
-    key = public_keys.read_text(jwks).get(kid) if jwks else None
+    key = public_keys.read_text(jwks).get(named) if jwks else None
     return FoundKey(key, facts.credentials_version) if key else None
 
 
-def _fetched(session: Session, client_id: str, kid: str, facts: KeyFacts, settings: Settings) -> KeyFacts | None:
+def _fetched(session: Session, client_id: str, named: Named, facts: KeyFacts, settings: Settings) -> KeyFacts | None:
     """The facts with the set that counts now."""
     at = microseconds(now())
     if not _is_fresh(facts, at):
         failed_lately = facts.tried_at > facts.fetched_at and abs(at - facts.tried_at) < _APART
         return None if failed_lately else _fetch(session, client_id, facts, settings)
-    if _names(facts.fetched, kid) or not claim_key_fetch(session, client_id, at, _APART):
+    if _names(facts.fetched, named) or not claim_key_fetch(session, client_id, at, _APART):
         return facts
     return _fetch(session, client_id, facts, settings)
 
@@ -75,14 +75,14 @@ def _is_fresh(facts: KeyFacts, at: int) -> bool:
     return facts.fetched is not None and facts.fetched_at - _APART < at < facts.fresh_until
 
 
-def _names(jwks: str | None, kid: str) -> bool:
-    return jwks is not None and kid in public_keys.read_text(jwks)
+def _names(jwks: str | None, named: Named) -> bool:
+    return jwks is not None and named in public_keys.read_text(jwks)
 
 
 def _fetch(session: Session, client_id: str, facts: KeyFacts, settings: Settings) -> KeyFacts | None:
     at = microseconds(now())
     try:
-        published = public_keys.fetch(facts.jwks_uri or "", sandbox=settings.sandbox)
+        published = public_keys.fetch(facts.jwks_uri or "", loopback=settings.reaches_loopback)
     except KeysRefused as refused:
         log.warning("key_set_refused", client=client_id, reason=refused.reason)
         note_failed_fetch(session, client_id, at)

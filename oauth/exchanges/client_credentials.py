@@ -11,8 +11,8 @@ from typing import Any
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import grants
 
-from consent.policy import backend_scopes
-from consent.scopes import REMEMBERED
+from consent.policy import SYSTEM_TYPES, backend_scopes
+from consent.scopes import REMEMBERED, parse
 from oauth.callers import client_authentication
 from oauth.callers.client_authentication import Caller
 from oauth.errors import InvalidScope
@@ -49,11 +49,13 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
             raise
 
     def validate_requested_scope(self) -> None:
-        """Raise InvalidScope unless something of every scope that is asked may be given (SMART-69, SMART-73)."""
+        """Raise InvalidScope unless something of every scope that is asked may be given (SMART-69, SMART-73).
+
+        One of a type that is not served is left out beside others: bulk clients name every type that they know.
+        """
         asked, client = self.request.payload.scope or "", self.request.client
         self._scope = _given(asked, client)
-        words = asked.split()
-        if not self._scope or (len(words) > 1 and not all(_given(word, client) for word in words)):
+        if not self._scope or not all(_given(word, client) or _is_unserved(word) for word in asked.split()):
             raise InvalidScope()
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
@@ -81,3 +83,8 @@ def _agreed(asked: str, allowed: str, organization_id: str | None, may_introspec
     may_introspect = may_introspect and system_tokens.INTROSPECT in asked.split()
     of_system = str(backend_scopes(asked, allowed, organization_id))
     return " ".join(filter(None, (system_tokens.INTROSPECT if may_introspect else "", of_system)))
+
+
+def _is_unserved(word: str) -> bool:
+    of_system = parse(word).limited_to_contexts({"system"})
+    return bool(of_system) and not of_system.limited_to_types(SYSTEM_TYPES, SYSTEM_TYPES)

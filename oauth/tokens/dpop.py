@@ -7,7 +7,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import orjson
 from joserfc import jws
@@ -24,7 +24,6 @@ ALGORITHMS = ("ES256", "ES384", "RS256", "PS256")
 WINDOW = timedelta(seconds=60)
 _MAX_PROOF = 4096
 _MAX_JTI = 256
-_MAX_SECONDS = 1 << 40
 _CURVES = {"ES256": "P-256", "ES384": "P-384"}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _RSA_BITS = range(2048, 4097)
@@ -44,11 +43,13 @@ class ProofRefused(Exception):
 def prove(session: Session, proof: str, *, method: str, uri: str, access_token: str | None = None) -> str:
     """The thumbprint (RFC 7638) of the key whose possession `proof` shows; raises ProofRefused.
 
-    `uri` is the address asked for, without query. With an `access_token` the proof must name it. A proof is good once.
+    `uri` is the address asked for, with its path escaped. With an `access_token` the proof must name it. A proof is
+    good once.
     """
     key, claims = _opened(proof)
     issued = _issued(claims)
-    if claims.get("htm") != method or _plain(claims.get("htu")) != _plain(uri):
+    named = _plain(claims.get("htu"))
+    if claims.get("htm") != method or named is None or named != _plain(uri):
         raise ProofRefused
     if access_token is not None and claims.get("ath") != _hash_of(access_token):
         raise ProofRefused
@@ -97,24 +98,43 @@ def _rsa_key(jwk: dict[str, Any]) -> RSAKey:
 
 
 def _issued(claims: dict[str, Any]) -> datetime:
-    issued = claims.get("iat")
-    if not isinstance(issued, int) or isinstance(issued, bool) or not 0 <= issued < _MAX_SECONDS:
+    issued, at, window = claims.get("iat"), now().timestamp(), WINDOW.total_seconds()
+    # A NumericDate may have a fraction (RFC 7519 §2).
+    if not isinstance(issued, int | float) or isinstance(issued, bool):
         raise ProofRefused
-    at = from_microseconds(issued * 1_000_000)
-    if abs(now() - at) > WINDOW:
+    # Compared as numbers: most of them are no moment of any calendar.
+    if not at - window <= issued <= at + window:
         raise ProofRefused
-    return at
+    return from_microseconds(int(issued * 1_000_000))
 
 
-def _plain(uri: Any) -> tuple[str, str | None, int | None, str] | None:
-    """What of an address is compared: scheme, host, port and path (RFC 9449 §4.3)."""
+def _plain(uri: Any) -> tuple[str, str | None, int | None, bytes] | None:
+    """What of an address is compared: scheme, host, port and path, normalised (RFC 9449 §4.3; RFC 3986 §6.2.2, §6.2.3).
+
+    Every escape of the path is undone: the server tells no path but the decoded one, and by that one it is routed.
+    None for what is no address, or has a name or password in it.
+    """
     if not isinstance(uri, str):
         return None
     try:
         parts = urlsplit(uri)
-        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme), parts.path
+        port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return None
+    return None if "@" in parts.netloc else (parts.scheme, parts.hostname, port, _plain_path(parts.path))
+
+
+def _plain_path(path: str) -> bytes:
+    segments = unquote_to_bytes(path or "/").split(b"/")
+    kept: list[bytes] = []
+    for segment in segments:
+        if segment == b"..":
+            # The root has nothing above it.
+            kept = kept[:1] if len(kept) < 2 else kept[:-1]
+        elif segment != b".":
+            kept.append(segment)
+    # A path that ends in dots names a folder.
+    return b"/".join([*kept, b""] if segments[-1] in {b".", b".."} else kept)
 
 
 def _claim(session: Session, thumbprint: str, jti: Any, issued: datetime) -> None:

@@ -1,6 +1,7 @@
 """What a request to the API may see: its token, checked, turned into an Access. The one door for apps."""
 
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
@@ -67,7 +68,9 @@ def require_possession(session: Session, given: Presented, row: TokenRow) -> Non
     if row.dpop_jkt is None or not given.with_proof:
         raise BoundToken
     request = web.request_itself()
-    proof, uri = request.environ.get("HTTP_DPOP", ""), web.settings().base_url + request.path
+    # Escaped again: the server tells the path decoded, as latin-1 (PEP 3333).
+    uri = web.settings().base_url + quote(request.environ["PATH_INFO"].encode("latin-1"))
+    proof = request.environ.get("HTTP_DPOP", "")
     try:
         key = dpop.prove(session, proof, method=request.method, uri=uri, access_token=given.raw)
     except dpop.ProofRefused:

@@ -45,9 +45,11 @@ class MissingToken(TokenProblem):
 
 
 class TokenInQuery(TokenProblem):
-    """A token in the URL is refused unread: URLs end up in logs and histories (RFC 9700 §4.3.2)."""
+    """A token in the URL is refused unread: URLs end up in logs and histories (RFC 9700 §4.3.2).
 
-    code = "invalid_request"
+    401 with `invalid_token`: as sent it is invalid, and `invalid_request` goes with 400 (RFC 6750 §3.1).
+    """
+
     sentence = "Send the access token in the Authorization header only."
 
 

@@ -218,7 +218,8 @@ def keep_access_token(
 def keep_refresh_token(session: Session, raw: str, *, family: TokenFamily) -> None:
     """Keep the digest of a new refresh token: 90 days without use end it; the grant's end is absolute."""
     at = now()
-    add_refresh_token(session, digest(raw), family.id, microseconds(at), microseconds(at + REFRESH_IDLE_LIFE))
+    over = microseconds(at + REFRESH_IDLE_LIFE)
+    add_refresh_token(session, digest(raw), family.id, microseconds(at), over, family.dpop_jkt is not None)
 
 
 def bind(family: TokenFamily, thumbprint: str) -> None:
@@ -230,7 +231,10 @@ def bind(family: TokenFamily, thumbprint: str) -> None:
 
 def needs_key(token: RefreshToken, family: TokenFamily) -> bool:
     """Whether the token was given to who had proven the family's key: one of before its binding was anybody's."""
-    return family.dpop_jkt is not None and (family.dpop_bound_at is None or token.created_at >= family.dpop_bound_at)
+    if family.dpop_jkt is None or token.key_bound is not None:
+        return family.dpop_jkt is not None and token.key_bound is True
+    # An older release did not say so. One token of a family is unspent, the last; all of before the binding are spent.
+    return token.spent_at is None or family.dpop_bound_at is None or token.created_at >= family.dpop_bound_at
 
 
 def find_access_token(session: Session, raw: str) -> tuple[AccessToken, TokenFamily] | None:

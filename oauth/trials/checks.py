@@ -11,7 +11,8 @@ E = TypeVar("E", bound=Exception)
 class Check(StrEnum):
     """What a request did not pass."""
 
-    # the authorization request, in the order in which it is looked at
+    # the authorization request, in the order in which it is looked at; how it was sent counts for every request
+    FORM = "form"
     CLIENT = "client"
     REDIRECT = "redirect"
     STATE = "state"

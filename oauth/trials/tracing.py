@@ -12,6 +12,7 @@ import structlog
 from flask import Flask, Response, current_app, g, has_request_context, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
 
 from consent.models import Grant
 from oauth.tokens import token_rows
@@ -76,7 +77,7 @@ def _write(response: Response) -> Response:
                 session.flush()
                 for client_id in {step.client_id for step in steps}:
                     trace.cut(session, client_id)
-    except (DBAPIError, *web.UNAVAILABLE) as problem:
+    except web.outages(DBAPIError) as problem:
         # The app's own request went as it went.
         log.warning("trace_not_written", problem=type(problem).__name__)
     return response
@@ -107,7 +108,7 @@ def _step(client_id: str, step: Seen, **given: Any) -> TraceStep:
 
 
 def _asked(response: Response, known: frozenset[str]) -> list[TraceStep]:
-    client_id = request.values.get("client_id", "")
+    client_id = _sent("client_id")
     if client_id not in known:
         return []
     check = g.get("failed_check")
@@ -117,14 +118,33 @@ def _asked(response: Response, known: frozenset[str]) -> list[TraceStep]:
 
 
 def _called(response: Response, known: frozenset[str]) -> list[TraceStep]:
-    client_id = g.get("claimed_client", request.form.get("client_id", ""))
-    step = Seen.PUSH if request.endpoint == "oauth.par" else _TOKEN_STEPS.get(request.form.get("grant_type", ""))
-    if client_id not in known or step is None or request.method != "POST":
+    client_id = g.get("claimed_client") or _named()
+    if client_id not in known or request.method != "POST":
         return []
+    # Whatever else is asked for, or nothing that can be read, is a code's exchange gone wrong.
+    step = Seen.PUSH if request.endpoint == "oauth.par" else _TOKEN_STEPS.get(_sent("grant_type"), Seen.EXCHANGE)
     failed = response.status_code >= 400
     error = str((response.get_json(silent=True) or {}).get("error", ""))[:60] if failed else ""
     check = g.get("failed_check") if failed else None
     return [_step(client_id, step, failed=failed, failed_check=check, error=error, status=response.status_code)]
+
+
+def _named() -> str:
+    """The app that a request names which was refused unread: in its form, its header, or by mistake as JSON."""
+    if found := _sent("client_id"):
+        return found
+    if request.authorization is not None:
+        return request.authorization.username or ""
+    said = request.get_json(silent=True) if request.is_json else None
+    return str(said.get("client_id", "")) if isinstance(said, dict) else ""
+
+
+def _sent(name: str) -> str:
+    """A parameter as it was sent; empty where there is none, or the body cannot be read."""
+    try:
+        return request.values.get(name, "")
+    except HTTPException:
+        return ""
 
 
 def _read(response: Response, known: frozenset[str]) -> list[TraceStep]:

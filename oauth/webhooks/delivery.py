@@ -88,7 +88,7 @@ def _take_turn(pool: ThreadPoolExecutor, sessions: sessionmaker[Session], settin
 
 
 def _deliver(sessions: sessionmaker[Session], settings: Settings, parcel: _Parcel) -> None:
-    outcome = _send(parcel, sandbox=settings.sandbox)
+    outcome = _send(parcel, loopback=settings.reaches_loopback)
     try:
         with sessions.begin() as session:
             _write(session, parcel, outcome)
@@ -145,11 +145,11 @@ def _parcel(message: WebhookMessage, endpoint: WebhookEndpoint, lease: str, sett
     )  # fmt: skip
 
 
-def _send(parcel: _Parcel, *, sandbox: bool) -> _Outcome:
+def _send(parcel: _Parcel, *, loopback: bool) -> _Outcome:
     headers = signing.headers(parcel.keys, parcel.message_id, now(), parcel.body)
     try:
         answer = outbound.post(
-            parcel.url, parcel.body, content_type="application/json", headers=headers, sandbox=sandbox
+            parcel.url, parcel.body, content_type="application/json", headers=headers, loopback=loopback
         )
     except outbound.ServerFailed as failed:
         return _Outcome(failed.status, failed.reason)

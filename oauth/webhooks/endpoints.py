@@ -12,11 +12,18 @@ from oauth.webhooks import outbox, signing
 from oauth.webhooks.models import AddressEnd, WebhookEndpoint
 from service import audit, outbound, sealing
 from service.clock import now
+from service.resealing import Sealed
 from service.settings import Settings
 
 OVERLAP = timedelta(hours=24)
 """How long messages are signed by the secret before as well."""
 PURPOSE = "webhook-secret"
+SEALED = (
+    Sealed.text("webhook secrets", WebhookEndpoint.client_id, WebhookEndpoint.sealed_secret, PURPOSE),
+    Sealed.text(
+        "webhook secrets of before", WebhookEndpoint.client_id, WebhookEndpoint.sealed_previous_secret, PURPOSE
+    ),
+)
 
 
 class AddressNotTaken(Exception):
@@ -44,7 +51,7 @@ def set_address(session: Session, developer: Developer, client_id: str, url: str
     """
     _require_alive(session, developer, client_id)
     try:
-        outbound.require_allowed(url, sandbox=settings.sandbox)
+        outbound.require_allowed(url, loopback=settings.reaches_loopback)
     except outbound.NotFetched as refused:
         raise AddressNotTaken(refused.reason) from None
     endpoint = session.get(WebhookEndpoint, client_id)

@@ -43,7 +43,11 @@ def run(sessions: sessionmaker[Session], _settings: Settings) -> None:
 
 
 def run_links(sessions: sessionmaker[Session], _settings: Settings) -> None:
-    """The job for grants whose giver may no longer act for the member: nobody ended them, and they open nothing."""
+    """The job for grants whose giver may no longer act for the member, since whenever: they open nothing.
+
+    Mostly their rows say so (`consent.grant_ends`) and are pulled. Found here are those whose rows do not, as after a
+    death, and those that were written down for a moment which the pull had passed.
+    """
     moment, link = now(), RepresentativeLink
     over = or_(
         link.ended_at.is_not(None), link.valid_until <= moment, link.version != Grant.link_version,
@@ -51,8 +55,10 @@ def run_links(sessions: sessionmaker[Session], _settings: Settings) -> None:
     )  # fmt: skip
     with sessions.begin() as session:
         if session.scalar(select(func.count()).select_from(WebhookEndpoint).where(_listening())):
-            lost = _untold(literal(moment, Instant)).join(link, link.id == Grant.link_id)
-            rows = session.execute(lost.where(Grant.ended_at.is_(None), Grant.expires_at > moment, over)).all()
+            at = func.coalesce(Grant.ended_at, literal(moment, Instant))
+            lost = _untold(at).join(link, link.id == Grant.link_id)
+            with_link = or_(Grant.ended_at.is_(None), Grant.ended_by == EndedBy.PLAN)
+            rows = session.execute(lost.where(with_link, Grant.expires_at > moment, over, _heard(at))).all()
             _tell(session, Event.GRANT_REVOKED, rows)
 
 
@@ -98,7 +104,7 @@ def _listening() -> ColumnElement[bool]:
     return WebhookEndpoint.ended_at.is_(None)
 
 
-def _heard(at: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+def _heard(at: InstrumentedAttribute[Any] | ColumnElement[Any]) -> ColumnElement[bool]:
     return at >= WebhookEndpoint.listens_from
 
 

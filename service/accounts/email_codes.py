@@ -5,7 +5,6 @@ subject (account or registration), the browser that asked, and the address. Peop
 row with no subject, whose code no one can know.
 """
 
-import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from service.accounts import throttling
 from service.accounts.models import CodePurpose, EmailCode, EmailProof
 from service.accounts.usernames import email_key
 from service.clock import now
-from service.db import keyed_digest, new_id
+from service.db import is_keyed_digest, keyed_digest, new_id
 from service.single_use import spend
 
 LIFE = timedelta(minutes=5)
@@ -63,8 +62,8 @@ def send(session: Session, flow: Flow, recipient: Recipient) -> bool:
     session.add(
         EmailCode(
             id=row_id, purpose=flow.purpose, subject_id=recipient.subject_id, browser_id=flow.browser_id,
-            email_key=email_key(recipient.address), code_hash=_hash(flow, row_id, code), sent_at=moment,
-            expires_at=moment + LIFE,
+            email_key=email_key(recipient.address), code_hash=keyed_digest(flow.key, _bound(flow, row_id), code),
+            sent_at=moment, expires_at=moment + LIFE,
         )
     )  # fmt: skip
     # A mail to somebody unknown is queued like any other, already too old to be sent: equal work, equal time.
@@ -85,7 +84,7 @@ def verify(session: Session, flow: Flow, address: str, given: str) -> EmailCode 
     if not _take_try(session, row):
         _end_if_over(session, row)
         return None
-    fits = hmac.compare_digest(row.code_hash, _hash(flow, row.id, _digits(given)))
+    fits = is_keyed_digest(row.code_hash, flow.key, _bound(flow, row.id), _digits(given))
     if not fits or row.subject_id is None:
         audit.record(session, "accounts:email_code:verify", outcome=audit.Outcome.FAILED)
         return None
@@ -202,5 +201,5 @@ def _digits(given: str) -> str:
     return text if _CODE.fullmatch(text) else ""
 
 
-def _hash(flow: Flow, row_id: str, code: str) -> str:
-    return keyed_digest(flow.key, f"email-code:{flow.purpose}:{row_id}", code)
+def _bound(flow: Flow, row_id: str) -> str:
+    return f"email-code:{flow.purpose}:{row_id}"

@@ -12,13 +12,14 @@ the macros of forms.html put it back by themselves (decision 131).
 import base64
 import functools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from flask import Flask, Response, after_this_request, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
 from service import sealing
@@ -37,6 +38,11 @@ _LONGEST = 2_900
 """Characters of what is sealed: a browser keeps no longer cookie."""
 _WORTH_COPYING = 100
 _SEEN = "seen"
+_TYPED = "typed_fields"
+_NONE_TYPED = "-"
+"""A hidden field of every form with something to type in: the names of those fields, with spaces between."""
+_OF_SHOWING = frozenset({"lang"})
+"""Parameters of an address that say how a page is shown, and not what it is about."""
 NEVER = frozenset({
     "csrf_token", "password", "confirmation", "code", "recovery_code", "pin", "offered", "declared", "terms",
 })  # fmt: skip
@@ -52,6 +58,7 @@ class _Kept(msgspec.Struct, array_like=True):
     path: str
     action: str
     fields: list[tuple[str, str]]
+    query: list[tuple[str, str]] = []
 
 
 def keeping(
@@ -106,16 +113,29 @@ def keep(
     wanted = request.form if names is None else names
     # An empty field is as good as none, and a long form has many.
     fields = [(name, value) for name in wanted if name not in NEVER for value in request.form.getlist(name) if value]
-    path = urlsplit(page).path
-    content = _pack(_Kept(browser_id(), owner.id, now().timestamp(), path, form or request.path, fields))
+    path, query = urlsplit(page).path, _about(parse_qsl(urlsplit(page).query))
+    content = _pack(_Kept(browser_id(), owner.id, now().timestamp(), path, form or request.path, fields, query))
     if len(content) > _LONGEST:
-        return _show_once_more([value for _name, value in fields], way)
+        return _show_once_more(_typed(fields, request.form.get(_TYPED)), way)
     answer = make_response(redirect(way, 303))
     answer.set_cookie(
         _COOKIE, sealing.seal(settings().secret_key, _PURPOSE, content), max_age=LIFE, path=path,
         httponly=True, secure=settings().https, samesite="Lax",
     )  # fmt: skip
     return answer
+
+
+def _about(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What an address says of whom or what its page is about: one path may hold a form for each of several subjects."""
+    return sorted((name, value) for name, value in query if name not in _OF_SHOWING and value)
+
+
+def _typed(fields: Iterable[tuple[str, str]], names: str | None) -> list[str]:
+    """The texts of the fields that are typed in: hidden values, and those of choices, say nothing to a reader."""
+    if names is None:
+        # A page of an earlier release: better too much than to lose a text.
+        return [value for name, value in fields if name != _SEEN]
+    return [value for name, value in fields if name in names.split()]
 
 
 def _show_once_more(values: list[str], way: str) -> ResponseReturnValue:
@@ -167,7 +187,7 @@ def _find() -> _Kept | None:
     if login is None or login.account.id != kept.account:
         return None
     # A browser sends it to the pages beneath, too.
-    if kept.path != request.path:
+    if kept.path != request.path or kept.query != _about(request.args.items(multi=True)):
         return None
     if kept.browser != browser_id() or not 0 <= now().timestamp() - kept.kept_at < LIFE:
         return None
@@ -188,8 +208,8 @@ def _forget(answer: Response) -> Response:
 def install(app: Flask) -> None:
     """Give the macros of forms what they ask about each form and field."""
     app.jinja_env.globals.update(
-        begins_form=_begins_form, ends_form=_ends_form, kept_value=_kept_value, kept_tick=_kept_tick,
-        holds_kept=_holds_kept, kept_left_over=_left_over,
+        begins_form=_begins_form, ends_form=_ends_form, kept_value=_kept_value, kept_choice=_kept_choice,
+        kept_tick=_kept_tick, holds_kept=_holds_kept, kept_left_over=_left_over,
     )  # fmt: skip
 
 
@@ -200,6 +220,7 @@ def _begins_form(action: str, seen: object = None) -> bool:
     a single press what they found in the other.
     """
     kept = _find_free()
+    g.typed_fields = {}
     if kept is None or kept.action != urlsplit(action).path or not _is_of(kept, seen):
         g.kept_fields = None
         return False
@@ -213,12 +234,22 @@ def _is_of(kept: _Kept, seen: object) -> bool:
 
 
 def _ends_form() -> str:
+    """What stands last in a form: which of its fields are typed in."""
     g.kept_fields = None
-    return ""
+    names: dict[str, None] = g.pop("typed_fields", {})
+    # Never empty: what is empty is not kept, and a form of choices alone would pass for one of an earlier release.
+    return Markup('<input type="hidden" name="{}" value="{}">').format(_TYPED, " ".join(names) or _NONE_TYPED)
 
 
 def _kept_value(name: str, given: Any) -> Any:
     """What was typed into a field of the form at hand, or else what its page has for it."""
+    if name not in NEVER and "typed_fields" in g:
+        g.typed_fields[name] = None
+    return _kept_choice(name, given)
+
+
+def _kept_choice(name: str, given: Any) -> Any:
+    """The same of a field that is chosen in."""
     fields = g.get("kept_fields")
     return given if fields is None else fields.get(name, "")
 
@@ -234,13 +265,17 @@ def _holds_kept(action: str) -> bool:
     return kept is not None and kept.action == urlsplit(action).path
 
 
-def _left_over() -> list[str]:
-    """What is kept for the page at hand, and for none of the forms that it has shown: to be copied."""
+def _left_over() -> list[str] | None:
+    """The texts kept for the page at hand, and for none of the forms that it has shown, to be copied.
+
+    They may be none, where all was chosen; None where nothing is left over.
+    """
     kept = _find_free()
     if kept is None or g.get("kept_shown"):
-        return []
+        return None
     after_this_request(_forget)
-    return _worth_copying([value for name, value in kept.fields if name != _SEEN])
+    fields = MultiDict(kept.fields)
+    return _worth_copying(_typed(kept.fields, fields.get(_TYPED)))
 
 
 def _find_free() -> _Kept | None:

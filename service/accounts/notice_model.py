@@ -22,6 +22,7 @@ class NoticeKind(StrEnum):
     FACTOR_REMOVED = "factor_removed"
     FACTOR_GUESSED = "factor_guessed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODES_ENDED = "recovery_codes_ended"
     FACTORS_RESET = "factors_reset"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
@@ -63,6 +64,8 @@ class Notice(Base):
     """One thing that an account's owner was told. The words are made when it is read, in the language of then.
 
     `member_id` is about whose information it is, if any. Nothing in a notice tells what that information is.
+    `member_name` is the member's name of then, which the owner knew since they acted for that member; empty where it
+    was their own information, None where they did not act for the member any more, and in notices from before 0075.
     """
 
     __tablename__ = "notice"
@@ -79,6 +82,7 @@ class Notice(Base):
     kind: Mapped[NoticeKind] = mapped_column(words(NoticeKind))
     at: Mapped[datetime] = mapped_column(Instant, index=True)
     member_id: Mapped[str | None] = mapped_column(ForeignKey("member.id"), index=True)
+    member_name: Mapped[str | None] = mapped_column(String(200))
     client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))
     grant_id: Mapped[str | None] = mapped_column(ForeignKey("consent_grant.id"))
     who: Mapped[str] = mapped_column(String(200), default="")

@@ -45,12 +45,16 @@ _MAILED_ALL_THE_SAME = frozenset({
 
 @dataclass(frozen=True)
 class About:
-    """What a notice is about: ids of ours, and the name of the other person."""
+    """What a notice is about: ids of ours, and the name of the other person.
+
+    `member_name` is the member's, for an owner who acts for them; None for others, who learn no name from a notice.
+    """
 
     member_id: str | None = None
     client_id: str | None = None
     grant_id: str | None = None
     who: str = ""
+    member_name: str | None = None
 
 
 NO_ONE = About()
@@ -82,9 +86,10 @@ def keep(
     mailed: bool = False,
 ) -> Notice:  # fmt: skip
     """Keep a notice without a word by mail, or where another mail says more."""
+    name = "" if about.member_id == account.member_id else about.member_name
     notice = Notice(
-        account_id=account.id, kind=kind, at=now(), member_id=about.member_id, client_id=about.client_id,
-        grant_id=about.grant_id, who=about.who[:200], by_owner=by_owner, mailed=mailed,
+        account_id=account.id, kind=kind, at=now(), member_id=about.member_id, member_name=name and name[:200],
+        client_id=about.client_id, grant_id=about.grant_id, who=about.who[:200], by_owner=by_owner, mailed=mailed,
     )  # fmt: skip
     session.add(notice)
     return notice

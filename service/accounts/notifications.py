@@ -87,6 +87,11 @@ def recovery_code_used(session: Session, account: Account, *, left: int) -> None
     _tell(session, account, "recovery_code_used", left=str(left))
 
 
+def recovery_codes_ended(session: Session, account: Account) -> None:
+    """The plan changed the key of its installation, and recovery codes from before do not count any more."""
+    _tell(session, account, "recovery_codes_ended")
+
+
 def _tell(session: Session, account: Account, template: str, left: str = "") -> None:
     notices.keep(session, account, NoticeKind(template))
     mail.enqueue(

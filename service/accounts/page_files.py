@@ -24,12 +24,16 @@ _STRICT = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 
+MOST_BYTES: dict[str, int] = {}
+"""By endpoint, how large a form it takes: reverse proxies have to let that through."""
+
 
 def accept_files(
     blueprint: Blueprint, endpoints: Collection[str], *, most_bytes: int, meant_for: Callable[[Session, Account], bool]
 ) -> None:
     """Let the named endpoints of the blueprint take bodies of `most_bytes` from the signed-in people meant."""
     names = {f"{blueprint.name}.{endpoint}" for endpoint in endpoints}
+    MOST_BYTES.update(dict.fromkeys(names, most_bytes))
 
     def _raise_limits(endpoint: str | None, _values: dict[str, Any] | None) -> None:
         if endpoint not in names or request.method != "POST":

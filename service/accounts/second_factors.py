@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 import pyotp
-from sqlalchemy import CursorResult, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,8 @@ from service import audit
 from service.accounts import notifications, throttling
 from service.accounts.models import Account, Passkey, RecoveryCode, Totp
 from service.clock import now
-from service.db import Statement, keyed_digest
+from service.db import Statement, keyed_digest, keyed_digests
+from service.resealing import Sealed
 from service.sealing import NotSealed, seal, unseal
 from service.single_use import spend
 
@@ -35,6 +36,7 @@ LIMITS = (("five_minutes", 5, 300), ("hour", 20, 3_600))
 """Wrong codes an account may enter: name of the counter, how many, in how many seconds."""
 _DAY = 86_400
 _SECRET, _OFFER = "totp-secret", "totp-offer"
+SEALED = Sealed.text("authenticator apps", Totp.account_id, Totp.sealed_secret, _SECRET)
 # By hand: each sign-in asks.
 HAS_FACTOR = (
     "(EXISTS (SELECT 1 FROM totp WHERE account_id = %s AND confirmed_at IS NOT NULL)"
@@ -174,7 +176,8 @@ def new_recovery_codes(session: Session, key: bytes, account: Account) -> list[s
     """Ten fresh recovery codes, to be shown this once; the older ones end."""
     session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.id))
     codes = ["".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)) for _ in range(RECOVERY_CODES)]
-    session.add_all(RecoveryCode(account_id=account.id, code_hash=_hash(key, account, code)) for code in codes)
+    purpose = _purpose(account)
+    session.add_all(RecoveryCode(account_id=account.id, code_hash=keyed_digest(key, purpose, code)) for code in codes)
     session.flush()
     audit.record(session, "accounts:recovery_codes:make", account_id=account.id, count=len(codes))
     return ["-".join(code[at : at + 4] for at in range(0, _LENGTH, 4)) for code in codes]
@@ -187,9 +190,30 @@ def codes_left(session: Session, account: Account) -> int:
 
 def holds_codes(session: Session, key: bytes, account: Account, codes: Sequence[str]) -> bool:
     """Whether these are the account's recovery codes, the spent among them: not where newer ones were made since."""
-    hashes = {_hash(key, account, code.translate(_MISREAD)) for code in codes}
-    held = select(RecoveryCode.code_hash).where(RecoveryCode.account_id == account.id)
-    return set(session.scalars(held)) == hashes
+    held = set(session.scalars(select(RecoveryCode.code_hash).where(RecoveryCode.account_id == account.id)))
+    given = [keyed_digests(key, _purpose(account), code.translate(_MISREAD)) for code in codes]
+    return any(set(under_one) == held for under_one in zip(*given, strict=True))
+
+
+def count_accounts_with_codes(session: Session, *, before: datetime) -> int:
+    """How many accounts hold good recovery codes that were made before a moment."""
+    counted = select(func.count(RecoveryCode.account_id.distinct())).where(*_good_codes(before))
+    return session.scalars(counted).one()
+
+
+def end_codes_of_earlier_key(session: Session, *, before: datetime, limit: int = 100) -> int:
+    """End the recovery codes of some accounts that were made before a moment, and tell the owners; how many accounts.
+
+    A digest cannot be made anew under the present key without the code that it is of.
+    """
+    some = select(RecoveryCode.account_id).where(*_good_codes(before)).distinct().limit(limit)
+    accounts = session.scalars(select(Account).where(Account.id.in_(some))).all()
+    for account in accounts:
+        older = (RecoveryCode.account_id == account.id, RecoveryCode.created_at < before)
+        session.execute(delete(RecoveryCode).where(*older))
+        notifications.recovery_codes_ended(session, account)
+        audit.record(session, "accounts:recovery_codes:end", account_id=account.id)
+    return len(accounts)
 
 
 def forget_codes_without_factor(session: Session, account: Account) -> None:
@@ -276,7 +300,8 @@ def _take_recovery_code(session: Session, key: bytes, account: Account, given: s
     code = given.strip().casefold().translate(_MISREAD)
     if len(code) != _LENGTH or not set(code) <= set(_LETTERS):
         return False
-    theirs = (RecoveryCode.account_id == account.id, RecoveryCode.code_hash == _hash(key, account, code))
+    hashes = keyed_digests(key, _purpose(account), code)
+    theirs = (RecoveryCode.account_id == account.id, RecoveryCode.code_hash.in_(hashes))
     if not spend(session, RecoveryCode, *theirs):
         return False
     notifications.recovery_code_used(session, account, left=codes_left(session, account))
@@ -295,5 +320,9 @@ def _step_of(secret: str, given: str) -> int | None:
     return fitting[0] if fitting else None
 
 
-def _hash(key: bytes, account: Account, code: str) -> str:
-    return keyed_digest(key, f"recovery-code:{account.id}", code)
+def _good_codes(before: datetime) -> tuple[ColumnElement[bool], ...]:
+    return RecoveryCode.spent_at.is_(None), RecoveryCode.created_at < before
+
+
+def _purpose(account: Account) -> str:
+    return f"recovery-code:{account.id}"

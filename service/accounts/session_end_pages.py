@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Blueprint, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
+from flask_babel import get_locale, ngettext
 from flask_wtf.csrf import generate_csrf
 
 from service import days
@@ -29,7 +29,10 @@ _TO_SEND = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Told:
-    """The end of a session as its page tells it; `who` is a name for the account that says nothing else."""
+    """The end of a session as its page tells it; `who` is a name for the account that says nothing else.
+
+    `time` is said with its *at*, which other languages say otherwise before one o'clock.
+    """
 
     seconds: int
     time: str
@@ -39,8 +42,9 @@ class Told:
     @classmethod
     def of(cls, login: Login) -> "Told":
         """As it stands now, in the plan's time zone and the page's language."""
-        end = end_of(login)
-        at = days.clock_in_words(end.at, settings().plan.timezone, get_locale() or "en")
+        end, zone = end_of(login), settings().plan.timezone
+        clock = days.clock_in_words(end.at, zone, get_locale() or "en")
+        at = str(ngettext("at %(time)s", "at %(time)s", days.hour_read(end.at, zone), time=clock))
         return cls(end.seconds, at, end.is_last, hidden("session-end", login.account.id))
 
 

@@ -17,7 +17,18 @@ from typing import Any, ParamSpec, cast
 from flask import g, has_app_context, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
-from sqlalchemy import CursorResult, delete, exists, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CursorResult,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -27,7 +38,7 @@ from service.accounts.models import Account, AccountStatus, CodeReason, LoginSes
 from service.accounts.next_page import here
 from service.accounts.statements import END, SIGNED_IN
 from service.clock import now
-from service.db import Statement, microseconds
+from service.db import Instant, Statement, microseconds
 from service.web import PageError, browser_token, db_session, rotate_browser_token
 
 IDLE = timedelta(minutes=15)
@@ -42,6 +53,7 @@ _IS_OPEN = Statement(
 _APP = exists().where(Totp.account_id == Account.id, Totp.confirmed_at.is_not(None))
 _PASSKEY = exists().where(Passkey.account_id == Account.id)
 P = ParamSpec("P")
+_Moment = datetime | BindParameter[datetime]
 
 
 class SignedOut(PageError):
@@ -259,12 +271,13 @@ def end_all_at_once(session: Session, account: Account) -> None:
 
 def list_open(session: Session, account: Account) -> list[LoginSession]:
     """The account's open sessions, the latest first."""
+    moment = now()
     statement = (
         select(LoginSession)
         .where(
             LoginSession.account_id == account.id,
             LoginSession.credentials_version == account.credentials_version,
-            *_open(),
+            *_open(moment, moment - IDLE),
         )
         .order_by(LoginSession.last_seen_at.desc())
         .limit(100)
@@ -309,24 +322,31 @@ def delete_over(session: Session) -> int:
     return cast(CursorResult[Any], result).rowcount
 
 
-def _find_login(session: Session) -> Login | None:
-    statement = (
+@functools.cache
+def _login_of_browser() -> Select[LoginSession, Account, bool, int, int]:
+    """Every page asks for it: made once, at first use, when all tables are known."""
+    return (
         select(LoginSession, Account, or_(_APP, _PASSKEY), notices.unread_of(Account.id), plan_editions.how_many())
         .join(Account, Account.id == LoginSession.account_id)
         .options(joinedload(Account.member))
         .where(
-            LoginSession.token_hash == browser_token(),
-            *_open(),
+            LoginSession.token_hash == bindparam("token_hash"),
+            *_open(bindparam("moment", type_=Instant), bindparam("idle_since", type_=Instant)),
             LoginSession.credentials_version == Account.credentials_version,
             Account.status == AccountStatus.ACTIVE,
         )
     )
-    found = session.execute(statement).one_or_none()
+
+
+def _find_login(session: Session) -> Login | None:
+    moment = now()
+    given = {"token_hash": browser_token(), "moment": moment, "idle_since": moment - IDLE}
+    found = session.execute(_login_of_browser(), given).one_or_none()
     if found is None:
         return None
     row, account, has_factor, unread, g.plan_edition_count = found
-    if now() - row.last_seen_at >= _UNWRITTEN and not g.get("session_unused"):
-        row.last_seen_at = now()
+    if moment - row.last_seen_at >= _UNWRITTEN and not g.get("session_unused"):
+        row.last_seen_at = moment
         session.flush()
     return Login(account, row, bool(has_factor), unread)
 
@@ -347,12 +367,11 @@ def _note_sign_in(session: Session, login: Login) -> None:
         set_committed_value(login.account, "last_signed_in_at", moment)
 
 
-def _open() -> tuple[Any, ...]:
-    moment = now()
+def _open(moment: _Moment, idle_since: _Moment) -> tuple[ColumnElement[bool], ...]:
     return (
         LoginSession.ended_at.is_(None),
         LoginSession.expires_at > moment,
-        LoginSession.last_seen_at > moment - IDLE,
+        LoginSession.last_seen_at > idle_since,
     )
 
 

@@ -21,6 +21,11 @@ COLUMNS = ("id", *_OF_EVENTS)
 # As text JSON keeps its very bytes in both databases.
 SELECTED = ", ".join(f"CAST(e.{name} AS TEXT)" if name == "detail" else f"e.{name}" for name in COLUMNS)
 """The columns of `audit_event e`, for a hand-kept SELECT."""
+DETAIL, OF_SEVERAL = COLUMNS.index("detail"), '"members":{"count":'
+"""Where the `detail` of an event stands, and by which words in it an event is known that is about several members."""
+SUBJECTS = Statement(
+    "SELECT member_id, resource_type, count FROM audit_subject WHERE event_id = %s ORDER BY member_id, resource_type"
+)
 GENESIS = bytes(32)
 """The hash before the first one."""
 _LAST_SEAL = Statement("SELECT position, hash, event_id FROM audit_seal ORDER BY position DESC LIMIT 1")

@@ -6,7 +6,7 @@ from typing import cast
 from sqlalchemy import DDL, BigInteger, Integer, LargeBinary, String, Table, event
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.audit import AuditEvent
+from service.audit import AuditEvent, AuditSubject
 from service.db import Base, Instant, append_only
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -64,6 +64,8 @@ class AuditSealing(Base):
 _KEPT = {
     "audit_event": "SELECT 1 FROM audit_seal s JOIN audit_purge p ON s.position <= p.through_position"
     " WHERE s.event_id = OLD.id",
+    "audit_subject": "SELECT 1 FROM audit_seal s JOIN audit_purge p ON s.position <= p.through_position"
+    " WHERE s.event_id = OLD.event_id",
     "audit_seal": "SELECT 1 FROM audit_purge p WHERE OLD.position <= p.through_position",
 }
 
@@ -92,5 +94,5 @@ def _unchanged_but_by_purge(table: Table) -> None:
 
 append_only(cast(Table, AuditPurge.__table__))
 cast(Table, AuditSealing.__table__).add_is_dependent_on(cast(Table, AuditPurge.__table__))
-for _table in (AuditEvent.__table__, AuditSeal.__table__):
+for _table in (AuditEvent.__table__, AuditSubject.__table__, AuditSeal.__table__):
     _unchanged_but_by_purge(cast(Table, _table))

@@ -4,6 +4,7 @@ Only rows that verify are purged, or a purge would hide what was done to them. T
 stands for and of nothing else, so that a purge which was interrupted goes on where it stopped.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from sqlalchemy import CursorResult, Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.audit import AuditEvent
+from service.audit import AuditEvent, AuditSubject
 from service.audit_chain import sealer, stubs, verifier
 from service.audit_chain.checkpoints import CheckpointLog
 from service.audit_chain.keys import AuditKey
@@ -21,7 +22,7 @@ from service.clock import now
 from service.db import from_microseconds, make_sessions, microseconds
 from service.settings import Settings
 
-_BATCH = 1_000
+_BATCH, _MOST_SUBJECTS = 1_000, 20_000
 _AT = COLUMNS.index("at")
 
 
@@ -86,7 +87,7 @@ def _range(engine: Engine, settings: Settings, before: datetime) -> tuple[Head, 
     times: list[int] = []
     try:
         lines, _losses = folder.counting(key)
-        start = end = verifier.beginning(session, lines, {key.id, *(line.key_id for line in lines)})
+        start = end = verifier.beginning(session, lines, key.known | {line.key_id for line in lines})
         for head, row in verifier.walk(session, start, lines):
             if row[_AT] >= microseconds(before):
                 break
@@ -112,6 +113,19 @@ def _delete_some(session: Session) -> int:
     found = session.execute(old.order_by(AuditSeal.position).limit(_BATCH)).all()
     if not found:
         return 0
-    session.execute(delete(AuditEvent).where(AuditEvent.id.in_([row.event_id for row in found])))
-    gone = session.execute(delete(AuditSeal).where(AuditSeal.position <= found[-1].position))
+    event_ids = _few(session, [row.event_id for row in found])
+    session.execute(delete(AuditSubject).where(AuditSubject.event_id.in_(event_ids)))
+    session.execute(delete(AuditEvent).where(AuditEvent.id.in_(event_ids)))
+    gone = session.execute(delete(AuditSeal).where(AuditSeal.position <= found[len(event_ids) - 1].position))
     return cast(CursorResult[Any], gone).rowcount
+
+
+def _few(session: Session, event_ids: Sequence[int]) -> Sequence[int]:
+    """Of these events, from the first on, so many that they name few members enough for one short transaction."""
+    while len(event_ids) > 1:
+        # Counted to the bound alone: one event may name 10,000.
+        named = select(AuditSubject.event_id).where(AuditSubject.event_id.in_(event_ids)).limit(_MOST_SUBJECTS + 1)
+        if (session.scalar(select(func.count()).select_from(named.subquery())) or 0) <= _MOST_SUBJECTS:
+            break
+        event_ids = event_ids[: len(event_ids) // 2]
+    return event_ids

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from service import audit
-from service.audit import AuditEvent, Outcome
-from service.audit_chain.links import COLUMNS, SELECTED
+from service.audit import AuditEvent, AuditSubject, Outcome
+from service.audit_chain.links import COLUMNS, DETAIL, OF_SEVERAL, SELECTED, SUBJECTS
 from service.db import Statement, from_microseconds
 from service.spreadsheets import plain_cell
 
@@ -22,7 +22,7 @@ _EXPORTED = Statement(
     f"SELECT s.position, s.hash, {SELECTED} FROM audit_event e LEFT JOIN audit_seal s ON s.event_id = e.id "  # noqa: S608
     "WHERE e.id > %s ORDER BY e.id LIMIT %s"
 )
-_BATCH = 1_000
+_BATCH, _MOST_NAMED = 1_000, 10_000
 # Ids come in the order of time, but for clocks of several machines and for transactions that took a while.
 _SLACK = timedelta(minutes=10)
 
@@ -62,17 +62,22 @@ def export(session: Session, wanted: Wanted, *, operator: str, as_csv: bool = Fa
     """Every event of a period in the order of ids, a line each, with position and hash where it is sealed.
 
     The first that comes tells that somebody exports, and has committed when the first line is given: NDJSON holds
-    each event as it was hashed, CSV the same columns.
+    each event as it was hashed, CSV the same columns. Beside an event about several members stands whom it was about
+    (`subjects`: lists of member, type of resource and how many, in CSV as JSON), which its `detail` vouches for.
     """
     _tell(session, "export", wanted, None, operator=operator)
     session.commit()
     if as_csv:
-        yield _row(["position", "hash", *COLUMNS])
+        yield _row(["position", "hash", *COLUMNS, "subjects"])
     at = COLUMNS.index("at")
     for position, digest, *row in _walk(session, wanted):
         if wanted.since <= from_microseconds(row[at]) < wanted.until:
             sealed = bytes(digest).hex() if digest is not None else None
-            yield _row([position, sealed, *row]) if as_csv else _line(position, sealed, row)
+            named = _subjects(session, row) if OF_SEVERAL in (row[DETAIL] or "") else None
+            if as_csv:
+                yield _row([position, sealed, *row, orjson.dumps(named).decode() if named is not None else None])
+            else:
+                yield _line(position, sealed, row, named)
 
 
 def _search(session: Session, wanted: Wanted, before_id: int | None) -> list[AuditEvent]:
@@ -82,7 +87,8 @@ def _search(session: Session, wanted: Wanted, before_id: int | None) -> list[Aud
         getattr(AuditEvent, name) == getattr(wanted, name) for name in equal if getattr(wanted, name) is not None
     ]
     if wanted.member_ids is not None:
-        conditions.append(AuditEvent.member_id.in_(wanted.member_ids))
+        last = high if before_id is None else min(high, before_id)
+        conditions.append(_about(session, wanted.member_ids, low, last))
     if wanted.tag is not None:
         conditions.append(AuditEvent.tag.startswith(wanted.tag, autoescape=True))
     if before_id is not None:
@@ -92,6 +98,18 @@ def _search(session: Session, wanted: Wanted, before_id: int | None) -> list[Aud
         *conditions,
     )  # fmt: skip
     return list(session.scalars(statement.order_by(AuditEvent.id.desc()).limit(PAGE + 1)))
+
+
+def _about(session: Session, member_ids: Sequence[str], low: int, high: int) -> ColumnElement[bool]:
+    """Which events are about these members, alone or named among others."""
+    subject = AuditSubject
+    named = select(subject.event_id).where(
+        subject.member_id.in_(member_ids), subject.event_id >= low, subject.event_id < high
+    )
+    among_others = list(session.scalars(named.order_by(subject.event_id.desc()).limit(_MOST_NAMED)))
+    alone = AuditEvent.member_id.in_(member_ids)
+    # By their ids: of a subquery beside another condition PostgreSQL would read every event of the period.
+    return or_(alone, AuditEvent.id.in_(among_others)) if among_others else alone
 
 
 def _walk(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
@@ -104,6 +122,12 @@ def _walk(session: Session, wanted: Wanted) -> Iterator[Sequence[Any]]:
         after = rows[-1][2]
         if after >= last:
             return
+
+
+def _subjects(session: Session, row: Sequence[Any]) -> list[Sequence[Any]]:
+    found: list[Sequence[Any]] = [list(one) for one in SUBJECTS.run(session, row[0]).fetchall()]
+    session.rollback()
+    return found
 
 
 def _first_id(session: Session, moment: datetime) -> int:
@@ -138,9 +162,12 @@ def _tell(
     )  # fmt: skip
 
 
-def _line(position: int | None, digest: str | None, row: Sequence[Any]) -> bytes:
+def _line(
+    position: int | None, digest: str | None, row: Sequence[Any], subjects: list[Sequence[Any]] | None
+) -> bytes:  # fmt: skip
     event = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
-    return orjson.dumps({"position": position, "hash": digest, "event": event}) + b"\n"
+    line = {"position": position, "hash": digest, "event": event}
+    return orjson.dumps(line if subjects is None else line | {"subjects": subjects}) + b"\n"
 
 
 def _row(values: Sequence[Any]) -> bytes:

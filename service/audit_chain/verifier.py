@@ -5,16 +5,20 @@ database below the product; what was done through it is an event itself.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine
 
+from service.audit import Subject, fingerprint
 from service.audit_chain import stubs
 from service.audit_chain.checkpoints import CheckpointLog, Line, Untrustworthy
 from service.audit_chain.keys import AuditKey
-from service.audit_chain.links import GENESIS, SELECTED, Head, link
+from service.audit_chain.links import DETAIL, GENESIS, OF_SEVERAL, SELECTED, SUBJECTS, Head, link
+from service.audit_chain.vouching import missing_since
 from service.databases.reading import ReadingSession, ReadingSessions
 from service.db import Statement
 
@@ -22,6 +26,10 @@ _PAGE = 5_000
 _SEALED = Statement(
     f"SELECT s.position, s.event_id, s.prev, s.hash, {SELECTED} FROM audit_seal s "  # noqa: S608
     "LEFT JOIN audit_event e ON e.id = s.event_id WHERE s.position > %s ORDER BY s.position LIMIT %s"
+)
+_HAVE_SUBJECTS = Statement(
+    "SELECT DISTINCT u.event_id FROM audit_subject u JOIN audit_seal s ON s.event_id = u.event_id "
+    "WHERE s.position > %s AND s.position <= %s"
 )
 _NEVER_SEALED = Statement(
     "SELECT e.id FROM audit_event e WHERE e.id <= (SELECT settled FROM audit_sealing) "
@@ -52,6 +60,8 @@ class Verdict:
     checkpoints: int = 0
     waiting: int = 0
     """Events that are not sealed yet."""
+    unseen_since: datetime | None = None
+    """When the oldest event happened that no checkpoint saw, sealed or not."""
     head: Head = field(default_factory=lambda: Head(0, GENESIS))
     losses: list[Line] = field(default_factory=list)
     """Restores from a backup after which somebody said that later rows are lost."""
@@ -73,13 +83,14 @@ def verify(engine: Engine, folder: CheckpointLog, key: AuditKey) -> Verdict:
     try:
         lines, verdict.losses = folder.counting(key)
         verdict.checkpoints = len(lines)
-        start = beginning(session, lines, {key.id, *(line.key_id for line in lines)})
+        start = beginning(session, lines, key.known | {line.key_id for line in lines})
         verdict.purged, verdict.head = start.position, start
         for verdict.head, _row in walk(session, start, lines):
             verdict.rows += 1
         _require_reached(verdict.head, lines)
         _require_all_sealed(session)
         verdict.waiting = _WAITING.run(session).fetchall()[0][0]
+        verdict.unseen_since = missing_since(session, lines[-1].position if lines else 0)
     except Untrustworthy as problem:
         verdict.fault = Fault(f"Checkpoints, {problem.place}: {problem.sentence}")
     except ChainBroken as broken:
@@ -98,6 +109,7 @@ def walk(session: ReadingSession, start: Head, lines: Sequence[Line]) -> Iterato
     places = sorted(seen)
     at = start
     while rows := _page(session, at.position):
+        with_subjects = {one[0] for one in _HAVE_SUBJECTS.run(session, at.position, rows[-1][0]).fetchall()}
         for position, event_id, prev, kept, *row in rows:
             if position != at.position + 1:
                 raise ChainBroken("This row of the chain is missing.", at.position + 1)
@@ -110,7 +122,18 @@ def walk(session: ReadingSession, start: Head, lines: Sequence[Line]) -> Iterato
                 raise ChainBroken("This event is not what was sealed.", position, event_id)
             if position in seen and seen[position].hash != at.hash:
                 raise _unlike(seen[position], places)
+            # Read only where there is something to compare: few events are about several members.
+            if event_id in with_subjects or OF_SEVERAL in (row[DETAIL] or ""):
+                _require_subjects(session, at, row[DETAIL])
             yield at, row
+
+
+def _require_subjects(session: ReadingSession, at: Head, detail: str | None) -> None:
+    found = [Subject(*one) for one in SUBJECTS.run(session, at.event_id).fetchall()]
+    told = orjson.loads(detail or "{}").get("members")
+    named = told.get("sha256") if isinstance(told, dict) else None
+    if (found or named) and named != fingerprint(found):
+        raise ChainBroken("Whom this event is about is not what was told with it.", at.position, at.event_id)
 
 
 def reading(engine: Engine) -> ReadingSession:
@@ -164,7 +187,7 @@ def _require_all_sealed(session: ReadingSession) -> None:
         raise ChainBroken("This event was put among sealed ones afterwards.", event_id=found[0][0])
 
 
-def beginning(session: ReadingSession, lines: Sequence[Line], keys: set[str]) -> Head:
+def beginning(session: ReadingSession, lines: Sequence[Line], keys: Set[str]) -> Head:
     """Where the chain of what is left begins."""
     at = Head(0, GENESIS)
     for stub in stubs.of_chain(session):

@@ -22,7 +22,7 @@ GROUPS = {
     "conformance": "Checks a test system as the public suites do.",
     "fhir": "The plan's FHIR data.",
     "groups": "Lists of members for bulk export.",
-    "keys": "Keys that sign ID tokens.",
+    "keys": "Keys that sign ID tokens, and what lies sealed under SECRET_KEY.",
     "members": "The plan's roster.",
     "providers": "Provider groups, their addresses and practitioners.",
     "remittances": "What the plan paid providers (X12 835).",
@@ -53,7 +53,7 @@ class LateGroup(AppGroup):
         """Run the command; a database that is away or without tables is told in a line, not with a stack trace."""
         try:
             # Nobody runs the worker by hand, and the sandbox has no operator.
-            with nullcontext() if self.name in {"worker", "sandbox"} else told_by(_operator()):
+            with nullcontext() if self.name in {"worker", "sandbox"} else told_by(operator()):
                 return super().invoke(context)
         except (OperationalError, ProgrammingError) as refused:
             raise DatabaseRefused(refused) from None
@@ -70,7 +70,8 @@ class LateGroup(AppGroup):
         return group
 
 
-def _operator() -> str:
+def operator() -> str:
+    """Who runs this command, by their name on this machine."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,6 +1,7 @@
 """`flask apps`: which apps there are, programs without a person registered, and what changes an app's standing.
 
-Apps of people are registered by their developers. Who may run a program without a person is agreed with the plan.
+Apps of people are registered by their developers. Who may run a program without a person is agreed with the plan: what
+lets one in, or gives it other keys or another secret, waits for an administrator's yes (`oauth.apps.programs`).
 """
 
 import json
@@ -13,16 +14,19 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
-from oauth.apps import changes, clients, organizations, own_apps, registration, reviews
+from oauth.apps import changes, clients, organizations, own_apps, programs, reviews
 from oauth.apps.clients import BackendBasis, ClientKind, ClientRefused, ClientView, NoSuchClient
 from oauth.apps.models import DeveloperOrganization
 from oauth.apps.organizations import OrganizationLine
 from oauth.apps.own_apps import OrganizationDisabled
 from oauth.apps.registration import PLAN_SCOPES, PROVIDER_SCOPES, Registration
 from oauth.apps.reviews import ReviewRefused
-from service.plan.models import OrganizationKind
+from service.cli import second_person
+from service.plan.models import ActKind, OrganizationKind, PendingAct
 from service.plan.providers import numbers
 from service.plan.registering.joining import find_organization
+from service.plan.staff import second_looks
+from service.plan.staff.second_looks import SecondLookRefused
 from service.web import latchstring, settings
 
 group = AppGroup("apps")
@@ -35,11 +39,14 @@ _keys_address = click.option("--jwks-uri", "address", help="Where its public key
 
 @group.command("list")
 def show() -> None:
-    """Every app, a line each: id, standing, kind, way of proof, name, whose."""
+    """Every app, a line each: id, standing, kind, way of proof, name, whose. Then what waits for an administrator."""
     with latchstring().sessions() as session:
         every = clients.list_clients(session, limit=_MOST)
+        waiting = [act for act in second_looks.list_waiting(session) if act.kind in programs.KINDS]
     for app in every:
         click.echo(_line(app))
+    for act in waiting:
+        click.echo(f"Waits for an administrator, until {act.expires_at:%Y-%m-%d %H:%M} UTC: {_asked(act)}")
     if not every:
         click.echo("No app is registered yet.", err=True)
 
@@ -53,41 +60,67 @@ def show() -> None:
 @click.option("--provider", help="Tax ID of the portal's organization whose program it is; the plan's own without.")
 @click.option("--scopes", help="What it may ask for, system/ scopes only; what its kind may read without.")
 @click.option("--may-introspect", is_flag=True, help="It may ask about tokens of other apps (a resource server).")
+@second_person.reason
+@second_person.glass
 def register(
     name: str, developer: str, contact: str | None, keys: Path | None, address: str | None, provider: str | None,
-    scopes: str | None, *, may_introspect: bool,
+    scopes: str | None, *, may_introspect: bool, reason: str, break_glass: str | None,
 ) -> None:  # fmt: skip
-    """Register a program without a person (SMART Backend Services), by its public keys or their address."""
+    """Register a program without a person (SMART Backend Services), by its public keys or their address.
+
+    It reads what no member was asked for, so an administrator says yes in the staff console first, within 48 hours
+    (Waiting for a second person); until then it gets no token.
+    """
+    command = second_person.command(reason, break_glass)
     with _telling() as session:
-        view, _none = registration.register(
-            session,
-            Registration(
-                name=name,
-                developer_name=developer,
-                contact=contact,
-                kind=ClientKind.BACKEND,
-                jwks=_read(keys) if keys else None,
-                jwks_uri=address,
-                backend_basis=BackendBasis.PROVIDER if provider else BackendBasis.PLAN,
-                provider_organization_id=_organization_id(session, provider) if provider else None,
-                scopes=scopes or (PROVIDER_SCOPES if provider else PLAN_SCOPES),
-                may_introspect=may_introspect,
-            ),
-            settings=settings(),
+        app = Registration(
+            name=name,
+            developer_name=developer,
+            contact=contact,
+            kind=ClientKind.BACKEND,
+            jwks=_read(keys) if keys else None,
+            jwks_uri=address,
+            backend_basis=BackendBasis.PROVIDER if provider else BackendBasis.PLAN,
+            provider_organization_id=_organization_id(session, provider) if provider else None,
+            scopes=scopes or (PROVIDER_SCOPES if provider else PLAN_SCOPES),
+            may_introspect=may_introspect,
         )
-    click.echo(f"Registered. Its client_id: {view.id}")
+        client_id, outcome = programs.register(session, app, command, settings=settings())
+    if isinstance(outcome, PendingAct):
+        told = f"Asked for: the program is registered {second_person.until(outcome)}. It gets no token before."
+    else:
+        told = "Registered."
+        second_person.say_broken(outcome)
+    click.echo(f"{told} Its client_id: {client_id}")
 
 
 @group.command("set-keys")
 @click.argument("client_id")
 @_keys_file
 @_keys_address
-def set_keys(client_id: str, keys: Path | None, address: str | None) -> None:
-    """Give an app that proves itself by a key other keys; the ones before end at once."""
+@second_person.reason
+@second_person.glass
+def set_keys(
+    client_id: str, keys: Path | None, address: str | None, reason: str, break_glass: str | None
+) -> None:  # fmt: skip
+    """Give an app that proves itself by a key other keys; the ones before end at once.
+
+    Those of a program without a person wait for an administrator's yes in the staff console, and the ones before work
+    until then.
+    """
+    command = second_person.command(reason, break_glass)
     with _telling() as session:
         given = _read(keys) if keys else None
-        registration.replace_keys(session, client_id, jwks=given, jwks_uri=address, settings=settings())
+        outcome = programs.replace_keys(session, client_id, given, address, command, settings=settings())
+    if isinstance(outcome, PendingAct):
+        click.echo(
+            f"Asked for: its keys are replaced {second_person.until(outcome)}. Nothing was changed yet. If those that"
+            f" it has have leaked, shut it out meanwhile: flask apps suspend {client_id} --reason …"
+        )
+        return
     click.echo("Its keys are replaced.")
+    if outcome is not None:
+        second_person.say_broken(outcome)
 
 
 @group.command("suspend")
@@ -169,11 +202,25 @@ def adopt(client_id: str, organization: str) -> None:
 
 @group.command("rotate-secret")
 @click.argument("client_id")
-def rotate_secret(client_id: str) -> None:
-    """Give an app a new secret, shown here once; the one before works for another day."""
+@second_person.reason
+@second_person.glass
+def rotate_secret(client_id: str, reason: str, break_glass: str | None) -> None:
+    """Give an app a new secret, shown here once; the one before works for another day.
+
+    That of a program that may ask about tokens of other apps counts from an administrator's yes in the staff console
+    on, and the day of the one before begins then.
+    """
+    command = second_person.command(reason, break_glass)
     with _telling() as session:
-        secret = clients.rotate_secret(session, client_id)
+        secret, outcome = programs.rotate_secret(session, client_id, command)
     click.echo(secret)
+    if isinstance(outcome, PendingAct):
+        click.echo(
+            f"Asked for: the secret counts {second_person.until(outcome)}, and never if nobody does. It is shown this"
+            " once. Nothing was changed yet.", err=True,
+        )  # fmt: skip
+    elif outcome is not None:
+        second_person.say_broken(outcome)
 
 
 @contextmanager
@@ -186,7 +233,7 @@ def _telling() -> Iterator[Session]:
         raise click.ClickException("There is no app with this client_id. Which there are: flask apps list") from None
     except ClientRefused as refused:
         raise click.ClickException(refused.reason) from None
-    except ReviewRefused as refused:
+    except (ReviewRefused, SecondLookRefused) as refused:
         raise click.ClickException(refused.sentence) from None
 
 
@@ -232,3 +279,8 @@ def _line(app: ClientView) -> str:
     whose = f" ({app.backend_basis.value})" if app.backend_basis else ""
     method = app.token_endpoint_auth_method.value
     return f"{app.id}  {app.status.value}  {app.kind.value}{whose}  {method}  {app.name}, {app.developer_name}"
+
+
+def _asked(act: PendingAct) -> str:
+    deed = "registered, client_id" if act.kind is ActKind.PROGRAM_REGISTRATION else "other credentials, client_id"
+    return f"{act.content['app']}: {deed} {act.content.get('program', act.subject_id)}"

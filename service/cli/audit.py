@@ -1,8 +1,10 @@
 """`flask audit`: verified, exported, purged; what people have to say about its chain."""
 
 import getpass
+import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -10,7 +12,8 @@ from typing import IO, Any
 import click
 from flask.cli import AppGroup
 
-from service.audit_chain import checkpoints, purging, reading, restoring, sealer, verifier
+from service import journal_losses
+from service.audit_chain import checkpoints, purging, reading, restoring, sealer, verifier, vouching
 from service.audit_chain.checkpoints import CheckpointLog, Disagrees, KeyChanged, Untrustworthy
 from service.audit_chain.keys import AuditKey
 from service.audit_chain.reading import Wanted
@@ -37,6 +40,7 @@ class _Day(click.DateTime):
 
 
 _DAY = _Day()
+_MOST_NAMED = 20
 
 
 @group.command("verify")
@@ -45,7 +49,12 @@ _DAY = _Day()
     help="The folder of checkpoints, where it is not AUDIT_CHECKPOINTS: a copy kept elsewhere, say.",
 )  # fmt: skip
 def verify(folder: Path | None) -> None:
-    """Work out the whole chain again, and name the first row that is not what was written (exit status 1)."""
+    """Work out the whole chain again, and name the first row that is not what was written (exit status 1).
+
+    The status is 1 too where no checkpoint was written for some minutes: what none has seen could have been rewritten.
+    Of a copy (--checkpoints) this is only said. Then it compares the journal of revocations with the database, line by
+    line: one that is in no file fails it too.
+    """
     verdict = verifier.verify(latchstring().engine, CheckpointLog(folder or settings().checkpoints_folder), _key())
     for loss in verdict.losses:
         click.echo(f"{loss.at}: restored from a backup; rows after {loss.position} were lost. Reason: {loss.reason}")
@@ -55,6 +64,36 @@ def verify(folder: Path | None) -> None:
         f"Whole: {verdict.rows} rows up to position {verdict.head.position}, {verdict.purged} purged before them, "
         f"{verdict.checkpoints} checkpoints, {verdict.waiting} events not sealed yet."
     )
+    _verify_journal()
+    if verdict.unseen_since is None or now() - verdict.unseen_since <= vouching.PATIENCE:
+        return
+    unseen = (
+        f"No checkpoint of {folder or settings().checkpoints_folder} saw what was audited since "
+        f"{verdict.unseen_since:%Y-%m-%d %H:%M:%S} UTC: it could have been rewritten."
+    )
+    if folder is None:
+        raise click.ClickException(f"{unseen} Is a worker running, and may it write there? flask doctor says.")
+    click.echo(unseen)
+
+
+def _verify_journal() -> None:
+    journal = latchstring().journal
+    with latchstring().sessions() as session:
+        losses = journal_losses.find(session, journal)
+    if losses.elsewhere:
+        others = ", ".join(losses.elsewhere)
+        click.echo(f"The journal of {others} is in no file of {journal.folder}: a restore needs it too.")
+    for one in losses.lines[:_MOST_NAMED]:
+        whose = f" of host {one.host}" if one.host else ""
+        click.echo(f"Lost from the journal: revocation {one.id}{whose}, {one.at:%Y-%m-%d %H:%M:%S} UTC.", err=True)
+    for line in losses.unknown[:_MOST_NAMED]:
+        click.echo(f"Lost from the journal: revocation {line}, which the database does not know either.", err=True)
+    if count := len(losses.lines) + len(losses.unknown):
+        raise click.ClickException(
+            f"{count} revocations are in no file of {journal.folder} (REVOCATION_JOURNAL): a restore would revive what "
+            "they ended. Put the files back; if they are lost, docs/backup.md says how lines are written anew."
+        )
+    click.echo("Every revocation that was written is in the journal.")
 
 
 @group.command("checkpoint")
@@ -139,14 +178,25 @@ def export(since: datetime | None, until: datetime | None, form: str, output: Pa
 
 
 def _target(output: Path | None) -> AbstractContextManager[IO[bytes]]:
-    if output is None:
-        return nullcontext(sys.stdout.buffer)
+    return nullcontext(sys.stdout.buffer) if output is None else _whole_file(output)
+
+
+@contextmanager
+def _whole_file(output: Path) -> Iterator[IO[bytes]]:
+    """What is written stands under its name once all of it does: half a day's events would pass for the day's."""
+    if output.exists():
+        raise click.ClickException(f"{output} is there already: name a new file.")
+    draft = output.with_name(f"{output.name}.part")
     try:
-        return output.open("xb")
-    except FileExistsError:
-        raise click.ClickException(f"{output} is there already: name a new file.") from None
+        with draft.open("wb") as file:
+            yield file
+            os.fsync(file.fileno())
+        draft.rename(output)
     except OSError as problem:
         raise click.ClickException(f"{output} cannot be written: {problem.strerror}.") from None
+    finally:
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _fault(verdict: Verdict) -> str:

@@ -2,17 +2,19 @@
 
 import os
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import click
 from flask.cli import AppGroup
 
-from service import audit, revocations
+from service import audit, journal_losses, replaying
 from service.clock import now
 from service.databases import sqlite_file
 from service.web import latchstring, settings
 
 group = AppGroup("backup")
+_MOST_NAMED = 20
 
 
 class NotWhole(click.ClickException):
@@ -21,7 +23,8 @@ class NotWhole(click.ClickException):
 
 @group.command("create")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def create(folder: Path) -> None:
+@click.option("--keep", type=click.IntRange(min=1), help="Delete the oldest copies there, so that this many are left.")
+def create(folder: Path, keep: int | None) -> None:
     """Copy the SQLite database into FOLDER while it is in use.
 
     Keys and the journal of revocations are not in it: keep them elsewhere. PostgreSQL has its own tools, see
@@ -36,6 +39,10 @@ def create(folder: Path) -> None:
     made = folder / f"latchstring-{now():%Y%m%dT%H%M%S%f}Z.db"
     _copy(source, made)
     click.echo(f"{made}: {made.stat().st_size} bytes, whole.")
+    if keep:
+        # Their names are their times. Only now: a copy that could not be made takes none of the others with it.
+        for old in sorted(folder.glob("latchstring-*Z.db"))[:-keep]:
+            old.unlink()
 
 
 @group.command("replay")
@@ -43,10 +50,22 @@ def replay() -> None:
     """Do every revocation of the journal again that the database does not know; then it is served again."""
     held = latchstring()
     with held.sessions.begin() as session:
-        done = revocations.replay(session, held.journal)
-        audit.record(session, "service:backup:replay", count=done)
-    click.echo(f"{done} revocations done again.")
-    if done:
+        done = replaying.replay(session, held.journal)
+        audit.record(session, "service:backup:replay", count=done.count)
+        lost = journal_losses.find(session, held.journal).unknown
+    click.echo(f"{done.count} revocations done again.")
+    for table, number in Counter(done.left_out).items():
+        click.echo(
+            f"{number} of {table} could not be: the copy lacks whom they are about or who made them (docs/backup.md).",
+            err=True,
+        )
+    if lost:
+        click.echo(
+            f"At least {len(lost)} more lines were written and are in no file: what they ended lives again. They came "
+            f"right before the lines that name them as `after`: {', '.join(lost[:_MOST_NAMED])}",
+            err=True,
+        )
+    if done.count or done.left_out:
         click.echo("Everybody signs in anew; apps ask for new access tokens.")
         click.echo("What was audited since the copy is lost: say so by flask audit accept-loss.")
 

@@ -2,90 +2,70 @@
 
 import ctypes
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from oauth import keys
-from service import mail, plan_editions
+from service import jobs, mail, plan_editions, resealing
+from service.accounts import second_factors
+from service.audit_chain.checkpoints import Untrustworthy
+from service.cli import doctor_files, doctor_watch
+from service.cli.findings import Finding, Findings, Verdict, bad, doubtful, good
+from service.cli.keys import SEALED, begun_at, last_checkpoint_is_earlier
 from service.clock import now
-from service.databases import schema, sqlite_file
+from service.databases import network, schema, sqlite_file
+from service.databases.driver_errors import every_error
 from service.db import microseconds
 from service.jobs import JobLease
 from service.mail import MailState, OutboxMail
+from service.plan.members import roster
+from service.plan.registering import mailed_pins
+from service.plan_file import LANGUAGES_NEEDED
 from service.settings import Settings
 from service.web import latchstring
 
-_LEAST_FREE = 1 << 30
-_LEAST_FREE_SHARE = 0.05
 _CLOCK_MAY_DIFFER = timedelta(seconds=2)
 _UNSYNCHRONIZED = 5
 """`TIME_ERROR` of adjtimex(2): the kernel's clock is not kept in time by anybody."""
 _MAIL_WAITS = timedelta(minutes=5)
-
-
-class Verdict(StrEnum):
-    """What was found."""
-
-    GOOD = "ok"
-    DOUBTFUL = "doubtful"
-    BAD = "BAD"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found of one matter; the sentence of a doubtful or bad one says what to do."""
-
-    verdict: Verdict
-    sentence: str
-
-
-Findings = Iterator[Finding]
+_SHORT_LIVED = timedelta(hours=1)
+"""So long at most counts what is sealed outside the database: page links; codes and cookies less."""
+_FAILURES_BAD = 3
+"""So often in a row a job does not break by what passes by itself."""
 
 
 @click.command("doctor")
 @with_appcontext
 def command() -> None:
-    """Look this installation over: settings, database, schema, keys, mail server, clock, disk, worker, plan texts.
+    """Look this installation over: settings, database, schema, keys, mail server, clock, disk, journal, folders, audit,
+    deliveries of data, worker, plan texts, roster.
 
     Ends with status 1 where something has to be mended; what is only doubtful does not count.
     """
     found = [(name, each) for name, examine in _MATTERS.items() for each in _examined(examine)]
     for name, each in found:
         click.echo(f"{each.verdict:<9} {name}: {each.sentence}")
-    bad = sum(each.verdict is Verdict.BAD for _, each in found)
-    if bad:
-        click.echo(f"{bad} to mend.", err=True)
+    to_mend = sum(each.verdict is Verdict.BAD for _, each in found)
+    if to_mend:
+        click.echo(f"{to_mend} to mend.", err=True)
         raise click.exceptions.Exit(1)
 
 
 def _examined(examine: Callable[[Settings], Findings]) -> list[Finding]:
     try:
         return list(examine(latchstring().settings))
-    except DBAPIError as problem:
-        return [_bad(f"the database could not be asked ({type(problem.orig).__name__}); see above.")]
-
-
-def _good(sentence: str) -> Finding:
-    return Finding(Verdict.GOOD, sentence)
-
-
-def _doubtful(sentence: str) -> Finding:
-    return Finding(Verdict.DOUBTFUL, sentence)
-
-
-def _bad(sentence: str) -> Finding:
-    return Finding(Verdict.BAD, sentence)
+    except every_error(DBAPIError) as problem:
+        # Hand-kept statements raise the drivers' own errors.
+        kind = type(problem.orig if isinstance(problem, DBAPIError) else problem)
+        return [bad(f"the database could not be asked ({kind.__name__}); see above.")]
 
 
 def _session() -> Session:
@@ -95,11 +75,11 @@ def _session() -> Session:
 def _settings(settings: Settings) -> Findings:
     # Unsafe ones ended this program before it came here.
     if settings.sandbox:
-        yield _doubtful("this is a sandbox; set MODE=production and its settings where real people sign in.")
+        yield doubtful("this is a sandbox; set MODE=production and its settings where real people sign in.")
     else:
-        yield _good(f"production at {settings.base_url}.")
+        yield good(f"production at {settings.base_url}.")
         if not settings.trusted_proxies:
-            yield _doubtful("TRUSTED_PROXIES is 0: set it to how many proxies stand in front, unless TLS ends here.")
+            yield doubtful("TRUSTED_PROXIES is 0: set it to how many proxies stand in front, unless TLS ends here.")
 
 
 def _database(settings: Settings) -> Findings:
@@ -110,17 +90,16 @@ def _database(settings: Settings) -> Findings:
             session.execute(text("SELECT 1"))
     except DBAPIError as problem:
         why = str(problem.orig).partition("\n")[0]
-        yield _bad(f"{shown} does not answer ({why}): start it, or mend DATABASE_URL.")
+        yield bad(f"{shown} does not answer ({why}): start it, or mend DATABASE_URL.")
         return
-    yield _good(f"{shown} answers.")
+    yield good(f"{shown} answers.")
     path = sqlite_file.named_by(settings.database_url)
     if path:
-        yield from (_bad(f"DATABASE_URL {fault}") for fault in sqlite_file.faults(path))
+        yield from (bad(f"DATABASE_URL {fault}") for fault in sqlite_file.faults(path))
         yield from _wholeness()
     else:
         yield from _replica(settings)
-    if path is None and _is_elsewhere(url.host) and url.query.get("sslmode") not in {"verify-full", "verify-ca"}:
-        yield _doubtful("DATABASE_URL goes over the network: add ?sslmode=verify-full and sslrootcert.")
+    yield from _ways(settings)
 
 
 def _replica(settings: Settings) -> Findings:
@@ -134,59 +113,136 @@ def _replica(settings: Settings) -> Findings:
             behind = connection.scalar(text("SELECT extract(epoch FROM now() - pg_last_xact_replay_timestamp())"))
     except DBAPIError as problem:
         why = str(problem.orig).partition("\n")[0]
-        yield _bad(f"{shown} (DATABASE_READ_URL) does not answer ({why}); DATABASE_URL answers in its place.")
+        yield bad(f"{shown} (DATABASE_READ_URL) does not answer ({why}); DATABASE_URL answers in its place.")
         return
     if not follows:
-        yield _bad(f"{shown} (DATABASE_READ_URL) follows nobody: it is no streaming replica, and is not used.")
+        yield bad(f"{shown} (DATABASE_READ_URL) follows nobody: it is no streaming replica, and is not used.")
     else:
-        yield _good(f"{shown} follows; its newest transaction is {float(behind or 0):.0f} s old.")
+        yield good(f"{shown} follows; its newest transaction is {float(behind or 0):.0f} s old.")
 
 
-def _is_elsewhere(host: str | None) -> bool:
-    return bool(host) and host not in {"localhost", "127.0.0.1", "::1"} and not str(host).startswith("/")
+def _ways(settings: Settings) -> Findings:
+    for name, url in (("DATABASE_URL", settings.database_url), ("DATABASE_READ_URL", settings.database_read_url)):
+        if not network.is_in_clear(url):
+            continue
+        if settings.database_private_network:
+            yield doubtful(
+                f"{name} goes in clear, since DATABASE_PRIVATE_NETWORK says that nobody else is on that network."
+            )
+        else:
+            yield doubtful(f"{name} goes in clear over the network: add ?sslmode=verify-full and sslrootcert.")
 
 
 def _wholeness() -> Findings:
     with _session() as session:
         told = session.scalar(text("PRAGMA quick_check(1)"))
     if told == "ok":
-        yield _good("quick_check finds the file whole.")
+        yield good("quick_check finds the file whole.")
     else:
-        yield _bad("quick_check finds the file damaged: stop the servers, restore a backup.")
+        yield bad("quick_check finds the file damaged: stop the servers, restore a backup.")
 
 
 def _schema(_settings: Settings) -> Findings:
     with _session() as session:
         there = schema.of_database(session)
     if there == schema.newest():
-        yield _good(f"schema {there} is the newest.")
+        yield good(f"schema {there} is the newest.")
     elif there is not None and there > schema.newest():
-        yield _bad(f"schema {there} is newer than this program's ({schema.newest()}): start the newer program.")
+        yield bad(f"schema {there} is newer than this program's ({schema.newest()}): start the newer program.")
     else:
-        yield _bad(f"schema {there or 'missing'}, {schema.newest()} is needed: make migrate.")
+        yield bad(f"schema {there or 'missing'}, {schema.newest()} is needed: make migrate.")
 
 
 def _keys(settings: Settings) -> Findings:
-    with _session() as session:
-        kids = keys.check(session, settings.secret_key)
-    if kids is None:
-        yield _bad("a signing key does not open with SECRET_KEY: give the SECRET_KEY it was made with.")
-    elif not kids:
-        yield _good("no signing key yet; the first ID token makes one.")
+    sessions, key = latchstring().sessions, settings.secret_key
+    tallies = {sealed.name: resealing.survey(sessions, key, sealed) for sealed in SEALED}
+    for name, tally in tallies.items():
+        if tally.unopened:
+            yield bad(
+                f"{tally.unopened} of {tally.all} {name} open under no key that is named: name the key they were sealed"
+                " under in SECRET_KEY_PREVIOUS, then flask keys reseal."
+            )
+        if tally.earlier:
+            yield doubtful(f"{tally.earlier} of {tally.all} {name} are under an earlier key: flask keys reseal.")
+    if present := [f"{tally.present} {name}" for name, tally in tallies.items() if tally.present]:
+        yield good(f"under SECRET_KEY are {', '.join(present)}.")
     else:
-        yield _good(f"{len(kids)} signing keys open with SECRET_KEY.")
+        yield good("nothing is under SECRET_KEY yet; the first ID token makes a signing key.")
+    if settings.secret_key_previous:
+        yield from _earlier_keys(waits=any(tally.others for tally in tallies.values()))
     yield from _files_of_keys(settings)
 
 
+def _earlier_keys(*, waits: bool) -> Findings:
+    """Until when SECRET_KEY_PREVIOUS is needed."""
+    try:
+        by_earlier = last_checkpoint_is_earlier()
+    except (Untrustworthy, OSError) as problem:
+        yield bad(f"checkpoints of the audit: {problem}")
+        return
+    if by_earlier:
+        yield doubtful("an earlier key signed the last checkpoint of the audit: flask keys reseal.")
+    begun = begun_at()
+    if waits or by_earlier:
+        yield doubtful("SECRET_KEY_PREVIOUS is needed: once every server has SECRET_KEY, run flask keys reseal.")
+    elif begun is None:
+        yield doubtful(
+            f"nothing is under a key of SECRET_KEY_PREVIOUS: it holds the coming key, or is not needed.{_but()}"
+        )
+    else:
+        yield from _digests(begun)
+
+
+def _but() -> str:
+    """What may hang on an earlier key though nothing is sealed under it: of digests nobody can tell."""
+    with _session() as session:
+        codes = second_factors.count_accounts_with_codes(session, before=now())
+        pins = mailed_pins.last_expiry(session, before=now())
+    return (
+        " Recovery codes and PINs that there are may need it: keep it if it was SECRET_KEY once."
+        if codes or pins
+        else ""
+    )
+
+
+def _digests(begun: datetime) -> Findings:
+    """What was made before everything was sealed anew, and cannot be made anew without what it is of."""
+    with _session() as session:
+        with_codes = second_factors.count_accounts_with_codes(session, before=begun)
+        until = mailed_pins.last_expiry(session, before=begun)
+    if until is not None:
+        yield doubtful(f"PINs sent by post need SECRET_KEY_PREVIOUS until {until:%Y-%m-%d %H:%M} UTC, or end with it.")
+    if with_codes:
+        yield doubtful(
+            f"recovery codes of {with_codes} accounts, made before flask keys reseal, need SECRET_KEY_PREVIOUS: flask"
+            " keys end-recovery-codes ends them and tells their owners."
+        )
+    if until is not None or with_codes:
+        return
+    if now() < begun + _SHORT_LIVED:
+        yield doubtful(
+            f"SECRET_KEY_PREVIOUS may go at {begun + _SHORT_LIVED:%Y-%m-%d %H:%M} UTC: pages that are open need it."
+        )
+    else:
+        yield good("SECRET_KEY_PREVIOUS is not needed any more: take it away.")
+
+
 def _files_of_keys(settings: Settings) -> Findings:
-    secrets = ("SECRET_KEY", "PASSWORD_PEPPER", "SMTP_PASSWORD", "METRICS_TOKEN", "REGISTRATION_TOKEN")
+    secrets = (
+        "SECRET_KEY",
+        "SECRET_KEY_PREVIOUS",
+        "PASSWORD_PEPPER",
+        "SMTP_PASSWORD",
+        "METRICS_TOKEN",
+        "REGISTRATION_TOKEN",
+    )
     files = {f"{name}_FILE": Path(given) for name in secrets if (given := os.environ.get(f"{name}_FILE"))}
     files["VAR/secret_key"] = settings.var / "secret_key"
     for name, path in files.items():
         if path.is_file() and path.stat().st_mode & 0o077:
-            yield _bad(f"{name} can be read by others: chmod 600 {path}")
+            yield bad(f"{name} can be read by others: chmod 600 {path}")
     if settings.var.is_dir() and settings.var.stat().st_mode & 0o002:
-        yield _bad(f"VAR can be written to by everybody: chmod o-w {settings.var}")
+        yield bad(f"VAR can be written to by everybody: chmod o-w {settings.var}")
 
 
 def _mail(settings: Settings) -> Findings:
@@ -194,34 +250,34 @@ def _mail(settings: Settings) -> Findings:
         mail.require_server(settings)
     except mail.ServerUnreachable as problem:
         why = type(problem.__cause__).__name__
-        yield _bad(
+        yield bad(
             f"{settings.smtp_host}:{settings.smtp_port} cannot be used ({why}): mend SMTP_*; mails wait meanwhile."
         )
     else:
-        yield _good(f"{settings.smtp_host}:{settings.smtp_port} answers.")
+        yield good(f"{settings.smtp_host}:{settings.smtp_port} answers.")
     with _session() as session:
         late = (OutboxMail.state == MailState.WAITING, OutboxMail.due_at < now() - _MAIL_WAITS)
         waiting = session.scalar(select(func.count()).where(*late)) or 0
         parked = session.scalar(select(func.count()).where(OutboxMail.state == MailState.PARKED)) or 0
     if waiting:
-        yield _bad(f"{waiting} mails are due for more than {_MAIL_WAITS.seconds // 60} minutes.")
+        yield bad(f"{waiting} mails are due for more than {_MAIL_WAITS.seconds // 60} minutes.")
     if parked:
-        yield _doubtful(f"{parked} mails were refused for good and are parked.")
+        yield doubtful(f"{parked} mails were refused for good and are parked.")
 
 
 def _clock(settings: Settings) -> Findings:
     if settings.clock_file and settings.clock_file.exists():
-        yield _doubtful(f"{settings.clock_file} shifts this installation's time.")
+        yield doubtful(f"{settings.clock_file} shifts this installation's time.")
     if _kernel_says_unsynchronized():
-        yield _doubtful("nothing keeps this machine's clock in time: run chrony or systemd-timesyncd.")
+        yield doubtful("nothing keeps this machine's clock in time: run chrony or systemd-timesyncd.")
     with _session() as session:
         if session.get_bind().dialect.name == "postgresql":
             theirs = session.scalar(text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"))
             apart = timedelta(microseconds=abs(int(theirs or 0) - microseconds(now())))
             if apart > _CLOCK_MAY_DIFFER:
-                yield _bad(f"the database's clock is {apart.total_seconds():.1f} s away from ours: keep both in time.")
+                yield bad(f"the database's clock is {apart.total_seconds():.1f} s away from ours: keep both in time.")
                 return
-    yield _good(f"it is {now():%Y-%m-%d %H:%M:%S} UTC.")
+    yield good(f"it is {now():%Y-%m-%d %H:%M:%S} UTC.")
 
 
 def _kernel_says_unsynchronized() -> bool:
@@ -232,77 +288,72 @@ def _kernel_says_unsynchronized() -> bool:
         return False
 
 
-def _disk(settings: Settings) -> Findings:
-    places = {"VAR": settings.var}
-    if path := sqlite_file.named_by(settings.database_url):
-        places["the database"] = path.parent
-    for name, place in places.items():
-        if not place.is_dir():
-            yield _bad(f"the folder of {name} is not there: mkdir -p {place}")
-            continue
-        if not os.access(place, os.W_OK | os.X_OK):
-            yield _bad(f"the folder of {name} cannot be written to: {place}")
-        held = shutil.disk_usage(place)
-        told = f"{held.free / 1e9:.1f} of {held.total / 1e9:.1f} GB are free for {name}"
-        if held.free < min(_LEAST_FREE, _LEAST_FREE_SHARE * held.total):
-            yield _bad(f"{told}: make room before writes fail.")
-        else:
-            yield _good(f"{told}.")
-
-
-def _journal(settings: Settings) -> Findings:
-    folder = settings.journal_folder
-    if latchstring().journal.must_replay(latchstring().sessions):
-        yield _bad("the database is older than the journal of revocations, nothing is served: flask backup replay")
-        return
-    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-        yield _bad(f"nothing can be written to {folder}: chown it to the user of the servers.")
-        return
-    yield _good(f"revocations are kept in {folder}.")
-    path = sqlite_file.named_by(settings.database_url)
-    if path and folder.is_dir() and path.exists() and folder.stat().st_dev == path.stat().st_dev:
-        yield _doubtful(
-            "REVOCATION_JOURNAL is on the disk of the database: put it on another, so that one outlives one."
-        )
-
-
-def _folders(settings: Settings) -> Findings:
-    for name, folder in (("AUDIT_CHECKPOINTS", settings.checkpoints_folder), ("EXPORT_FOLDER", settings.exports)):
-        # What is not there yet is made by the worker, where it may.
-        there = next(one for one in (folder, *folder.parents) if one.exists())
-        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-            yield _good(f"{name}: {folder} can be written to.")
-        else:
-            yield _bad(f"nothing can be written to {folder} ({name}): make it a folder of the user of the servers.")
-
-
 def _worker(_settings: Settings) -> Findings:
     with _session() as session:
         until = session.scalar(select(func.max(JobLease.held_until)))
     if until is not None and until > now():
-        yield _good(f"a worker holds jobs until {until:%H:%M:%S} UTC.")
+        yield good(f"a worker holds jobs until {until:%H:%M:%S} UTC.")
     else:
         since = f" since {until:%Y-%m-%d %H:%M} UTC" if until else " and never was"
-        yield _bad(f"no worker is alive{since}: start `flask worker run`, or mails and notices wait.")
+        yield bad(f"no worker is alive{since}: start `flask worker run`, or mails and notices wait.")
+    with _session() as session:
+        for lease in jobs.failing(session, (job.name for job in current_app.extensions["latchstring.jobs"])):
+            yield _of_failures(lease)
+
+
+def _of_failures(lease: JobLease) -> Finding:
+    told = (
+        f"the job {lease.name} broke {lease.failures_in_row} times in a row, last at"
+        f" {lease.failed_at:%Y-%m-%d %H:%M:%S} UTC ({lease.problem}): look {lease.reference} up in the worker's log,"
+        " which says where."
+    )
+    return bad(told) if lease.failures_in_row >= _FAILURES_BAD else doubtful(f"{told} It is tried again.")
 
 
 def _plan_texts(settings: Settings) -> Findings:
     plan = settings.plan
+    if plan.is_invented and not settings.sandbox:
+        yield bad("people read of the sandbox's invented plan: name the plan's own file in PLAN_FILE.")
+        return
+    if not settings.sandbox and (left := plan.example_addresses()):
+        yield bad(
+            f"PLAN_FILE names {', '.join(left)}: nobody is there (RFC 2606). Write the plan's own in their place."
+        )
+    spoken = {one.spoken for one in plan.language_assistance}
+    if len(spoken) < LANGUAGES_NEEDED or "en" not in spoken:
+        yield doubtful(
+            f"[[language_assistance]] of PLAN_FILE gives the notice in {len(spoken)} languages: 45 CFR 92.11 asks for "
+            "English and at least the 15 most spoken by people with limited English in the states that the plan serves."
+        )
     with _session() as session:
         editions = plan_editions.list_all(session)
         hidden = plan_editions.overruling(plan, editions)
     for one in hidden:
         what = f"{one.subject.value.replace('_', ' ')} {one.name}".strip()
-        yield _doubtful(
+        yield doubtful(
             f"{what}: people read edition {one.number}, made in the console on {one.at:%Y-%m-%d %H:%M} UTC, and not "
             f"PLAN_FILE, which was written later ({plan.written_at:%Y-%m-%d %H:%M} UTC) and says otherwise. If the "
             "file is right, publish its words in the staff console under Plan texts; if not, write the edition's "
             "words into the file."
         )
     if not editions:
-        yield _good("people read what PLAN_FILE says; nothing was changed in the console.")
+        yield good("people read what PLAN_FILE says; nothing was changed in the console.")
     elif not hidden:
-        yield _good("what was changed in the console hides no newer words of PLAN_FILE.")
+        yield good("what was changed in the console hides no newer words of PLAN_FILE.")
+
+
+def _roster(settings: Settings) -> Findings:
+    with _session() as session:
+        plan = plan_editions.edited(settings.plan, plan_editions.list_all(session))
+        lacking = roster.count_without_unit(session, lines_aside=plan.out_of_scope_lines)
+    if lacking:
+        told = ", ".join(f"{number} members of {line or 'no line of business'}" for line, number in lacking.items())
+        yield doubtful(
+            f"{told} are under no contract, plan or issuer, by which CMS asks for the yearly numbers: give the roster a"
+            " column report_unit before the days are counted (flask members load)."
+        )
+    else:
+        yield good("every member is under a contract, plan or issuer, by which CMS asks for the yearly numbers.")
 
 
 _MATTERS: dict[str, Callable[[Settings], Findings]] = {
@@ -312,9 +363,12 @@ _MATTERS: dict[str, Callable[[Settings], Findings]] = {
     "keys": _keys,
     "mail": _mail,
     "clock": _clock,
-    "disk": _disk,
-    "journal": _journal,
-    "folders": _folders,
+    "disk": doctor_files.disk,
+    "journal": doctor_files.journal,
+    "folders": doctor_files.folders,
+    "audit": doctor_watch.audit,
+    "data": doctor_watch.data,
     "worker": _worker,
     "plan texts": _plan_texts,
+    "roster": _roster,
 }

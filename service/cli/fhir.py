@@ -1,7 +1,9 @@
 """`flask fhir`: the plan's FHIR data."""
 
+import sys
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -19,10 +21,14 @@ from rich.progress import (
 from rich.table import Table
 
 from consent.policy import plan_system
+from fhir import bases
 from fhir.compartment import TYPES
 from fhir.description import search_page
 from fhir.loading import definitions as defined
-from fhir.loading import freshness, ingest, labels, reading, relabelling, withdrawing
+from fhir.loading import drug_codes, freshness, giving_up, ingest, labels, reading, relabelling, withdrawing
+from fhir.loading.checkpoints import GivenUp
+from fhir.loading.freshness import Watch
+from fhir.loading.giving_up import Lost, NothingUnfinished, StillRuns
 from fhir.loading.rejects import IsBeingRead
 from fhir.loading.summary import LoadSummary
 from fhir.storage import partitions, reindexing
@@ -34,13 +40,15 @@ _LEVELS = [level.value for level in ingest.Level]
 _REJECTS = ("rejected.ndjson", "rejected-again.ndjson")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _TIME = "%Y-%m-%d %H:%M:%S"
+_WIDE = 200
+_LONGEST_REASON = 500
 
 
 @group.command("load")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--validate", type=click.Choice(_LEVELS), default=ingest.Level.SCHEMA.value, show_default=True,
-              help="schema: JSON, elements and types; models: also the FHIR models; profiles: also the profiles that "
-                   "resources declare, sums of claims, references.")  # fmt: skip
+              help="schema: JSON, elements and types; models: also the FHIR models (about a hundred times slower); "
+                   "profiles: also the profiles that resources declare, sums of claims, references.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="With --validate profiles: refuse what breaks its profile.")
 @click.option("--definitions", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="StructureDefinitions and value sets to check by, instead of our own.")  # fmt: skip
@@ -49,17 +57,27 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 @click.option("--delete", "deletions", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A list of resources to delete, one Type/id a line.")  # fmt: skip
 @click.option("--source", default="plan", show_default=True, help="Whose data it is, for `flask fhir freshness`.")
+@click.option("--source-base", "source_bases", multiple=True, metavar="URL",
+              help="Where the files come from, such as https://claims.example/fhir: references below it are to what "
+                   "they hold. All other addresses but our own are none of our members.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Read the files from their start, though a load of them was interrupted.")
 def load(
     paths: tuple[Path, ...], validate: str, strict: bool, definitions: Path | None, rejects: Path | None,
-    warnings: Path | None, deletions: tuple[Path, ...], source: str, again: bool,
+    warnings: Path | None, deletions: tuple[Path, ...], source: str, source_bases: tuple[str, ...],
+    again: bool,
 ) -> None:  # fmt: skip
     """Load files and folders (NDJSON, Bundles, gzip); good resources are kept, bad ones told by file and line."""
     if not paths and not deletions:
         raise click.UsageError("Name files or folders to load, or a list to delete.")
     if (strict or definitions) and validate != ingest.Level.PROFILES:
         raise click.UsageError("--strict and --definitions are for --validate profiles.")
-    checks = ingest.Checks(ingest.Level(validate), strict, definitions.resolve() if definitions else None)
+    for base in source_bases:
+        if not base.startswith(("https://", "http://")):
+            raise click.UsageError("--source-base begins with https:// or http://.")
+    checks = ingest.Checks(
+        ingest.Level(validate), strict, definitions.resolve() if definitions else None,
+        (*bases.own(settings().base_url), *source_bases),
+    )  # fmt: skip
     for one in reading.left_alone(paths):
         click.echo(f"Left alone: {one}", err=True)
     try:
@@ -71,10 +89,21 @@ def load(
             )  # fmt: skip
     except (reading.NothingToLoad, IsBeingRead, defined.NoDefinitions) as nothing:
         raise click.ClickException(str(nothing)) from None
+    except GivenUp:
+        raise click.ClickException(
+            f"This load was given up meanwhile (flask fhir give-up {source}): what it wrote before stays. "
+            "Run the same command again to read the files from their start."
+        ) from None
     except BrokenProcessPool:
         raise click.ClickException(
             "A process that examines files was ended, perhaps for want of memory. Run the same command again: "
             "it goes on behind the last batch."
+        ) from None
+    except OSError as unusable:
+        # Not ours to read or to write, on a full disk, or taken away meanwhile.
+        raise click.ClickException(
+            f"{unusable.filename or 'A file'}: {unusable.strerror or type(unusable).__name__}. "
+            "Mend that and run the same command again: it goes on behind the last batch."
         ) from None
     _tell(summary)
     complete_roster()
@@ -128,24 +157,84 @@ def relabel() -> None:
     """Label anew what an older version of the sensitive-code tables labelled; can be stopped and run again."""
     with Progress(SpinnerColumn(), TextColumn("{task.completed} looked at"), console=Console(stderr=True)) as bar:
         task = bar.add_task("Labelling", total=None)
-        looked_at, changed = relabelling.relabel(
+        done = relabelling.relabel(
             latchstring().sessions,
             access=plan_system("fhir relabel"),
             progress=lambda some: bar.advance(task, some),
         )
-    click.echo(f"{looked_at} looked at by tables {labels.VERSION}, {changed} have other labels now.")
+    click.echo(f"{done.looked_at} looked at by tables {labels.VERSION}, {done.changed} have other labels now.")
+    if done.restricted:
+        click.echo(
+            f"{done.restricted} are restricted, by their source or as no table knows their codes: no app gets them."
+        )
+
+
+@group.command("drug-codes")
+@click.argument("directories", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def add_drug_codes(directories: tuple[Path, ...]) -> None:
+    """Add the drugs of FDA's NDC directory (product.txt, one edition or several) to those that labels are told by."""
+    try:
+        known = drug_codes.extend(directories, labels.SUBSTANCES)
+    except drug_codes.NoDirectory as other:
+        raise click.ClickException(str(other)) from None
+    except OSError as unusable:
+        raise click.ClickException(f"{unusable.filename}: {unusable.strerror}") from None
+    click.echo(f"{known} products are known. Start servers and worker anew, and run: flask fhir relabel")
 
 
 @group.command("freshness")
 def show_freshness() -> None:
-    """When each source's last delivery came in, and when apps could read it."""
-    table = Table("Source", "Received (UTC)", "Visible (UTC)", "Written", "Rejected", box=None)
+    """When each source's last delivery came in, until when apps must see it, and since when they do.
+
+    Deliveries that are not visible yet come first. Ends with status 1 where one is overdue.
+    """
+    table = Table("Source", "State", "Received (UTC)", "Due (UTC)", "Visible (UTC)", "Written", "Rejected", box=None)
     with latchstring().sessions() as session:
-        rejected = freshness.rejected(session)
-        for one in freshness.sources(session):
-            counts = (str(one.written), str(rejected.get(one.name, 0)))
-            table.add_row(one.name, f"{one.received_at:{_TIME}}", f"{one.visible_at:{_TIME}}", *counts)
-    Console().print(table)
+        found = freshness.deliveries(session, settings().plan.timezone)
+    for one in found:
+        visible = f"{one.visible_at:{_TIME}}" if one.visible_at else "never" if one.given_up_at else "not yet"
+        times = (f"{one.received_at:{_TIME}}", f"{one.due_at.astimezone(UTC):{_TIME}}", visible)
+        table.add_row(one.source, one.watch.replace("_", " "), *times, str(one.written), str(one.rejected))
+    # Where lines go into a file or to another program, none is folded.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    overdue = sum(one.watch is Watch.OVERDUE for one in found)
+    if overdue:
+        raise click.ClickException(
+            f"{overdue} overdue: run the same flask fhir load again, it goes on where it was. "
+            "One that nobody will go on with: flask fhir give-up SOURCE."
+        )
+
+
+@group.command("give-up")
+@click.argument("source")
+@click.option("--reason", required=True, help="Why, for the audit: the source was mistyped, say.")
+def give_up(source: str, reason: str) -> None:
+    """Wait no more for what interrupted loads of SOURCE did not write: it is overdue no longer.
+
+    What they wrote stays. Their places in the files are forgotten, and resources that wait for their patient dropped.
+    """
+    if not reason.strip() or len(reason) > _LONGEST_REASON:
+        raise click.UsageError(f"--reason needs a reason, of {_LONGEST_REASON} letters at most.")
+    try:
+        with latchstring().sessions.begin() as session:
+            lost = giving_up.give_up(session, source, access=plan_system("fhir give-up"), reason=reason.strip())
+    except NothingUnfinished as nothing:
+        named = ", ".join(nothing.unfinished)
+        others = f"Unfinished are: {named}." if named else "No load is unfinished."
+        raise click.ClickException(f"No load of {source} was interrupted. {others}") from None
+    except StillRuns as runs:
+        raise click.ClickException(
+            f"A load of {source} wrote a moment ago and may be running. Nothing was given up. Stop it, and do this "
+            f"again after {runs.until:{_TIME}} UTC; or run the same flask fhir load again, it goes on where it was."
+        ) from None
+    for one in lost:
+        _tell_lost(source, one)
+    if not lost:
+        click.echo(f"Every interrupted load of {source} was given up before.")
+    click.echo(
+        "For what is lost load the files again: flask fhir load FILES --source NAME, by the name that is right. "
+        "What is stored already and has not changed is left alone."
+    )
 
 
 @group.command("definitions")
@@ -203,3 +292,14 @@ def _tell(summary: LoadSummary) -> None:
     if summary.warned:
         where = f": {summary.warning_file}" if summary.warning_file else ""
         click.echo(f"{summary.warned} warnings{where}", err=True)
+
+
+def _tell_lost(source: str, lost: Lost) -> None:
+    click.echo(f"Given up: the delivery of {source} that came {lost.received_at:{_TIME}} UTC.")
+    click.echo(f"  {lost.stored} resources were added, changed or deleted by it, which stays so.")
+    for path, line, is_whole in lost.files:
+        click.echo(f"  {path}: " + ("read to its end." if is_whole else f"lost is what stands behind line {line}."))
+    if not lost.files:
+        click.echo("  Lost are its files, of which nothing was read.")
+    if lost.waiting:
+        click.echo(f"  Lost are {lost.waiting} resources that waited for their patient.")

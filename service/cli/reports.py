@@ -14,7 +14,9 @@ group = AppGroup("reports")
 @click.option("--year", required=True, type=click.IntRange(2020, 2100), help="Of which calendar year.")
 @click.option("--public", is_flag=True, help="Numbers below 11 are not told.")
 def usage(year: int, public: bool) -> None:
-    """Print the Patient Access API usage of a year as CSV (42 CFR 422.119(f)); days that are over are counted first."""
+    """Print the Patient Access API usage of a year as CSV (42 CFR 422.119(f)): by contract, plan or issuer within each
+    line of business. Days that are over are counted first.
+    """
     transfers.count_finished_days(latchstring().sessions, settings())
     with latchstring().sessions() as session:
         made = patient_access_usage.report(session, year)
@@ -22,6 +24,18 @@ def usage(year: int, public: bool) -> None:
     if not made.is_complete:
         through = made.complete_through.isoformat() if made.complete_through else "no day"
         click.echo(f"{year} is not complete: counted through {through}.", err=True)
+    if made.lacks_units:
+        click.echo(
+            f"{patient_access_usage.NO_UNIT}: members of whom the roster named no contract, plan or issuer as the day"
+            " ended; give it a column report_unit (flask members load).",
+            err=True,
+        )
+    if made.has_days_without_units:
+        click.echo(
+            f"{patient_access_usage.UNIT_NOT_KEPT}: days that an earlier version counted, by line of business alone;"
+            " they cannot be told apart any more.",
+            err=True,
+        )
 
 
 @group.command("disclosures")

@@ -6,9 +6,12 @@ from sqlalchemy.orm import Session
 
 from service.accounts.authentication import find_by_username
 from service.accounts.models import Account
+from service.cli import second_person
 from service.plan.members import roster
-from service.plan.models import PlanStaff, StaffRole
-from service.plan.staff import plan_staff, record_guards
+from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
+from service.plan.staff import plan_staff, record_guards, second_looks, staff_roles
+from service.plan.staff.asked_by_command import BrokenGlass
+from service.plan.staff.second_looks import SecondLookRefused
 from service.web import latchstring
 
 group = AppGroup("staff")
@@ -19,15 +22,34 @@ group = AppGroup("staff")
 @click.argument(
     "roles", nargs=-1, required=True, metavar="ROLE...", type=click.Choice([role.value for role in StaffRole])
 )
-def appoint(username: str, roles: tuple[str, ...]) -> None:
+@second_person.reason
+@second_person.glass
+def appoint(username: str, roles: tuple[str, ...], reason: str, break_glass: str | None) -> None:
     """Give the account with this user name these roles, in place of the ones it has.
 
-    Roles: member_services, app_reviewer, provider_services, privacy_officer, administrator.
+    Roles: member_services, app_reviewer, provider_services, privacy_officer, administrator. Where one of them is new,
+    an administrator says yes in the staff console first, within 48 hours (Waiting for a second person); until then all
+    stays as it is. The very first administrator needs nobody.
     """
+    wanted, command = {StaffRole(role) for role in roles}, second_person.command(reason, break_glass)
+    made: PlanStaff | PendingAct
+    broken: BrokenGlass | None = None
     with latchstring().sessions.begin() as session:
         account = _account(session, username)
-        staff = plan_staff.appoint(session, account, {StaffRole(role) for role in roles}, by_account_id=None)
-        click.echo(f"Appointed: {_line(staff)}. The person signs in anew.")
+        try:
+            if command.breaks_glass:
+                made, broken = staff_roles.break_glass(session, account, wanted, command)
+            else:
+                made = staff_roles.appoint(session, account, wanted, command)
+        except SecondLookRefused as refusal:
+            raise click.ClickException(refusal.sentence) from None
+    if isinstance(made, PlanStaff):
+        click.echo(f"Appointed: {_line(made)}. The person signs in anew.")
+    else:
+        until = second_person.until(made)
+        click.echo(f"Asked for: {account.username} is given the roles {until}. Nothing was changed yet.")
+    if broken is not None:
+        second_person.say_broken(broken)
 
 
 @group.command("end")
@@ -65,6 +87,10 @@ def show() -> None:
         every = plan_staff.serving(session)
         for staff in every:
             click.echo(_line(staff))
+        for act in second_looks.list_waiting(session):
+            if act.kind is ActKind.STAFF_ROLES:
+                [change] = act.content["changes"]
+                click.echo(f"Waits for an administrator: {change['what']}: {change['after']}")
     if not every:
         click.echo("Nobody yet. The first: flask staff appoint USERNAME administrator", err=True)
 

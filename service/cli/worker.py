@@ -20,7 +20,10 @@ def run(once: bool) -> None:
         raise click.ClickException("The database is older than the journal of revocations: flask backup replay")
     worker = Worker(latchstring().sessions, settings(), current_app.extensions["latchstring.jobs"])
     if once:
-        worker.run_once()
+        if broken := worker.run_once():
+            raise click.ClickException(
+                f"These jobs broke: {', '.join(broken)}. The lines above (job_failed) say where."
+            )
         return
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())

@@ -22,6 +22,7 @@ from service.conformance.wire import Wire
 _ROOT = Path(__file__).parents[2]
 _FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
 _LONGEST_START = 180.0
+_KEYS = {"SECRET_KEY", "SECRET_KEY_FILE", "SECRET_KEY_PREVIOUS", "SECRET_KEY_PREVIOUS_FILE"}
 
 
 class NoServer(Exception):
@@ -67,7 +68,7 @@ def running(members: int) -> Iterator[OwnServer]:
 
 def _environment(place: Path, port: int) -> Mapping[str, str]:
     """Ours without what names another installation."""
-    others = {"DATABASE_URL", "SECRET_KEY", "SECRET_KEY_FILE", "PLAN_FILE", "HOST", "PORT"}
+    others = {"DATABASE_URL", *_KEYS, "PLAN_FILE", "HOST", "PORT"}
     kept = {name: value for name, value in os.environ.items() if name not in others}
     return kept | {"MODE": "sandbox", "VAR": str(place), "BASE_URL": f"https://localhost:{port}"}
 

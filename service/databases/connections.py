@@ -4,8 +4,9 @@ import select
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from sqlalchemy.exc import DisconnectionError
+
+from service.databases.driver_errors import operational_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def require_alive(connection: Any, *_: object) -> None:
         if poll.poll(0):
             connection.execute("SELECT 1")
             connection.rollback()
-    except psycopg.OperationalError:
+    except operational_errors():
         raise DisconnectionError from None
 
 

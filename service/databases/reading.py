@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
@@ -11,10 +11,11 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from service.databases.connections import require_alive
 from service.databases.group_commit import Command, GroupCommit
-from service.databases.prepared import PreparedStatements
-from service.databases.replica import CopyReads, Replica
 from service.databases.sqlite_file import named_by
 from service.databases.write_turns import turns_at
+
+if TYPE_CHECKING:
+    from service.databases.replica import Replica
 
 
 class ReadingSession(Session):
@@ -31,7 +32,7 @@ class ReadingSession(Session):
         self.database = bind.dialect.name
         self._connection: PoolProxiedConnection | None = None
         self._cursor: Any = None
-        self._copy = CopyReads(keeper.replica) if keeper.replica else None
+        self._copy = keeper.replica.reads() if keeper.replica else None
         self._lent = True
 
     def driver_cursor(self) -> Any:
@@ -40,6 +41,9 @@ class ReadingSession(Session):
             self._connection = self._keeper.engine.raw_connection()
             driver: Any = self._connection.driver_connection
             if self.database == "postgresql":
+                # Loads the driver of PostgreSQL, which SQLite does without.
+                from service.databases.prepared import PreparedStatements  # noqa: PLC0415
+
                 driver.autocommit = True
                 self._cursor = PreparedStatements(driver)
             else:
@@ -103,7 +107,7 @@ class ReadingSessions:
     """
 
     def __init__(
-        self, engine: Engine, replica: Replica | None = None, *, told: Mapping[str, Any] | None = None
+        self, engine: Engine, replica: "Replica | None" = None, *, told: Mapping[str, Any] | None = None
     ) -> None:
         """`told` is what each session starts with in its `info`."""
         self.engine, self.told = engine, dict(told or {})

@@ -57,6 +57,10 @@ class Replica:
         driver.autocommit = True
         return made
 
+    def reads(self) -> "CopyReads":
+        """The replica as one session's reads meet it."""
+        return CopyReads(self)
+
     def is_current(self, primary: PreparedStatements, copy: PreparedStatements) -> bool:
         """Whether the copy hides all that the primary hides by now, and is not too old.
 

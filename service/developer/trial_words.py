@@ -54,6 +54,10 @@ FAILED: dict[Check, LazyString] = {
     ),
     Check.PARAMETER: _("One of prompt, max_age, nonce, login_hint, ui_locales or dpop_jkt cannot be read."),
     Check.CHALLENGE_REUSED: _("This code_challenge was used a moment ago. Make a new verifier for each request."),
+    Check.FORM: _(
+        "The parameters were not sent as a form. Send them in the body, as application/x-www-form-urlencoded, and "
+        "nothing in the address."
+    ),
     Check.METHOD: _("The app proved itself in another way than it is registered with. See how the app proves itself."),
     Check.CREDENTIAL: _(
         "The secret is wrong or over; or the assertion is: look at its key, its aud (the token endpoint), its exp "
@@ -85,7 +89,7 @@ FAILED: dict[Check, LazyString] = {
 }
 ERRORS: dict[str, LazyString] = {
     "access_denied": _("The person said no, or has nobody's data to share."),
-    "login_required": _("prompt=none, and nobody was signed in."),
+    "login_required": _("prompt=none, and nobody was signed in, or not whom id_token_hint names."),
     "consent_required": _("prompt=none, and the person has to be asked."),
     "unsupported_grant_type": _("This grant_type is not supported."),
     "unauthorized_client": _("The app may not use this grant_type."),

@@ -131,6 +131,7 @@ def _page(
     return render_template(
         "developer/webhooks.html", app=app, endpoint=endpoint, listens=endpoint is not None and not endpoint.ended_at,
         messages=outbox.latest(session, app.id), errors=errors, given=kept or request.form, labels=LABELS,
-        events=EVENTS, states=MESSAGE_STATES, told=_DONE.get(request.args.get("done", "")), sandbox=settings().sandbox,
-        organization=current_developer().organization, was_kept=kept is not None,
+        events=EVENTS, states=MESSAGE_STATES, told=_DONE.get(request.args.get("done", "")),
+        on_loopback=settings().reaches_loopback, organization=current_developer().organization,
+        was_kept=kept is not None,
     )  # fmt: skip

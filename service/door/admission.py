@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar, cast
 
+import structlog
+
 SHORTER = 8
 """Of so many who may wait, one may in a crowd."""
 PATIENCE = 0.02
@@ -17,6 +19,7 @@ QUIET_SECONDS = 0.25
 
 _here = threading.local()
 T = TypeVar("T")
+log = structlog.get_logger("service.door")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,20 +229,34 @@ def step_aside() -> Iterator[None]:
         lane.come_back()
 
 
-def in_places(pieces: Iterator[T]) -> Iterator[T]:
+class BrokenOff(Exception):
+    """An answer ends here before its end.
+
+    It has no words: it leaves the application, and the web server writes down whatever does. Granian ends the body as
+    if it were whole, so what is sent in pieces has to show by itself that it is not.
+    """
+
+
+def in_places(pieces: Iterator[T], request_id: str) -> Iterator[T]:
     """The pieces of an answer that is made while it is sent, each made in a place of the lane of this request.
 
     The request's own place is given back before the first of them. Between two there is none: whoever takes a piece
-    slowly holds up nobody.
+    slowly holds up nobody. A fault is logged as one of a view, under `request_id`, and raises BrokenOff.
     """
-    return _each_in(getattr(_here, "lane", None), pieces)
+    return _each_in(getattr(_here, "lane", None), pieces, request_id)
 
 
-def _each_in(lane: Lane | None, pieces: Iterator[T]) -> Iterator[T]:
+def _each_in(lane: Lane | None, pieces: Iterator[T], request_id: str) -> Iterator[T]:
     end = object()
     while True:
-        with _another_place(lane):
-            piece = next(pieces, end)
+        try:
+            with _another_place(lane):
+                piece = next(pieces, end)
+        except BrokenOff:
+            raise
+        except Exception as fault:
+            log.error("unexpected_fault", problem=type(fault).__name__, exc_info=fault, request_id=request_id)
+            raise BrokenOff from None
         if piece is end:
             return
         yield cast(T, piece)

@@ -5,22 +5,34 @@ from collections.abc import Callable
 import structlog
 from flask import Flask, Response, current_app, render_template, request
 from flask.globals import request_ctx
+from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from service.sealing import NotSealed
 from service.web import (
-    UNAVAILABLE,
     FormExpired,
     NotFoundPage,
     PageError,
     ServiceBusy,
     latchstring,
+    outages,
     reference,
     renderer_prefix,
     request_id,
 )
 
+_MINUTE = 60
 log = structlog.get_logger("service.web")
+
+
+class OpensUnderNoKey(PageError):
+    """What lies sealed opens under no key that is named: those who run the service took one away (docs/keys.md)."""
+
+    status = 503
+    title = _("This part of the service does not work right now")
+    sentence = _("The fault is ours, and nothing was lost. Please try again later, or call us.")
+    retry_after = _MINUTE
 
 
 def install(app: Flask) -> None:
@@ -28,15 +40,19 @@ def install(app: Flask) -> None:
     app.register_error_handler(PageError, _page)
     app.register_error_handler(CSRFError, lambda _error: _page(FormExpired()))
     app.register_error_handler(HTTPException, _http_error)
-    for unavailable in UNAVAILABLE:
-        app.register_error_handler(unavailable, _busy)
+    for kind in outages():
+        app.register_error_handler(kind, _busy)
+    app.register_error_handler(NotSealed, _not_sealed)
     app.register_error_handler(Exception, _unexpected)
 
 
-def unavailable(retry_after: int = 5) -> Response:
-    """503 in the shape that belongs to the address; come again after so many seconds."""
+def unavailable(retry_after: int = 5, page: PageError | None = None) -> Response:
+    """503 in the shape that belongs to the address; come again after so many seconds.
+
+    People read `page`, or else that we are busy.
+    """
     renderer = _renderer()
-    answer = renderer(_Unavailable()) if renderer else _page(ServiceBusy())
+    answer = renderer(_Unavailable()) if renderer else _page(page or ServiceBusy())
     answer.headers["Retry-After"] = str(retry_after)
     return answer
 
@@ -44,11 +60,11 @@ def unavailable(retry_after: int = 5) -> Response:
 def _page(error: PageError) -> Response:
     try:
         body = render_template("errors/page.html", error=error, reference=reference())
-    except UNAVAILABLE as unavailable:
+    except outages() as away:
         # Pages up to 499 name who is signed in, and so may meet the fault themselves; a busy page looks nobody up.
         if error.plain:
-            return _plain(unavailable, error.status)
-        return _busy(unavailable)
+            return _plain(away, error.status)
+        return _busy(away)
     except Exception as fault:  # noqa: BLE001 (there is nobody above who could answer)
         return _plain(fault, 500)
     answer = Response(body, error.status, content_type="text/html; charset=utf-8")
@@ -84,6 +100,12 @@ def _http_error(error: HTTPException) -> Response:
 def _busy(error: Exception) -> Response:
     log.error("database_unavailable", problem=type(error.__cause__ or error).__name__, request_id=request_id())
     return unavailable()
+
+
+def _not_sealed(error: NotSealed) -> Response:
+    # Not by itself a fault of the program: whoever reads the log learns what to mend.
+    log.error("opens_under_no_key", exc_info=error, request_id=request_id(), mend="flask doctor, docs/keys.md")
+    return unavailable(_MINUTE, OpensUnderNoKey())
 
 
 class _Unavailable(HTTPException):

@@ -4,9 +4,10 @@ import hmac
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from service import web
+from service import sealing, web
 from service.door.error_pages import unavailable
 from service.web import ALWAYS_THERE, FormExpired, csrf, latchstring, settings
 
@@ -58,10 +59,32 @@ def _refuse_foreign_origin() -> None:
         raise FormExpired
 
 
+def _is_form_of_earlier_key() -> bool:
+    """Whether the form is this browser's, given out under a key from before SECRET_KEY was changed."""
+    return any(_has_form_of(one) for one in sealing.each(settings().secret_key)[1:])
+
+
+def _has_form_of(key: bytes) -> bool:
+    """Whether the request's CSRF token is of this browser, and was made under `key`."""
+    browser = web.browser()
+    present, browser.key = browser.key, key
+    try:
+        validate_csrf(csrf._get_csrf_token(), secret_key=key)
+    except ValueError:
+        return False
+    finally:
+        browser.key = present
+    return True
+
+
 def _refuse_forged_forms() -> None:
     given = web.request_itself()
     if given.method in {"GET", "HEAD", "OPTIONS"} or given.endpoint is None or csrf._is_exempt():
         return
     _refuse_foreign_origin()
-    csrf.protect()
+    try:
+        csrf.protect()
+    except CSRFError:
+        if not _is_form_of_earlier_key():
+            raise
     _refuse_null_character_in_form()

@@ -46,6 +46,12 @@ class NotActing(PageError):
     )
 
 
+class NotTheirs(NotActing):
+    """Somebody was chosen to whom the person has no right (any more), while they have one to others."""
+
+    status = 403
+
+
 class NoMember(PageError):
     """The account is linked to no member (any more)."""
 
@@ -141,10 +147,10 @@ def require_choice(view: Callable[P, ResponseReturnValue]) -> Callable[P, Respon
 
 
 def choose(person: Person, patient_id: str) -> MemberChoice:
-    """Act for this member from now on in this session; raises NoMember where the person has no right to."""
+    """Act for this member from now on in this session; raises NotTheirs or NoMember where they have no right to."""
     wanted = next((choice for choice in person.choices if choice.member.patient_id == patient_id), None)
     if wanted is None:
-        raise NoMember
+        raise NotTheirs if person.choices else NoMember
     sessions.act_for(db_session(), person.login, wanted.member.id)
     audit.record(
         db_session(), "member:acting:choose", account_id=person.account.id, member_id=wanted.member.id,

@@ -4,6 +4,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from consent.legal_texts import VERSIONS, LegalText
+from service.web import NotFoundPage, plan
 
 blueprint = Blueprint("help", __name__)
 
@@ -18,3 +19,11 @@ def index() -> ResponseReturnValue:
 def education() -> ResponseReturnValue:
     """What to look for in an app, who must follow which privacy rules, and where to complain."""
     return render_template("member/education.html", version=VERSIONS[LegalText.EDUCATION])
+
+
+@blueprint.get("/help/language-assistance")
+def language_assistance() -> ResponseReturnValue:
+    """That help with language and auxiliary aids cost nothing (45 CFR 92.11), in each language that the plan gives."""
+    if not plan().language_assistance:
+        raise NotFoundPage
+    return render_template("member/language_assistance.html", notices=plan().language_assistance)

@@ -68,8 +68,8 @@ def _withheld_translation() -> tuple[str, str] | None:
         return None
     with force_locale(language):
         return language, gettext(
-            "This page is shown in English: your rights depend on its words, and nobody has checked its translation "
-            "yet. Call us, and somebody explains it in your language."
+            "This page is shown in English: your rights depend on its words, and nobody has checked its "
+            "translation yet. Call us, and somebody will explain it in your language."
         )
 
 

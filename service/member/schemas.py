@@ -1,8 +1,10 @@
 """The shapes of the member pages' forms."""
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
-from marshmallow import Schema, fields, pre_load, validate
+from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from consent.data_types import DATA_TYPES
 from consent.models import Answer, Duration, SensitiveClass
@@ -11,6 +13,7 @@ from oauth.apps.app_words import PEOPLES_REASONS
 from oauth.apps.models import Category, Platform, ReportReason
 from service.accounts.notices import Topic
 from service.accounts.schemas import require_storable
+from service.days import typed_day
 from service.member.language import LANGUAGES
 from service.member.marking import N_
 
@@ -18,13 +21,21 @@ _MISSING: dict[str, str | list[Any] | dict[Any, Any]] = {
     "required": N_("Please choose one."),
     "validator_failed": N_("Please choose one."),
 }
-
-_NO_DATE: dict[str, str | list[Any] | dict[Any, Any]] = {
-    "required": N_("Give the date as year, month and day, for example 2026-12-31."),
-    "invalid": N_("Give the date as year, month and day, for example 2026-12-31."),
-}
+_DAY = N_("Please enter a day as month/day/year, for instance 04/30/2027.")
 _SAY = N_("Please tell us what happened.")
 _LONG = N_("This is longer than 2,000 characters. Please shorten it.")
+
+
+class Day(fields.Field[date]):
+    """A day: ISO form as date inputs send it, or month/day/year as people type it."""
+
+    default_error_messages = {"required": _DAY, "null": _DAY}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
+        day = typed_day(str(value))
+        if day is not None and date(2000, 1, 1) <= day <= date(2199, 12, 31):
+            return day
+        raise ValidationError(_DAY)
 
 
 class SelectMember(Schema):
@@ -69,7 +80,7 @@ class NarrowerAccess(Schema):
     part = fields.List(fields.String(validate=validate.Length(max=200)), load_default=list)
     sensitive = fields.List(fields.String(validate=validate.Length(max=40)), load_default=list)
     offline = fields.Boolean(load_default=False)
-    last_day = fields.Date(required=True, error_messages=_NO_DATE)
+    last_day = Day(required=True)
 
     @pre_load
     def _read_ticks(self, given: Any, **_kwargs: Any) -> Any:

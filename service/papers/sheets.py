@@ -46,7 +46,7 @@ class Sheet(FPDF):
             self.ln(4)
             self.set_font(SANS, "", 9)
             told = gettext(
-                "Where %(mark)s stands, this paper could not show a letter of the name or word. Our website shows it.",
+                "Where you see %(mark)s, this paper could not show a letter of the name or word. Our website shows it.",
                 mark=LACKING,
             )
             self.write_lines(5, told)

@@ -2,8 +2,8 @@
 
 To be accounted for is what the plan told somebody without the member's word and other than for treatment, payment or
 its own operations: a court, a health department, a mistake. None of it runs through this system, so a privacy officer
-enters it. What does run through it, reads of the member's own apps, of provider offices and of plan staff, is exempt
-from the accounting; the account shows it all the same, in counts.
+enters it. What does run through it is exempt from the accounting: reads of the member's own apps, of provider offices,
+of plan staff, of programs of either. The account shows it all the same, in counts.
 """
 
 import csv
@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, distinct, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
+from consent import lookers, policy
+from fhir.storage import exported
 from oauth.apps import clients
 from service import audit
-from service.audit import AuditEvent, Outcome
+from service.audit import AuditEvent, AuditSubject, Outcome
 from service.clock import now
 from service.plan.members import roster
 from service.plan.models import Member
@@ -56,7 +58,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class OtherReads:
-    """Reads that are exempt: by whom (an app's name, or the kind of reader), how many, the first and the last."""
+    """Reads that are exempt: by whom (an app's name, or the kind of reader), how many, the first and the last.
+
+    The kind says "perhaps" where a program copied a part of everybody's, in which the member's need not have been.
+    """
 
     reader: str
     kind: str
@@ -137,7 +142,7 @@ def account(session: Session, member: Member, *, by_account_id: str | None, behi
     entries = found[:PAGE]
     _keep(session, member, by_account_id, len(entries))
     older = entries[-1].disclosure.id if len(found) > PAGE else None
-    return Account(member, since, entries, [] if behind else _others(session, parts, since), older)
+    return Account(member, since, entries, [] if behind else _others(session, member, since), older)
 
 
 def begin_csv(session: Session, member: Member, *, by_account_id: str | None) -> Csv:
@@ -207,26 +212,41 @@ def _require_correctable(session: Session, member: Member, disclosure_id: str) -
         raise CorrectedAlready
 
 
-def _others(session: Session, parts: Sequence[str], since: date) -> Sequence[OtherReads]:
+def _others(session: Session, member: Member, since: date) -> Sequence[OtherReads]:
+    patients = roster.patients_of_parts(session, member)
+    parts, everybody = list(patients), exported.was_in(policy.plan_system("accounting of disclosures"), patients)
     begin = datetime.combine(since, datetime.min.time(), now().tzinfo)
     source = func.substr(AuditEvent.tag, 1, 5).label("source")
-    rows = session.execute(
-        select(
-            source, AuditEvent.client_id, func.count(), func.min(AuditEvent.at), func.max(AuditEvent.at)
-        )
-        .where(
-            AuditEvent.member_id.in_(parts), AuditEvent.at >= begin, AuditEvent.outcome == Outcome.SUCCESS,
-            or_(*(AuditEvent.tag.startswith(f"{name}:") for name in _SOURCES)),
-        )
-        .group_by(source, AuditEvent.client_id)
-    ).all()  # fmt: skip
-    found = [_reader(session, *row) for row in rows]
+    is_program = AuditEvent.grant_id.is_(None).label("is_program")
+    by = (source, AuditEvent.client_id, is_program, lookers.partly())
+    asked = select(*by, func.count(), func.min(AuditEvent.at), func.max(AuditEvent.at)).group_by(*by)
+    told = (
+        AuditEvent.at >= begin, AuditEvent.outcome == Outcome.SUCCESS,
+        or_(*(AuditEvent.tag.startswith(f"{name}:") for name in _SOURCES)),
+    )  # fmt: skip
+    rows = session.execute(asked.where(AuditEvent.member_id.in_(parts), *told)).all()
+    several = select(*by, func.count(distinct(AuditEvent.id)), func.min(AuditEvent.at), func.max(AuditEvent.at))
+    several = several.select_from(AuditSubject).join(AuditEvent, AuditEvent.id == AuditSubject.event_id).group_by(*by)
+    rows = [*rows, *session.execute(several.where(*lookers.among_others(parts, everybody), *told))]
+    known = [(*who, lookers.is_of_some(partly), number, first, last) for *who, partly, number, first, last in rows]
+    found = [_reader(session, *row) for row in _added_up(known)]
     return sorted(found, key=lambda one: one.last, reverse=True)
 
 
+def _added_up(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+    found: dict[tuple[Any, ...], Sequence[Any]] = {}
+    for *by, number, first, last in rows:
+        _by, before, earliest, latest = found.get(tuple(by), (by, 0, first, last))
+        found[tuple(by)] = (by, before + number, min(earliest, first), max(latest, last))
+    return ((*by, number, first, last) for by, number, first, last in found.values())
+
+
 def _reader(
-    session: Session, source: str, client_id: str | None, requests: int, first: datetime, last: datetime
-) -> OtherReads:
+    session: Session, source: str, client_id: str | None, is_program: bool, is_of_some: bool, requests: int,
+    first: datetime, last: datetime,
+) -> OtherReads:  # fmt: skip
     kind = next(kind for name, kind in _SOURCES.items() if name.startswith(source.rstrip(":")[:5]))
+    if client_id and is_program:
+        kind = "program, perhaps (a part of all members' records)" if is_of_some else "program"
     app = clients.find(session, client_id) if client_id else None
     return OtherReads(app.name if app else kind, kind, requests, first, last)

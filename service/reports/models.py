@@ -25,8 +25,10 @@ class ReportDay(Base):
 class ApiTransfer(Base):
     """That an app was sent a member's data on a day, under one grant: how often, how much (regulation.md RG-28 to 30).
 
-    `plan_unit` is the member's line of business when the day was counted, the night after: a later change of plan must
-    not rewrite the report. `sessions` are reads with less than half an hour between them, taken together.
+    `line_of_business` and `report_unit` (contract, plan or issuer) are the member's as the day ended, "" where the
+    roster named none: a later change must not rewrite the report. A row that was counted before units were kept has
+    None, and the line of business of the night in which it was counted. `sessions` are reads with less than half an
+    hour between them, taken together.
     """
 
     __tablename__ = "api_transfer"
@@ -36,7 +38,8 @@ class ApiTransfer(Base):
     grant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     member_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     client_id: Mapped[str] = mapped_column(String(64))
-    plan_unit: Mapped[str] = mapped_column(String(40))
+    line_of_business: Mapped[str] = mapped_column("plan_unit", String(40))
+    report_unit: Mapped[str | None] = mapped_column(String(40))
     events: Mapped[int] = mapped_column(Integer)
     sessions: Mapped[int] = mapped_column(Integer)
     resources: Mapped[int] = mapped_column(BigInteger)

@@ -3,12 +3,29 @@
 A transfer is an answer with at least one resource about the member, to an app acting under a grant (regulation.md
 RG-29). What goes to the plan's own pages, to programs without a person and to provider offices has no grant and does
 not count; nor do shared resources (practitioners, organizations), which are about nobody.
+
+A transfer belongs to the line of business and the contract, plan or issuer that its member had as the day ended,
+however late the day is counted: what changed since is kept until then (`FormerUnit`).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Date, Select, and_, case, func, insert, literal, or_, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    Select,
+    Subquery,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session, sessionmaker
 
 from fhir import compartment
@@ -16,7 +33,7 @@ from oauth.apps import funnel
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.db import microseconds
-from service.plan.models import Member
+from service.plan.models import FormerUnit, Member
 from service.reports.models import ApiTransfer, ReportDay
 from service.settings import Settings
 
@@ -24,7 +41,9 @@ SAME_SESSION = timedelta(minutes=30)
 """Reads under one grant that are closer than this are one session."""
 # A request that began before midnight has written its row long before this is over.
 _LATE = timedelta(hours=1)
-_COUNTED = ("day", "grant_id", "member_id", "client_id", "plan_unit", "events", "sessions", "resources")
+_COUNTED = (
+    "day", "grant_id", "member_id", "client_id", "plan_unit", "report_unit", "events", "sessions", "resources",
+)  # fmt: skip
 
 
 def count_finished_days(sessions: sessionmaker[Session], settings: Settings) -> int:
@@ -45,10 +64,11 @@ def last_counted(session: Session) -> date | None:
 
 
 def count_day(session: Session, day: date, zone: ZoneInfo) -> None:
-    """Count one day: its transfers, and how far each app's authorizations came."""
+    """Count one day: its transfers, and how far each app's authorizations came. Days are counted in their order."""
     begin, end = bounds(day, zone)
     after = events_after(session, day)
     session.execute(insert(ApiTransfer).from_select(_COUNTED, _transfers(day, begin, end, after)))
+    session.execute(delete(FormerUnit).where(FormerUnit.until < end))
     funnel.count_day(session, day, begin, end, after)
     session.add(ReportDay(day=day, events_after=_where_next_begins(session, end, after), counted_at=now()))
     session.flush()
@@ -97,14 +117,24 @@ def _transfers(day: date, begin: datetime, end: datetime, after: int) -> Select[
         )
         .subquery()
     )  # fmt: skip
-    gap = SAME_SESSION // timedelta(microseconds=1)
+    gap, former = SAME_SESSION // timedelta(microseconds=1), _as_it_ended(end)
     is_new = case((and_(reads.c.before.is_not(None), reads.c.at - reads.c.before < gap), 0), else_=1)
-    return (
-        select(
-            literal(day, Date), reads.c.grant_id, reads.c.member_id, reads.c.client_id, Member.line_of_business,
-            func.count(), func.sum(is_new), func.sum(reads.c.resources),
-        )
-        .join(Member, Member.id == reads.c.member_id)
-        .where(reads.c.at >= microseconds(begin))
-        .group_by(reads.c.grant_id, reads.c.member_id, reads.c.client_id, Member.line_of_business)
+    by = (
+        reads.c.grant_id, reads.c.member_id, reads.c.client_id,
+        func.coalesce(former.c.line_of_business, Member.line_of_business),
+        func.coalesce(former.c.report_unit, Member.report_unit),
     )  # fmt: skip
+    return (
+        select(literal(day, Date), *by, func.count(), func.sum(is_new), func.sum(reads.c.resources))
+        .join(Member, Member.id == reads.c.member_id)
+        .outerjoin(former, and_(former.c.member_id == reads.c.member_id, former.c.place == 1))
+        .where(reads.c.at >= microseconds(begin))
+        .group_by(*by)
+    )
+
+
+def _as_it_ended(end: datetime) -> Subquery:
+    """What members had as a day ended who have something else by now: at `place` 1 what they had first after it."""
+    place = func.row_number().over(partition_by=FormerUnit.member_id, order_by=FormerUnit.until).label("place")
+    columns = (FormerUnit.member_id, FormerUnit.line_of_business, FormerUnit.report_unit)
+    return select(*columns, place).where(FormerUnit.until >= end).subquery()

@@ -71,4 +71,7 @@ def _open(session: Session, number: int, member: Member) -> dict[str, Any]:
         opening.open_account(session, person, username=username, password_hash=passwords.make_hash(PASSWORD))
     name = f"{member.given_name} {member.family_name}"
     own = {"relation": "self", "name": name, "member_id": member.member_number, "fhir_id": member.patient_id}
-    return {"username": username, "password": PASSWORD, "kind": Kind.MEMBER.value, "members": [own]}
+    return {
+        "username": username, "password": PASSWORD, "kind": Kind.MEMBER.value, "good_for": "loaded data",
+        "members": [own],
+    }  # fmt: skip

@@ -60,14 +60,16 @@ def serve(settings: Settings, *, host: str, port: int, console: Console | None =
         raise NoSandbox
     if _listens(host, port):
         raise AddressTaken(port)
-    settings = replace(settings, smtp_port=_mail_port(settings.smtp_port))
-    _prepare(settings)
-    supervisor = Supervisor(_ROOT, environment(settings), console.print)
     with ExitStack() as stack:
+        held = stack.enter_context(closing(hold_mail_port(settings.smtp_port)))
+        settings = replace(settings, smtp_port=held.getsockname()[1])
+        _prepare(settings)
+        supervisor = Supervisor(_ROOT, environment(settings), console.print)
         supervisor.obey_signals(stack)
         stack.callback(supervisor.stop)
         supervisor.start(web_server(host, port))
         if supervisor.watch(until=_Answer(host, port, console)):
+            held.close()
             # Only now, so that nothing slows the first page.
             supervisor.start(MAIL_CATCHER)
             guide.show(console, handout.read(settings))
@@ -146,16 +148,23 @@ def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
 
 
-def _mail_port(wanted: int) -> int:
-    """The wanted port, or a free one when another sandbox has it."""
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def hold_mail_port(wanted: int) -> socket.socket:
+    """A socket that keeps the wanted port, or a free one when another sandbox has it, until the mail catcher takes it.
+
+    It listens: making a plan takes a while, in which another sandbox that starts would find the port free, and one of
+    them would receive the other's mail.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind(("127.0.0.1", wanted))
+        held.listen()
+    except OSError:
+        held.close()
+        held = socket.socket()
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+    return held
 
 
 def _cores() -> int:

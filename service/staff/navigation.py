@@ -104,8 +104,8 @@ QUEUES = (
         lambda session, _staff: support_looks.count_to_review(session),
     ),
     Place(
-        "staff_data_freshness.index", _("Freshness of data: deliveries overdue or due soon"),
-        lambda session, _staff: freshness.count_pressing(session, settings().plan.timezone),
+        "staff_data_freshness.index", _("Freshness of data: deliveries overdue, late or due soon"),
+        lambda session, _staff: len(freshness.pressing(session, settings().plan.timezone)),
     ),
     Place("staff_developer_organizations.index", _("Developer organizations")),
     Place("staff_protected.index", _("Protected records")),

@@ -12,11 +12,11 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import pause_lifts, representative_reviews
-from oauth.apps import approval
+from oauth.apps import approval, programs
 from service.accounts import kept_form
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
-from service.plan.staff import factor_resets, plan_changes, plan_staff, second_looks
+from service.plan.staff import factor_resets, plan_changes, plan_staff, second_looks, staff_roles
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, SecondLookRefused
 from service.staff import names_listed
@@ -44,6 +44,10 @@ def _approve_app(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
 
 def _link(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     representative_reviews.carry_out(session, act, by=by, timezone=settings().plan.timezone)
+
+
+def _let_in(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
+    programs.carry_out(session, act, by=by, settings=settings())
 
 
 def _publish(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
@@ -84,6 +88,15 @@ ACTS = {
     ActKind.PLAN_EDITION: Act(
         _("Change what the plan says to everybody"),
         frozenset({StaffRole.ADMINISTRATOR, StaffRole.PRIVACY_OFFICER}), _publish, _refuse,
+    ),
+    ActKind.STAFF_ROLES: Act(
+        _("Give a person of the plan more roles"), frozenset({StaffRole.ADMINISTRATOR}), staff_roles.carry_out, _refuse
+    ),
+    ActKind.PROGRAM_REGISTRATION: Act(
+        _("Let a program read without a member's yes"), frozenset({StaffRole.ADMINISTRATOR}), _let_in, _refuse
+    ),
+    ActKind.PROGRAM_CREDENTIALS: Act(
+        _("Give a program other keys or another secret"), frozenset({StaffRole.ADMINISTRATOR}), _let_in, _refuse
     ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip
@@ -145,11 +158,16 @@ def _may_see(act: PendingAct) -> bool:
 
 
 def _kept_out(session: Session, act: PendingAct) -> str:
-    """Why this person cannot say the second yes to an app, in a sentence; empty where they can."""
-    if act.kind is not ActKind.APP_APPROVAL or act.asked_by_account_id == current_staff().account_id:
+    """Why this person cannot say the second yes, in a sentence; empty where they can."""
+    if act.asked_by_account_id == current_staff().account_id:
         return ""
     try:
-        approval.require_may_approve(session, act, by=current_staff())
+        if act.kind is ActKind.APP_APPROVAL:
+            approval.require_may_approve(session, act, by=current_staff())
+        elif act.kind is ActKind.STAFF_ROLES:
+            staff_roles.require_may_allow(act, current_staff())
+        elif act.kind in programs.KINDS:
+            programs.require_may_allow(session, act, current_staff())
     except (NotOneself, SecondLookRefused) as refusal:
         return refusal.sentence
     return ""

@@ -6,7 +6,7 @@
   const WARNING = 120000, AGAIN = 10000, PATIENCE = 60000, KEPT = 15 * PATIENCE;
   const given = document.currentScript.dataset;
   const dialogs = Object.fromEntries(["idle", "last", "over", "lost"].map((name) => [name, document.getElementById(`session-${name}`)]));
-  let end, isLast = given.last === "yes", warned = false, isOver = false, token = "", timer;
+  let end, isLast = given.last === "yes", warned = false, isOver = false, isStaying = false, turn = 0, token = "", timer;
 
   // By two clocks: that of the day may be set back, the other one stands still while the computer sleeps.
   const endsIn = (seconds) => {
@@ -37,9 +37,7 @@
   const left = async () => {
     const found = await ask(`${given.left}?lang=${document.documentElement.lang}`);
     // Who has signed in meanwhile in another window is somebody else: for this page's reader the session is over.
-    const told = found && found.seconds && found.who !== given.who ? { seconds: 0, kept: false } : found;
-    if (told) learn(told);
-    return told;
+    return found && found.seconds && found.who !== given.who ? { seconds: 0, kept: false } : found;
   };
 
   const close = () => Object.values(dialogs).forEach((dialog) => dialog.close());
@@ -51,9 +49,13 @@
 
   const look = async () => {
     clearTimeout(timer);
-    if (isOver) return;
+    if (isOver || isStaying) return;
     if (restNow() > WARNING) return wait(restNow() - WARNING);
-    const told = await left(), rest = restNow();
+    const mine = ++turn, told = await left();
+    // Whatever was asked or done since then knows better: an answer that came late would put the question again.
+    if (mine !== turn) return;
+    if (told) learn(told);
+    const rest = restNow();
     if (told && !told.seconds) return leave(told.kept);
     if (!told && rest < -PATIENCE) return leave(rest > -KEPT);
     if (rest > WARNING) {
@@ -74,11 +76,14 @@
 
   const stay = async () => {
     clearTimeout(timer);
+    turn++;
+    isStaying = true;
     dialogs.idle.close();
     const told = await left();
+    if (told) learn(told);
     const kept = told && told.seconds && await ask(given.keep, { method: "POST", body: new URLSearchParams({ csrf_token: token }) });
     if (kept) learn(kept);
-    warned = false;
+    isStaying = warned = false;
     look();
   };
 

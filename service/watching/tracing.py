@@ -1,7 +1,6 @@
 """Traces for OpenTelemetry, where OTLP_ENDPOINT is set: which step of a request took how long, and nothing about whom.
 
-Its packages are an extra of their own (`pip install 'latchstring[tracing]'`); what needs them is in
-`service.watching.spans`.
+Its packages are an extra of their own (requirements-tracing.lock); what needs them is in `service.watching.spans`.
 """
 
 from collections.abc import Callable
@@ -38,7 +37,10 @@ def install(app: Flask, settings: Settings, request_id: Callable[[], str]) -> No
         spans = import_module("service.watching.spans")
         provider = spans.sending_to(settings.otlp_endpoint, settings.trace_share)
     except ImportError:
-        raise UnsafeSetting("OTLP_ENDPOINT needs further packages: pip install 'latchstring[tracing]'") from None
+        raise UnsafeSetting(
+            "OTLP_ENDPOINT needs further packages: pip install --require-hashes --no-deps -r requirements-tracing.lock,"
+            " or take OTLP_ENDPOINT away"
+        ) from None
     begin(spans.trace(app, provider, request_id, trusts_callers=settings.trust_traceparent))
 
 

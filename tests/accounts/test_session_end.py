@@ -1,9 +1,10 @@
 """A page says until when one is signed in; its script asks without putting it off, and puts it off when told."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -40,7 +41,9 @@ def _shown(page: str) -> str:
 
 
 def _at(settings: Settings, minutes: float, language: str = "en") -> str:
-    return days.clock_in_words(now() + timedelta(minutes=minutes), settings.plan.timezone, language)
+    at, zone = now() + timedelta(minutes=minutes), settings.plan.timezone
+    before = "at" if language == "en" else "a la" if days.hour_read(at, zone) == 1 else "a las"
+    return f"{before} {days.clock_in_words(at, zone, language)}"
 
 
 def test_a_signed_in_page_says_until_when_in_the_time_of_the_plan(
@@ -48,11 +51,30 @@ def test_a_signed_in_page_says_until_when_in_the_time_of_the_plan(
 ) -> None:
     visitor.sign_in(account)
     page = visitor.get("/settings").text
-    assert _shown(page) == "idle" and "If you do nothing more on these pages, you are signed out at" in page
+    assert _shown(page) == "idle" and "If you do nothing more on these pages, you are signed out <span" in page
     assert any(f">{_at(settings, minutes)}<" in page for minutes in (15, 14.9))
     spanish = visitor.get("/settings?lang=es").text
     assert "Si no hace nada más en estas páginas" in spanish
     assert any(f">{_at(settings, minutes, 'es')}<" in spanish for minutes in (15, 14.9))
+
+
+@pytest.mark.parametrize(
+    ("hour", "told"),
+    [
+        (13, "a la 1:05 p.m. EST"),
+        (1, "a la 1:05 a.m. EST"),
+        (0, "a las 12:05 a.m. EST"),
+        (20, "a las 8:05 p.m. EST"),
+    ],
+)
+def test_spanish_says_one_o_clock_otherwise(
+    visitor: Visitor, account: Account, settings: Settings, clock: MovableClock, hour: int, told: str
+) -> None:
+    there = datetime(2030, 1, 15, hour, 5, 30, tzinfo=settings.plan.timezone) - timedelta(minutes=15)
+    clock.advance((there - now()).total_seconds())
+    visitor.sign_in(account)
+
+    assert f"su sesión se cerrará <span data-session-time>{told}</span>." in visitor.get("/settings?lang=es").text
 
 
 def test_pages_of_strangers_and_of_who_is_half_signed_in_say_nothing(app: Flask, account: Account) -> None:
@@ -71,8 +93,8 @@ def test_asking_what_is_left_puts_nothing_off(visitor: Visitor, account: Account
     for _ in range(14):
         clock.advance(_MINUTE)
         told = _asked(visitor)
-    assert 55 <= told["seconds"] <= 60 and told["last"] is False and re.match(r"\d+:\d\d [AP]M \w+$", told["time"])
-    assert re.match(r"\d+:\d\d \w+$", _asked(visitor, "es")["time"])
+    assert 55 <= told["seconds"] <= 60 and told["last"] is False and re.match(r"at \d+:\d\d [AP]M \w+$", told["time"])
+    assert re.match(r"a las? \d+:\d\d [ap]\.m\. \w+$", _asked(visitor, "es")["time"])
     clock.advance(_MINUTE)
     assert _asked(visitor) == _OVER
     assert visitor.get("/settings").status_code == 303
@@ -177,7 +199,7 @@ def test_the_end_of_the_twelve_hours_cannot_be_put_off(
     session.execute(update(LoginSession).values(expires_at=now() + timedelta(minutes=10)))
     session.commit()
     page = visitor.get("/settings").text
-    assert _shown(page) == "last" and "you have to sign in again, whatever you do" in page
+    assert _shown(page) == "last" and "You have to sign in again <span" in page
     told = _keep(visitor, csrf_token(page))
     assert told["last"] is True and 595 <= told["seconds"] <= 600
     clock.advance(10 * _MINUTE)

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DatabaseError
 
+from service import audit
+from service.audit import Subject
 from service.audit_chain import purging, restoring, stubs
 from service.audit_chain.checkpoints import KeyChanged, Untrustworthy
 from service.audit_chain.restoring import NothingToAccept
@@ -71,6 +73,32 @@ def test_case_173_a_purge_leaves_a_signed_stub_and_the_chain_still_verifies(seal
     with make_sessions(changed.engine)() as session:
         restoring.rotate_key(session, changed.log, changed.key, operator="ops")
     assert changed.verify().fault is None, "a stub signed by an earlier key still counts"
+
+
+def test_case_173_a_purge_takes_few_members_at_a_time(
+    sealed: Chain, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "_MOST_SUBJECTS", 5)
+    with make_sessions(sealed.engine).begin() as session:
+        for number in (7, 2, 2, 2):
+            about = [Subject(f"member-{one}", "Coverage", 1) for one in range(number)]
+            audit.record_about(session, "fhir:Coverage:search", about, client_id="program")
+    sealed.checkpoint()
+    clock.advance(YEARS)
+    said: list[int] = []
+
+    def note(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("DELETE FROM audit_subject"):
+            said.append(cursor.rowcount)
+
+    event.listen(sealed.engine, "after_cursor_execute", note)
+    assert (
+        purging.purge(sealed.engine, sealed.settings, now() - timedelta(days=6 * 366 + 1), operator="ops") == ROWS + 4
+    )
+    assert sum(said) == 13 and max(said) == 7 and all(one <= 5 for one in said if one != 7)
+    with make_sessions(sealed.engine)() as session:
+        assert session.scalar(text("SELECT count(*) FROM audit_subject")) == 0
+    assert sealed.verify().fault is None
 
 
 def test_case_173_what_is_younger_than_six_years_or_on_hold_or_was_changed_is_not_purged(

@@ -1,6 +1,7 @@
 """Cases 1 to 20 of security.md: the authorization endpoint. Beside it test_redirect_addresses and test_prompts."""
 
 import re
+import socket
 import time
 
 import pytest
@@ -9,9 +10,11 @@ import time_machine
 from consent.models import Duration
 from oauth.apps import reviews
 from oauth.authorization import flows, pushing
+from oauth.authorization.authorization_request import validate
 from oauth.errors import RequestOver
 from service.clock import now
 from tests.attacks.refusals import refused_on_our_page, refused_to_the_app
+from tests.attacks.test_token_endpoint import is_refused
 from tests.factories import make_account
 from tests.member.pages import Reader
 from tests.oauth.desk import (
@@ -111,9 +114,17 @@ def test_case_013_request_objects_are_refused_and_never_fetched(desk: Desk) -> N
     app, browser = desk.register(), desk.app.test_client()
     answer = desk.authorize(browser, app, request="eyJhbGciOiJub25lIn0.e30.")
     assert refused_to_the_app(desk, answer, "request_not_supported")
-    for uri in ("http://127.0.0.1:1/x", "urn:ietf:params:oauth:request_uri", "urn:example:x", f" {pushing.PREFIX}x"):
-        answer = desk.authorize(browser, app, request_uri=uri)
-        assert refused_to_the_app(desk, answer, "request_uri_not_supported"), uri
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        there = f"127.0.0.1:{elsewhere.getsockname()[1]}/x"
+        for uri in (
+            f"http://{there}", f"https://{there}", f"http://localhost:{elsewhere.getsockname()[1]}/x",
+            "urn:ietf:params:oauth:request_uri", "urn:example:x", f" {pushing.PREFIX}x",
+        ):  # fmt: skip
+            answer = desk.authorize(browser, app, request_uri=uri)
+            assert refused_to_the_app(desk, answer, "request_uri_not_supported"), uri
+        elsewhere.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
 
 
 def test_case_016_unknown_scopes_are_dropped_and_alone_refused(desk: Desk) -> None:
@@ -122,6 +133,16 @@ def test_case_016_unknown_scopes_are_dropped_and_alone_refused(desk: Desk) -> No
         assert refused_to_the_app(desk, desk.authorize(browser, app, scope=scope), "invalid_scope"), scope
     body = desk.connect(app, scope="nothing patient/Coverage.rs system/*.rs patient/Patient.rs?foo=bar")
     assert body["scope"] == "patient/Coverage.rs"
+
+
+def test_case_016_types_that_are_not_served_are_unknown_scopes(desk: Desk) -> None:
+    app, browser = desk.register(), desk.app.test_client()
+    for scope in ("patient/Foo.rs", "patient/patient.read", "user/Group.rs", "patient/PATIENT.rs offline_access"):
+        assert refused_to_the_app(desk, desk.authorize(browser, app, scope=scope), "invalid_scope"), scope
+        assert is_refused(browser.post("/oauth/par", data=desk.parameters(app, scope=scope)), "invalid_scope"), scope
+    with desk.session() as session:
+        given = desk.parameters(app, scope="patient/Foo.rs patient/Coverage.rs patient/coverage.rs")
+        assert validate(session, given, repeated=False, settings=desk.settings).scope == "patient/Coverage.rs"
 
 
 def test_case_016_more_scopes_than_there_are_cost_no_more_than_a_refusal(desk: Desk) -> None:

@@ -70,7 +70,7 @@ def test_case_145_a_members_lost_factors_go_on_the_word_of_two(
     # The password alone does not let in: a code goes to the address that the account has.
     assert browser.sign_in(owner).location.startswith("/sign-in/code")
     page = browser.get("/sign-in/code").text
-    assert "because we were told that you lost them" in page and "several people sharing" not in page
+    assert "because we were told that you lost them" in page and "several people shared" not in page
     assert f"{owner.email[0]}•••@" in page and owner.email not in page, "whoever knows the password learns no address"
     told = letters(session, settings, owner.email)
     assert any("two people" in letter for letter in told)

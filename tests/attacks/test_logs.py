@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,21 @@ import pytest
 import structlog
 from flask import Flask
 from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
+from service.clock import now
+from service.door.admission import BrokenOff
+from service.plan.models import StaffRole
+from service.reports import disclosures
 from service.settings import Settings
 from service.watching import logs
 from tests.accounts.visitor import Visitor
 from tests.conftest import ROOT
+from tests.factories import make_member
+from tests.member.pages import Reader
+from tests.oauth.desk import Desk
+from tests.staff.console import make_clerk
 
 PACKAGES = ("consent", "fhir", "oauth", "service")
 CANARIES = {name: f"canary-{name}-7d1f" for name in (
@@ -85,6 +96,54 @@ def test_case_174_the_paths_do_fail(app: Flask, engine: Engine, capfd: pytest.Ca
     app.test_client().get("/gallery")
     written = capfd.readouterr().err
     assert "unexpected_fault" in written and "RuntimeError" in written and "library_log" in written
+
+
+def begun_record(app: Flask, _session: Session) -> TestResponse:
+    """A member's download, of which nothing has been read yet."""
+    desk = Desk(app)
+    return Reader(desk, desk.account).take("/my-information/download/record.json")
+
+
+def begun_disclosures(app: Flask, session: Session) -> TestResponse:
+    """A privacy officer's CSV with an entry, likewise."""
+    officer, member = make_clerk(app, session, StaffRole.PRIVACY_OFFICER), make_member(session)
+    told: dict[str, Any] = dict.fromkeys(("recipient", "recipient_address", "description", "basis"), "x")
+    told |= {"disclosed_on": now().date(), "purpose": "court"}
+    disclosures.record(session, member, told, by_account_id=officer.account.id)
+    session.commit()
+    return officer.browser.get(f"/staff/reports/disclosures/of/{member.patient_id}?format=csv")
+
+
+BEGUN = (begun_record, begun_disclosures)
+"""Every answer that is made while it is sent."""
+
+
+@pytest.mark.parametrize("begin", BEGUN)
+def test_case_174_an_answer_that_breaks_off_while_it_is_sent_leaves_no_value_to_the_server(
+    app: Flask, session: Session, engine: Engine, capfd: pytest.CaptureFixture[str],
+    begin: Callable[[Flask, Session], TestResponse],
+) -> None:  # fmt: skip
+    logs.configure(logging.DEBUG)
+    answer = begin(app, session)
+    assert answer.status_code == 200, answer.text
+    Failing(engine)
+    sent: list[bytes] = []
+    with pytest.raises(BrokenOff) as broken:
+        sent.extend(answer.iter_encoded())
+
+    # What the web server would write down.
+    left = "".join(traceback.format_exception(broken.value))
+    written = capfd.readouterr().err
+    assert str(broken.value) == "" and [name for name, value in CANARIES.items() if value in left + written] == []
+    (line,) = (json.loads(one) for one in written.splitlines() if '"unexpected_fault"' in one)
+    assert (line["problem"], line["request_id"]) == ("RuntimeError", answer.headers["X-Request-Id"])
+    assert line["trace"][-1].endswith(" fail"), "told by its place"
+    # The web server ends the body as if it were whole.
+    if begin is begun_disclosures:
+        assert sent[-1].startswith(b"This file is not whole") and sent[-2].endswith(b"\r\n")
+    else:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(b"".join(sent))
 
 
 def test_case_174_a_crash_tells_its_place_and_no_value_and_leaves_no_core(settings: Settings, tmp_path: Path) -> None:

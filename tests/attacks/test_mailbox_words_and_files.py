@@ -1,14 +1,13 @@
 """security.md, Plan staff console and mailbox: 148 (words of strangers) and 149 (their files)."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -24,7 +23,7 @@ from service.plan.models import (
 )
 from tests.accounts.factors import code_of
 from tests.accounts.visitor import Visitor
-from tests.conftest import LiveServer, require
+from tests.conftest import LiveServer
 from tests.factories import (
     PASSWORD,
     make_account,
@@ -62,17 +61,10 @@ PAYLOADS = (
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A page of the system's Chromium, headless, cut off from everything but this machine."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    require(found, "Chromium is not installed: the browser stories need it")
-    with sync_playwright() as playwright:
-        browser: Browser = playwright.chromium.launch(
-            executable_path=found,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"],
-        )  # fmt: skip
-        yield browser.new_page()
-        browser.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page of a browser that knows nothing yet."""
+    with chromium.new_context() as context:
+        yield context.new_page()
 
 
 @pytest.mark.browser

@@ -112,7 +112,7 @@ def test_case_065_userinfo_asks_for_openid_and_the_header(desk: Desk) -> None:
         assert told.headers["Cache-Control"] == "no-store"
     refused = ask(without["access_token"])
     assert refused.status_code == 403 and 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
-    assert ask(None, f"/oauth/userinfo?access_token={with_openid['access_token']}").status_code == 400
+    assert ask(None, f"/oauth/userinfo?access_token={with_openid['access_token']}").status_code == 401
     bare = ask(None)
     assert bare.status_code == 401 and "error" not in bare.headers["WWW-Authenticate"]
     for token in ("x", with_openid["id_token"], with_openid["refresh_token"]):

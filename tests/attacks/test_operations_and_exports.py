@@ -99,6 +99,20 @@ def test_case_091_scopes_that_shrink_meanwhile_count(plan: Exporter, desk: Desk)
     assert "Patient was left out" in str(left.lines(told, "error"))
 
 
+def test_case_090_a_page_has_a_hundred_at_most(api: Api, engine: Engine, system: Access) -> None:
+    many = [records.observation(f"many-{n}-{api.patient_id}", api.patient_id) for n in range(130)]
+    ingest.load_resources(engine, many, access=system)
+    mine = f"Patient/{api.patient_id}/$everything"
+    for query in ("Observation?_count=1000000000", "Observation?_count=101", f"{mine}?_count=1000000000"):
+        answer = api.get(query)
+        assert len(entries(answer)) == 100, query
+        assert [one for one in answer.get_json()["link"] if one["relation"] == "next"], query
+    for query in ("Observation?_count=0", f"{mine}?_count=0"):
+        answer = api.get(query)
+        assert answer.get_json()["total"] > 130 and "entry" not in answer.get_json(), query
+    assert api.get("Observation?_count=-1").status_code == 400
+
+
 def test_case_090_counts_are_bounded_and_pages_lead_nowhere_else(api: Api) -> None:
     mine = f"Patient/{api.patient_id}/$everything"
     assert len(entries(api.get(f"{mine}?_count=1000000000"))) == 9

@@ -18,15 +18,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from flask import Flask
+from sqlalchemy import delete, update
 
-from oauth.apps import registration
+from oauth.apps import policy_watch, registration
 from oauth.apps.clients import AuthMethod, BackendBasis, ClientKind, ClientRefused
+from oauth.apps.models import PolicyWatch
 from oauth.apps.registration import Registration
+from oauth.models import FetchedKeySet
+from oauth.webhooks import endpoints
 from service import outbound
+from service.app import create_app
 from service.outbound import AddressRefused, NotFetched, ServerFailed
-from service.settings import Mode
+from service.settings import Mode, Settings
+from tests.factories import make_app, make_client, make_developer
 from tests.oauth.desk import Desk
-from tests.oauth.keyed import drip, flood, key_server, redirect_to
+from tests.oauth.keyed import KeyServer, Program, drip, flood, key_server, redirect_to, register_keyed
 
 INSIDE = (
     "127.0.0.1", "127.8.8.8", "[::1]", "localhost", "169.254.169.254", "[fe80::1]", "10.0.0.1",
@@ -49,10 +55,10 @@ MALFORMED = (
 )  # fmt: skip
 
 
-def refusal(address: str, *, sandbox: bool = False) -> str:
+def refusal(address: str, *, loopback: bool = False) -> str:
     """Why nothing is fetched from there."""
     with pytest.raises(AddressRefused) as refused:
-        outbound.get(address, accept="*/*", sandbox=sandbox)
+        outbound.get(address, accept="*/*", loopback=loopback)
     return refused.value.reason
 
 
@@ -75,26 +81,73 @@ def test_case_156_no_address_inside_is_connected_to(no_connection: list[object])
             assert "public internet" in refusal(f"https://{host}{port}/keys"), host
     for host in SPELLINGS:
         assert "usual spelling" in refusal(f"https://{host}/keys"), host
-        assert "usual spelling" in refusal(f"http://{host}/keys", sandbox=True), host
+        assert "usual spelling" in refusal(f"http://{host}/keys", loopback=True), host
     for address in MALFORMED:
         assert refusal(address)
     assert no_connection == []
 
 
-def test_case_156_production_knows_no_plain_http_and_no_loopback() -> None:
+def test_case_156_only_a_sandbox_at_loopback_reaches_it(settings: Settings) -> None:
+    own = (
+        "http://localhost",
+        "http://localhost:8000",
+        "http://127.0.0.1:8000",
+        "http://[::1]:8000",
+        "https://127.0.0.1",
+    )
+    for base_url in own:
+        assert replace(settings, base_url=base_url).reaches_loopback, base_url
+        assert not replace(settings, base_url=base_url, mode=Mode.PRODUCTION).reaches_loopback
+    for base_url in (
+        "https://sandbox.plan.example",
+        "https://localhost.plan.example",
+        "https://10.0.0.1",
+        "https://[::]",
+    ):
+        assert not replace(settings, base_url=base_url).reaches_loopback, base_url
+
+
+def test_case_156_a_sandbox_open_to_others_is_no_way_to_its_own_machine(app: Flask) -> None:
+    desk = Desk(app)
+    with key_server() as server:
+        program = register_keyed(desk, jwks_uri=server.url)
+        with desk.session() as session:
+            developer = make_developer(session)
+            named, _secret = make_app(session, developer, desk.settings)
+            session.execute(update(FetchedKeySet).values(fresh_until=datetime.datetime.fromtimestamp(1, datetime.UTC)))
+            make_client(session, desk.settings, policy_uri=server.url.replace("127.0.0.1", "localhost"))
+        server.asked.clear()
+        public = replace(desk.settings, base_url="https://sandbox.plan.example")
+        opened = Desk(create_app(public, desk.app.extensions["latchstring"].engine))
+        for address in (server.url, server.url.replace("http:", "https:"), "https://localhost/keys"):
+            with desk.session() as session, pytest.raises(ClientRefused):
+                registration.replace_keys(session, program.id, jwks=None, jwks_uri=address, settings=public)
+            with desk.session() as session, pytest.raises(endpoints.AddressNotTaken):
+                endpoints.set_address(session, session.merge(developer), named.id, address, settings=public)
+        proof = Program(opened, program.app, program.pair).proof()
+        assert opened.app.test_client().post("/oauth/revoke", data=proof, base_url=public.base_url).status_code == 401
+        policy_watch.run(desk.app.extensions["latchstring"].sessions, public)
+        assert server.asked == []
+        with desk.session() as session:
+            session.execute(delete(PolicyWatch))
+        policy_watch.run(desk.app.extensions["latchstring"].sessions, desk.settings)
+        assert len(server.asked) == 1, "the test would see it"
+
+
+def test_case_156_without_loopback_there_is_no_plain_http_either() -> None:
     with key_server() as server:
         assert "https://" in refusal(server.url)
         assert "public internet" in refusal(server.url.replace("http:", "https:"))
         assert server.asked == []
-        assert outbound.get(server.url, accept="*/*", sandbox=True).status == 200
+        assert outbound.get(server.url, accept="*/*", loopback=True).status == 200
 
 
-def test_case_156_the_sandbox_opens_loopback_and_nothing_else(no_connection: list[object]) -> None:
+def test_case_156_loopback_is_opened_and_nothing_else(no_connection: list[object]) -> None:
     for host in INSIDE:
         if host in {"127.0.0.1", "127.8.8.8", "[::1]", "localhost"}:
             continue
         for scheme in ("http", "https"):
-            assert refusal(f"{scheme}://{host}/", sandbox=True), host
+            assert refusal(f"{scheme}://{host}/", loopback=True), host
     assert no_connection == []
 
 
@@ -116,7 +169,7 @@ def test_case_045_what_was_looked_at_is_what_is_connected_to(
     rebinding, asked = resolver(["8.8.8.8"], ["127.0.0.1"])
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     with pytest.raises(ServerFailed):
-        outbound.get("https://rebinding.example/keys", accept="*/*", sandbox=True)
+        outbound.get("https://rebinding.example/keys", accept="*/*", loopback=True)
     assert asked == ["rebinding.example"], "a name is resolved once"
     assert no_connection == [("8.8.8.8", 443)]
 
@@ -136,7 +189,7 @@ def test_a_resolver_that_takes_its_time_is_left_behind(monkeypatch: pytest.Monke
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: until.wait(30) and [])
     begun = time.monotonic()
     with pytest.raises(ServerFailed, match="in time"):
-        outbound.get("https://slow.example/", accept="*/*", sandbox=False)
+        outbound.get("https://slow.example/", accept="*/*", loopback=False)
     assert time.monotonic() - begun < 4
     until.set()
 
@@ -196,8 +249,8 @@ def test_case_156_whatever_a_server_does_it_takes_three_seconds_and_64_kb(
         server.answer = answer
         begun = time.monotonic()
         for send in (
-            lambda: outbound.get(server.url, accept="*/*", sandbox=True),
-            lambda: outbound.post(server.url, b"{}", content_type="application/json", sandbox=True),
+            lambda: outbound.get(server.url, accept="*/*", loopback=True),
+            lambda: outbound.post(server.url, b"{}", content_type="application/json", loopback=True),
         ):
             with pytest.raises(ServerFailed):
                 send()
@@ -215,11 +268,11 @@ def test_a_body_of_64_kb_is_taken_and_one_byte_more_is_not() -> None:
         return answer
 
     with key_server() as server:
-        server.answer = of(outbound.MOST_BYTES)
-        assert len(outbound.get(server.url, accept="*/*", sandbox=True).body) == outbound.MOST_BYTES
-        server.answer = of(outbound.MOST_BYTES + 1)
+        server.answer = of(outbound.FOR_PROGRAMS.most_bytes)
+        assert len(outbound.get(server.url, accept="*/*", loopback=True).body) == outbound.FOR_PROGRAMS.most_bytes
+        server.answer = of(outbound.FOR_PROGRAMS.most_bytes + 1)
         with pytest.raises(ServerFailed, match="64 kB"):
-            outbound.get(server.url, accept="*/*", sandbox=True)
+            outbound.get(server.url, accept="*/*", loopback=True)
 
 
 def test_a_post_brings_its_body_and_headers_and_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +287,7 @@ def test_a_post_brings_its_body_and_headers_and_asks_no_proxy(monkeypatch: pytes
     with key_server() as server:
         server.answer = keep
         answer = outbound.post(
-            f"{server.url}?a=b", b"event", content_type="application/json", headers={"X-Signature": "s"}, sandbox=True
+            f"{server.url}?a=b", b"event", content_type="application/json", headers={"X-Signature": "s"}, loopback=True
         )
         ((path, headers),) = server.asked
     assert answer.status == 204 and answer.body == b"" and got == [b"event"]
@@ -242,8 +295,8 @@ def test_a_post_brings_its_body_and_headers_and_asks_no_proxy(monkeypatch: pytes
 
 
 @contextmanager
-def tls_server(folder: Path) -> Iterator[tuple[str, Path]]:
-    """A server over TLS with a certificate of its own for localhost; its address there, and that certificate's file."""
+def tls_server(folder: Path, *names: str) -> Iterator[tuple[KeyServer, Path]]:
+    """A server over TLS at localhost with a certificate of its own, for further names too; that certificate's file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     at = datetime.datetime.now(datetime.UTC)
@@ -251,7 +304,7 @@ def tls_server(folder: Path) -> Iterator[tuple[str, Path]]:
         x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
         .serial_number(1).not_valid_before(at - datetime.timedelta(days=1))
         .not_valid_after(at + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, ("localhost", *names)))), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )  # fmt: skip
@@ -265,17 +318,19 @@ def tls_server(folder: Path) -> Iterator[tuple[str, Path]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, private)
     with key_server(tls=context) as server:
-        yield server.url.replace("127.0.0.1", "localhost"), certificate
+        server.url = server.url.replace("127.0.0.1", "localhost")
+        yield server, certificate
 
 
 def test_case_156_a_certificate_must_prove_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with tls_server(tmp_path) as (address, certificate):
+    with tls_server(tmp_path) as (server, certificate):
+        address = server.url
         with pytest.raises(ServerFailed, match="certificate"):
-            outbound.get(address, accept="*/*", sandbox=True)
+            outbound.get(address, accept="*/*", loopback=True)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        assert outbound.get(address, accept="*/*", sandbox=True).status == 200
+        assert outbound.get(address, accept="*/*", loopback=True).status == 200
         with pytest.raises(ServerFailed, match="certificate"):
-            outbound.get(address.replace("localhost", "127.0.0.1"), accept="*/*", sandbox=True)
+            outbound.get(address.replace("localhost", "127.0.0.1"), accept="*/*", loopback=True)
 
 
 def test_case_045_an_address_inside_is_refused_at_registration(app: Flask) -> None:

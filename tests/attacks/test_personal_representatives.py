@@ -159,7 +159,7 @@ def test_case_117_a_link_that_ends_in_mid_consent_grants_nothing_and_says_so(des
     way_back = re.search(r'href="(/consent\?request=[^"&]+)"', answer.text)
     assert way_back
     chooser = reader.get(way_back[1]).text
-    assert "Whose information is this about?" in chooser and "Ruth" in chooser and "Amos" not in chooser
+    assert "Whose information do you want to share?" in chooser and "Ruth" in chooser and "Amos" not in chooser
 
 
 def test_case_117_a_member_never_linked_answers_like_one_whose_link_ended(desk: Desk, family: Family) -> None:

@@ -6,15 +6,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from consent import grants
-from consent.models import EndedBy
+from consent import grants, representatives
+from consent.models import Basis, EndedBy
 from service.accounts.models import LoginSession
 from service.clock import now
 from tests.accounts.factors import code_of, secret_of, sign_in_with_factor
 from tests.attacks.refusals import refused_to_the_app
 from tests.attacks.test_openid import claims_of
 from tests.conftest import MovableClock
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_account, make_member, make_representative
 from tests.member.pages import Reader, form_to
 from tests.oauth.desk import (
     Code,
@@ -41,6 +41,45 @@ def test_case_014_prompt_none_never_shows_a_page(desk: Desk) -> None:
         assert grant
         grants.revoke(session, grant, by=EndedBy.MEMBER)
     assert refused_to_the_app(desk, desk.authorize(browser, app, prompt="none"), "consent_required")
+
+
+def test_case_014_prompt_none_answers_for_whom_the_hint_names_alone(desk: Desk, clock: MovableClock) -> None:
+    app, other = desk.register(), desk.register()
+    with desk.session() as session:
+        children = [make_member(session), make_member(session)]
+        parent = make_account(session)
+        dana = make_representative(session, parent)
+        for child in children:
+            representatives.link(session, dana, child, basis=Basis.GUARDIAN, timezone=desk.settings.plan.timezone)
+    mine, foreign = (desk.connect(one)["id_token"] for one in (app, other))
+    of_children = {
+        child.patient_id: desk.connect(app, account=parent, member=child)["id_token"] for child in children
+    }  # fmt: skip
+    browser, parents = desk.app.test_client(), desk.app.test_client()
+    clock.advance(10 * 60)
+    desk.sign_in(browser)
+    desk.sign_in(parents, parent)
+    # The hints are over by now, as they mostly are where an app asks anew.
+    clock.advance(6 * 60)
+
+    def asked(reader: FlaskClient, hint: str | None) -> TestResponse:
+        begun = reader.post("/oauth/authorize", data=desk.parameters(app, prompt="none", id_token_hint=hint))
+        assert begun.status_code == 303, begun.text
+        return reader.get(begun.location)
+
+    assert answer_of(asked(browser, mine).location)["code"]
+    for hint in (*of_children.values(), foreign, f"{mine[:-8]}AAAAAAAA", "x", "e30.e30."):
+        assert refused_to_the_app(desk, asked(browser, hint), "login_required"), hint
+    assert refused_to_the_app(desk, asked(parents, mine), "login_required")
+    assert refused_to_the_app(desk, asked(parents, None), "consent_required"), "which child is not said"
+    for patient_id, hint in of_children.items():
+        verifier = new_verifier()
+        given = desk.parameters(app, verifier, prompt="none", id_token_hint=hint)
+        answer = parents.get("/oauth/authorize", query_string=given)
+        code = Code(answer_of(answer.location)["code"], verifier, app)
+        assert desk.exchange(code).get_json()["patient"] == patient_id
+    # Where pages may be shown, the person says who they are.
+    assert "/consent" in desk.authorize(browser, app, id_token_hint=foreign, prompt="consent").location
 
 
 def test_case_015_prompt_login_and_max_age_ask_for_the_password_again(desk: Desk, clock: MovableClock) -> None:

@@ -11,8 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, func, select
 
-from consent import grants
-from consent.models import EndedBy, Grant
+from consent import grants, representatives
+from consent.models import EndedBy, Grant, RepresentativeLink
 from consent.policy import Access
 from fhir.loading import ingest
 from oauth import keys
@@ -27,8 +27,10 @@ from service.clock import now
 from service.mail import OutboxMail, compose
 from tests.attacks.test_token_endpoint import RACE_ROUNDS, is_refused, security_events
 from tests.conftest import LiveServer, MovableClock
+from tests.factories import make_account
 from tests.fhir import records
 from tests.fhir.conftest import Api, bundle, connect, loaded, system
+from tests.member.pages import represent
 from tests.oauth.desk import App, Desk
 
 __all__ = ["connect", "loaded", "system"]
@@ -83,11 +85,34 @@ def test_case_048_a_reused_refresh_token_ends_the_family(desk: Desk, clock: Mova
         told = session.scalars(select(OutboxMail).where(OutboxMail.template == "app_disconnected")).all()
         assert [mail.recipient for mail in told] == [desk.account.email] * 3
         composed = [compose(mail, desk.settings, desk.settings.plan).get_content().replace("\n", " ") for mail in told]
-        assert all("Health Diary" not in text and "does not say it" in text for text in composed), (
+        assert all("Health Diary" not in text and "does not name it" in text for text in composed), (
             "a name may tell an illness"
         )
         kept = session.scalars(select(Notice).where(Notice.kind == NoticeKind.APP_DISCONNECTED)).all()
         assert [(one.account_id, one.member_id) for one in kept] == [(desk.account.id, desk.member.id)] * 3
+
+
+def test_case_048_the_member_hears_of_a_reused_token_of_who_acts_for_them(desk: Desk) -> None:
+    with desk.session() as session:
+        dana, out = make_account(session), make_account(session)
+    represent(desk, dana, desk.member)
+    link = represent(desk, out, desk.member)
+    for account in (dana, out):
+        app = desk.register()
+        first = desk.connect(app, account=account)["refresh_token"]
+        assert desk.refresh(app, first).status_code == 200
+        if account is out:
+            with desk.session() as session:
+                representatives.block(session, session.get_one(RepresentativeLink, link.id), by_account_id=None)
+        assert is_refused(desk.refresh(app, first), "invalid_grant")
+
+    with desk.session() as session:
+        mails = session.scalars(select(OutboxMail).where(OutboxMail.template == "app_disconnected")).all()
+        kept = session.scalars(select(Notice).where(Notice.kind == NoticeKind.APP_DISCONNECTED)).all()
+    me = desk.account
+    assert sorted(mail.recipient for mail in mails) == sorted([dana.email, me.email, me.email])
+    told = sorted((one.account_id, one.member_id or "") for one in kept)
+    assert told == sorted([(dana.id, desk.member.id), *[(me.id, desk.member.id)] * 2]), "and nobody who is shut out"
 
 
 def test_a_refresh_token_shown_by_another_app_is_refused_noted_and_still_its_owners(desk: Desk) -> None:

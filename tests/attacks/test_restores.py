@@ -2,14 +2,9 @@
 
 import json
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, delete, select, text, update
 
 from consent import grants, representatives
@@ -18,23 +13,19 @@ from oauth.models import Client, ClientStatus, FamilyEnd, TokenFamily
 from oauth.tokens import token_rows
 from service import revocations
 from service.accounts import password_reset, passwords
-from service.accounts.models import Account, LoginSession
+from service.accounts.models import Account
 from service.app import create_app
 from service.databases import schema
-from service.db import Base, make_engine, make_sessions
-from service.plan.models import Member
+from service.db import Base, make_sessions
+from service.plan.models import Guard, Member, PlanStaff, ProtectedRecord, StaffRole
+from service.plan.staff import record_guards
 from service.revocations import Journal, NotJournalled, Revocation
 from service.settings import Settings
-from tests.cli.test_doctor import stamp
-from tests.factories import PASSWORD, make_representative
+from tests.cli.conftest import stamp
+from tests.factories import PASSWORD, make_member, make_plan_staff, make_representative
 from tests.oauth.desk import App, Desk
 
 NEW_PASSWORD = "Lantern-street-88"
-
-
-@pytest.fixture
-def desk(app: Flask) -> Desk:
-    return Desk(app)
 
 
 def standing(desk: Desk, app: App) -> Grant:
@@ -168,6 +159,97 @@ def test_case_194_an_old_password_does_not_come_back(desk: Desk, settings: Setti
         assert not passwords.verify_hash(account.password_hash, NEW_PASSWORD)
 
 
+def guard(desk: Desk, staff_id: str, way: str) -> None:
+    with desk.session() as session:
+        staff, member = session.get_one(PlanStaff, staff_id), session.get_one(Member, desk.member.id)
+        if way == "colleague":
+            record_guards.know_colleague(session, staff, member)
+        else:
+            record_guards.protect(session, member, by=staff, reason="Sings as Rosa Diaz")
+
+
+def lift(desk: Desk, staff_id: str) -> None:
+    with desk.session() as session:
+        marked = session.get_one(ProtectedRecord, desk.member.id)
+        record_guards.lift(session, marked, by=session.get_one(PlanStaff, staff_id), reason="Sings no more")
+
+
+def guard_after(engine: Engine, settings: Settings, desk: Desk, words: str) -> Guard | None:
+    """Replay, which says `words` first; by what the record is guarded then."""
+    told = create_app(settings, engine).test_cli_runner().invoke(args=["backup", "replay"])
+    assert told.exit_code == 0 and told.output.startswith(words), told.output
+    with make_sessions(engine)() as session:
+        clerk = make_plan_staff(session, StaffRole.MEMBER_SERVICES)
+        return record_guards.find_guard(session, clerk, session.get_one(Member, desk.member.id))
+
+
+def appoint(desk: Desk) -> str:
+    with desk.session() as session:
+        return make_plan_staff(session, StaffRole.PRIVACY_OFFICER).id
+
+
+@pytest.mark.parametrize("way", ["protected", "colleague"])
+def test_case_194_a_record_that_needs_a_second_reason_since_the_backup_needs_it_still(
+    desk: Desk, settings: Settings, engine: Engine, way: str
+) -> None:
+    officer = appoint(desk)
+    backup = Backup(engine)
+    guard(desk, officer, way)
+    assert "Rosa" not in next(settings.journal_folder.glob("*.jsonl")).read_text()
+    backup.put_back()
+
+    assert guard_after(engine, settings, desk, "1 revocations done again.\n") is Guard(way)
+    assert guard_after(engine, settings, desk, "0 revocations done again.\n") is Guard(way)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_mark_that_was_lifted_since_is_as_it_was_last(
+    desk: Desk, settings: Settings, engine: Engine, *, before: bool
+) -> None:
+    officer = appoint(desk)
+    if before:
+        guard(desk, officer, "protected")
+    backup = Backup(engine)
+    if not before:
+        guard(desk, officer, "protected")
+    lift(desk, officer)
+    backup.put_back()
+
+    words = "1 revocations" if before else "2 revocations"
+    assert guard_after(engine, settings, desk, words) is None
+
+
+def test_a_mark_whose_maker_the_copy_lacks_is_told_of_and_keeps_nothing_shut(
+    desk: Desk, settings: Settings, engine: Engine
+) -> None:
+    backup = Backup(engine)
+    guard(desk, appoint(desk), "protected")
+    backup.put_back()
+
+    told = "0 revocations done again.\n1 of protected_record could not be"
+    assert guard_after(engine, settings, desk, told) is None
+    app = create_app(settings, engine)
+    assert not app.extensions["latchstring"].journal.must_replay(app.extensions["latchstring"].sessions)
+
+
+def test_a_colleague_whom_the_copy_knows_under_another_record_stops_no_other_line(
+    desk: Desk, settings: Settings, engine: Engine
+) -> None:
+    app, officer = desk.register(), appoint(desk)
+    desk.connect(app)
+    guard(desk, officer, "colleague")
+    backup = Backup(engine)
+    with desk.session() as session:
+        unknown = make_member(session)
+        record_guards.know_colleague(session, session.get_one(PlanStaff, officer), unknown)
+    end_grant(desk, app)
+    backup.put_back()
+
+    told = create_app(settings, engine).test_cli_runner().invoke(args=["backup", "replay"])
+    assert told.exit_code == 0 and "1 of colleague could not be" in told.output, told.output
+    assert standing(desk, app).ended_at is not None
+
+
 def test_what_was_resumed_since_is_as_it_was_last(desk: Desk, settings: Settings, engine: Engine) -> None:
     app = desk.register()
     desk.connect(app)
@@ -217,6 +299,10 @@ def test_the_worker_writes_what_a_process_left(desk: Desk, settings: Settings, e
     revocations.write_late(make_sessions(engine), settings)
     assert "consent_grant" in [line["table"] for line in lines(settings)]
     with make_sessions(engine)() as session:
+        # docs/backup.md: so a journal that was lost is written anew.
+        assert len(lines(settings)) == len(session.scalars(select(Revocation.id)).all())
+        assert Journal(settings.journal_folder).gaps(session) == []
+    with make_sessions(engine)() as session:
         assert set(session.scalars(select(Revocation.written))) == {True}
 
 
@@ -248,47 +334,6 @@ def test_the_journal_is_private_and_holds_no_secret(desk: Desk, settings: Settin
 def test_every_watched_column_is_there() -> None:
     for table, columns in revocations.WATCHED.items():
         assert set(columns) <= set(Base.metadata.tables[table].columns.keys()), table
-
-
-@pytest.fixture
-def files(settings: Settings, tmp_path: Path, sqlite_template: Path) -> Iterator[Settings]:
-    """An installation on a SQLite file."""
-    shutil.copy(sqlite_template, tmp_path / "plan.db")
-    yield replace(settings, database_url=f"sqlite:///{tmp_path}/plan.db")
-
-
-def test_case_194_a_backup_made_while_others_write_is_whole_and_logs_in(files: Settings, tmp_path: Path) -> None:
-    engine = make_engine(files.database_url)
-    desk = Desk(create_app(files, engine))
-    writer = make_engine(files.database_url)
-    with writer.begin() as connection:
-        connection.execute(text("INSERT INTO job_lease VALUES ('unfinished', 'nobody', 1)"))
-        told = desk.app.test_cli_runner().invoke(args=["backup", "create", str(tmp_path / "backups")])
-    assert told.exit_code == 0 and "whole" in told.stdout, told.output
-    made = list((tmp_path / "backups").iterdir())
-    assert [path.suffix for path in made] == [".db"] and made[0].stat().st_mode & 0o777 == 0o600
-    assert files.secret_key.hex().encode() not in made[0].read_bytes()
-    with closing(sqlite3.connect(made[0])) as copy:
-        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert copy.execute("SELECT count(*) FROM job_lease WHERE name = 'unfinished'").fetchone() == (0,)
-
-    other = tmp_path / "other-machine"
-    other.mkdir()
-    shutil.copy(made[0], other / "latchstring.db")
-    moved = replace(files, var=other, database_url=f"sqlite:///{other}/latchstring.db")
-    there = make_engine(moved.database_url)
-    desk.app = create_app(moved, there)
-    assert desk.sign_in(desk.app.test_client()).status_code in {200, 302, 303}
-    with make_sessions(there)() as session:
-        assert session.scalars(select(LoginSession)).all()
-    for each in (engine, writer, there):
-        each.dispose()
-
-
-def test_postgresql_is_sent_to_its_own_tools(settings: Settings, tmp_path: Path) -> None:
-    app = create_app(replace(settings, database_url="postgresql+psycopg:///nowhere"))
-    told = app.test_cli_runner().invoke(args=["backup", "create", str(tmp_path / "b")])
-    assert told.exit_code == 1 and "pg_basebackup" in told.stderr
 
 
 def test_a_refresh_token_used_twice_and_a_revocation_by_the_app_are_journalled(desk: Desk, settings: Settings) -> None:

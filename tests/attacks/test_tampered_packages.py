@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-LOCKS = ["requirements.lock", "requirements-dev.lock", "tests/clients/requirements.txt"]
+INSTALLED = ["requirements.lock", "requirements-tracing.lock"]
+LOCKS = [*INSTALLED, "requirements-dev.lock", "tests/clients/requirements.txt"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -66,18 +67,22 @@ def _install(lock: Path, target: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_case_197_the_bill_of_materials_names_every_package_of_the_lock_with_its_hashes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lock", INSTALLED)
+def test_case_197_the_bill_of_materials_names_every_package_of_the_lock_with_its_hashes(
+    lock: str, tmp_path: Path
+) -> None:
     made = tmp_path / "sbom.cdx.json"
     command = [
         sys.executable, "-m", "cyclonedx_py", "requirements", "--short-PURLs",
-        "--output-reproducible", "--of", "JSON", "--output-file", str(made), "requirements.lock",
+        "--output-reproducible", "--of", "JSON", "--output-file", str(made), lock,
     ]  # fmt: skip
-    assert " ".join(command[3:9]) in re.sub(r"\s*\\\n\s*", " ", (ROOT / "Makefile").read_text())
+    makefile = re.sub(r"\s*\\\n\s*", " ", (ROOT / "Makefile").read_text())
+    assert re.search(rf"{re.escape(' '.join(command[3:9]))} dist/\S+ {re.escape(lock)}$", makefile, re.MULTILINE)
     subprocess.run(command, cwd=ROOT, check=True)
     told = json.loads(made.read_text())
     assert told["bomFormat"] == "CycloneDX"
     components = {one["name"]: one for one in told["components"]}
-    locked = re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)
     assert len(locked) > 40 and set(components) == {name for name, _version in locked}
     for name, version in locked:
         assert components[name]["version"] == version

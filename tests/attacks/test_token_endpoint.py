@@ -226,6 +226,20 @@ def test_case_030_only_post(desk: Desk) -> None:
         for verb in ("GET", "PUT", "HEAD", "DELETE", "PATCH"):
             answer = browser.open(path, method=verb)
             assert answer.status_code == 405 and "POST" in answer.headers["Allow"], (path, verb)
+        assert "method" in browser.get(path).get_json()["error_description"]
+
+
+def test_what_http_refuses_is_told_for_what_it_is(desk: Desk) -> None:
+    browser, form = desk.app.test_client(), {"grant_type": "refresh_token", "refresh_token": "x" * 5_000_000}
+    refused = {
+        404: browser.get("/.well-known/jwks.json"), 405: browser.get("/oauth/token"),
+        413: browser.post("/oauth/token", data=form),
+        415: browser.post("/oauth/token", data=form, headers={"Content-Encoding": "gzip"}),
+    }  # fmt: skip
+    assert {answer.status_code for answer in refused.values()} == refused.keys()
+    told = {answer.get_json()["error_description"] for answer in refused.values()}
+    assert len(told) == len(refused) and not any("parameter" in one for one in told), told
+    assert all(answer.get_json()["error"] == "invalid_request" for answer in refused.values())
 
 
 def test_case_031_no_other_grant_types(desk: Desk) -> None:
@@ -245,7 +259,9 @@ def test_a_resource_that_is_not_ours_spends_nothing(desk: Desk) -> None:
     app, base = desk.register(), desk.settings.fhir_base
     code = desk.agree(app)
     for other in ("https://other.example/fhir", f"{base}/Patient", "x"):
-        assert is_refused(desk.exchange(code, resource=other), "invalid_target"), other
+        refused = desk.exchange(code, resource=other)
+        assert is_refused(refused, "invalid_target"), other
+        assert "FHIR" in refused.get_json()["error_description"]
     body = desk.exchange(code, resource=base).get_json()
     assert is_refused(desk.refresh(app, body["refresh_token"], resource="https://other.example"), "invalid_target")
     assert desk.refresh(app, body["refresh_token"], resource=f"{base}/").status_code == 200
@@ -322,8 +338,16 @@ def test_cors_lets_browser_apps_use_the_token_endpoint(desk: Desk) -> None:
 def test_cors_is_for_machines_alone_and_never_with_credentials(desk: Desk) -> None:
     browser, origin = desk.app.test_client(), {"Origin": "https://app.example.org"}
     asking = origin | {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization,dpop"}
-    for path in ("/fhir/r4/.well-known/smart-configuration", "/fhir/r4/metadata", "/user-access-brands.json"):
+    asking_again = asking | {"Access-Control-Request-Headers": "if-none-match,content-type"}
+    for path in (
+        "/fhir/r4/.well-known/smart-configuration", "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration", "/fhir/r4/metadata", "/user-access-brands.json",
+    ):  # fmt: skip
         assert browser.get(path, headers=origin).headers["Access-Control-Allow-Origin"] == "*", path
+        told = browser.options(path, headers=asking_again).headers
+        assert told["Access-Control-Allow-Origin"] == "*", path
+        assert told["Allow"] == told["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS", path
+        assert {"If-None-Match", "Content-Type"} <= set(told["Access-Control-Allow-Headers"].split(", ")), path
     for path in ("/fhir/r4/Patient", "/fhir/r4/Patient/x", "/oauth/userinfo", "/oauth/par", "/oauth/revoke"):
         answer = browser.options(path, headers=asking)
         assert answer.headers["Access-Control-Allow-Origin"] == "*", path

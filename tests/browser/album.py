@@ -22,12 +22,13 @@ from rich.console import Console
 from service.sandbox import prepare
 from service.settings import Settings
 from tests.browser.codes import Codes
-from tests.browser.conftest import ARGUMENTS, Story, find_chromium
+from tests.browser.conftest import Story
 from tests.browser.looking import SCREENSHOTS, Picture, picture
 from tests.browser.pages import ELSEWHERE, OF_OTHERS, PageMap
 from tests.browser.sandbox import Sandbox, running_sandbox
 from tests.browser.smart_app import AppSite
 from tests.browser.walking import walk, walkers
+from tests.chromium import launch
 from tests.conftest import ROOT
 
 ALBUM = ROOT / "docs/album"
@@ -84,7 +85,7 @@ def _tell_stories(report: Path) -> subprocess.Popen[bytes]:
 def _walked(template: Path, pages: PageMap, folder: Path) -> list[Picture]:
     made: list[Picture] = []
     with sync_playwright() as playwright, AppSite() as site:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        chromium = launch(playwright)
         for language in _LANGUAGES:
             var = folder / language
             var.mkdir()

@@ -1,10 +1,9 @@
-"""Fixtures of the browser stories: the system's Chromium, a sandbox as from `make run`, a SMART app, and a person.
+"""Fixtures of the browser stories: a sandbox as from `make run`, a SMART app, and a person.
 
 `BROWSER_LONG=1` tells every story in both languages and both widths; without it each is told once.
 """
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Request
 
 from service.settings import Settings
 from tests.browser.codes import Codes
@@ -26,11 +25,6 @@ from tests.browser.words import Words
 from tests.conftest import require
 
 LONG = os.environ.get("BROWSER_LONG") == "1"
-ARGUMENTS = (
-    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
-    "--disable-extensions", "--disable-sync", "--disable-dev-shm-usage", "--no-first-run", "--metrics-recording-only",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-)  # fmt: skip
 _PATIENCE_MS = 15_000
 
 
@@ -42,29 +36,12 @@ def told(width: int, language: str) -> pytest.MarkDecorator:
     )
 
 
-def find_chromium() -> str | None:
-    """The system's browser, wherever it is; rather the one without windows, which takes a quarter less for a story."""
-    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-    return next(filter(None, map(shutil.which, names)), None)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium, headless, cut off from everything but this machine."""
-    found = find_chromium()
-    require(found, "Chromium is not installed: the browser stories need it")
-    require(FHIR_CLIENT.exists() and AXE.exists(), "npm packages are missing: run `make browser` (needs node and npm)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="function" if LONG else "module")
 def sandbox(
     chromium: Browser, sandbox_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sandbox]:  # fmt: skip
     """A sandbox of this file's own, as from `make run`; of each story's own where stories are told several times."""
+    require(FHIR_CLIENT.exists() and AXE.exists(), "npm packages are missing: run `make browser` (needs node and npm)")
     with running_sandbox(sandbox_template, tmp_path_factory.mktemp("var")) as running:
         yield running
 

@@ -104,7 +104,7 @@ def test_representative_selects_a_member_and_connects_an_app(story: Story) -> No
     story.step("signed in and chose a member")
 
     app.launch()
-    person.heading("Whose information is this about?")
+    person.heading("Whose information do you want to share?")
     person.look("select-member-at-consent")
     person.field("Select member").select_option(label=child["name"])
     person.press("Continue")

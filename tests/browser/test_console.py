@@ -75,7 +75,7 @@ def test_member_holds_an_app_in_hand(story: Story, scripts: bool) -> None:
     _box(person, "sensitive-mental_health").uncheck()
     person.look("share-less")
     person.press("Save")
-    person.reads("The app now sees less. What it held for more was ended.")
+    person.reads("The app now sees less. Its permission to see more has ended.")
     person.look("console-narrowed")
     assert app.read().status_code == 401
     assert app.refresh() == 200
@@ -88,7 +88,7 @@ def test_member_holds_an_app_in_hand(story: Story, scripts: bool) -> None:
     person.look("console-paused")
     assert (app.read().status_code, app.refresh()) == (401, 400)
     person.press("Resume")
-    person.reads("The app may come in again.")
+    person.reads("The app is no longer paused. It can see information again.")
     assert (app.read().status_code, app.refresh()) == (200, 200)
     story.step("paused and resumed")
 

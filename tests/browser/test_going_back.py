@@ -37,7 +37,7 @@ def test_back_after_every_form_sends_nothing_again_and_repeats_no_confirmation(s
     person.reads("You may have answered it already, or it waited too long. Nothing more was shared. To begin again, go "
                  "back to the app and connect to your health plan there once more.")  # fmt: skip
 
-    for deed, said in (("Pause", "paused"), ("Resume", "may come in again")):
+    for deed, said in (("Pause", "paused"), ("Resume", "can see information again")):
         person.open("/apps")
         person.press(deed)
         assert said in person.page.content() or story.language != "en"

@@ -5,32 +5,28 @@ member for whom its reader does not act.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from consent import representative_reviews, representatives
 from consent.birthdays import majority, twelfth_birthday
-from consent.models import Basis, EndedBy, PersonalRepresentative, RepresentativeLink
+from consent.models import Basis, EndedBy, RepresentativeLink
 from consent.request_models import RepresentativeRequest
 from oauth.apps.models import AppReport
 from service.accounts.models import Account
-from service.db import make_engine, make_sessions
-from service.plan.models import Member, PlanStaff
+from service.plan.models import PlanStaff
 from service.settings import Settings
 from tests.browser.conftest import LONG, Story
 from tests.browser.going_back import goes_back, moved, sends_nothing
+from tests.browser.going_back_members import banner, count, database, links_of, make_link, signed_in, version
 from tests.browser.looking import WIDTHS
 from tests.browser.person import MAIL_SECONDS, Person
 from tests.browser.plain_app import PlainApp
-from tests.browser.sandbox import Sandbox
 from tests.browser.test_passkeys import sign_out, wait_for_link
 from tests.conftest import wait_until
 
@@ -51,11 +47,11 @@ told_both = pytest.mark.parametrize(("width", "language", "scripts"), _tellings(
 
 @told_both
 def test_pages_after_back_name_the_member_for_whom_one_acts_now(story: Story, scripts: bool) -> None:
-    anna = _signed_in(story, "anna", scripts=scripts)
+    anna = signed_in(story, "anna", scripts=scripts)
     for member in ("Leo Miller", "Mia Miller"):
         anna.open("/select-member")
         _pick(anna, member)
-        assert _banner(anna) == member
+        assert banner(anna) == member
         anna.open("/apps")
         anna.open("/gallery/sample-app")
     mia = next(one["fhir_id"] for one in story.sandbox.account("anna")["members"] if one["name"] == "Mia Miller")
@@ -63,7 +59,7 @@ def test_pages_after_back_name_the_member_for_whom_one_acts_now(story: Story, sc
     with sends_nothing(anna.page):
         for go in [anna.page.go_back] * 6 + [anna.page.go_forward] * 6:
             moved(go)
-            assert _banner(anna) == "Mia Miller", anna.page.url
+            assert banner(anna) == "Mia Miller", anna.page.url
             named = anna.page.locator("main input[name=member]").all()
             assert {one.input_value() for one in named} <= {mia}, "its forms act for her"
     story.step("went back over what was opened for the other child")
@@ -72,10 +68,10 @@ def test_pages_after_back_name_the_member_for_whom_one_acts_now(story: Story, sc
     app.launch()
     _pick(anna, "Leo Miller")
     anna.heading("Share information with %(app)s?", app=app.name)
-    _goes_back_to(anna, "Whose information is this about?", "Share information with %(app)s?", app=app.name)
-    assert _banner(anna) == "Leo Miller"
+    _goes_back_to(anna, "Whose information do you want to share?", "Share information with %(app)s?", app=app.name)
+    assert banner(anna) == "Leo Miller"
     anna.press("I need more time")
-    anna.reads("You have more time. Nothing was shared yet, and what you had ticked stays as it was.")
+    anna.reads("You have more time. Nothing was shared yet, and what you had checked stays as it was.")
     goes_back(anna)
     anna.page.go_forward()
     anna.press("Don't allow")
@@ -91,16 +87,16 @@ def test_pages_after_back_name_the_member_for_whom_one_acts_now(story: Story, sc
 def test_a_member_ends_and_shuts_out_and_lets_an_app_be_connected_again(story: Story, scripts: bool) -> None:
     username = "thomas" if scripts else "julia"
     name = story.sandbox.account(username)["members"][0]["name"]
-    given = _link(story, "susan", username, Basis.POWER_OF_ATTORNEY)
-    by_court = _link(story, "helen", username, Basis.GUARDIAN)
-    susan = _signed_in(story, "susan", scripts=scripts)
+    given = make_link(story, "susan", username, Basis.POWER_OF_ATTORNEY)
+    by_court = make_link(story, "helen", username, Basis.GUARDIAN)
+    susan = signed_in(story, "susan", scripts=scripts)
     app = PlainApp(susan.page, story.site, story.sandbox, f"Back to {username}")
     app.launch()
     _pick(susan, name)
     susan.press("Allow")
     assert app.receive() == 200
 
-    member = _signed_in(story, username, scripts=scripts)
+    member = signed_in(story, username, scripts=scripts)
     member.open("/apps")
     member.press("Pause")
     goes_back(member)
@@ -111,11 +107,11 @@ def test_a_member_ends_and_shuts_out_and_lets_an_app_be_connected_again(story: S
         with member.page.expect_navigation():
             button.click()
         if deed == "End it now":
-            assert _version(story, given) == (2, False)
+            assert version(story, given) == (2, False)
         goes_back(member)
         assert member.page.locator(".usa-alert--success").count() == 0, "what was said once is not said again"
         assert member.page.locator("button", has_text=member.words("End it now")).count() == 0
-    assert (_version(story, given), _version(story, by_court)) == ((2, False), (2, True))
+    assert (version(story, given), version(story, by_court)) == ((2, False), (2, True))
     assert member.page.locator("button", has_text=member.words("Shut out now")).count() == 0
     story.step("ended one, shut out another, each once")
     member.open("/messages")
@@ -139,14 +135,14 @@ def test_a_member_ends_and_shuts_out_and_lets_an_app_be_connected_again(story: S
 @told_both
 def test_a_new_adult_decides_once(story: Story, scripts: bool) -> None:
     username = "grace" if scripts else "david"
-    link_id = _link(story, "helen", username, Basis.GUARDIAN)
-    with _session(story.sandbox) as session:
+    link_id = make_link(story, "helen", username, Basis.GUARDIAN)
+    with database(story.sandbox) as session:
         link = session.get_one(RepresentativeLink, link_id)
         zone, born = Settings.from_environment(story.sandbox.environment).plan.timezone, link.member.birth_date
         link.valid_until = link.ended_at = majority(born, zone)
         link.valid_from, link.narrows_at = link.valid_until - timedelta(9), twelfth_birthday(born, zone)
         link.ended_by = EndedBy.TIME
-    member = _signed_in(story, username, scripts=scripts)
+    member = signed_in(story, username, scripts=scripts)
     member.open("/people/of-age")
     member.press("I have decided. Do not show this again")
     member.heading("You have decided")
@@ -160,9 +156,9 @@ def test_a_new_adult_decides_once(story: Story, scripts: bool) -> None:
 @told_both
 def test_a_request_to_act_is_sent_answered_and_taken_back_once(story: Story, scripts: bool) -> None:
     username, other = ("susan", "david") if scripts else ("anna", "thomas")
-    stopped = _link(story, username, other, Basis.POWER_OF_ATTORNEY)
-    before = _count(story, RepresentativeRequest)
-    person = _signed_in(story, username, scripts=scripts)
+    stopped = make_link(story, username, other, Basis.POWER_OF_ATTORNEY)
+    before = count(story, RepresentativeRequest)
+    person = signed_in(story, username, scripts=scripts)
     person.open("/people/requests/new?for=another")
     king = story.sandbox.roster("Thomas", "King")
     person.fill(Member_ID=king["member_number"], Last_name_of_the_member="King")
@@ -175,7 +171,7 @@ def test_a_request_to_act_is_sent_answered_and_taken_back_once(story: Story, scr
     person.heading("Your request")
     sent = person.page.url.split("?")[0]
     goes_back(person)
-    assert _count(story, RepresentativeRequest) == before + 1
+    assert count(story, RepresentativeRequest) == before + 1
 
     _ask_back(story)
     person.page.goto(sent)
@@ -200,22 +196,22 @@ def test_a_request_to_act_is_sent_answered_and_taken_back_once(story: Story, scr
     with person.page.expect_navigation():
         person.page.locator(f"section:has-text('{name}') button").click()
     goes_back(person)
-    assert _version(story, stopped) == (2, False)
+    assert version(story, stopped) == (2, False)
     person.open("/people/i-act-for")
     assert person.page.locator("section.ls-app", has_text=name).count() == 0
 
 
 @told_both
 def test_an_app_is_reported_once_and_launched(story: Story, scripts: bool) -> None:
-    person = _signed_in(story, "david" if scripts else "grace", scripts=scripts)
-    before = _count(story, AppReport)
+    person = signed_in(story, "david" if scripts else "grace", scripts=scripts)
+    before = count(story, AppReport)
     person.open("/gallery/sample-app/report")
     person.page.get_by_label(person.words("It does not work")).check()
     person.page.locator("#words").fill("No abre.")
     person.press("Send")
     person.reads("Thank you. The plan looks at what you told us; the developer does not learn who you are.")
     goes_back(person)
-    assert _count(story, AppReport) == before + 1
+    assert count(story, AppReport) == before + 1
     person.open("/gallery/sample-app")
     person.press("Launch")
     if scripts:
@@ -232,7 +228,7 @@ def test_an_app_is_reported_once_and_launched(story: Story, scripts: bool) -> No
 def test_sessions_end_and_no_page_comes_back_from_the_browser_s_keeping(story: Story, scripts: bool) -> None:
     username = "david" if scripts else "julia"
     name = story.sandbox.account(username)["members"][0]["name"]
-    here, phone, tablet, library = (_signed_in(story, username, scripts=scripts) for _ in range(4))
+    here, phone, tablet, library = (signed_in(story, username, scripts=scripts) for _ in range(4))
     for device in (phone, tablet, library):
         device.open("/my-information")
         device.open("/help")
@@ -270,7 +266,7 @@ def test_sessions_end_and_no_page_comes_back_from_the_browser_s_keeping(story: S
 def test_an_address_is_taken_back_and_the_next_sign_in_asks_for_a_code(story: Story, scripts: bool) -> None:
     username = "thomas" if scripts else "grace"
     account, new = story.sandbox.account(username), f"{username}.other@example.org"
-    person = _signed_in(story, username, scripts=scripts)
+    person = signed_in(story, username, scripts=scripts)
     before = len(person.codes_for(account["email"]))
     person.open("/settings/email")
     person.field("New e-mail address").fill(new)
@@ -303,14 +299,14 @@ def test_an_address_is_taken_back_and_the_next_sign_in_asks_for_a_code(story: St
     person.press("Verify")
     goes_back(person)
     person.open("/member")
-    assert _banner(person) == account["members"][0]["name"]
+    assert banner(person) == account["members"][0]["name"]
 
 
 @told_both
 def test_who_acts_for_nobody_any_more_goes_back_to_the_app(story: Story, scripts: bool) -> None:
-    helen = _signed_in(story, "helen", scripts=scripts)
-    with _session(story.sandbox) as session:
-        for link in session.scalars(_links_of("helen")).unique():
+    helen = signed_in(story, "helen", scripts=scripts)
+    with database(story.sandbox) as session:
+        for link in session.scalars(links_of("helen")).unique():
             representatives.end_link(session, link, by=EndedBy.PLAN)
     app = PlainApp(helen.page, story.site, story.sandbox, f"Nobody {scripts:d}")
     app.launch()
@@ -324,23 +320,9 @@ def test_who_acts_for_nobody_any_more_goes_back_to_the_app(story: Story, scripts
                 "back to the app and connect to your health plan there once more.")  # fmt: skip
 
 
-def _signed_in(story: Story, username: str, *, scripts: bool) -> Person:
-    person = story.browser(scripts=scripts)
-    person.open("/sign-in")
-    person.prefer_language()
-    person.sign_in(username)
-    person.page.wait_for_url(lambda url: "/sign-in" not in url)
-    return person
-
-
 def _pick(person: Person, member: str) -> None:
     person.field("Select member").select_option(label=member)
     person.press("Continue")
-
-
-def _banner(person: Person) -> str:
-    """Whom the page names at its top."""
-    return person.page.locator(".ls-acting strong").inner_text()
 
 
 def _goes_back_to(person: Person, behind: str, here: str, **values: str) -> None:
@@ -379,56 +361,12 @@ def _paper(name: str) -> Any:
     return {"name": name, "mimeType": "image/png", "buffer": made.getvalue()}
 
 
-@contextmanager
-def _session(sandbox: Sandbox) -> Iterator[Session]:
-    engine = make_engine(Settings.from_environment(sandbox.environment).database_url)
-    with make_sessions(engine).begin() as session:
-        yield session
-    engine.dispose()
-
-
-def _link(story: Story, username: str, for_username: str, basis: Basis) -> str:
-    """Let somebody of the hand-out act for another one, as the plan would; the link's id."""
-    with _session(story.sandbox) as session:
-        account = session.scalars(select(Account).where(Account.username == username)).one()
-        someone = representatives.representative_of(session, account)
-        if someone is None:
-            someone = PersonalRepresentative(
-                account_id=account.id, given_name=account.given_name, family_name=account.family_name,
-                birth_date=session.get_one(Member, account.member_id).birth_date, member_id=account.member_id,
-            )  # fmt: skip
-            session.add(someone)
-        member_id = session.scalars(select(Account.member_id).where(Account.username == for_username)).one()
-        zone = Settings.from_environment(story.sandbox.environment).plan.timezone
-        return representatives.link(
-            session, someone, session.get_one(Member, member_id), basis=basis, timezone=zone
-        ).id  # fmt: skip
-
-
-def _links_of(username: str) -> Any:
-    mine = select(Account.id).where(Account.username == username)
-    of_mine = PersonalRepresentative.account_id.in_(mine)
-    return select(RepresentativeLink).join(RepresentativeLink.representative).where(of_mine)
-
-
-def _version(story: Story, link_id: str) -> tuple[int, bool]:
-    """How often a link was changed, and whether it is shut out."""
-    with _session(story.sandbox) as session:
-        link = session.get_one(RepresentativeLink, link_id)
-        return link.version, link.safety_block
-
-
 def _ask_back(story: Story) -> None:
     """The plan asks something about the newest request."""
-    with _session(story.sandbox) as session:
+    with database(story.sandbox) as session:
         asked = session.scalars(select(RepresentativeRequest).order_by(RepresentativeRequest.asked_at.desc())).first()
         nora = session.scalars(
             select(PlanStaff).join(Account, Account.id == PlanStaff.account_id).where(Account.username == "nora")
         ).one()
         assert asked is not None
         representative_reviews.ask_back(session, asked, "When was it signed?", by=nora)
-
-
-def _count(story: Story, table: type[Any]) -> int:
-    with _session(story.sandbox) as session:
-        return session.scalars(select(func.count()).select_from(table)).one()

@@ -71,8 +71,8 @@ def test_request_link_two_members_in_two_tabs_and_the_member_ends_it(
         first.button("Revoke").first.click()
     first.heading("This page has expired")
     first.reads(
-        "You act for %(name)s now. If the page that you used was made for somebody else, in a second window, choose "
-        "that member again, open the page anew and do it there.",
+        "You act for %(name)s now. If the page that you used was made for somebody else, in a second window, "
+        "choose that member again, open the page again and do it there.",
         name="Thomas King",
     )
     first.look("two-tabs")

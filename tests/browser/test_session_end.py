@@ -1,9 +1,12 @@
 """Two minutes before a session ends its page asks whether to stay; then it is left, unless something is written."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from sqlalchemy import update
 
 from service.accounts.models import LoginSession
@@ -15,12 +18,14 @@ from tests.browser.looking import WIDTHS
 from tests.browser.person import Person
 from tests.browser.portal import enter, in_english
 from tests.browser.sandbox import Sandbox
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.browser
 _MINUTE = 60
 _FORM = "/gallery/sample-app/report"
 _FIELD = "What happened?"
 _EVERY = pytest.mark.parametrize(("width", "language"), [(w, code) for w in WIDTHS for code in ("en", "es")], ids=str)
+_LINE = "If you do nothing more on these pages, you are signed out %(time)s."
 _QUESTION = "Are you still there?"
 
 
@@ -39,7 +44,7 @@ def test_who_presses_stay_stays_and_goes_on_where_they_were(story: Story) -> Non
     thomas.look("the-question-in-the-dark")
     thomas.page.emulate_media(color_scheme="light")
 
-    with thomas.page.expect_response("**/session/keep"):
+    with _staying(thomas):
         thomas.button("Stay signed in").click()
 
     expect(dialog).to_be_hidden()
@@ -49,7 +54,7 @@ def test_who_presses_stay_stays_and_goes_on_where_they_were(story: Story) -> Non
     expect(dialog).to_be_hidden()
     _pass(thomas, 3)
     expect(dialog).to_be_visible()
-    with thomas.page.expect_response("**/session/keep"):
+    with _staying(thomas):
         thomas.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     _pass(thomas, 10)
@@ -57,6 +62,30 @@ def test_who_presses_stay_stays_and_goes_on_where_they_were(story: Story) -> Non
     thomas.page.locator("[data-session-line=idle]").scroll_into_view_if_needed()
     thomas.look("the-line")
     story.step("stayed, by the button and by Escape")
+
+
+@told(360, "en")
+def test_an_answer_that_comes_late_does_not_ask_again_who_has_stayed(story: Story) -> None:
+    thomas = _typing(story)
+    _pass(thomas, 13)
+    expect(_dialog(thomas, _QUESTION)).to_be_visible()
+    # The page asks every ten seconds while the question stands; this time the answer hangs on its way.
+    held: list[Route] = []
+    thomas.page.route("**/session/left*", lambda route: held.append(route), times=1)
+    thomas.page.clock.fast_forward(11_000)
+    wait_until(lambda: bool(_turn(thomas) and held), 10, "the page did not ask")
+    late = held[0].fetch()
+
+    with _staying(thomas):
+        thomas.button("Stay signed in").click()
+    with thomas.page.expect_response("**/session/left*"):
+        held[0].fulfill(response=late)
+    thomas.page.clock.fast_forward(1_000)
+
+    expect(_dialog(thomas, _QUESTION)).to_be_hidden()
+    _pass(thomas, 10)
+    expect(_dialog(thomas, _QUESTION)).to_be_hidden()
+    story.step("not asked again")
 
 
 @told(360, "en")
@@ -194,8 +223,11 @@ def test_the_console_of_staff_asks_too_and_signs_out(story: Story, codes: Codes)
 def test_without_a_script_the_line_alone_tells(story: Story) -> None:
     thomas = story.browser(scripts=False)
     thomas.open("/settings")
+    thomas.prefer_language()
     thomas.sign_in("thomas")
-    thomas.page.get_by_text("you are signed out at").first.wait_for()
+    line = thomas.page.locator("[data-session-line=idle]")
+    told_before, told_after = thomas.words(_LINE, time="|").split("|")
+    expect(line).to_have_text(re.compile(rf"^{told_before}(at|a las?) \d.*{re.escape(told_after)}$"))
     expect(thomas.page.locator("#session-idle")).to_be_hidden()
     thomas.look("the-line")
 
@@ -215,6 +247,21 @@ def _pass(person: Person, minutes: float) -> None:
     """Let time pass, for the servers and for the browser."""
     person.sandbox.advance(minutes * _MINUTE)
     person.page.clock.fast_forward(int(minutes * _MINUTE * 1000))
+
+
+@contextmanager
+def _staying(person: Person) -> Iterator[None]:
+    """Go on when the page has read what the server said to it: before, it would count from a time that is over."""
+    line = person.page.locator("[data-session-line=idle]")
+    before = line.inner_text()
+    with person.page.expect_response("**/session/keep"):
+        yield
+    expect(line).not_to_have_text(before)
+
+
+def _turn(person: Person) -> bool:
+    """Let the browser tell what has happened in it."""
+    return bool(person.page.evaluate("true"))
 
 
 def _dialog(person: Person, heading: str) -> Locator:

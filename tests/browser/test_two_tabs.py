@@ -16,7 +16,7 @@ _LEO, _MIA = "Leo Miller", "Mia Miller"
 _APPS = ("Kitchen Table Ledger", "Kitchen Table Diary", "Kitchen Table Clock", "Kitchen Table Scale")
 _NOW_FOR = (
     "You act for %(name)s now. If the page that you used was made for somebody else, in a second window, choose "
-    "that member again, open the page anew and do it there."
+    "that member again, open the page again and do it there."
 )
 
 
@@ -71,7 +71,7 @@ def test_a_no_in_one_tab_leaves_the_other_tab_s_question(story: Story, scripts: 
         _pick(other, _MIA)
     _asks_about(other, second, _MIA)
     one.page.reload()
-    one.heading("Whose information is this about?")
+    one.heading("Whose information do you want to share?")
     _pick(one, _LEO)
     _asks_about(one, first, _LEO)
     assert _acted(other, "Don't allow") == _LEO

@@ -3,18 +3,29 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from oauth.apps import clients
+from oauth.apps import clients, programs
 from oauth.apps.clients import BackendBasis, ClientStatus
 from oauth.models import Client
-from tests.factories import make_developer, make_organization
+from service.plan.models import PlanStaff, StaffRole
+from service.plan.staff import plan_staff, second_looks
+from tests.factories import make_developer, make_organization, make_plan_staff
 from tests.oauth.desk import App, Desk
 from tests.oauth.keyed import Program, ec, key_server, rsa
 from tests.oauth.life import Life
 from tests.oauth.test_dynamic_registration import Registered, refused
+
+
+@pytest.fixture(autouse=True)
+def administrator(session: Session) -> PlanStaff:
+    """Somebody who can say yes to programs."""
+    made = make_plan_staff(session, StaffRole.ADMINISTRATOR)
+    session.commit()
+    return made
 
 
 def run(app: Flask, *arguments: str) -> Result:
@@ -29,17 +40,27 @@ def written(folder: Path, content: object, name: str = "keys.json") -> str:
     return str(path)
 
 
-def registered(told: Result, session: Session) -> Client:
-    """What the command registered."""
+def say_yes(app: Flask, session: Session) -> None:
+    """The administrator's yes to the one act that waits."""
+    [act] = second_looks.list_waiting(session)
+    by = plan_staff.with_role(session, StaffRole.ADMINISTRATOR)[0]
+    programs.carry_out(session, act, by=by, settings=app.extensions["latchstring"].settings)
+    session.commit()
+
+
+def registered(app: Flask, session: Session, *arguments: str) -> Client:
+    """What the command asked for, allowed."""
+    told = run(app, "register", *arguments)
     assert told.exit_code == 0, told.output
+    say_yes(app, session)
     found = session.get_one(Client, told.stdout.split()[-1])
     session.commit()
     return found
 
 
 def test_a_program_of_the_plan_is_registered_and_listed(app: Flask, session: Session, tmp_path: Path) -> None:
-    told = run(app, "register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
-    client = registered(told, session)
+    keys = written(tmp_path, ec().jwks)
+    client = registered(app, session, "Quality Desk", "--developer", "Reporting", "--jwks", keys)
     assert (client.backend_basis, client.scopes) == (BackendBasis.PLAN, "system/*.rs")
     listed = run(app, "list")
     assert f"{client.id}  approved  backend (plan)  private_key_jwt  Quality Desk, Reporting" in listed.stdout
@@ -51,8 +72,8 @@ def test_a_program_of_a_provider_by_its_tax_id_and_the_address_of_its_keys(app: 
     organization = make_organization(session, tax_id="071234509")
     session.commit()
     with key_server() as server:
-        arguments = ("register", "Billing Desk", "--developer", "Ledger", "--provider", "07-1234509")
-        client = registered(run(app, *arguments, "--jwks-uri", server.url), session)
+        arguments = ("Billing Desk", "--developer", "Ledger", "--provider", "07-1234509")
+        client = registered(app, session, *arguments, "--jwks-uri", server.url)
     assert (client.provider_organization_id, client.backend_basis) == (organization.id, BackendBasis.PROVIDER)
     assert client.scopes == "system/ExplanationOfBenefit.rs system/PaymentReconciliation.rs"
 
@@ -75,6 +96,11 @@ def test_what_cannot_be_is_told_in_a_line(app: Flask, tmp_path: Path) -> None:
         (*begin, "--jwks", good, "--provider", "123"): "nine digits",
         (*begin, "--jwks", good, "--provider", "071234500"): "registers first",
         (*begin, "--jwks", good, "--scopes", "patient/*.rs"): "system/ scopes only",
+        (*begin, "--jwks", good, "--contact", "x" * 321): "1 to 320 characters",
+        (*begin[:2], "--jwks", good, "--developer", "Reporting\nApproved"): "in one line",
+        (*begin[:2], "--jwks", good, "--developer", " "): "The developer has 1 to 200",
+        (*begin, "--jwks", good, "--break-glass", " "): "needs a reason",
+        (*begin, "--jwks", good, "--reason", "x" * 501): "500 letters",
         ("suspend", "nobody", "--reason", "x"): "no app",
         ("set-keys", "nobody", "--jwks", good): "no app",
     }.items():
@@ -97,8 +123,8 @@ def test_an_app_is_suspended_resumed_and_retired(app: Flask, session: Session) -
 
 
 def test_a_program_of_the_plan_is_narrowed_and_never_widened(app: Flask, session: Session, tmp_path: Path) -> None:
-    begin = ("register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
-    client_id = registered(run(app, *begin), session).id
+    begin = ("Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
+    client_id = registered(app, session, *begin).id
     assert run(app, "narrow", client_id, "system/Patient.rs system/Coverage.rs", "--reason", "less").exit_code == 0
     assert session.get_one(Client, client_id, populate_existing=True).scopes == "system/Patient.rs system/Coverage.rs"
     session.commit()
@@ -122,17 +148,19 @@ def test_a_secret_is_rotated_and_shown_once(app: Flask) -> None:
 
 
 def test_keys_are_replaced_and_the_old_ones_end_with_their_tokens(app: Flask, session: Session, tmp_path: Path) -> None:
-    told = run(app, "register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
-    desk, client = Desk(app), registered(told, session)
+    keys = written(tmp_path, ec().jwks)
+    desk, client = Desk(app), registered(app, session, "Quality Desk", "--developer", "Reporting", "--jwks", keys)
     before = Program(desk, App(clients.view(client), None), ec())
     token = before.token("system/*.rs")
     with key_server(rsa()) as server:
         assert run(app, "set-keys", client.id, "--jwks-uri", server.url).exit_code == 0
+        say_yes(app, session)
         after = Program(desk, before.app, rsa())
         assert before.knock().status_code == 401 and after.knock().status_code == 200
     headers = {"Authorization": f"Bearer {token}"}
     assert desk.app.test_client().get("/fhir/r4/Patient", headers=headers).status_code == 401
     assert run(app, "set-keys", client.id, "--jwks", written(tmp_path, ec("new").jwks)).exit_code == 0
+    say_yes(app, session)
     assert after.knock().status_code == 401
     assert Program(desk, before.app, ec("new")).knock().status_code == 200
     refused = run(app, "set-keys", desk.register().id, "--jwks", written(tmp_path, ec().jwks))
@@ -167,16 +195,19 @@ def test_an_adoption_that_cannot_be_is_told_in_a_line(app: Flask, session: Sessi
     works = make_developer(session).organization_id
     shut_out = shut.developer(session).organization_id
     session.commit()
-    arguments = ("register", "Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
-    program = run(app, *arguments).stdout.split()[-1]
+    arguments = ("Quality Desk", "--developer", "Reporting", "--jwks", written(tmp_path, ec().jwks))
+    program = registered(app, session, *arguments).id
+    introspecting = desk.register_confidential(may_introspect=True).id
     for client_id, organization, said in (
         ("nobody", works, "no app with this client_id"), (free, "Orchard", "flask apps organizations"),
         (free, "Twin Apps", twins[1]), (free, shut_out, "shut this organization out"),
         (closed, works, "closed for good"), (program, works, "program without a person"),
+        (introspecting, works, "two people of the plan change its secret"),
     ):  # fmt: skip
         told = run(app, "adopt", client_id, organization)
         assert told.exit_code == 1 and said in told.stderr, (client_id, organization, told.output)
-        assert session.get_one(Client, free, populate_existing=True).organization_id is None
+        for one in (free, introspecting):
+            assert session.get_one(Client, one, populate_existing=True).organization_id is None
         session.commit()
     assert "No developer organization fits." in run(app, "organizations", "nobody").stderr
     assert f"{shut_out}  disabled" in run(app, "organizations").stdout

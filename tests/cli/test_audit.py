@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import orjson
@@ -11,7 +12,8 @@ from flask import Flask
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from service.audit import AuditEvent
+from service import audit
+from service.audit import EVERYBODY, AuditEvent, Subject
 from service.settings import Settings
 from tests.attacks.chains import Chain
 from tests.conftest import MovableClock
@@ -58,6 +60,24 @@ def test_an_export_can_be_worked_out_again_and_is_an_event(
     assert told.detail is not None and told.detail["operator"] and set(told.detail["asked"]) == {"since", "until"}
 
 
+def test_an_export_that_breaks_off_leaves_no_file_that_passes_for_the_day(
+    app: Flask, chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "day.ndjson"
+    days = ("--since", "2000-01-01", "--until", "2999-12-31")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        broken = app.test_cli_runner().invoke(args=["audit", "export", *days, "--output", str(target)])
+    assert broken.exit_code == 1 and "cannot be written: No space left on device" in broken.stderr
+    assert list(tmp_path.glob("day*")) == []
+    assert app.test_cli_runner().invoke(args=["audit", "export", *days, "--output", str(target)]).exit_code == 0
+    assert [path.name for path in tmp_path.glob("day*")] == ["day.ndjson"]
+
+
 def test_an_export_as_csv_holds_nothing_that_a_spreadsheet_runs(
     app: Flask, chain: Chain, clock: MovableClock, tmp_path: Path
 ) -> None:
@@ -67,6 +87,33 @@ def test_an_export_as_csv_holds_nothing_that_a_spreadsheet_runs(
     with target.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["reason"] for row in rows] == ["'=1+1"] * 3
+
+
+def test_an_export_says_whom_an_event_about_several_was_about(
+    app: Flask, chain: Chain, session: Session, clock: MovableClock, tmp_path: Path
+) -> None:
+    several = [Subject("omar", "Coverage", 2), Subject("ana", "Patient", 1), Subject("ana", "Coverage", 0)]
+    audit.record_about(session, "fhir:Coverage:search", several, client_id="program")
+    audit.record_about(session, "fhir:Coverage:export-file", [Subject(EVERYBODY, "Coverage", None)])
+    session.commit()
+    chain.seal()
+    clock.advance(86_400)
+    lines, table = tmp_path / "day.ndjson", tmp_path / "day.csv"
+    for words in (("--output", str(lines)), ("--format", "csv", "--output", str(table))):
+        assert app.test_cli_runner().invoke(args=["audit", "export", *words]).exit_code == 0
+
+    *alone, about, of_all = map(json.loads, lines.read_text().splitlines())
+    assert all("subjects" not in one for one in alone)
+    assert about["subjects"] == [["ana", "Coverage", 0], ["ana", "Patient", 1], ["omar", "Coverage", 2]]
+    assert of_all["subjects"] == [[EVERYBODY, "Coverage", None]]
+    told = orjson.loads(about["event"]["detail"])["members"]
+    assert told["sha256"] == audit.fingerprint(Subject(*one) for one in about["subjects"])
+    digest = bytes.fromhex(alone[-1]["hash"]) + b"%d\n" % about["position"] + orjson.dumps(about["event"])
+    assert about["hash"] == hashlib.sha256(digest).hexdigest(), "the event stands there as it was hashed"
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["subjects"] for row in rows[:3]] == [""] * 3
+    assert [json.loads(row["subjects"]) for row in rows[3:5]] == [about["subjects"], of_all["subjects"]]
 
 
 def test_a_purge_of_younger_events_is_refused_in_a_sentence(app: Flask, chain: Chain) -> None:

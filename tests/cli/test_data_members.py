@@ -1,13 +1,16 @@
 """Members of loaded data who can sign in to a sandbox, and the self-test over them."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from rich.console import Console
 
 from service.conformance import sandbox_file
+from service.sandbox import guide, handout
 from service.settings import Settings
 
 ROSTER = "patient,member_id,given,family,birth_date\np-1,M-1001,Ada,Moss,1970-01-02\np-2,,Ben,Hale,1980-03-04\n"
@@ -29,6 +32,19 @@ def test_members_of_loaded_data_can_sign_in_and_are_in_a_list(app: Flask, settin
     told = sandbox_file.read(settings.sandbox_file, "data-member-2")
     assert told.data_usernames == ("data-member-1", "data-member-2") and told.account.patient_id == "p-2"
     assert told.group_ids == ("data-members", "own")
+    _show_guide(settings)
+
+
+def _show_guide(settings: Settings) -> None:
+    """What `make run` prints at its next start."""
+    further = {
+        "plan": "Plan", "base_url": "x", "demo_app": "x", "registrations": {"members": []},
+        "representative_requests": [],
+        "provider_proofs": [{"registered": False, "tax_id": "1", "npi": "2", "check": "3", "group": "Clinic"}],
+    }  # fmt: skip
+    shown = StringIO()
+    guide.show(Console(file=shown, width=200), handout.read(settings) | further)
+    assert "data-member-2" in shown.getvalue() and "loaded data" in shown.getvalue()
 
 
 @pytest.mark.parametrize(

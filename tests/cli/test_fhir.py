@@ -1,4 +1,4 @@
-"""`flask fhir`: what load says and by which exit status, freshness, relabel, definitions."""
+"""`flask fhir`: what load says and by which exit status, freshness, relabel, drug-codes, definitions."""
 
 import filecmp
 import json
@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from fhir.compartment import TYPES
-from fhir.loading import definitions
+from fhir.loading import definitions, drug_codes
+from fhir.models import StoredResource
 from tests.conftest import SHARED, require
 from tests.fhir import records
 
@@ -78,6 +81,17 @@ def test_a_folder_without_definitions_or_files_is_told(app: Flask, tmp_path: Pat
     assert f"No file of resources in {tmp_path / 'empty'}" in _flask(app, "load", tmp_path / "empty").output
 
 
+def test_a_file_that_cannot_be_written_is_told_in_a_line_and_the_load_goes_on_later(app: Flask, tmp_path: Path) -> None:
+    path = _write(tmp_path / "Patient.ndjson", records.patient("p"), "nonsense")
+
+    told = _flask(app, "load", path, "--rejects", path / "mine.ndjson")
+
+    assert told.exit_code == 1 and isinstance(told.exception, SystemExit)
+    assert f"Error: {path}" in told.stderr and "run the same command again" in told.stderr
+    again = _flask(app, "load", path, "--rejects", tmp_path / "mine.ndjson")
+    assert again.stdout == "1 added, 0 changed, 0 unchanged.\n" and "1 rejected" in again.stderr
+
+
 def test_a_plan_s_own_definitions_are_checked_by(app: Flask, tmp_path: Path) -> None:
     folder = tmp_path / "guide"
     folder.mkdir()
@@ -97,5 +111,30 @@ def test_the_definitions_beside_the_code_are_those_of_the_packages(tmp_path: Pat
     require(SHARED is not None, "the folder with definitions is not here (set SHARED)")
     assert SHARED
     definitions.write(SHARED / "data" / "definitions", tmp_path, TYPES)
-    for name in (definitions.ELEMENTS, definitions.PROFILES):
+    for name in (definitions.ELEMENTS, definitions.RESOURCES, definitions.PROFILES):
         assert filecmp.cmp(tmp_path / name, Path(definitions.__file__).with_name(name), shallow=False), name
+
+
+def test_drug_codes_adds_fda_s_products_and_refuses_another_file(app: Flask, tmp_path: Path) -> None:
+    before = drug_codes.FILE.read_bytes()
+    other = _write(tmp_path / "package.txt", "NDCPACKAGECODE\tPACKAGEDESCRIPTION")
+    refused = _flask(app, "drug-codes", other)
+    assert refused.exit_code == 1 and "is not product.txt of FDA's NDC directory" in refused.stderr
+    assert _flask(app, "drug-codes").exit_code == 2
+
+    # A product that is there already, so that the file stays what it is.
+    known = "12496-1208\tBUPRENORPHINE HYDROCHLORIDE; NALOXONE HYDROCHLORIDE DIHYDRATE\t"
+    directory = _write(tmp_path / "product.txt", "PRODUCTNDC\tSUBSTANCENAME\tPHARM_CLASSES", known)
+    done = _flask(app, "drug-codes", directory)
+    assert done.exit_code == 0 and "run: flask fhir relabel" in done.stdout
+    assert drug_codes.FILE.read_bytes() == before
+
+
+def test_relabel_says_how_much_no_table_knows(app: Flask, session: Session, tmp_path: Path) -> None:
+    own = [{"sequence": 1, "diagnosisCodeableConcept": records.concept("https://plan.example/codes", "A1")}]
+    _flask(app, "load", _write(tmp_path / "c.ndjson", records.claim("c", "p", diagnosis=own), records.patient("p")))
+    session.execute(update(StoredResource).values(labels=[], labelled_by="2026-11-26.2"))
+    session.commit()
+    told = _flask(app, "relabel").stdout
+    assert "2 looked at" in told and "1 have other labels now" in told
+    assert "1 are restricted, by their source or as no table knows their codes: no app gets them." in told

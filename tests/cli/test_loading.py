@@ -71,8 +71,8 @@ def test_bad_roster_lines_are_told_by_line_and_the_good_ones_kept(app: Flask, se
 
 
 _EVERYTHING = (
-    "subscriber_id,zip,line_of_business,address_line,city,state,phone,email_on_file,deceased_on,confidential",
-    "SUB9,15001,Medicare,12 Oak Lane,Alder,PA,215-555-0101,ann@example.org,2026-01-02,yes",
+    "subscriber_id,zip,line_of_business,report_unit,address_line,city,state,phone,email_on_file,deceased_on,confidential",
+    "SUB9,15001,Medicare,H1234,12 Oak Lane,Alder,PA,215-555-0101,ann@example.org,2026-01-02,yes",
 )
 
 
@@ -138,6 +138,28 @@ def test_who_asked_for_confidential_communications_is_told_and_taken_back_by_a_w
         assert (_known(session)["confidential"], "confidential must be yes or no" in told.output) == (
             is_so, word == "maybe",
         )  # fmt: skip
+
+
+def test_a_contract_is_one_of_its_line_of_business(app: Flask, session: Session, tmp_path: Path) -> None:
+    header = f"{_HEADER},line_of_business,report_unit"
+    for line, unit, known in (
+        ("", "h1234", ("", "H1234")),
+        ("Medicare", "", ("Medicare", "H1234")),
+        ("Medicare", "MCD  1", ("Medicare", "MCD 1")),
+        ("Medicaid", "mcd 1", ("Medicaid", "MCD 1")),
+        ("CHIP", "", ("CHIP", "")),
+    ):
+        file = _roster(tmp_path, f"p1,MEM1,Ann,Lee,1956-04-30,{line},{unit}", header=header)
+        assert _flask(app, "members", "load", file).exit_code == 0
+        assert (_known(session)["line_of_business"], _known(session)["report_unit"]) == known, (line, unit)
+
+
+@pytest.mark.parametrize("unit", ["(all)", "H1234;H5678", "=H1234", "x" * 41, "Übersee"])
+def test_a_unit_that_is_none_is_told(app: Flask, session: Session, tmp_path: Path, unit: str) -> None:
+    file = _roster(tmp_path, f"p1,MEM1,Ann,Lee,1956-04-30,{unit}", header=f"{_HEADER},report_unit")
+    told = _flask(app, "members", "load", file)
+    assert "line 2: report_unit must be up to 40 letters, digits, spaces and . _ / -, like H1234" in told.output
+    assert told.exit_code == 1 and session.scalars(select(Member)).all() == []
 
 
 def test_columns_that_are_not_read_are_named(app: Flask, session: Session, tmp_path: Path) -> None:

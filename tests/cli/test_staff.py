@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from service.audit import AuditEvent
 from service.plan.models import StaffRole
 from service.plan.staff import plan_staff
-from tests.factories import make_account, make_member
+from tests.factories import make_account, make_member, make_plan_staff
 from tests.staff.console import sign_in_clerk
 
 
@@ -18,7 +18,7 @@ def test_staff_is_appointed_listed_and_ended(app: Flask, session: Session) -> No
     session.commit()
     runner = app.test_cli_runner()
 
-    appointed = runner.invoke(args=["staff", "appoint", account.username, "provider_services", "privacy_officer"])
+    appointed = runner.invoke(args=["staff", "appoint", account.username, "administrator", "privacy_officer"])
     browser = sign_in_clerk(app, account)
     listed = runner.invoke(args=["staff", "list"])
     opened = browser.get("/staff/").status_code
@@ -26,7 +26,7 @@ def test_staff_is_appointed_listed_and_ended(app: Flask, session: Session) -> No
     after = browser.get("/staff/").status_code
     again = runner.invoke(args=["staff", "end", account.username])
 
-    assert appointed.exit_code == 0 and "privacy_officer, provider_services" in appointed.stdout
+    assert appointed.exit_code == 0 and "administrator, privacy_officer" in appointed.stdout
     assert account.username in listed.stdout and listed.exit_code == 0
     assert (opened, after) == (200, 303)
     assert ended.exit_code == 0
@@ -52,20 +52,25 @@ def test_whose_account_of_disclosures_somebody_prints_is_kept_with_who_printed_i
     assert all("operator" not in (event.detail or {}) for event in session.scalars(signed_in))
 
 
-def test_a_second_appointment_replaces_the_roles_also_after_an_end(app: Flask, session: Session) -> None:
-    account = make_account(session)
+def test_a_command_takes_roles_away_at_once_and_asks_for_them_after_an_end(app: Flask, session: Session) -> None:
+    make_plan_staff(session, StaffRole.ADMINISTRATOR)
+    account = make_plan_staff(session, StaffRole.APP_REVIEWER, StaffRole.MEMBER_SERVICES).account
     session.commit()
     runner = app.test_cli_runner()
 
-    runner.invoke(args=["staff", "appoint", account.username, "administrator"])
-    runner.invoke(args=["staff", "appoint", account.username, "app_reviewer", "app_reviewer"])
-    runner.invoke(args=["staff", "end", account.username])
-    last = runner.invoke(args=["staff", "appoint", account.username, "member_services"])
-
-    assert last.exit_code == 0
+    less = runner.invoke(args=["staff", "appoint", account.username, "app_reviewer", "app_reviewer"])
     session.expire_all()
     found = plan_staff.find(session, account)
-    assert found is not None and plan_staff.roles_of(found) == {StaffRole.MEMBER_SERVICES}
+    assert less.exit_code == 0 and found is not None and plan_staff.roles_of(found) == {StaffRole.APP_REVIEWER}
+
+    session.commit()
+    runner.invoke(args=["staff", "end", account.username])
+    again = runner.invoke(args=["staff", "appoint", account.username, "app_reviewer"])
+    session.expire_all()
+    assert again.exit_code == 0 and "Nothing was changed yet" in again.stdout
+    assert plan_staff.find(session, account) is None
+    session.commit()
+    assert "Waits for an administrator: Roles of" in runner.invoke(args=["staff", "list"]).stdout
 
 
 def test_unknown_people_and_roles_are_told_in_a_line(app: Flask, session: Session) -> None:

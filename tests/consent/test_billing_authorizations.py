@@ -92,7 +92,7 @@ def test_the_receipt_tells_when_and_whom_to_call(session: Session, firm: Firm, s
 
     text = letters(session, settings, CONTACT.email)[-1]
 
-    assert f"Hello {CONTACT.name},\n\non Jul 1, 2026, 9:30 PM EDT you allowed" in text
+    assert f"Hello {CONTACT.name},\n\nOn Jul 1, 2026, 9:30 PM EDT you allowed" in text
     assert f"at once: {settings.plan.provider.phone}\n" in text
 
 
@@ -101,7 +101,7 @@ def test_a_moment_is_told_in_the_mail_s_language(session: Session, settings: Set
     mail.enqueue(session, to="ana@office.example", template="new_message", language="es", at=at)
     session.commit()
 
-    assert "(1 jul 2026, 21:30 EDT)" in letters(session, settings, "ana@office.example")[0]
+    assert "(1 jul 2026, 9:30 p.m. EDT)" in letters(session, settings, "ana@office.example")[0]
 
 
 def test_a_yes_is_told_to_the_contact_and_to_the_asker_by_mail_and_message(

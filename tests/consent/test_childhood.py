@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import childhood, coming_of_age
+from consent import childhood, coming_of_age, safety_blocks
 from consent.birthdays import majority, twelfth_birthday
 from consent.link_refusals import LivingMember
 from consent.models import Basis, EndedBy, LinkScope, RepresentativeLink
@@ -131,6 +131,22 @@ def test_acting_for_who_turns_out_to_be_of_age_is_over_at_once(session: Session,
     assert len(session.scalars(select(OutboxMail).where(OutboxMail.template == "representative_changed")).all()) == 2
     # Whoever has been of age all along is told which apps are over all the same.
     assert coming_of_age.undecided(session, made.member, NEW_YORK) == [made]
+
+
+def test_a_new_adult_reads_nothing_of_who_was_shut_out_before(session: Session, clock: MovableClock) -> None:
+    member = make_member(session, birth_date=born(17))
+    shut_out, lifted_in_time, lifted_late = (
+        link(session, make_representative(session, make_account(session)), member, basis=Basis.PARENT,
+             timezone=NEW_YORK) for _each in range(3)
+    )  # fmt: skip
+    officer = make_account(session)
+    for one in (shut_out, lifted_in_time, lifted_late):
+        block(session, one, by_account_id=None)
+    safety_blocks.lift(session, lifted_in_time, by_account_id=officer.id, reason="Another man")
+    clock.advance((majority(member.birth_date, NEW_YORK) - now()).total_seconds() + 1)
+    safety_blocks.lift(session, lifted_late, by_account_id=officer.id, reason="Another man")
+
+    assert coming_of_age.undecided(session, member, NEW_YORK) == [lifted_in_time]
 
 
 def test_a_child_who_turns_out_younger_is_acted_for_no_longer_than_agreed(session: Session) -> None:

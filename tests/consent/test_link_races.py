@@ -4,15 +4,13 @@ Each pair is told three ways: the one waits for the other's commit, the other wa
 Whichever was first, what stands afterwards is what would stand had they come one after the other.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from consent import childhood
@@ -24,15 +22,11 @@ from consent.representatives import acting_for, block, link, right_for
 from fhir.merges import merging
 from service.accounts.models import Account
 from service.clock import now
-from service.db import make_sessions
 from service.plan.members import roster
 from service.plan.models import Member
 from tests.attacks.families import NEW_YORK
+from tests.consent.conftest import AtOnce, Deed
 from tests.factories import make_account, make_member, make_representative
-
-ROUNDS = 12
-_A_WHILE = 0.3
-Deed = Callable[[Session], Any]
 
 
 def born(years: int) -> date:
@@ -97,78 +91,9 @@ class Pair:
         return right_for(session, session.get_one(Account, self.account_id), self.member_id) is not None
 
 
-Way = Callable[[Deed, Deed], tuple[Any, Any]]
-
-
-@pytest.fixture
-def sessions(engine: Engine) -> sessionmaker[Session]:
-    return make_sessions(engine)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as made:
-        yield made
-
-
-@pytest.fixture(params=["link first", "link second", "at once"])
-def at_once(request: pytest.FixtureRequest, sessions: sessionmaker[Session], pool: ThreadPoolExecutor) -> Way:
-    """How the link (given first) and the other deed meet; what each of them gave."""
-
-    def run(linking: Deed, other: Deed) -> tuple[Any, Any]:
-        if request.param == "link first":
-            return _one_waits(sessions, pool, linking, other)
-        if request.param == "link second":
-            return _one_waits(sessions, pool, other, linking)[::-1]
-        return _both(sessions, pool, linking, other)
-
-    run.rounds = ROUNDS if request.param == "at once" else 1  # type: ignore[attr-defined]
-    return run
-
-
-def _one_waits(sessions: sessionmaker[Session], pool: ThreadPoolExecutor, first: Deed, second: Deed) -> tuple[Any, Any]:
-    """The second begins once the first has done everything but commit."""
-    done, may_commit = Event(), Event()
-
-    def begin() -> Any:
-        with sessions.begin() as session:
-            given = first(session)
-            session.flush()
-            done.set()
-            assert may_commit.wait(20)
-            return given
-
-    one = pool.submit(begin)
-    assert done.wait(20) or one.result()
-    other = pool.submit(_whole, sessions, second)
-    wait([other], _A_WHILE)
-    may_commit.set()
-    return _results(one, other)
-
-
-def _both(sessions: sessionmaker[Session], pool: ThreadPoolExecutor, one: Deed, other: Deed) -> tuple[Any, Any]:
-    barrier = Barrier(2)
-
-    def at_the_barrier(deed: Deed) -> Any:
-        barrier.wait(20)
-        return _whole(sessions, deed)
-
-    return _results(pool.submit(at_the_barrier, one), pool.submit(at_the_barrier, other))
-
-
-def _whole(sessions: sessionmaker[Session], deed: Deed) -> Any:
-    with sessions.begin() as session:
-        return deed(session)
-
-
-def _results(*futures: Future[Any]) -> tuple[Any, Any]:
-    one, other = (future.result(timeout=30) for future in futures)
-    return one, other
-
-
-def _pairs(at_once: Way, sessions: sessionmaker[Session], **member: Any) -> Iterator[Pair]:
+def _pairs(at_once: AtOnce, sessions: sessionmaker[Session], **member: Any) -> Iterator[Pair]:
     """A pair for each time that the two are told."""
-    for _ in range(at_once.rounds):  # type: ignore[attr-defined]
+    for _ in range(at_once.rounds):
         with sessions.begin() as session:
             account = make_account(session)
             ids = make_member(session, **member).id, account.id, make_representative(session, account).id
@@ -176,7 +101,9 @@ def _pairs(at_once: Way, sessions: sessionmaker[Session], **member: Any) -> Iter
 
 
 @pytest.mark.parametrize("basis", [Basis.PARENT, Basis.GUARDIAN])
-def test_a_birth_date_that_makes_the_member_of_age(at_once: Way, sessions: sessionmaker[Session], basis: Basis) -> None:
+def test_a_birth_date_that_makes_the_member_of_age(
+    at_once: AtOnce, sessions: sessionmaker[Session], basis: Basis
+) -> None:
     for pair in _pairs(at_once, sessions, birth_date=born(9)):
         refusal, _ = at_once(pair.link(basis), pair.load(birth_date=born(19).isoformat()))
         with sessions() as session:
@@ -192,7 +119,7 @@ def test_a_birth_date_that_makes_the_member_of_age(at_once: Way, sessions: sessi
 
 @pytest.mark.parametrize("basis", [Basis.PARENT, Basis.GUARDIAN])
 def test_a_birth_date_that_makes_the_member_older_but_not_of_age(
-    at_once: Way, sessions: sessionmaker[Session], basis: Basis
+    at_once: AtOnce, sessions: sessionmaker[Session], basis: Basis
 ) -> None:
     for pair in _pairs(at_once, sessions, birth_date=born(9)):
         refusal, _ = at_once(pair.link(basis), pair.load(birth_date=born(13).isoformat()))
@@ -204,7 +131,7 @@ def test_a_birth_date_that_makes_the_member_older_but_not_of_age(
 
 
 def test_a_birth_date_by_which_the_member_was_not_of_age_to_permit_it(
-    at_once: Way, sessions: sessionmaker[Session]
+    at_once: AtOnce, sessions: sessionmaker[Session]
 ) -> None:
     for pair in _pairs(at_once, sessions, birth_date=born(30)):
         at_once(pair.link(Basis.PERMISSION), pair.load(birth_date=born(9).isoformat()))
@@ -212,7 +139,7 @@ def test_a_birth_date_by_which_the_member_was_not_of_age_to_permit_it(
             assert not pair.acts(session)
 
 
-def test_a_death(at_once: Way, sessions: sessionmaker[Session]) -> None:
+def test_a_death(at_once: AtOnce, sessions: sessionmaker[Session]) -> None:
     for pair in _pairs(at_once, sessions, birth_date=born(9)):
         at_once(pair.link(Basis.PARENT), pair.load(deceased_on=now().date().isoformat()))
         with sessions() as session:
@@ -221,7 +148,7 @@ def test_a_death(at_once: Way, sessions: sessionmaker[Session]) -> None:
 
 
 def test_a_death_that_the_roster_takes_back_while_an_executor_is_linked(
-    at_once: Way, sessions: sessionmaker[Session]
+    at_once: AtOnce, sessions: sessionmaker[Session]
 ) -> None:
     for pair in _pairs(at_once, sessions, deceased_on=now().date()):
         at_once(pair.link(Basis.EXECUTOR), pair.load(deceased_on=""))
@@ -229,7 +156,7 @@ def test_a_death_that_the_roster_takes_back_while_an_executor_is_linked(
             assert not pair.acts(session), "the member lives"
 
 
-def test_a_merge_leaves_no_link_at_the_record_that_is_gone(at_once: Way, sessions: sessionmaker[Session]) -> None:
+def test_a_merge_leaves_no_link_at_the_record_that_is_gone(at_once: AtOnce, sessions: sessionmaker[Session]) -> None:
     for pair in _pairs(at_once, sessions):
         with sessions.begin() as session:
             survivor = make_member(session).id
@@ -242,7 +169,7 @@ def test_a_merge_leaves_no_link_at_the_record_that_is_gone(at_once: Way, session
 
 
 def test_a_merge_shuts_out_at_the_survivor_whom_the_merged_record_shuts_out(
-    at_once: Way, sessions: sessionmaker[Session]
+    at_once: AtOnce, sessions: sessionmaker[Session]
 ) -> None:
     for pair in _pairs(at_once, sessions):
         with sessions.begin() as session:
@@ -255,7 +182,7 @@ def test_a_merge_shuts_out_at_the_survivor_whom_the_merged_record_shuts_out(
             assert not pair.acts(session)
 
 
-def test_the_same_link_made_twice_is_one(at_once: Way, sessions: sessionmaker[Session]) -> None:
+def test_the_same_link_made_twice_is_one(at_once: AtOnce, sessions: sessionmaker[Session]) -> None:
     for pair in _pairs(at_once, sessions):
         refusals = at_once(pair.link(Basis.GUARDIAN), pair.link(Basis.POWER_OF_ATTORNEY))
         assert [refusal is None for refusal in refusals].count(True) == 1
@@ -264,7 +191,7 @@ def test_the_same_link_made_twice_is_one(at_once: Way, sessions: sessionmaker[Se
             assert session.scalar(select(func.count()).select_from(RepresentativeLink).where(mine)) == 1
 
 
-def test_two_people_never_come_to_act_for_each_other(at_once: Way, sessions: sessionmaker[Session]) -> None:
+def test_two_people_never_come_to_act_for_each_other(at_once: AtOnce, sessions: sessionmaker[Session]) -> None:
     for pair in _pairs(at_once, sessions):
         with sessions.begin() as session:
             mine = make_member(session)
@@ -275,7 +202,7 @@ def test_two_people_never_come_to_act_for_each_other(at_once: Way, sessions: ses
         assert [refusal is None for refusal in refusals].count(True) == 1
 
 
-def test_who_is_linked_to_two_members_at_once_is_one_person(at_once: Way, sessions: sessionmaker[Session]) -> None:
+def test_who_is_linked_to_two_members_at_once_is_one_person(at_once: AtOnce, sessions: sessionmaker[Session]) -> None:
     for pair in _pairs(at_once, sessions):
         with sessions.begin() as session:
             second = Pair(sessions, make_member(session).id, pair.account_id, pair.representative_id)

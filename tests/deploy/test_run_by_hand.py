@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.deploy.test_files import DEPLOY, OURS, SECRETS, environment_of, unit, variables
+from tests.deploy.test_files import CHANGED, DEPLOY, OURS, SECRETS, environment_of, unit, variables
 
 SCRIPT = DEPLOY / "latchstring-run"
 UNIT = DEPLOY / "latchstring-verify.service"
@@ -70,7 +71,7 @@ class Host:
     def settle(self) -> None:
         """Write settings and secrets, of an installation on SQLite."""
         settings = variables(DEPLOY / "latchstring.env") | {
-            "PLAN_FILE": str(ROOT / "service/sandbox/meridian.toml"), "VAR": str(self.folder / "state"),
+            **CHANGED, "VAR": str(self.folder / "state"),
             "DATABASE_URL": f"sqlite:///{self.folder}/state/latchstring.db", "SMTP_HOST": "127.0.0.1", "SMTP_PORT": "9",
             "REVOCATION_JOURNAL": str(self.folder / "state/journal"),
             "AUDIT_CHECKPOINTS": str(self.folder / "state/checkpoints"),
@@ -207,6 +208,30 @@ def test_a_host_without_the_units_and_a_program_that_is_not_there_are_told(host:
     for program in ("flaks", "../../bin/sh", ".", ".."):
         refused = host.run(program)
         assert refused.returncode == 1 and "say flask or alembic" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "made"),
+    [
+        ("latchstring-backup-sqlite", "/var/backups/latchstring", r"latchstring-\d{8}T\d{12}Z\.db"),
+        ("latchstring-audit-export", "/var/backups/latchstring-audit", r"\d{4}-\d\d-\d\d\.ndjson"),
+    ],
+)
+def test_what_timers_write_is_written_by_the_command_of_their_unit(
+    host: Host, name: str, folder: str, made: str
+) -> None:
+    host.install()
+    host.settle()
+    assert host.run("alembic", "upgrade", "head").returncode == 0
+    service, there = unit(DEPLOY / f"{name}.service")["Service"], host.folder / "written"
+    assert service["ReadWritePaths"] == folder
+    there.mkdir()
+    command = _as_installed(host, service["ExecStart"]).replace(folder, str(there)).replace("%%", "%")
+    # As systemd runs it: the unit's account and settings are those of the unit that is installed, see above.
+    done = host.run("python", "-c", "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])", *shlex.split(command))
+    assert done.returncode == 0, done.stderr
+    (written,) = there.iterdir()
+    assert re.fullmatch(made, written.name)
 
 
 def test_systemd_understands_what_it_is_told(host: Host) -> None:

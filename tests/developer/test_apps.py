@@ -57,13 +57,15 @@ def decide(ada: Newcomer, client_id: str, decision: str) -> None:
 def test_an_app_whose_id_is_a_name_has_its_pages(app: Flask) -> None:
     # The sample apps of the sandbox, and whatever the plan registered by hand under an id of its choice.
     with Committing(app) as session:
-        developer = make_developer(session)
+        developer = make_developer(session, domain="lantern.example")
         named = Registration(
             name="Porch Lens", developer_name="", redirect_uris=["https://app.example.org/callback"],
             client_id="porch-lens",
         )  # fmt: skip
         registration.register(session, named, settings=app.extensions["latchstring"].settings)
         own_apps.take_over(session, "porch-lens", developer.organization)
+        taken = clients.get(session, "porch-lens")
+        assert (taken.developer_name, taken.developer_domain) == (developer.organization.name, "lantern.example")
     ada = Newcomer(app).enter(developer)
 
     for page in ("", "/edit", "/trial", "/usage", "/webhooks"):

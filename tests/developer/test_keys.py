@@ -8,7 +8,9 @@ from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import select
 
 from oauth.apps import clients
+from oauth.apps.models import Developer
 from oauth.models import Client
+from service.audit import AuditEvent
 from tests.developer.newcomer import Newcomer
 from tests.factories import make_developer
 from tests.oauth.desk import Committing
@@ -41,6 +43,17 @@ def test_an_app_with_a_key_is_registered_without_a_secret_and_changes_its_keys(a
         assert row.secret_hash is None and row.jwks and len(row.jwks["keys"]) == 2
         assert clients.get(session, client_id).token_endpoint_auth_method.value == "private_key_jwt"
     assert ada.post(f"{here}/secret").status_code == 400
+
+
+def test_who_changed_a_secret_is_in_its_audit_row(ada: Newcomer) -> None:
+    here = f"/developers/apps/{ada.registered(method='client_secret_basic')}"
+    assert ada.post(f"{here}/secret").status_code == 200
+    assert ada.post(f"{here}/secret/earlier").status_code == 303
+    with Committing(ada.app) as session:
+        by = session.scalars(select(Developer.account_id)).one()
+        told = ("oauth:client:rotate-secret", "oauth:client:end-previous-secret")
+        rows = session.scalars(select(AuditEvent).where(AuditEvent.tag.in_(told)).order_by(AuditEvent.id)).all()
+        assert [(row.tag, row.account_id) for row in rows] == [(tag, by) for tag in told]
 
 
 def test_unfit_keys_are_refused(ada: Newcomer) -> None:

@@ -180,7 +180,7 @@ def test_who_is_removed_opens_nothing_is_told_and_may_come_again(team: Team) -> 
     person = team.person()
     assert team.ada.post(f"{PEOPLE}/{person.account_id}/remove").status_code == 303
     assert ben.get("/developers/apps").status_code == 404
-    assert "ended that you work" in team.newest()
+    assert "ended your work" in team.newest()
     link = team.invite(role="owner")
     ben.get(link)
     assert ben.post(f"{link}/join").status_code == 303 and ben.get("/developers/apps").status_code == 200

@@ -22,7 +22,7 @@ def test_a_mailed_code_and_a_password_make_a_developer(app: Flask, session: Sess
 
     page = ada.get("/developers/apps?done=signed-up").text
     assert "Welcome" in page and "Lantern Apps Inc." in page and "You have no app yet." in page
-    assert "you are signed up as an app developer" in letters(session, ada.settings, ADDRESS)[-1]
+    assert "You are signed up as an app developer" in letters(session, ada.settings, ADDRESS)[-1]
     assert ada.get("/start").headers["Location"] == "/developers/apps"
     made = session.scalars(select(Developer)).one()
     assert made.account.email == ADDRESS and made.account.email_verified_at

@@ -196,6 +196,42 @@ def test_every_other_way_of_failing_is_told_apart(trial: Trial) -> None:
     assert trial.last() == ("exchange", True, Check.GRANT, "invalid_grant")
 
 
+def test_what_was_refused_unread_is_told_under_the_app_that_it_names(trial: Trial) -> None:
+    trial.begin()
+    app, browser = trial.app, trial.ada.app.test_client()
+    form = {"grant_type": "authorisation_code", "code": "x", "client_id": app.id}
+    browser.post("/oauth/token", data=form)
+    assert trial.last() == ("exchange", True, None, "unsupported_grant_type")
+    browser.post("/oauth/token", data={"client_id": app.id})
+    assert trial.last() == ("exchange", True, None, "invalid_request")
+    for sent in (
+        {"json": form}, {"query_string": form}, {"data": form, "content_type": "multipart/form-data"},
+        {"json": {"code": "x"}, "headers": App(app.view, "secret").basic()},
+    ):  # fmt: skip
+        assert browser.post("/oauth/token", **sent).status_code == 400  # type: ignore[arg-type]
+        assert trial.last() == ("exchange", True, Check.FORM, "invalid_request"), sent
+    assert "application/x-www-form-urlencoded" in trial.ada.get(trial.here).text
+    browser.post("/oauth/token", data={**form, "code": ["x", "y"]})
+    assert trial.last()[2] is Check.REPEATED
+    browser.post("/oauth/par", json=form)
+    assert trial.last() == ("push", True, Check.FORM, "invalid_request")
+    told = len(trial.steps())
+    browser.post("/oauth/authorize", data=form, content_type="multipart/form-data")
+    assert trial.last() == ("authorize", True, Check.FORM, "") and len(trial.steps()) == told + 1
+    for nobodys in ({"json": [app.id]}, {"json": {"client_id": [app.id]}}, {"data": b"{", "content_type": "text/json"}):
+        browser.post("/oauth/token", **nobodys)  # type: ignore[arg-type]
+    assert len(trial.steps()) == told + 1
+
+
+def test_case_032_what_is_too_large_is_refused_as_ever_while_a_trace_is_written(trial: Trial) -> None:
+    trial.begin()
+    browser, large = trial.ada.app.test_client(), {"client_id": trial.app.id, "code": "x" * 5_000_000}
+    for path in ("/oauth/token", "/oauth/par", "/oauth/authorize"):
+        assert browser.post(path, data=large).status_code == 413, path
+    parts = {f"a{number}": "1" for number in range(1_200)}
+    assert browser.post("/oauth/token", data=parts, content_type="multipart/form-data").status_code in {400, 413}
+
+
 def test_nothing_is_written_before_after_or_about_another_app(trial: Trial, clock: MovableClock) -> None:
     trial.desk.connect(trial.app)
     assert trial.steps() == []

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from consent import grant_changes, grants, representatives
+from consent import grant_changes, grants, link_ends, representatives
 from consent.grant_changes import Narrower
 from consent.models import Basis, Duration, EndedBy, Grant, GrantChange, RepresentativeLink, Subject
 from consent.scopes import parse
@@ -141,6 +141,34 @@ def test_a_representative_who_may_no_longer_act_is_told_as_a_revoked_grant(post:
         grant_events.run_links(sessions, post.settings)
     post.work()
     assert post.server.events == ["grant.revoked"]
+
+
+def test_a_grant_that_ends_with_its_link_is_told_once_however_late_it_is_written_down(
+    post: Post, clock: MovableClock
+) -> None:
+    with Committing(post.ada.app) as session:
+        account = make_account(session)
+        representative = make_representative(session, account)
+        link = representatives.link(
+            session, representative, session.get_one(Member, post.desk.member.id), basis=Basis.POWER_OF_ATTORNEY,
+            timezone=post.settings.plan.timezone, valid_until=now() + timedelta(days=5),
+        )  # fmt: skip
+        ends_at = link.valid_until
+    post.connect(account=account)
+    clock.advance(60)
+    post.listen()
+    clock.advance(9 * 86_400)
+    # The worker was away: the pull passes the last day of the link before its end is written down.
+    post.work()
+    assert post.states() == []
+    sessions = make_sessions(post.engine)
+    for _ in range(2):
+        link_ends.run(sessions, post.settings)
+        post.work()
+        grant_events.run_links(sessions, post.settings)
+    post.work()
+    (taken,) = post.server.taken
+    assert ends_at and (taken.told["type"], taken.told["timestamp"]) == ("grant.revoked", ends_at.isoformat())
 
 
 def test_suspension_resumption_and_the_end_of_an_app_are_told(post: Post) -> None:

@@ -64,7 +64,7 @@ def test_tries_grow_apart_and_end_and_the_developer_is_told_once_a_day(post: Pos
 
 
 def test_an_address_that_does_not_answer_holds_up_nobody(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "SECONDS", 1.5)
+    monkeypatch.setattr(outbound, "FOR_PROGRAMS", replace(outbound.FOR_PROGRAMS, seconds=1.5))
     with socket.create_server(("127.0.0.1", 0)) as silent, receiver() as quick:
         post.server.url = f"http://127.0.0.1:{silent.getsockname()[1]}/hooks"
         post.listen()

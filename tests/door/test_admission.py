@@ -199,7 +199,7 @@ def test_what_is_made_while_it_is_sent_takes_a_place_for_each_piece() -> None:
 
     assert lane.enter()
     with working_in(lane):
-        sent = in_places(pieces())
+        sent = in_places(pieces(), "the-reference")
         assert next(sent) == 0, "read within the request, whose place it has"
     assert lane.enter()
     with ThreadPoolExecutor(1) as pool:
@@ -210,7 +210,7 @@ def test_what_is_made_while_it_is_sent_takes_a_place_for_each_piece() -> None:
         assert following.result(10) == 1
     assert lane._working == 0, "between two pieces nobody is held up"
     assert list(sent) == [2] and seen == [1, 1, 1] and lane._working == 0
-    assert list(in_places(iter("ab"))) == ["a", "b"], "outside of any door"
+    assert list(in_places(iter("ab"), "the-reference")) == ["a", "b"], "outside of any door"
 
 
 def test_those_in_the_middle_of_answers_take_every_second_place_and_no_room_of_who_comes() -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.plan.models import StaffRole
 from service.settings import Settings
-from service.web import UNAVAILABLE
+from service.web import outages
 from tests.accounts.visitor import Visitor
 from tests.factories import make_account, make_developer, make_member, make_plan_staff, make_portal_staff
 
@@ -76,7 +76,7 @@ def test_whom_we_could_not_answer_in_time_is_given_the_page_again(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     def fails() -> str:
-        raise UNAVAILABLE[1]("locked")
+        raise outages()[1]("locked")
 
     app.view_functions["help.index"] = fails
     busy = Visitor(app).get("/help")

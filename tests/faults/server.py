@@ -24,7 +24,7 @@ class Server:
         self.url = settings.base_url
 
     def start(self) -> float:
-        """Start it and wait until it is ready; the seconds that took."""
+        """Start it and wait until it says that requests may come; the seconds that took. The schema has to be there."""
         environment = os.environ | {
             "MODE": "sandbox", "VAR": str(self._settings.var), "DATABASE_URL": self._settings.database_url,
             "BASE_URL": self._settings.base_url, "SECRET_KEY": self._settings.secret_key.hex(),
@@ -36,7 +36,7 @@ class Server:
              "--workers", "2", "--blocking-threads", "64", "--log-level", "critical", "wsgi:app"],
             cwd=ROOT, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        while not self._is_ready():
+        while not self.is_ready():
             if time.monotonic() - began > _PATIENCE:
                 raise TimeoutError("the server did not start again")
             time.sleep(0.05)
@@ -49,8 +49,9 @@ class Server:
             self._process.wait()
             self._process = None
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether it says that requests may come: it answers, and so does its database, at a schema that it serves."""
         try:
-            return requests.get(f"{self.url}/health/live", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/health/ready", timeout=5).status_code == 200
         except requests.RequestException:
             return False

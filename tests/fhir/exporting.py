@@ -88,3 +88,8 @@ def exporter(app: Flask, desk: Desk, scope: str = "system/*.rs", **given: Any) -
     program = register_backend(desk, **given)
     settings: Settings = app.extensions["latchstring"].settings
     return Exporter(Api(app.test_client(), "", program.token(scope), desk.settings.fhir_base), program, settings)
+
+
+def keys(lines: list[dict[str, Any]]) -> set[str]:
+    """The names (Type/id) of the resources of these lines."""
+    return {f"{one['resourceType']}/{one['id']}" for one in lines}

@@ -93,3 +93,12 @@ def test_a_body_of_another_kind_is_told_what_to_send(api: Api) -> None:
     assert "a Bundle for a batch" in xml.text and "without Content-Encoding" in packed.text
     made_up = api.call("GUESS", "Patient")
     assert made_up.status_code == 405 and "not offered at this address" in made_up.text
+
+
+def test_a_condition_that_names_no_moment_is_ignored(api: Api) -> None:
+    mine = f"Patient/{api.patient_id}"
+    for year in (99999999999, "9" * 40):
+        since = f"Mon, 01 Jan {year} 00:00:00 GMT"
+        assert api.get(mine, headers={"If-Modified-Since": since}).status_code == 200
+        asked = {"request": {"method": "GET", "url": mine, "ifModifiedSince": since}}
+        assert told(send(api, asked)) == [("200", "Patient")]

@@ -12,19 +12,17 @@ from sqlalchemy.orm import Session
 
 from consent.policy import Access
 from fhir import store
-from fhir.bulk import files, groups, standing, work
-from fhir.bulk.models import BulkExport, BulkFile, GroupKind
+from fhir.bulk import files, standing, work
+from fhir.bulk.models import BulkExport, BulkFile
 from fhir.loading import ingest
 from fhir.storage import statements
 from fhir.storage.results import Sweep, Swept
 from service.audit import AuditEvent
 from service.db import driver_cursor, make_sessions
-from service.plan.models import Member
 from tests.conftest import MovableClock
-from tests.factories import make_member
 from tests.fhir import records
 from tests.fhir.conftest import OTHER, Api
-from tests.fhir.exporting import Exporter, exporter
+from tests.fhir.exporting import Exporter, exporter, keys
 from tests.oauth.desk import Desk
 
 
@@ -32,10 +30,6 @@ from tests.oauth.desk import Desk
 def plan(app: Flask, desk: Desk, loaded: str) -> Exporter:
     """A program of the plan's own, with two members' records stored."""
     return exporter(app, desk)
-
-
-def keys(lines: list[dict[str, Any]]) -> set[str]:
-    return {f"{one['resourceType']}/{one['id']}" for one in lines}
 
 
 def test_an_export_holds_every_record_once(plan: Exporter, loaded: str, session: Session) -> None:
@@ -323,32 +317,6 @@ def test_pages_end_by_their_bytes_too_and_slices_by_what_members_have(
 def _noted(held: list[int], found: Swept) -> Swept:
     held.append(len(found.ids))
     return found
-
-
-def test_a_group_is_exported_for_who_is_in_it(
-    plan: Exporter, session: Session, engine: Engine, loaded: str, clock: MovableClock
-) -> None:
-    other = make_member(session, patient_id=OTHER)
-    groups.load(session, "diabetes", "Diabetes programme", GroupKind.PLAN, [other.member_number, "UNKNOWN"])
-    session.commit()
-    assert keys(plan.lines(plan.manifest("Group/diabetes/$export"))) == {
-        f"{one['resourceType']}/{one['id']}" for one in records.record_of(OTHER)
-    }
-    told = plan.api.get("Group/diabetes").get_json()
-    assert told["member"] == [{"entity": {"reference": f"Patient/{OTHER}"}}] and told["quantity"] == 1
-    assert [one["resource"]["id"] for one in plan.api.get("Group?name=diab").get_json()["entry"]] == ["diabetes"]
-    clock.advance(60)
-    token = plan.with_scope("system/*.rs")
-    since = token.manifest("Group/diabetes/$export?_type=Coverage")["transactionTime"]
-    clock.advance(60)
-    newcomer = session.scalars(select(Member).where(Member.patient_id == loaded)).one()
-    members = [other.member_number, newcomer.member_number]
-    groups.load(session, "diabetes", "Diabetes programme", GroupKind.PLAN, members)
-    session.commit()
-    later = token.lines(token.manifest(f"Group/diabetes/$export?_since={since}"))
-    assert keys(later) == {f"{one['resourceType']}/{one['id']}" for one in records.record_of(loaded)}, (
-        "the new one's whole"
-    )
 
 
 def test_a_sweep_goes_by_an_index_however_large_the_table(

@@ -136,7 +136,8 @@ def test_the_combinations_of_the_guides_are_there(statement: dict[str, Any]) -> 
     assert "practitioner.name" in json.dumps(listed["PractitionerRole"]["searchParam"])
     assert "CareTeam:participant:PractitionerRole" in listed["CareTeam"]["searchInclude"]
     assert listed["Observation"]["searchRevInclude"] == ["Provenance:target"]
-    assert "searchRevInclude" not in listed["Organization"]
+    assert "PractitionerRole:network" in listed["Organization"]["searchRevInclude"]
+    assert "searchRevInclude" not in listed["Medication"]
 
 
 def test_the_page_about_search_parameters_is_current() -> None:

@@ -123,6 +123,8 @@ def test_it_is_searched_like_every_type(desk: Desk, clock: MovableClock) -> None
         (f"_lastUpdated=sa{tomorrow}", [new]), ("date:missing=true", []), ("_id=none", []),
     ):  # fmt: skip
         assert ids(api.get(f"Consent?{query}")) == wanted, query
+    shown = api.get(f"Consent/{new}").get_json()["meta"]["lastUpdated"]
+    assert ids(api.get(f"Consent?_lastUpdated={shown}")) == [new], "to the millisecond, as it is shown"
     assert bundle(api.get("Consent?_summary=count"))["total"] == 2
     first = bundle(api.get("Consent?_count=1"))
     following = next(link["url"] for link in first["link"] if link["relation"] == "next")

@@ -72,7 +72,7 @@ def test_its_statement_says_what_is_there(listed: FlaskClient) -> None:
     assert "service" not in statement["rest"][0]["security"]
     for described in told.values():
         assert {one["code"] for one in described["interaction"]} == {"read", "search-type"}
-        assert "searchRevInclude" not in described
+        assert {source.partition(":")[0] for source in described.get("searchRevInclude", ())} <= set(SERVED)
         for source in described.get("searchInclude", ()):
             assert source.partition(":")[0] == described["type"]
 

@@ -108,13 +108,17 @@ def test_how_deep_a_leaf_may_be_is_counted_from_the_resource() -> None:
     assert (refused.value.rule, "100 levels" in refused.value.hint) == ("json", True)
 
 
-def test_what_is_contained_may_have_a_type_that_is_no_name() -> None:
+def test_what_is_contained_has_a_type_unless_nobody_checked() -> None:
     clinic = {"resourceType": "Organization", "id": "o", "identifier": [{"value": "1"}], "type": [{"text": "Clinic"}]}
     role = {"resourceType": "PractitionerRole", "id": "r", "organization": {"reference": "#o"}, "contained": [clinic]}
 
     assert body(role)["contained"] == [clinic]
     for odd in (["Patient"], {"Patient": 1}):
-        kept = body(records.observation("o", "p", contained=[{"resourceType": odd, "id": "a"}]))
-        assert kept["contained"] == [{"resourceType": odd, "id": "a"}]
+        one = records.observation("o", "p", contained=[{"resourceType": odd, "id": "a"}])
+        assert json.loads(prepare_resource(one).stamped(1, 0))["contained"] == one["contained"]
+        with pytest.raises(Rejected) as refused:
+            prepared(one)
+        assert (refused.value.rule, refused.value.path) == ("structure", "Observation.contained[0].resourceType")
     device = {"resourceType": "Device", "id": "d", "identifier": [], "display": "Pump", "type": {"text": "Pump"}}
-    assert body(records.observation("o", "p", contained=[device]))["contained"] == [device]
+    one = records.observation("o", "p", contained=[device])
+    assert json.loads(prepare_resource(one).stamped(1, 0))["contained"] == [device]

@@ -106,6 +106,8 @@ def test_what_is_asked_wrongly_is_told(api: Api) -> None:
         text = f'{{"resourceType": "Parameters", "parameter": {"[" * deep + "]" * deep}}}'
         assert api.call("POST", mine, data=text, content_type="application/fhir+json").status_code == 400, deep
     assert api.call("POST", mine, data="<x/>", content_type="application/fhir+xml").status_code == 415
+    links = bundle(api.get(f"{mine}?_count=9999"))["link"]
+    assert links[0]["url"].endswith("?_count=100"), "self tells what was done"
     by_body = {"resourceType": "Parameters", "parameter": [{"name": "_type", "valueString": "Coverage"}]}
     assert ids(api.call("POST", mine, json=by_body)) == [f"cov-{api.patient_id}"]
 
@@ -146,6 +148,18 @@ def test_documents_by_kind_and_time(api: Api, engine: Engine, system: Access) ->
         assert api.get(f"{docref}?patient={stranger}").status_code == 403
     for query in ("", "?patient=a/b", f"?patient={mine}&start=x", f"?patient={mine}&on-demand=maybe"):
         assert api.get(docref + query).status_code == 400, query
+
+
+def test_the_latest_document_of_a_profile_is_found_behind_any_number_of_others(
+    api: Api, engine: Engine, system: Access
+) -> None:
+    mine = api.patient_id
+    others = [document(f"other-{number}", mine, CCD, "2026-01-01") for number in range(60)]
+    wanted = document("wanted", mine, CCD, "2020-01-01", meta={"profile": ["https://example.org/ccd"]})
+    assert ingest.load_resources(engine, [*others, wanted], access=system).rejected == 0
+
+    asked = f"DocumentReference/$docref?patient={mine}&profile=https://example.org/"
+    assert ids(api.get(f"{asked}ccd")) == ["wanted"] and ids(api.get(f"{asked}none")) == []
 
 
 def test_documents_need_their_scope(connect: Callable[..., Api]) -> None:

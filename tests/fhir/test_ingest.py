@@ -77,18 +77,29 @@ def test_a_resource_that_moves_leaves_nothing_with_the_former_patient(engine: En
     assert not {"p", "q"} & set(owners)
 
 
-def test_a_bundle_is_loaded_with_its_references_made_literal(engine: Engine, system: Access, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["bundle.json", "bundle.ndjson"])
+def test_a_bundle_is_loaded_with_its_references_made_literal(
+    engine: Engine, system: Access, tmp_path: Path, file: str
+) -> None:
     name = "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7"
     entries = [
         {"fullUrl": "urn:uuid:0", "resource": records.observation("o", "p") | {"subject": {"reference": name}}},
+        {"fullUrl": "urn:uuid:1", "resource": records.observation("x", "p", gendre="x", subject={"reference": name})},
         {"fullUrl": name, "resource": records.patient("p")},
+        {"fullUrl": 7, "resource": records.observation("y", "p", performer=[{"reference": "urn:uuid:nobody"}])},
     ]
-    path = tmp_path / "bundle.json"
+    path, rejects = tmp_path / file, tmp_path / "rejects.ndjson"
     path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}))
 
-    assert ingest.load(engine, [path], access=system).added == 2
+    summary = ingest.load(engine, [path], access=system, rejects=rejects)
+
+    assert (summary.added, summary.rejected) == (3, 1)
+    rejects.write_text(rejects.read_text().replace("gendre", "language"))
+    assert ingest.load(engine, [rejects], access=system).added == 1, "a reject keeps whom it is about"
     with make_sessions(engine)() as session:
-        assert b"Patient/p" in store.read(session, system, "Observation", "o").body
+        for one in ("o", "x"):
+            assert b"Patient/p" in store.read(session, system, "Observation", one).body
+        assert b"urn:uuid:nobody" in store.read(session, system, "Observation", "y").body
 
 
 def test_a_provenance_belongs_to_whom_it_is_about(engine: Engine, system: Access) -> None:
@@ -160,7 +171,7 @@ def test_models_find_more_than_the_schema(engine: Engine, system: Access, tmp_pa
 
     assert ingest.load(engine, [path], access=system).rejected == 0
     strict = ingest.load(engine, [path], access=system, checks=ingest.Checks(ingest.Level.MODELS))
-    assert strict.problems[0].path == "Patient.communication.0.language"
+    assert strict.problems[0].path == "Patient.communication[0].language"
 
 
 def test_the_planner_knows_of_the_rows_after_the_first_batch(engine: Engine, system: Access) -> None:

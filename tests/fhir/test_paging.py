@@ -11,9 +11,10 @@ from consent.representatives import MemberChoice
 from fhir import store
 from fhir.answers import paging
 from fhir.loading import ingest
-from fhir.outcomes import PageExpired
+from fhir.outcomes import NotFound, PageExpired
 from fhir.search.query import MAX_COUNT, Search
 from service.db import make_sessions
+from service.sealing import SecretKey
 from tests.conftest import MovableClock
 from tests.fhir import records
 from tests.fhir.conftest import OTHER, Api, bundle
@@ -75,6 +76,10 @@ def test_a_page_link_ends_after_an_hour(clock: MovableClock, desk: Desk, loaded:
     sealed = paging.seal(b"k" * 32, access, "Observation", [("_count", "1")], start)
 
     assert paging.unseal(b"k" * 32, access, "Observation", sealed).start == start
+    changed = SecretKey(b"n" * 32, [b"o" * 32, b"k" * 32])
+    assert paging.unseal(changed, access, "Observation", sealed).start == start
+    with pytest.raises(NotFound):
+        paging.unseal(SecretKey(b"n" * 32, [b"o" * 32]), access, "Observation", sealed)
     clock.advance(3_601)
     with pytest.raises(PageExpired):
         paging.unseal(b"k" * 32, access, "Observation", sealed)
@@ -84,3 +89,22 @@ def test_self_tells_how_many_a_page_holds_at_most(api: Api) -> None:
     for asked, done in (("99999999999999999999", MAX_COUNT), ("003", 3)):
         links = {one["relation"]: one["url"] for one in bundle(api.get(f"Observation?_count={asked}"))["link"]}
         assert links["self"].endswith(f"Observation?_count={done}")
+
+
+def test_only_the_first_code_of_an_element_counts_before_the_next_key(api: Api, engine: Engine, system: Access) -> None:
+    second = {"older": "exam", "newer": "vital-signs"}
+    made = [
+        records.observation(name, api.patient_id, effectiveDateTime=f"202{number}-01-01")
+        | {"category": [records.concept(records.CATEGORY, code) for code in ("laboratory", second[name])]}
+        for number, name in enumerate(second)
+    ]
+    ingest.load_resources(engine, made, access=system)
+
+    for count in (1, 50):
+        following = f"Observation?_id=older,newer&_sort=category,-date&_count={count}"
+        found: list[str] = []
+        while following:
+            page = bundle(api.get(following))
+            found += [one["resource"]["id"] for one in page["entry"]]
+            following = next_link(page)
+        assert found == ["newer", "older"], count

@@ -1,12 +1,15 @@
 """A remittance as PaymentReconciliation: what the models accept, and the same amounts."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from fhir.payments import inquiry
 from fhir.payments.payment_reconciliation import payment_reconciliation
 from fhir.r4 import find_problem
 from service.plan.logins.reach import GroupReach
@@ -57,3 +60,21 @@ def test_amounts_keep_their_two_digits(session: Session, tmp_path: Path) -> None
     remittance_files.load_file(session, Interchange().write(tmp_path))
 
     assert b'"value":72.50' in rendered(session, session.scalars(select(Remittance)).one())
+
+
+def test_the_self_link_tells_what_was_done_and_a_bare_plus_is_a_zone() -> None:
+    asked, wanted = inquiry.parse([("_count", "9999"), ("created", "ge2026-01-01T00:00:00 01:00")], strict=True)
+
+    assert asked.used[0] == ("_count", str(inquiry.MOST))
+    assert wanted.loaded_from == datetime(2025, 12, 31, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("created", [
+    "ge0001-01-01T00:00:00+14:00", "0001", "le0001-01-01T00:00:00+00:01", "gt9999-12-31T23:59:59-14:00", "lt9999",
+    "eb0001-01-01T00:00:00+14:00", "sa9999-12-31",
+])  # fmt: skip
+def test_a_moment_beyond_the_calendar_is_taken_for_its_end(created: str) -> None:
+    _, wanted = inquiry.parse([("created", created)], strict=True)
+
+    found = wanted.loaded_from or wanted.loaded_before
+    assert found is not None and found.year in {1, 2, 9998, 9999}

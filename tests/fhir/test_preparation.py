@@ -153,6 +153,36 @@ def test_the_models_find_what_is_wrong_without_telling_the_value() -> None:
     assert "Canary" not in problem.message
 
 
+@pytest.mark.parametrize(
+    ("resource", "path", "words"),
+    [
+        ({"resourceType": "Observation", "id": "a"}, "Observation.code", "FHIR requires this element: give it."),
+        (records.claim("c", "p", item=[{"productOrService": {"text": "Canary"}}]),
+         "ExplanationOfBenefit.item[0].sequence", "FHIR requires this element: give it."),
+        (records.observation("a", "p", valueString="Canary"), "Observation",
+         "One type of a choice may stand; here are valueQuantity and valueString: keep one."),
+        (records.observation("a", "p", component=[{"code": {"text": "x"}, "valueTime": "10:00:00", "valueInteger": 1}]),
+         "Observation.component[0]",
+         "One type of a choice may stand; here are valueInteger and valueTime: keep one."),
+        (records.claim("c", "p", diagnosis=[{"sequence": 1}]), "ExplanationOfBenefit.diagnosis[0]",
+         "FHIR requires one of diagnosisCodeableConcept, diagnosisReference: give it."),
+        (records.patient("p", name=[{"family": " ", "use": " Canary"}]), "Patient.name[0].use",
+         "This text has characters, or spaces, that its type in FHIR does not allow: correct it."),
+        (records.patient("p", birthDate="Canary"), "Patient.birthDate",
+         "Write dates as 2026-04-30, times as 2026-04-30T10:11:12Z, days as the calendar has them."),
+        (records.patient("p", canary=1), "Patient.canary",
+         "FHIR does not have this element here: take it out, or write its name as FHIR does."),
+        (records.patient("p", active="Canary"), "Patient.active", "Write this as true or false, without quotes."),
+        (records.patient("p", name=["Canary"]), "Patient.name[0]",
+         "Write this as an object of the type that FHIR has here."),
+        (records.patient("p", contained=[{"resourceType": "Basic", "id": "b"}]), "Patient.contained[0].code",
+         "FHIR requires this element: give it."),
+    ],
+)  # fmt: skip
+def test_the_models_say_what_to_do_and_where(resource: dict[str, Any], path: str, words: str) -> None:
+    assert r4.find_problem(json.dumps(resource).encode()) == r4.ModelProblem(path, words)
+
+
 def test_the_same_resource_written_in_another_manner_is_the_same_content() -> None:
     one = records.claim("c", "p") | {"meta": {"profile": ["http://x"]}}
     stamped = one | {"meta": {"versionId": "9", "profile": ["http://x"], "lastUpdated": "2020-01-01T00:00:00Z"}}

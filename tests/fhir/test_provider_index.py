@@ -31,7 +31,8 @@ from tests.fhir.providers import CLAIM, load, of, staff_of
     ("provider", "expected"),
     [
         ({"reference": "Organization/org-1"}, "org-1"),
-        ({"reference": "https://plan.example/fhir/Organization/org-1/_history/3"}, "org-1"),
+        ({"reference": "Organization/org-1/_history/3"}, "org-1"),
+        ({"reference": "https://elsewhere.example/fhir/Organization/org-1/_history/3"}, None),
         ({"reference": "Practitioner/doctor"}, None),
         ({"reference": "#contained"}, None),
         ({"identifier": {"value": "07-1234501"}}, None),

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from werkzeug.test import TestResponse
 
 from service.app import create_app
+from tests.fhir import records
 from tests.fhir.conftest import Api
+from tests.fhir.test_plan_base import program
 from tests.oauth.desk import Desk
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -27,6 +30,20 @@ def test_an_app_is_told_what_it_has_left_and_waits_when_there_is_nothing(api: Ap
     other = desk.connect(desk.register())["access_token"]
     assert replace(narrow, token=other).get(f"Patient/{api.patient_id}").status_code == 200, "another app's own"
     assert narrow.client.get("/fhir/r4/Patient/x").status_code == 401, "who has no token has no limit to use up"
+
+
+def test_a_program_at_the_plans_base_is_held_to_it(desk: Desk) -> None:
+    token = program(desk).token
+    app = create_app(replace(desk.settings, processes=1, app_requests_per_minute=2))
+
+    def put(name: str) -> TestResponse:
+        sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+        return app.test_client().put(f"/plan/fhir/r4/Patient/{name}", json=records.patient(name), headers=sent)
+
+    answers = [put(name) for name in ("p", "q", "r")]
+    assert [answer.status_code for answer in answers] == [201, 201, 429], "a write counts once"
+    assert answers[0].headers["RateLimit-Policy"] == '"app";q=2;w=60'
+    assert answers[2].get_json()["issue"][0]["code"] == "throttled" and int(answers[2].headers["Retry-After"]) > 0
 
 
 def test_another_address_of_the_same_network_has_no_limit_of_its_own(desk: Desk) -> None:

@@ -30,6 +30,9 @@ def test_a_client_that_has_the_version_gets_no_body(api: Api) -> None:
     assert api.get(path, headers={"If-None-Match": 'W/"1"'}).status_code == 304
     assert api.get(path, headers={"If-Modified-Since": modified}).status_code == 304
     assert api.get(path, headers={"If-None-Match": 'W/"2"'}).status_code == 200
+    # What a cache needs to know of the answer it has (RFC 9110 §15.4.5).
+    known = api.get(path, headers={"If-None-Match": 'W/"1"'})
+    assert known.headers["Vary"] == api.get(path).headers["Vary"]
 
 
 def test_every_version_can_be_read(api: Api, engine: Engine, system: Access) -> None:

@@ -92,6 +92,37 @@ def test_a_reject_that_is_rejected_again_holds_the_text_itself(engine: Engine, s
     assert _lines(further)[0]["content"] == '{"resourceType":"Patient"'
 
 
+def test_control_characters_leave_a_reject_one_that_can_be_corrected(
+    engine: Engine, system: Access, tmp_path: Path
+) -> None:
+    path, rejects, further = (tmp_path / name for name in ("in.ndjson", "rejects.ndjson", "further.ndjson"))
+    named = '{"resourceType":"Patient","id":"%s","name":[{"family":"a%sb"}]}\n'
+    path.write_text(named % ("escaped", "\\u0000") + named % ("bare", "\x01") + named % ("text", "\\\\u0000"))
+
+    first = ingest.load(engine, [path], access=system, rejects=rejects)
+    again = ingest.load(engine, [rejects], access=system, rejects=further)
+
+    assert [one.rule for one in first.problems] == ["control-character", "json"]
+    assert first.added == 1, "behind an escaped backslash it is text like any other"
+    assert [one.rule for one in again.problems] == ["control-character", "json"]
+    told = _lines(further)
+    assert [one["content"] for one in told] == [one["content"] for one in _lines(rejects)], "no deeper in than before"
+    mended = [one | {"content": one["content"].replace("\\u0000", "").replace("\\x01", "")} for one in told]
+    assert ingest.load(engine, [_write(further, *mended)], access=system).added == 2
+
+
+def test_a_reject_of_a_whole_file_stays_one_line_about_it(engine: Engine, system: Access, tmp_path: Path) -> None:
+    path, rejects = tmp_path / "in.ndjson.gz", tmp_path / "rejects.ndjson"
+    path.write_bytes(b"not packed")
+    ingest.load(engine, [path], access=system, rejects=rejects)
+
+    for name in ("second.ndjson", "third.ndjson"):
+        again = ingest.load(engine, [rejects], access=system, rejects=tmp_path / name)
+        (told,) = _lines(rejects := tmp_path / name)
+        assert [one.rule for one in again.problems] == ["reject"] and "send that file again" in told["hint"]
+        assert not told["content"].strip()
+
+
 def test_entries_of_a_file_that_is_a_bundle_are_told_by_their_number(
     engine: Engine, system: Access, tmp_path: Path
 ) -> None:

@@ -324,6 +324,16 @@ def test_includes_follow_what_is_asked_and_what_that_refers_to(session: Session)
     assert f"Patient/{MEMBER}" in everything and "Organization/clinic" in everything
 
 
+def test_what_refers_to_a_match_needs_the_scope_of_its_own_type(session: Session) -> None:
+    def brought(scope: str) -> set[str]:
+        query = "_id=zoe&_revinclude=PractitionerRole:practitioner"
+        return {f"{one.type}/{one.id}" for one in page_of(session, "Practitioner", query, member(scope)).included}
+
+    assert brought("patient/*.rs") == {"PractitionerRole/role-zoe"}
+    assert brought("patient/Practitioner.rs patient/PractitionerRole.r") == {"PractitionerRole/role-zoe"}
+    assert brought("patient/Practitioner.rs") == set()
+
+
 def test_what_comes_along_is_filtered_like_what_is_found(session: Session) -> None:
     def included(access: Access) -> set[str]:
         page = page_of(session, "Provenance", "_id=of-sensitive&_include=Provenance:target", access)

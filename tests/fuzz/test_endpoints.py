@@ -23,6 +23,8 @@ FHIR = "^/fhir/r4/[A-Zm]"
 @pytest.mark.slow
 def test_no_request_meets_a_fault(app: Flask, desk: Desk, part: str) -> None:
     document = schemathesis.openapi.from_wsgi("/openapi.json", app)
+    # A database without a schema's number is not ready, and 503 is how that is told.
+    document = document.exclude(path="/health/ready")
     some = document.include(path_regex=FHIR) if part == "fhir" else document.exclude(path_regex=FHIR)
     token = desk.connect(desk.register())["access_token"]
     met: Counter[int] = Counter()

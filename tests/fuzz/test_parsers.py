@@ -18,6 +18,7 @@ from oauth.callers import assertions
 from oauth.statements import find_keys
 from oauth.tokens import dpop
 from service import web
+from service.clock import now
 from tests.fuzz.conftest import FEW, VALUES, trying
 from tests.oauth.desk import CALLBACK, Desk
 from tests.oauth.keyed import Program, ec, part, register_keyed, rsa
@@ -93,15 +94,28 @@ def test_an_address_that_is_accepted_is_a_registered_one(uri: str, at: int, cut:
     assert given_uri == f"http://{host}:{parts.port}/cb", "only the port of a loopback address is free"
 
 
+# Numbers that a claim says are seconds since 1970, and what JSON writes that are none.
+TIMES = (
+    st.integers(-(10**30), 10**30) | st.integers(10**9, 1 << 42) | st.floats()
+    | st.floats(-120, 120).map(lambda seconds: now().timestamp() + seconds)
+    | st.sampled_from([253402300799, 253402300800, 1 << 39, 1 << 40, 10**12, 10**400, True, "1700000000", -62135596801])
+)  # fmt: skip
 NONE: st.SearchStrategy[dict[str, Any]] = st.just({})
-PROOF_CLAIMS = st.dictionaries(st.sampled_from(["jti", "htm", "htu", "iat", "ath"]), JSON)
+PROOF_CLAIMS = st.dictionaries(st.sampled_from(["jti", "htm", "htu", "iat", "ath"]), JSON) | st.fixed_dictionaries(
+    {}, optional={"iat": TIMES, "htu": joined(URL_PIECES), "jti": st.text(max_size=300)}
+)
+JWKS = st.fixed_dictionaries({}, optional={
+    "kty": st.sampled_from(["EC", "RSA", "OKP", "oct"]) | JSON, "crv": st.sampled_from(["P-256", "P-384", "x"]) | JSON,
+    **dict.fromkeys(["x", "y", "n", "e", "d"], st.binary(max_size=300).map(part) | JSON),
+})  # fmt: skip
 HEADERS = st.fixed_dictionaries({}, optional={
     "alg": st.sampled_from(["none", "HS256", "RS256", "RS384", "ES256", "ES384", "PS384", "", "rs384"]) | LEAVES,
     "typ": st.sampled_from(["JWT", "jwt", "dpop+jwt"]) | LEAVES, "kid": st.sampled_from(["rsa-1", "ec-1"]) | LEAVES,
-    "jku": LEAVES, "crit": st.just(["exp"]) | LEAVES, "b64": LEAVES, "jwk": JSON, "zip": st.just("DEF"),
+    "jku": LEAVES, "crit": st.just(["exp"]) | LEAVES, "b64": LEAVES, "jwk": JSON | JWKS, "zip": st.just("DEF"),
 })  # fmt: skip
 CLAIMS = st.fixed_dictionaries({}, optional={
-    "iss": LEAVES, "sub": LEAVES, "aud": JSON, "exp": LEAVES, "iat": LEAVES, "nbf": LEAVES, "jti": LEAVES,
+    "iss": LEAVES, "sub": LEAVES, "aud": JSON, "jti": LEAVES,
+    **dict.fromkeys(["exp", "iat", "nbf"], TIMES | LEAVES),
 })  # fmt: skip
 
 

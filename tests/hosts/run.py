@@ -1,8 +1,7 @@
 """`make hosts`: two hosts on plain ports, one database behind PgBouncer, a replica, a proxy that takes them in turn.
 
 The whole self-test runs through the proxy, so that each request meets the other host than the one before. Then apps are
-let in on one host and ended on the other, again and again, with the replica held back too. Prints a table; ends with 1
-where anything is wrong.
+let in on one host and ended on the other, again and again, with the replica held back too.
 """
 
 import argparse
@@ -16,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,29 +28,15 @@ from service.settings import Settings
 from tests import clusters
 from tests.clusters import Bouncer, Cluster
 from tests.conftest import ROOT, answers, free_port, wait_until
+from tests.faults import figures
+from tests.faults.figures import NO_PROMISE, Figure
 from tests.hosts import roads
 from tests.oauth.desk import Desk
 from tests.proxies import Proxy
 
 _AS_PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1"}
+_PROMISED = 100
 _FLASK = (sys.executable, "-m", "flask", "--app", "wsgi:app")
-
-
-@dataclass
-class Rows:
-    """The rows of the table, and whether all is well."""
-
-    lines: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def add(self, promise: str, seen: str, *, well: bool, otherwise: str = "fail") -> None:
-        """One promise and what was seen of it."""
-        self.lines.append((promise, seen, "pass" if well else otherwise))
-
-    def print(self) -> None:
-        """As in docs/reliability.md."""
-        print("| promise | seen | |\n|---|---|---|")
-        for line in self.lines:
-            print("| " + " | ".join(line) + " |")
 
 
 @dataclass(frozen=True)
@@ -66,20 +51,24 @@ class Place:
     handout: Path
 
 
-def main() -> int:
-    """Run it as asked; 1 where anything is wrong."""
+def parser() -> argparse.ArgumentParser:
+    """What it takes."""
     asked = argparse.ArgumentParser(prog="make hosts", description=__doc__)
     asked.add_argument(
-        "--rounds", type=int, default=100, help="apps that are let in on one host and ended on the other"
+        "--rounds", type=int, default=_PROMISED, help="apps that are let in on one host and ended on the other"
     )
-    given = asked.parse_args()
-    rows = Rows()
+    figures.add_options(asked)
+    return asked
+
+
+def main() -> int:
+    """Run it as asked; 1 where a figure is missed."""
+    given = parser().parse_args()
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as place:
-        _self_test(place, rows)
-        _ends_across_hosts(place, rows, given.rounds)
-        _cost_of_roads(place, rows, given.rounds)
-    rows.print()
-    return int(any(verdict == "fail" for _promise, _seen, verdict in rows.lines))
+        rows = [
+            *_self_test(place), *_ends_across_hosts(place, given.rounds), *_cost_of_roads(place, given.rounds)
+        ]  # fmt: skip
+    return figures.end(rows, given)
 
 
 @contextmanager
@@ -133,7 +122,7 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[Non
         process.wait(30)
 
 
-def _self_test(place: Place, rows: Rows) -> None:
+def _self_test(place: Place) -> Iterator[Figure]:
     """The story of a member and of an app, and every other requirement that the self-test knows."""
     report = place.handout.with_name("report.json")
     before = _replica_reads(place)
@@ -147,10 +136,11 @@ def _self_test(place: Place, rows: Rows) -> None:
         print(done.stdout + done.stderr, file=sys.stderr)
     verdicts = [one["verdict"] for one in _requirements(json.loads(report.read_text("utf-8")))]
     told = ", ".join(f"{verdicts.count(word)} {word}" for word in sorted(set(verdicts)))
-    rows.add("the self-test (connect, see, revoke and the rest), each request on the other host", told,
-             well=done.returncode == 0)  # fmt: skip
+    promise = "the self-test (connect, see, revoke and the rest), each request on the other host"
+    yield Figure(promise, "0 fail", told, done.returncode == 0)
     reads = _replica_reads(place) - before
-    rows.add("the replica answers reads of FHIR data", f"{reads} index scans of `resource` there", well=reads > 0)
+    told = f"{reads} index scans of `resource` there"
+    yield Figure("the replica answers reads of FHIR data", "some", told, reads > 0)
 
 
 def _requirements(report: Any) -> list[Any]:
@@ -167,7 +157,7 @@ def _replica_reads(place: Place) -> int:
     return int(scans)
 
 
-def _ends_across_hosts(place: Place, rows: Rows, rounds: int) -> None:
+def _ends_across_hosts(place: Place, rounds: int) -> Iterator[Figure]:
     engine = make_engine(place.settings.database_url)
     # What happens in pages was the self-test's matter: here the yes itself is enough, in this process.
     desk = Desk(create_app(replace(place.settings, base_url="http://localhost"), engine))
@@ -196,19 +186,20 @@ def _ends_across_hosts(place: Place, rows: Rows, rounds: int) -> None:
     clock.obey(None)
     for sentence in alive:
         print(sentence, file=sys.stderr)
-    rows.add("ended on one host, refused by the other at the next request",
-             f"{len(alive)} of {rounds} alive, half of them with the replica held back", well=not alive)  # fmt: skip
-    slowest = statistics.quantiles(times, n=100)[98]
-    rows.add("revoking takes 50 ms at most (p99)",
-             f"{statistics.median(times) * 1000:.0f} ms (median), {slowest * 1000:.0f} ms (p99)",
-             well=slowest <= 0.05, otherwise="slow")  # fmt: skip
+    short, slowest = rounds < _PROMISED, statistics.quantiles(times, n=100)[98]
+    yield Figure(
+        "ended on one host, refused by the other at the next request", "0",
+        f"{len(alive)} of {rounds} alive, half of them with the replica held back", not alive, short=short,
+    )  # fmt: skip
+    told = f"{statistics.median(times) * 1000:.0f} ms (median), {slowest * 1000:.0f} ms (p99)"
+    yield Figure("revoking", "50 ms (p99)", told, slowest <= 0.05, short=short, timed=True)
 
 
-def _cost_of_roads(place: Place, rows: Rows, tries: int) -> None:
+def _cost_of_roads(place: Place, tries: int) -> Iterator[Figure]:
     urls = (place.primary.url, place.settings.database_url, place.replica.url)
     for name, times in zip(("a read", "a search"), roads.measure(place.settings, urls, 5 * tries), strict=True):
         # Nothing is promised of these: they are for docs/scaling.md.
-        rows.add(f"{name}, in one process", roads.told(times), well=False, otherwise="-")
+        yield Figure(f"{name}, in one process", NO_PROMISE, roads.told(times), None)
 
 
 def _token(port: int, form: Mapping[str, str]) -> dict[str, Any]:

@@ -165,3 +165,103 @@ def test_a_page_that_is_not_found_says_for_whom_one_acts_and_nothing_else(two: T
         assert "/select-member" in answer.text and app.app.view.name not in answer.text
     alone = Reader(two.desk, two.desk.account)
     assert "You act for" not in alone.get("/nowhere").text
+
+
+def test_whoever_chooses_a_member_not_theirs_reads_that_and_keeps_theirs(two: Two) -> None:
+    with two.desk.session() as session:
+        stranger = make_member(session, given_name="Stella", family_name="Stranger").patient_id
+    page = two.dana.get("/select-member")
+    two.end()
+
+    for chosen in (two.amos.patient_id, stranger, "nobody-at-all"):
+        refused = two.dana.press(page, "/select-member", selected=chosen)
+        assert refused.status_code == 403 and "You cannot act for this member" in refused.text, chosen
+        assert "Stella" not in refused.text
+    two.act_for(two.bertha)
+
+
+LEADS = "/select-member?next=/apps&selected="
+"""What a message leads to: a page of a member's, after who acts is asked."""
+
+
+def test_an_old_link_to_somebody_whose_right_has_ended_says_so_and_leads_to_nobody_elses_page(two: Two) -> None:
+    two.act_for(two.amos)
+    two.end()
+
+    page = two.dana.get(LEADS + two.amos.patient_id)
+
+    form = form_to(page.text, "/select-member")
+    assert ENDED in page.text and "there is nothing more for you to open" in page.text
+    assert "Amos" not in page.text and [value for value, _name in form.options] == [two.bertha.patient_id]
+    assert form.fields["next"] == "", "the console that comes next would be another person's"
+    assert two.dana.press(page, "/select-member", selected=two.bertha.patient_id).location == "/member"
+
+
+def test_an_old_page_that_still_offers_somebody_whose_right_has_ended_says_what_to_do(two: Two) -> None:
+    with two.desk.session() as session:
+        clara = make_member(session)
+    represent(two.desk, two.dana.account, clara)
+    two.act_for(two.bertha)
+    old = two.dana.get(LEADS + two.amos.patient_id)
+    two.end()
+
+    answer = two.dana.press(old, "/select-member")
+
+    assert answer.status_code == 403 and "You cannot act for this member" in answer.text
+    assert "No member is linked" not in answer.text, "somebody is"
+    assert "You act for Bertha Moore now." in answer.text and 'href="/select-member"' in answer.text
+    assert "Amos" not in answer.text
+    assert "Bertha" in two.dana.get("/member").text
+    with two.desk.session() as session:
+        chosen = select(AuditEvent.member_id).where(AuditEvent.tag == "member:acting:choose")
+        assert set(session.scalars(chosen)) == {two.bertha.id}
+
+
+def test_an_old_page_of_who_acts_for_nobody_any_more_says_so(two: Two) -> None:
+    two.act_for(two.amos)
+    old = two.dana.get(LEADS + two.amos.patient_id)
+    two.end()
+    with two.desk.session() as session:
+        for link in session.scalars(select(RepresentativeLink).where(RepresentativeLink.ended_at.is_(None))).unique():
+            representatives.end_link(session, link, by=EndedBy.PLAN)
+
+    for answer in (two.dana.press(old, "/select-member"), two.dana.get(LEADS + two.amos.patient_id)):
+        assert answer.status_code == 403 and "No member is linked to your account" in answer.text
+        assert "please call us" in answer.text and "Amos" not in answer.text
+
+
+def test_an_old_link_changes_nothing_by_itself_once_another_member_is_chosen_in_a_second_window(two: Two) -> None:
+    two.act_for(two.amos)
+    two.act_for(two.bertha)
+
+    page = two.dana.get(LEADS + two.amos.patient_id)
+
+    assert form_to(page.text, "/select-member").fields["selected"] == two.amos.patient_id
+    assert "Bertha" in two.dana.get("/member").text, "a link asks, and the button answers"
+    assert two.dana.press(page, "/select-member").location == "/apps"
+    assert "Amos" in two.dana.get("/apps").text and "Bertha" not in two.dana.get("/apps").text
+
+
+def test_a_page_from_before_another_member_was_chosen_in_a_second_window_chooses_nobody(two: Two) -> None:
+    two.act_for(two.amos)
+    old = two.dana.get(LEADS + two.amos.patient_id)
+    two.act_for(two.bertha)
+
+    answer = two.dana.press(old, "/select-member")
+
+    assert answer.status_code == 403 and "This page has expired" in answer.text
+    assert "You act for Bertha Moore now." in answer.text and 'href="/select-member"' in answer.text
+    assert "Bertha" in two.dana.get("/member").text
+
+
+def test_a_link_to_somebody_whose_right_has_come_again_leads_to_them(two: Two) -> None:
+    two.act_for(two.amos)
+    app = two.connect()
+    two.end()
+    represent(two.desk, two.dana.account, two.amos)
+    two.act_for(two.bertha)
+
+    page = two.dana.get(LEADS + two.amos.patient_id)
+
+    console = two.dana.follow(two.dana.press(page, "/select-member"))
+    assert "Amos" in console.text and app.app.view.name in console.text.partition("<h2>Former apps</h2>")[2]

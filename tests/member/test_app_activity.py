@@ -3,6 +3,7 @@
 import csv
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from io import StringIO
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from oauth.models import Client
 from service.audit import AuditEvent, Outcome
 from tests.conftest import MovableClock
 from tests.factories import make_account
-from tests.member.console import connected
+from tests.member.console import Connected, connected
 from tests.member.pages import Reader, represent
 from tests.oauth.desk import Desk
 
@@ -119,6 +120,53 @@ def test_all_of_it_is_downloaded_as_table_and_for_programs(desk: Desk) -> None:
     with desk.session() as session:
         rows_of_audit = session.scalars(select(AuditEvent).where(AuditEvent.tag == "member:apps:export")).all()
     assert [(row.count, (row.detail or {})["form"]) for row in rows_of_audit] == [(3, "csv"), (3, "json"), (1, "json")]
+
+
+def test_the_copies_tell_what_the_page_tells(desk: Desk) -> None:
+    rosa, app = Reader(desk, desk.account), desk.register(name="Pill Diary")
+    rosa.allow(rosa.ask(app), sensitive=["hiv", "genetic"])
+    held = Connected(desk, rosa, app, {})
+    held.used("Coverage", 2)
+    held.used("Observation", 0, outcome=Outcome.REFUSED)
+    held.used("Observation", 0, outcome=Outcome.REFUSED)
+    held.press("pause")
+    held.press("resume")
+    held.narrow(data=["claims", "coverage"], sensitive=["hiv"], offline=[])
+    never = connected(desk, rosa)
+    never.used("Coverage", 0, outcome=Outcome.REFUSED)
+    left = ["Claims and costs", "Insurance coverage", "HIV", "Only when you open the app"]
+
+    page = unescape(rosa.get(f"/apps/{held.grant.id}/activity").text)
+    rows = list(csv.DictReader(StringIO(rosa.take("/apps/export.csv").data.decode("utf-8-sig"))))
+    apps = {one["client_id"]: one for one in rosa.take("/apps/export.json").get_json()["apps"]}
+
+    story = page.partition("<h2>The connection</h2>")[2]
+    for told in ("Changed to share less (", "Still shared:", *(f"<li>{one}</li>" for one in left)):
+        assert told in story, told
+    assert "Genetic information" not in story and "<li>Medicines</li>" not in story
+    mine = [row for row in rows if row["App"] == "Pill Diary"]
+    columns = ("Types of information", "Records", "Requests", "Refused requests")
+    assert [[row[name] for name in columns] for row in mine] == [
+        ["Insurance coverage", "2", "1", "0"], ["", "0", "0", "2"],
+    ]  # fmt: skip
+    for row in mine:
+        assert (row["What was shared"], row["Very personal topics"]) == ("Claims and costs; Insurance coverage", "HIV")
+        assert row["Privacy policy"] == apps[app.id]["attestation"] != ""
+        assert row["Last used"] == apps[app.id]["last_used"] != ""
+        assert re.findall(r"(Paused|Resumed|Changed to share less) \(You\)", row["What happened since"]) == [
+            "Paused", "Resumed", "Changed to share less",
+        ]  # fmt: skip
+        assert all(one in row["What happened since"] for one in left)
+    assert [row["Refused requests"] for row in rows if row["App"] == never.app.view.name] == ["1"]
+    paused, resumed, narrowed = apps[app.id]["changes"]
+    assert (paused["what"], resumed["what"], "left" in paused) == ("Paused", "Resumed", False)
+    assert (narrowed["what"], narrowed["by"]) == ("Changed to share less", "You")
+    grant = held.grant
+    assert narrowed["left"] == {
+        "types": left[:2], "scopes": grant.scopes, "sensitive_classes": ["hiv"], "while_away": False,
+        "shared_until": grant.expires_at.astimezone(NEW_YORK).isoformat(timespec="seconds"),
+    }  # fmt: skip
+    assert apps[never.app.id]["changes"] == []
 
 
 def test_a_representative_downloads_only_what_they_gave(desk: Desk) -> None:

@@ -42,7 +42,8 @@ def test_the_screen_tells_who_asks_for_what_about_whom(desk: Desk, rosa: Reader)
     for told in (
         "Share information with Pill Diary?", "Bright Health Inc.", "bright.example", desk.member.full_name,
         'href="https://bright.example/privacy"', 'href="https://bright.example/terms"', "13 months",
-        "Claims, office visits, and other interactions with providers", "everything that Meridian Health Plan has now",
+        "Claims, office visits, and other interactions with providers",
+        "all of this information that Meridian Health Plan has now",
         "Clinical data from case management, care coordination", "press Revoke", "while you are away",
     ):  # fmt: skip
         assert told in page.text
@@ -126,7 +127,7 @@ def test_nothing_ticked_is_asked_about_again(desk: Desk, rosa: Reader) -> None:
     answer = rosa.allow(page, data=[], sensitive=["hiv"], duration="once")
 
     assert answer.status_code == 400
-    assert "Tick at least one type of information" in answer.text
+    assert "Check at least one type of information" in answer.text
     form = form_to(answer.text, "/consent")
     assert (form.ticked("data"), form.ticked("sensitive"), form.ticked("duration")) == ([], ["hiv"], ["once"])
     assert decisions(desk) == []
@@ -208,7 +209,7 @@ def test_a_member_with_others_to_act_for_chooses_themselves_by_that_name(desk: D
     page = rosa.ask(desk.register())
 
     texts = [text for _, text in form_to(page.text, "/consent/member").options]
-    assert texts == [f"Myself ({desk.member.full_name})", child.full_name]
+    assert texts == [f"My own information ({desk.member.full_name})", child.full_name]
 
 
 def test_choosing_another_member_keeps_the_request(desk: Desk, rosa: Reader) -> None:
@@ -307,7 +308,7 @@ def test_without_sensitive_offers_no_sensitive_topic(desk: Desk) -> None:
     page = dana.choose(dana.ask(desk.register()), mother)
     dana.allow(page, sensitive=["hiv", "genetic"])
 
-    assert "Very personal topics" not in page.text
+    assert 'name="sensitive"' not in page.text
     assert grants(desk)[0].sensitive_classes == []
 
 

@@ -10,6 +10,7 @@ from oauth.apps import reviews
 from service import audit
 from service.plan.models import Member
 from tests.factories import PASSWORD, make_account
+from tests.member.console import connected
 from tests.member.pages import Reader, form_to, represent, revoke_forms
 from tests.oauth.desk import App, Desk
 
@@ -44,6 +45,31 @@ def test_the_console_lists_what_an_app_may_see(desk: Desk, rosa: Reader) -> None
     ):  # fmt: skip
         assert told in page.text
     assert "Medicines" not in page.text
+
+
+def test_every_app_leads_to_its_policy_terms_and_contact(desk: Desk, rosa: Reader) -> None:
+    told = {
+        "policy_uri": "https://diary.example/privacy", "terms_uri": "https://diary.example/terms",
+        "contact": "help@diary.example",
+    }  # fmt: skip
+    for deed in ("", "pause", "revoke"):
+        app = connected(desk, rosa, desk.register(**told))
+        if deed:
+            app.press(deed)
+
+    page = rosa.get("/apps").text
+
+    cards = [card.partition("</section>")[0] for card in page.split('<section class="ls-app')[1:]]
+    assert len(cards) == 3
+    for card in cards:
+        assert all(value in card for value in told.values()), card
+
+
+def test_a_console_without_apps_speaks_of_none(desk: Desk, rosa: Reader) -> None:
+    page = rosa.get("/apps").text
+
+    assert f"Here you see which apps may see information about {desk.member.full_name}." in page
+    assert "No app may see it at the moment." in page and "These apps" not in page
 
 
 def test_the_password_is_asked_again_after_five_minutes(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]
@@ -118,7 +144,7 @@ def test_a_grant_that_ran_out_is_a_former_app(desk: Desk, rosa: Reader, clock) -
     live, former = sections(Reader(desk, desk.account).get("/apps").text)
 
     assert app.view.name not in live
-    assert app.view.name in former and "because the time you chose was over" in former
+    assert app.view.name in former and "because the time that was chosen was over" in former
 
 
 def test_a_grant_whose_representation_ended_is_a_former_app(desk: Desk, rosa: Reader) -> None:

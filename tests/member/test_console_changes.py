@@ -89,7 +89,7 @@ def test_a_paused_grant_ends_when_its_time_is_over(desk: Desk, clock: MovableClo
 
     _, _, former = Reader(desk, desk.account).get("/apps").text.partition("<h2>Former apps</h2>")
 
-    assert app.app.view.name in former and "because the time you chose was over" in former
+    assert app.app.view.name in former and "because the time that was chosen was over" in former
 
 
 def test_a_yes_to_the_app_resumes_it_and_the_screen_says_so(desk: Desk) -> None:
@@ -166,11 +166,13 @@ def test_an_earlier_last_day_counts_and_a_later_one_is_refused(desk: Desk, clock
         assert answer.status_code == 400 and told in answer.text
         form = form_to(answer.text, f"/apps/{app.grant.id}/narrow")
         assert form.ticked("data") == ["claims"] and form.fields["last_day"] == day.isoformat()
-    for odd in ("soon", "", "0001-01-01", "9999-12-31", "2026-13-45", "9" * 5_000):
-        assert app.narrow(last_day=odd).status_code == 400
+    for odd in ("soon", "", "0001-01-01", "9999-12-31", "2026-13-45", "13/45/2026", "9" * 5_000):
+        answer = app.narrow(last_day=odd)
+        assert answer.status_code == 400 and "enter a day as month/day/year" in answer.text
+        assert form_to(answer.text, f"/apps/{app.grant.id}/narrow").fields["last_day"] == odd[:40]
     assert app.grant.expires_at == agreed and app.works
 
-    assert app.narrow(last_day=today.isoformat()).status_code == 303
+    assert app.narrow(last_day=f" {today:%m/%d/%Y}").status_code == 303, "as people type it"
 
     ends = app.grant.expires_at.astimezone(zone)
     assert (ends.hour, ends.minute, ends.date()) == (0, 0, today + timedelta(days=1))
@@ -185,7 +187,7 @@ def test_nothing_left_is_no_narrowing(desk: Desk) -> None:
 
     answer = app.narrow(data=[])
 
-    assert answer.status_code == 400 and "Leave at least one type ticked" in answer.text
+    assert answer.status_code == 400 and "Leave at least one type checked" in answer.text
     assert app.works and changes(desk) == []
 
 

@@ -20,7 +20,7 @@ def test_a_representative_changes_what_they_gave_and_not_what_the_member_paused(
     hers.press("pause")
     assert hers.grant.paused_by is EndedBy.REPRESENTATIVE
     assert ", by you" in hers.reader.get("/apps").text
-    assert ", by a personal representative" in Reader(desk, desk.account).get("/apps").text
+    assert ", by Dana Reyes</dd>" in Reader(desk, desk.account).get("/apps").text, "whoever connected it is named too"
     assert own.app.view.name not in hers.reader.get("/apps").text
     with desk.session() as session:
         assert session.scalars(select(GrantChange)).one().link_id == link.id
@@ -132,4 +132,4 @@ def test_a_link_that_ended_leaves_nothing_to_resume(desk: Desk) -> None:
 
     assert answer.location.endswith("/ended")
     with desk.session() as session:
-        assert session.scalars(select(Grant)).one().status is GrantStatus.PAUSED
+        assert session.scalars(select(Grant)).one().status is GrantStatus.REVOKED

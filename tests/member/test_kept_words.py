@@ -3,13 +3,9 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from gettext import NullTranslations
 from html import unescape
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import flask_babel
 import orjson
 import pytest
 from flask import Flask
@@ -17,151 +13,22 @@ from sqlalchemy import delete, select, text
 
 from consent import kept_words
 from consent.legal_texts import LegalText
-from consent.models import Basis, ConsentDecision, ConsentPage, RepresentativeLink
-from oauth.models import Client
-from service.accounts.models import Account
-from service.app import create_app
-from service.plan.models import Member
+from consent.models import ConsentDecision, ConsentPage
 from tests.factories import make_account
+from tests.member.kept_answers import (
+    EVERYTHING,
+    KINDS,
+    Given,
+    change_everything,
+    in_english,
+    in_spanish,
+    of_parts_asked,
+    refused,
+)
 from tests.member.pages import Reader, represent
 from tests.member.test_reviewed_texts import without
-from tests.oauth.desk import App, Desk
+from tests.oauth.desk import Desk
 from tests.papers import words_of
-
-_EVERYTHING = "openid fhirUser launch/patient offline_access online_access patient/*.rs"
-_PARTS = ["Condition-health-concern", "Observation-laboratory", "Observation-survey"]
-_ADDRESSES = {"policy_uri": "https://diary.example/privacy", "terms_uri": "https://diary.example/terms"}
-
-
-class Reworded(NullTranslations):
-    """A catalogue in which every sentence of every language has become another."""
-
-    def gettext(self, message: str) -> str:
-        return f"Reworded {message}"
-
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return f"Reworded {msgid1 if n == 1 else msgid2}"
-
-    ugettext, ungettext = gettext, ngettext
-
-
-@dataclass
-class Given:
-    """An answer with its person and their receipt, as page, paper and file."""
-
-    desk: Desk
-    reader: Reader
-    app: App
-
-    @property
-    def decision(self) -> ConsentDecision:
-        """The answer."""
-        with self.desk.session() as session:
-            return session.scalars(select(ConsentDecision)).one()
-
-    def page(self) -> str:
-        """The article of the page."""
-        page = self.reader.get(f"/apps/answers/{self.decision.id}").text
-        (article,) = re.findall(r"<article.*?</article>", page, re.DOTALL)
-        return str(article)
-
-    def printed(self) -> str:
-        """The words of the paper, up to what happened since, which goes on."""
-        made = words_of(self.reader.get(f"/apps/answers/{self.decision.id}/receipt.pdf").data)
-        return re.split("What happened since|Qué ha pasado desde entonces", made)[0]
-
-    def told(self) -> dict[str, Any]:
-        """The file, without what happened since."""
-        body = orjson.loads(self.reader.get(f"/apps/answers/{self.decision.id}/receipt.json").data)
-        return {name: value for name, value in body.items() if name != "afterwards"}
-
-    def whole(self) -> tuple[str, str, dict[str, Any]]:
-        """The receipt in its three forms."""
-        return self.page(), self.printed(), self.told()
-
-
-def allowed(desk: Desk, reader: Reader, **chosen: str | list[str]) -> Given:
-    app = desk.register(name="Pill Diary", **_ADDRESSES)
-    reader.allow(reader.ask(app, scope=_EVERYTHING), **chosen)
-    return Given(desk, reader, app)
-
-
-def in_english(desk: Desk) -> Given:
-    return allowed(desk, Reader(desk, desk.account), sensitive=["hiv", "genetic"], part=_PARTS, duration="three_months")
-
-
-def in_spanish(desk: Desk) -> Given:
-    rosa = Reader(desk, desk.account)
-    rosa.get("/?lang=es")
-    given = allowed(desk, rosa, sensitive=["hiv"], part=_PARTS, offline=[])
-    rosa.get("/?lang=en")
-    return given
-
-
-def refused(desk: Desk) -> Given:
-    rosa, app = Reader(desk, desk.account), desk.register(name="Pill Diary", **_ADDRESSES)
-    rosa.press(rosa.ask(app, scope=_EVERYTHING), "/consent", answer="deny")
-    return Given(desk, rosa, app)
-
-
-def refused_in_spanish(desk: Desk) -> Given:
-    rosa, app = Reader(desk, desk.account), desk.register(name="Pill Diary")
-    rosa.press(rosa.ask(app, ui_locales="es"), "/consent", answer="deny")
-    return Given(desk, rosa, app)
-
-
-def by_a_representative(desk: Desk) -> Given:
-    with desk.session() as session:
-        dana = make_account(session)
-    represent(desk, dana, desk.member)
-    reader, app = Reader(desk, dana), desk.register(name="Pill Diary")
-    reader.allow(reader.choose(reader.ask(app), desk.member), data=["claims", "coverage"])
-    return Given(desk, reader, app)
-
-
-def of_a_sign_in_alone(desk: Desk) -> Given:
-    rosa, app = Reader(desk, desk.account), desk.register(name="Pill Diary")
-    rosa.allow(rosa.ask(app, scope="openid fhirUser"))
-    return Given(desk, rosa, app)
-
-
-def of_parts_asked(desk: Desk) -> Given:
-    rosa, app = Reader(desk, desk.account), desk.register(name="Pill Diary")
-    categories = "http://terminology.hl7.org/CodeSystem"
-    rosa.allow(rosa.ask(app, scope=(
-        f"openid patient/Observation.rs?category={categories}/observation-category|laboratory"
-        f" patient/Condition.rs?category={categories}/condition-category|problem-list-item"
-        f" patient/Condition.rs?category={categories}/condition-category|encounter-diagnosis"
-    )), part=["Condition-problem-list-item"])  # fmt: skip
-    return Given(desk, rosa, app)
-
-
-KINDS = [
-    in_english, in_spanish, refused, refused_in_spanish, by_a_representative, of_a_sign_in_alone, of_parts_asked,
-]  # fmt: skip
-
-
-def change_everything(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other names of app, member, representative and plan, another time zone, other words in every language."""
-    desk, held = given.desk, given.desk.app.extensions["latchstring"]
-    with desk.session() as session:
-        app = session.get_one(Client, given.app.id)
-        app.name, app.developer_name, app.policy_uri, app.terms_uri = "Other", "Others Ltd.", "https://o.example/", None
-        member = session.get_one(Member, desk.member.id)
-        member.given_name, member.family_name = "Someone", "Else"
-        person = session.get_one(Account, given.reader.account.id)
-        person.given_name, person.family_name = "Nobody", "Known"
-        for link in session.scalars(select(RepresentativeLink)):
-            link.basis = Basis.CONSERVATOR
-    plan = replace(held.settings.plan, name="Another Plan", timezone=ZoneInfo("Pacific/Honolulu"))
-    other = Desk.__new__(Desk)
-    other.__dict__ |= desk.__dict__ | {"app": create_app(replace(held.settings, plan=plan), held.engine)}
-    monkeypatch.setattr(flask_babel.Domain, "get_translations", lambda _domain: Reworded())
-    language = given.reader.browser.get_cookie("lang")
-    given.desk = other
-    given.reader = Reader(other, given.reader.account)
-    if language is not None:
-        given.reader.browser.set_cookie("lang", language.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -189,10 +56,10 @@ def test_a_no_is_the_same_to_its_last_byte(desk: Desk, monkeypatch: pytest.Monke
     assert (words_of(given.reader.get(f"{way}.pdf").data), given.reader.get(f"{way}.json").data) == before
 
 
-def test_a_spanish_answer_stays_spanish_for_who_reads_english(desk: Desk) -> None:
+def test_a_spanish_answer_can_be_read_as_it_was_by_who_reads_english(desk: Desk) -> None:
     given = in_spanish(desk)
 
-    page = unescape(given.reader.get(f"/apps/answers/{given.decision.id}").text)
+    page = unescape(given.reader.get(f"/apps/answers/{given.decision.id}?headings=then").text)
     printed, told = given.printed(), given.told()
 
     assert '<html lang="en"' in page and '<article lang="es"' in page and '<div class="ls-share" lang="es">' in page
@@ -202,9 +69,68 @@ def test_a_spanish_answer_stays_spanish_for_who_reads_english(desk: Desk) -> Non
     article = unescape(given.page())
     for english in ("What was", "Answer", "Allow", "Developer", "Very personal", "13 months", "Yes", "None"):
         assert english not in article and english not in printed
-    paper = words_of(given.reader.get(f"/apps/answers/{given.decision.id}/receipt.pdf").data)
+    paper = words_of(given.reader.get(f"/apps/answers/{given.decision.id}/receipt.pdf?headings=then").data)
     assert "Qué ha pasado desde entonces" in paper and "Conectada (Usted)" in paper, "one language on one paper"
+    assert f'href="/apps/answers/{given.decision.id}">Show the headings in English</a>' in page
+    assert f'href="/apps/answers/{given.decision.id}/receipt.pdf?headings=then"' in page
     assert told["language"] == "es" and "Reclamaciones y costos" in told["types"]
+
+
+def test_the_headings_of_a_spanish_answer_are_english_for_who_reads_english(desk: Desk) -> None:
+    given = in_spanish(desk)
+    path = f"/apps/answers/{given.decision.id}"
+
+    page, paper = unescape(given.reader.get(path).text), words_of(given.reader.get(f"{path}/receipt.pdf").data)
+
+    assert '<article lang="en"' in page and '<div class="ls-share" lang="es">' in page
+    told = (
+        "The headings of this receipt are in your language (English). The words of the answer are in the language in "
+        "which it was given (Spanish). They do not change."
+    )
+    assert told in page and told in paper.replace("\\", "")
+    for heading in ("What was agreed", "What was chosen", "These are the words of the page that was answered:"):
+        assert heading in page and heading in paper
+    assert re.search(r"<p>Answered on \w+ \d", page) and "Respondido" not in page + paper
+    assert '<dt>Answer</dt><dd lang="es">Permitir</dd>' in page and "<dt>While you are away</dt><dd>No</dd>" in page
+    assert re.search(r'<dt>For how long</dt><dd lang="es">13 meses', page), "a choice was a word of the page"
+    assert "<h3>Lo que la aplicación pide ver</h3>" in page and "Lo que la aplicación pide ver" in paper
+    assert f'href="{path}?headings=then">Show all of it as it was on that day</a>' in page
+    assert f'href="{path}/receipt.pdf"' in page
+    assert given.told()["words"]["receipt"]["agreed"] == "Lo que se acordó", "the file is as it was kept"
+
+
+def test_headings_that_nobody_reviewed_are_not_offered(app: Flask, desk: Desk) -> None:
+    given = in_english(desk)
+    given.reader.get("/?lang=es")
+    path = f"/apps/answers/{given.decision.id}"
+    assert "<h2>Lo que se eligió</h2>" in given.reader.get(path).text
+    cookie = given.reader.browser.get_cookie("lang")
+    other = Desk.__new__(Desk)
+    other.__dict__ |= desk.__dict__ | {"app": without(app, LegalText.RECEIPT)}
+    rosa = Reader(other, desk.account)
+    rosa.browser.set_cookie("lang", cookie.value if cookie else "")
+
+    page = rosa.get(path).text
+
+    assert '<article lang="en"' in page and "<h2>What was chosen</h2>" in page and "headings=" not in page
+
+
+def test_a_receipt_of_a_later_format_is_told_of_and_the_rest_goes_on(desk: Desk) -> None:
+    given = in_english(desk)
+    path = f"/apps/answers/{given.decision.id}"
+    with desk.session() as session:
+        words = session.scalars(select(ConsentDecision)).one().words
+        _let_change(session)
+        for name in ("page", "answered", "types"):
+            words = {key: value for key, value in words.items() if key != name}
+        later = orjson.dumps(words | {"format": 3}).decode()
+        session.execute(text("UPDATE consent_decision SET words = :words"), {"words": later})
+
+    answers = [given.reader.get(f"{path}{way}") for way in ("", "/receipt.pdf", "/receipt.json")]
+
+    assert {one.status_code for one in answers} == {503}
+    assert all("We cannot show this receipt yet" in one.text and one.headers["Retry-After"] for one in answers)
+    assert given.reader.get("/apps").status_code == 200 and given.reader.take("/apps/export.json").status_code == 200
 
 
 def test_what_was_chosen_is_told_by_the_names_and_parts_of_the_page(desk: Desk) -> None:
@@ -259,9 +185,9 @@ def test_the_words_of_a_page_are_kept_once_and_those_of_a_decision_are_few(desk:
     represent(desk, dana, desk.member)
     rosa, hers = Reader(desk, desk.account), Reader(desk, dana)
 
-    rosa.allow(rosa.ask(app, scope=_EVERYTHING))
-    hers.allow(hers.choose(hers.ask(app, scope=_EVERYTHING), desk.member))
-    rosa.press(rosa.ask(app, scope=_EVERYTHING, prompt="consent"), "/consent", answer="deny")
+    rosa.allow(rosa.ask(app, scope=EVERYTHING))
+    hers.allow(hers.choose(hers.ask(app, scope=EVERYTHING), desk.member))
+    rosa.press(rosa.ask(app, scope=EVERYTHING, prompt="consent"), "/consent", answer="deny")
 
     with desk.session() as session:
         (page,) = session.scalars(select(ConsentPage))

@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from consent import representatives
 from service import audit
+from service.audit import AuditEvent
 from service.clock import now
 from service.plan.models import Member, SupportLook, SupportPurpose
 from tests.conftest import MovableClock
@@ -31,6 +34,21 @@ def test_apps_representatives_and_oneself_are_told_with_what_they_opened(desk: D
     assert "Dana Reyes" in page and "acts for you" in page and "Medicines (2 times)" in page
     assert "Downloaded your whole record" in page and "the start page" in page
     assert page.index("You") >= 0
+
+
+def test_a_look_at_the_profile_is_told(desk: Desk) -> None:
+    with desk.session() as session:
+        dana = make_account(session, given_name="Dana", family_name="Reyes")
+    link = represent(desk, dana, desk.member)
+    Reader(desk, dana).get("/profile")
+
+    page = Reader(desk, desk.account).get("/who-has-looked").text
+
+    assert "Dana Reyes" in page and "My Profile (address, phone number and e-mail)" in page
+    with desk.session() as session:
+        row = session.scalars(select(AuditEvent).where(AuditEvent.tag == "member:information:view")).one()
+    told = (row.account_id, row.member_id, row.link_id, row.count, row.detail)
+    assert told == (dana.id, desk.member.id, link.id, 1, {"section": "profile"})
 
 
 def test_an_office_is_named_with_its_reason(desk: Desk) -> None:

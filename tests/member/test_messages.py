@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import grant_notices, grants, representatives
-from consent.models import Duration, EndedBy, Grant, RepresentativeLink
+from consent.models import Duration
 from service.accounts import notices, notifications
 from service.accounts.models import Account
 from service.accounts.notice_model import Notice, NoticeKind
@@ -18,6 +17,7 @@ from tests.accounts.visitor import letters
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
 from tests.member.console import Connected, connected
+from tests.member.message_center import kinds_of, mails_of, run_job
 from tests.member.pages import Reader, form_to, forms_of, represent
 from tests.oauth.desk import Desk
 
@@ -28,23 +28,6 @@ def rosa(desk: Desk) -> Reader:
     with desk.session() as session:
         notices.keep(session, desk.account, NoticeKind.WELCOME)
     return Reader(desk, desk.account)
-
-
-def kinds_of(desk: Desk, account: Account) -> list[NoticeKind]:
-    """What the account was told, the first first, but for the welcome with which each test begins."""
-    with desk.session() as session:
-        mine = select(Notice.kind).where(Notice.account_id == account.id, Notice.kind != NoticeKind.WELCOME)
-        return list(session.scalars(mine.order_by(Notice.at)))
-
-
-def mails_of(desk: Desk, account: Account) -> list[str]:
-    with desk.session() as session:
-        mine = OutboxMail.recipient == account.email, OutboxMail.template == "new_notice"
-        return list(session.scalars(select(OutboxMail.template).where(*mine)))
-
-
-def run_job(desk: Desk) -> None:
-    grant_notices.run(desk.app.extensions["latchstring"].sessions, desk.settings)
 
 
 def for_three_months(desk: Desk, rosa: Reader) -> Connected:
@@ -80,6 +63,8 @@ def test_what_opens_a_door_is_new_and_what_one_did_oneself_is_not(desk: Desk, ro
     held = connected(desk, rosa)
     held.press("pause")
     assert 'ls-badge">1<' in rosa.get("/member").text
+    assert 'ls-badge">1<span class="ls-sr"> nuevo</span>' in rosa.get("/member?lang=es").text
+    rosa.get("/member?lang=en")
 
     page = rosa.get("/messages")
 
@@ -111,36 +96,6 @@ def test_looking_ahead_marks_nothing(rosa: Reader) -> None:
     assert rosa.browser.head("/messages").status_code == 200
 
     assert "ls-badge" in rosa.get("/member").text
-
-
-def test_the_member_and_the_representative_each_hear_what_the_other_did(desk: Desk, rosa: Reader) -> None:
-    with desk.session() as session:
-        dana = make_account(session)
-    represent(desk, dana, desk.member)
-    hers = connected(desk, Reader(desk, dana))
-    hers.press("pause", rosa)
-
-    told, heard = rosa.get("/messages").text, Reader(desk, dana).get("/messages").text
-
-    assert f"{dana.full_name} connected this app." in told and "You paused this app." in told
-    assert "You connected this app." in heard and f"{rosa.account.full_name} paused this app." in heard
-    assert f"About {desk.member.full_name}" in heard
-
-
-def test_a_representative_who_was_shut_out_hears_nothing_more(desk: Desk, rosa: Reader) -> None:
-    with desk.session() as session:
-        dana = make_account(session)
-    link = represent(desk, dana, desk.member)
-    hers = connected(desk, Reader(desk, dana))
-    before = kinds_of(desk, dana), mails_of(desk, dana)
-    with desk.session() as session:
-        representatives.block(session, session.get_one(RepresentativeLink, link.id), by_account_id=None)
-
-    with desk.session() as session:
-        grants.revoke(session, session.get_one(Grant, hers.grant.id), by=EndedBy.MEMBER, account_id=rosa.account.id)
-
-    assert (kinds_of(desk, dana), mails_of(desk, dana)) == before
-    assert kinds_of(desk, rosa.account)[-1] is NoticeKind.APP_ENDED
 
 
 def test_first_read_is_told_once(desk: Desk, rosa: Reader) -> None:

@@ -78,7 +78,7 @@ def test_of_a_type_that_was_asked_for_whole_a_part_may_be_left_out(loaded: Desk)
 def test_no_part_ticked_is_nothing_ticked(loaded: Desk) -> None:
     rosa = Reader(loaded, loaded.account)
     answer = rosa.allow(rosa.ask(loaded.register(), scope=PARTS), part=[])
-    assert answer.status_code == 400 and "Tick at least one type" in answer.text
+    assert answer.status_code == 400 and "Check at least one type" in answer.text
 
 
 def test_only_what_is_asked_and_within_the_right_is_counted(loaded: Desk) -> None:

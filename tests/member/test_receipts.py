@@ -40,8 +40,8 @@ def test_the_words_stay_when_the_app_and_the_language_change(desk: Desk) -> None
     receipt = f"{held.receipt}/receipt"
     rosa.get("/help?lang=es")
 
-    page = unescape(rosa.get(held.receipt).text)
-    printed, told = rosa.get(f"{receipt}.pdf"), rosa.get(f"{receipt}.json")
+    page = unescape(rosa.get(f"{held.receipt}?headings=then").text)
+    printed, told = rosa.get(f"{receipt}.pdf?headings=then"), rosa.get(f"{receipt}.json")
 
     assert printed.mimetype == "application/pdf" and told.mimetype == "application/json"
     assert 'filename="receipt-' in printed.headers["Content-Disposition"]
@@ -51,11 +51,17 @@ def test_the_words_stay_when_the_app_and_the_language_change(desk: Desk) -> None
         assert set(told_then.split()) <= set(drawn.replace("\\", "").split())
     assert '<article lang="en"' in page and '<div class="ls-share" lang="en">' in page
     assert "Este comprobante se queda en el idioma de la respuesta: inglés." in page
-    assert "Se pasó a compartir menos" in page
+    assert "Se redujo lo que se comparte" in page
     assert body["words"] == words and body["receipt"] == kept.id
     assert (body["sensitive_classes"], body["duration"], body["while_away"]) == (["hiv"], "three_months", True)
-    assert [event["what"] for event in body["afterwards"]] == ["Connected", "Made to share less", "Paused"]
-    assert "Made to share less (You)" in drawn.replace("\\", "")
+    assert [event["what"] for event in body["afterwards"]] == ["Connected", "Changed to share less", "Paused"]
+    assert "Changed to share less (You)" in drawn.replace("\\", "")
+    # What was left is called as on the page that was answered, in its language, whoever reads.
+    claims = next(one["name"] for group in words["groups"] for one in group["items"] if one["key"] == "claims")
+    assert f'<li lang="en">{claims}</li>' in page and "Se sigue compartiendo:" in page
+    assert f"Still shared: - {claims}" in " ".join(drawn.replace("\\", "").split())
+    narrowed = body["afterwards"][1]["left"]
+    assert (narrowed["types"], narrowed["sensitive_classes"], narrowed["while_away"]) == ([claims], [], True)
     with desk.session() as session:
         rows = session.scalars(select(AuditEvent).where(AuditEvent.tag == "consent:receipt:download")).all()
     assert [(row.detail or {})["form"] for row in rows] == ["pdf", "json"]
@@ -73,7 +79,7 @@ def test_every_answer_to_the_app_has_its_receipt(desk: Desk) -> None:
     assert last.id in page and "Other answers to this app" in page
     assert f"/apps/answers/{first.id}" in page and f"/apps/answers/{refused.id}" in page
     older = unescape(rosa.get(f"/apps/answers/{refused.id}").text)
-    assert "A later answer to the same app counts now." in older and "<dd>Don't allow</dd>" in older
+    assert "A later answer to the same app applies now." in older and "<dd>Don't allow</dd>" in older
     assert rosa.get(f"/apps/answers/{refused.id}/receipt.json").get_json()["agreed"] == []
     rosa.press(rosa.ask(held.app, prompt="consent"), "/consent", answer="deny")
     with desk.session() as session:

@@ -53,7 +53,7 @@ def test_what_is_missing_or_wrong_is_said_at_its_field_and_typed_text_stays(app:
         ({"member_birth_date": "31.12.1950"}, "birth date as month/day/year"),
         ({"basis": "permission"}, "Please choose one."),
         ({"scope": "everything"}, "Please choose one."),
-        ({"declared": ""}, "Please tick this box."),
+        ({"declared": ""}, "Please check this box."),
         ({"valid_from": "2030-02-01", "valid_until": "2030-01-01"}, "must not be before the first day"),
         ({"valid_until": "2001-01-01"}, "This day is over."),
         ({"member_number": own}, "This is your own member ID."),
@@ -119,7 +119,7 @@ def test_a_question_is_answered_with_another_paper_and_mails_say_nothing(
     assert "The court of Rivermont." in clerk.browser.get(f"/staff/representatives/{found.id}").text
     asking.browser.get(address)
     late = send_files(asking.browser, f"{address}/answer", [], words="Once more")
-    assert late.status_code == 409 and "was decided meanwhile" in late.text
+    assert late.status_code == 409 and "was decided in the meantime" in late.text
     told = letters(session, settings, asking.account.email)
     assert len(told) == 1 and "News about your request" in told[0]
     for word in ("court", "Canary", "Amos", asking.member.member_number, "attorney", "representative"):

@@ -40,10 +40,10 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
-    LegalText.CONSENT: ("2026-9", "2a4c7ef25c612027"),
-    LegalText.RECEIPT: ("2026-2", "298749ee8b14c024"),
-    LegalText.EDUCATION: ("2026-1", "2f0b9fa1f7df2941"),
-    LegalText.REPRESENTATION: ("2026-3", "95bd9f98fd38540a"),
+    LegalText.CONSENT: ("2026-10", "97b14d16c0963396"),
+    LegalText.RECEIPT: ("2026-4", "317240cddcb2248a"),
+    LegalText.EDUCATION: ("2026-2", "6706b6f62b53fc2e"),
+    LegalText.REPRESENTATION: ("2026-4", "13bfa2abb3236b0c"),
 }
 """The version of each text, and the digest of its sentences in both languages as they were reviewed."""
 
@@ -162,5 +162,5 @@ def test_share_less_in_unreviewed_words_is_shown_in_english_with_the_notice(app:
 
     page = rosa.get(f"/apps/{held.grant.id}/narrow?lang=es").text
 
-    assert '<html lang="en"' in page and "Untick what it shall not see any more" in page
+    assert '<html lang="en"' in page and "Uncheck what it should no longer see" in page
     assert _NOTICE in page

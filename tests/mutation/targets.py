@@ -71,8 +71,6 @@ ON_BOTH = ("test_searching", "test_visibility", "test_provider_index")
 """Of these the PostgreSQL half is run too, for what is written for it alone; of the others the SQLite half does."""
 _NO_TOKEN = "not token or len(token) > _MAX_TOKEN or (not token.isascii())"
 _SPARED = "a look-up is spared: no digest of such a text is kept, and the refusal is the same"
-_EACH_WORD = "len(words) > 1 and (not all((_given(word, client) for word in words)))"
-_ONE_WORD = "a look is spared: of one word alone it was asked before"
 EQUIVALENT: Mapping[str, str] = {
     "consent/scopes.py: guard removed: if query is None:": "what follows reads no query as one without parameters",
     f"oauth/tokens/protector.py: guard removed: if {_NO_TOKEN}:": _SPARED,
@@ -91,8 +89,6 @@ EQUIVALENT: Mapping[str, str] = {
         "a second line, as in the gates of members and providers: error pages of the console ask nobody's role again",
     "consent/policy.py: constant: '*'":
         "any name that is of no type does: what is allowed has it not, and so a wildcard is spelt out",
-    f"oauth/exchanges/client_credentials.py: part left out: len(words) > 1 of {_EACH_WORD}": _ONE_WORD,
-    "oauth/exchanges/client_credentials.py: moved by one: len(words) > 1": _ONE_WORD,
     "fhir/store.py: part left out: access.person_id is None of "
     "access.person_id is None or person_id != access.person_id":
         "said for the type checker: no address names nobody",

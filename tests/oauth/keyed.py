@@ -215,11 +215,11 @@ def drip(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.5)
 
 
-def redirect_to(address: str) -> Callable[[BaseHTTPRequestHandler], None]:
+def redirect_to(address: str, status: int = 302) -> Callable[[BaseHTTPRequestHandler], None]:
     """Send on to another address."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(302)
+        request.send_response(status)
         request.send_header("Location", address)
         request.end_headers()
 

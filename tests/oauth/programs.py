@@ -69,5 +69,5 @@ class Registered:
 
 _OF_THE_SERVER = (
     "registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at",
-    "client_secret", "approval_pending",
+    "client_secret", "approval_pending", "approval_state",
 )  # fmt: skip

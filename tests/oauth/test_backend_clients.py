@@ -52,7 +52,8 @@ def test_a_backend_client_is_registered_whole_or_not_at_all(desk: Desk) -> None:
         {"token_endpoint_auth_method": AuthMethod.BASIC}, {"token_endpoint_auth_method": AuthMethod.NONE},
         {"redirect_uris": [CALLBACK]}, {"launch_uris": ["https://a.example/launch"]}, {"backend_basis": None},
         {"scopes": "patient/*.rs"}, {"scopes": "system/*.rs patient/*.rs"}, {"scopes": "system/*.rs openid"},
-        {"scopes": ""}, {"provider_organization_id": provider.id, "backend_basis": BackendBasis.PLAN},
+        {"scopes": ""}, {"scopes": "system/patient.rs"},
+        {"provider_organization_id": provider.id, "backend_basis": BackendBasis.PLAN},
         {"backend_basis": BackendBasis.PROVIDER}, {"provider_organization_id": "nobody"},
         {"provider_organization_id": firm.id}, {"kind": ClientKind.CONFIDENTIAL, "redirect_uris": [CALLBACK]},
         {"kind": ClientKind.PUBLIC, "redirect_uris": [CALLBACK]}, {"dpop_bound_access_tokens": True},
@@ -107,6 +108,8 @@ def test_scopes_are_those_of_systems_within_what_is_registered(desk: Desk) -> No
         ("system/Patient.rs", "system/Patient.s", "system/Patient.s"),
         (LABORATORY, "system/Observation.rs", LABORATORY),
         ("system/*.rs", LABORATORY, LABORATORY),
+        ("system/*.rs", "system/Patient.rs system/EpisodeOfCare.rs", "system/Patient.rs"),
+        ("system/Patient.rs", "system/Patient.rs system/Coverage.rs system/EpisodeOfCare.rs", None),
         ("system/Patient.rs", "system/Coverage.rs", None),
         ("system/Patient.rs", "system/Patient.rs system/Coverage.rs", None),
         *(
@@ -114,7 +117,7 @@ def test_scopes_are_those_of_systems_within_what_is_registered(desk: Desk) -> No
             for asked in (
                 "system/Patient.cud", "patient/*.rs", "user/Patient.rs", "system/Patient.rs patient/Patient.rs",
                 "system/Patient.rs openid", "launch/patient", "offline_access", "system/Patient.sr",
-                "system/Patient.rs?name=x", "nonsense", "", " ", None,
+                "system/Patient.rs?name=x", "nonsense", "", " ", None, "system/Foo.rs", "system/patient.rs",
             )
         ),
     ]  # fmt: skip

@@ -1,15 +1,19 @@
 # ruff: noqa: RUF001 - lookalike letters are the subject
 """Registration of apps: what is refused, what is kept, what others may know."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
-from oauth.apps import clients, names, reviews
+from oauth.apps import clients, names, registration, reviews
 from oauth.apps.clients import AuthMethod, ClientKind, ClientRefused, ClientStatus, NoSuchClient
 from oauth.apps.redirects import RedirectRefused, require_registrable
+from oauth.apps.registration import Registration
 from oauth.apps.reviews import WrongState
 from oauth.models import Client
-from tests.oauth.desk import Desk
+from service.settings import Mode
+from tests.oauth.desk import CALLBACK, Desk
 
 
 def test_the_secret_is_shown_once_and_kept_as_a_digest(desk: Desk) -> None:
@@ -66,6 +70,22 @@ def test_localhost_is_for_the_sandbox_only() -> None:
         "https://a/b?c=d",
     ):
         require_registrable(uri, sandbox=False)
+
+
+def test_pages_at_localhost_are_for_the_sandbox_only(desk: Desk) -> None:
+    production = replace(desk.settings, mode=Mode.PRODUCTION, base_url="https://plan.example", testing=True)
+    for number, name in enumerate(("website", "policy_uri", "terms_uri")):
+        for page in ("http://localhost", "http://localhost:8000/privacy"):
+            told = Registration(
+                name=f"Page {number}{len(page)}", developer_name="Reporting", redirect_uris=[CALLBACK], **{name: page}
+            )  # fmt: skip
+            with desk.session() as session, pytest.raises(ClientRefused, match="https"):
+                registration.register(session, told, settings=production)
+            with desk.session() as session:
+                registration.register(session, told, settings=desk.settings)
+        for page in ("http://localhost.evil.example/", "http://plan.example/", "https://", "//plan.example", "x"):
+            with desk.session() as session, pytest.raises(ClientRefused, match="https"):
+                registration.register(session, replace(told, name="Other", **{name: page}), settings=desk.settings)
 
 
 def test_standing_changes_by_named_verbs_only(desk: Desk) -> None:

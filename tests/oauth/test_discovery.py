@@ -56,13 +56,20 @@ def test_the_four_documents_agree(desk: Desk) -> None:
     for name in set().union(*documents):
         said = [document[name] for document in documents if name in document]
         assert all(value == said[0] for value in said), name
+    # What apps read of SMART alone; all else that stands there stands in OpenID's document, and says the same.
+    assert set(documents[0]) - set(documents[2]) == {
+        "capabilities", "management_endpoint", "user_access_brand_bundle", "user_access_brand_identifier",
+    }  # fmt: skip
     assert documents[2]["request_uri_parameter_supported"] is False
-    assert documents[1]["authorization_response_iss_parameter_supported"] is True
     assert "RS256" in documents[2]["id_token_signing_alg_values_supported"]
-    for document in documents[1:]:
+    for document in documents:
+        assert document["authorization_response_iss_parameter_supported"] is True
         assert document["dpop_signing_alg_values_supported"] == list(dpop.ALGORITHMS)
         assert document["pushed_authorization_request_endpoint"].endswith("/oauth/par")
-    assert "end_session_endpoint" in documents[2] and "select_account" in documents[2]["prompt_values_supported"]
+    for document in (documents[0], documents[2]):
+        assert document["end_session_endpoint"].endswith("/oauth/end-session")
+        assert document["userinfo_endpoint"].endswith("/oauth/userinfo")
+    assert "select_account" in documents[2]["prompt_values_supported"]
     stated = browser.get("/fhir/r4/metadata").get_json()["rest"][0]["security"]["extension"][0]["extension"]
     facts = {f"{one['url']}_endpoint": one["valueUri"] for one in stated}
     known = {
@@ -77,9 +84,13 @@ def test_every_address_answers(desk: Desk) -> None:
     browser = desk.app.test_client()
     said = browser.get(OPENID).get_json()
     for name, value in said.items():
-        if name.endswith(("_endpoint", "_uri")):
+        if name.endswith(("_endpoint", "_uri")) or name == "service_documentation":
             answer = browser.get(value.removeprefix(desk.settings.base_url))
             assert answer.status_code != 404, name
+    for name in ("service_documentation", "op_policy_uri", "op_tos_uri"):
+        page = browser.get(said[name].removeprefix(desk.settings.base_url))
+        assert page.status_code == 200 and page.mimetype == "text/html", name
+        assert browser.get(RFC8414).get_json()[name] == said[name]
 
 
 def test_every_supported_scope_can_be_asked_for(desk: Desk) -> None:

@@ -2,19 +2,23 @@
 
 import json
 import time
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from joserfc.jwk import OctKey, RSAKey
+from joserfc.jws import JWSRegistry
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from oauth.models import Client, PendingAuthorization
+from oauth.models import Client, PendingAuthorization, RefreshToken, TokenFamily
 from oauth.tokens import dpop
 from tests.attacks.test_refresh_and_revocation import introspect
 from tests.attacks.test_token_endpoint import is_refused
 from tests.conftest import MovableClock
 from tests.oauth.desk import CALLBACK, App, Desk, pending_id
+from tests.oauth.keyed import part
 from tests.oauth.proofs import TOKEN, Prover
 
 PATIENTS = "http://localhost/fhir/r4/Patient"
@@ -117,6 +121,32 @@ def test_a_bad_proof_is_refused_at_the_api_with_its_own_challenge(desk: Desk) ->
     used = prover.headers(token, PATIENTS)
     assert search(desk, used).status_code == 200
     assert 'error="invalid_dpop_proof"' in search(desk, used).headers["WWW-Authenticate"]
+
+
+def test_a_proof_may_name_its_moment_to_a_fraction_of_a_second(desk: Desk) -> None:
+    prover, now = Prover(), time.time()
+    for moment, status in ((now + 0.5, 200), (now - 120.5, 400), (-0.5, 400)):
+        assert desk.exchange(desk.agree(desk.register()), proof=prover.proof(iat=moment)).status_code == status, moment
+
+
+@pytest.mark.parametrize("moment", [
+    "1e12", "253402300799", "253402300800", "549755813888", "1099511627776", "1" + 40 * "0", "9" * 400, "1e308",
+    "1e400", "-1", "-1e12", "-62135596801", "-" + "9" * 400, "0", "-0.0", "0.5", "NaN", "Infinity", "-Infinity",
+    '"1700000000"', '"1e12"', "true", "false", "null", "[1]", '{"a": 1}', '""',
+])  # fmt: skip
+def test_what_is_no_moment_of_now_is_refused_whatever_else_it_is(desk: Desk, moment: str) -> None:
+    app, prover = desk.register(), Prover()
+    head, body, _ = prover.proof(iat=0).split(".")
+    said = urlsafe_b64decode(body + "=" * (-len(body) % 4)).replace(b'"iat": 0', f'"iat": {moment}'.encode())
+    assert moment.encode() in said
+    content = f"{head}.{part(said)}"
+    signature = JWSRegistry.algorithms["ES256"].sign(content.encode(), prover.key)
+    form = {"grant_type": "refresh_token", "refresh_token": "junk", "client_id": app.id}
+    proof = {"DPoP": f"{content}.{part(signature)}"}
+    answer = desk.app.test_client().post("/oauth/token", data=form, headers=proof)
+    assert is_refused(answer, "invalid_dpop_proof"), answer.text
+    unsigned = desk.app.test_client().post("/oauth/token", data=form, headers={"DPoP": f"{content}.AAAA"})
+    assert is_refused(unsigned, "invalid_dpop_proof")
 
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
@@ -232,6 +262,47 @@ def test_who_binds_a_stolen_refresh_token_to_their_own_key_is_found_out(desk: De
     assert is_refused(desk.refresh(app, stolen), "invalid_grant")
     assert search(desk, thief.headers(taken["access_token"], PATIENTS)).status_code == 401
     assert is_refused(desk.refresh(app, taken["refresh_token"], proof=thief.proof()), "invalid_grant")
+
+
+def test_a_clock_that_was_set_back_lets_nobody_refresh_without_the_key(desk: Desk, clock: MovableClock) -> None:
+    app, prover = desk.register(), Prover()
+    first = desk.refresh(app, desk.connect(app)["refresh_token"], proof=prover.proof()).get_json()["refresh_token"]
+    clock.advance(seconds=-30)
+    second = desk.refresh(app, first, proof=prover.proof()).get_json()["refresh_token"]
+    for proof in (None, Prover().proof()):
+        assert is_refused(desk.refresh(app, second, proof=proof), "invalid_grant")
+    third = desk.refresh(app, second, proof=prover.proof())
+    assert third.status_code == 200
+    # Nor does who has no key end the connection by a spent one.
+    assert is_refused(desk.refresh(app, second), "invalid_grant")
+    assert desk.refresh(app, third.get_json()["refresh_token"], proof=prover.proof()).status_code == 200
+
+
+def test_a_clock_that_was_set_back_hides_no_thief_who_bound_the_connection(desk: Desk, clock: MovableClock) -> None:
+    app, thief = desk.register(), Prover()
+    stolen = desk.connect(app)["refresh_token"]
+    clock.advance(seconds=-30)
+    taken = desk.refresh(app, stolen, proof=thief.proof()).get_json()
+    assert is_refused(desk.refresh(app, stolen), "invalid_grant")
+    assert is_refused(desk.refresh(app, taken["refresh_token"], proof=thief.proof()), "invalid_grant")
+
+
+def test_tokens_of_a_release_that_did_not_say_whether_they_are_bound_need_the_key(desk: Desk) -> None:
+    app, prover = desk.register(), Prover()
+    first = desk.connect(app)["refresh_token"]
+    second = desk.refresh(app, first, proof=prover.proof()).get_json()["refresh_token"]
+    with desk.session() as session:
+        family = session.scalars(select(TokenFamily)).one()
+        assert family.dpop_bound_at is not None
+        # The last one as if the clock had been set back since.
+        before = family.dpop_bound_at - timedelta(seconds=10)
+        session.execute(update(RefreshToken).values(key_bound=None, created_at=before))
+    assert is_refused(desk.refresh(app, second), "invalid_grant")
+    third = desk.refresh(app, second, proof=prover.proof()).get_json()
+    assert is_refused(desk.refresh(app, first), "invalid_grant")
+    assert is_refused(desk.refresh(app, third["refresh_token"], proof=prover.proof()), "invalid_grant"), (
+        "reuse ended it"
+    )
 
 
 def test_dpop_jkt_binds_the_code(desk: Desk) -> None:

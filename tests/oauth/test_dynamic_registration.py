@@ -65,9 +65,16 @@ def test_a_registration_answers_with_all_that_is_registered(desk: Desk) -> None:
 
 def test_what_is_not_said_takes_the_values_of_the_standard(desk: Desk) -> None:
     told = post(desk, {"client_name": "Bare Orchard", "redirect_uris": ["https://app.example.org/cb"]}).get_json()
-    assert told["grant_types"] == ["authorization_code"]
+    assert told["grant_types"] == ["authorization_code", "refresh_token"], "the usual scopes bring refresh tokens"
     assert told["token_endpoint_auth_method"] == "client_secret_basic"
     assert "contacts" not in told and "client_uri" not in told and "jwks" not in told
+
+
+def test_refreshing_is_told_where_the_scopes_bring_it(desk: Desk) -> None:
+    without = {"grant_types": ["authorization_code"], "scope": "openid patient/*.rs"}
+    assert post(desk, metadata(**without)).get_json()["grant_types"] == ["authorization_code"]
+    with_it = {"grant_types": ["authorization_code"], "scope": "openid online_access patient/*.rs"}
+    assert post(desk, metadata(**with_it)).get_json()["grant_types"] == ["authorization_code", "refresh_token"]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,7 @@ def test_what_is_not_said_takes_the_values_of_the_standard(desk: Desk) -> None:
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "invalid_client_metadata"),
         ({"scope": "system/*.rs"}, "invalid_client_metadata"),
         ({"scope": "nothing known"}, "invalid_client_metadata"),
+        ({"scope": "patient/coverage.rs"}, "invalid_client_metadata"),
         ({"jwks": {"keys": []}}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
         (

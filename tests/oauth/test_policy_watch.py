@@ -11,14 +11,17 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from oauth.apps import app_reports, policy_watch
-from oauth.apps.models import PolicyWatch, ReportReason
+from oauth.apps import app_reports, policy_watch, reviews
+from oauth.apps.models import PolicyWatch, ReportReason, ReviewState
 from service.mail import OutboxMail
 from service.member.schemas import AppReported
 from service.plan.models import StaffRole
 from tests.conftest import MovableClock
 from tests.factories import make_app, make_client, make_developer, make_plan_staff
 from tests.oauth.desk import Desk
+from tests.oauth.keyed import redirect_to
+from tests.oauth.life import Life, approve_latest
+from tests.oauth.programs import Registered
 
 DAY = timedelta(days=1).total_seconds()
 
@@ -30,6 +33,7 @@ class Policy:
     url: str = ""
     says: str = "<html><head><title>x</title></head><body><p>We share <b>nothing</b>.</p></body></html>"
     status: int = 200
+    moved_to: str = ""
     read: list[str] = field(default_factory=list)
 
 
@@ -40,6 +44,9 @@ def serving() -> Iterator[Policy]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             policy.read.append(self.path)
+            if policy.moved_to and self.path != policy.moved_to:
+                redirect_to(policy.moved_to, 301)(self)
+                return
             body = policy.says.encode()
             self.send_response(policy.status)
             self.send_header("Content-Length", str(len(body)))
@@ -150,13 +157,79 @@ def test_a_policy_out_of_reach_is_told_after_seven_days_once(
         with desk.session() as session:
             failing = session.get_one(PolicyWatch, app_id).failing_since
             assert failing is not None
-            assert mails(session) == (["unreachable"] if len(policy.read) - 2 >= 7 else [])
+            over = len(policy.read) - 2 >= 7
+            assert mails(session) == (["unreachable"] if over else [])
+            told = [ReportReason.POLICY_UNREADABLE] if over else []
+            assert [report.reason for report in app_reports.list_open(session, app_id)] == told
     policy.status = 200
     clock.advance(DAY)
     look(desk)
     assert watch_of(desk, app_id).failing_since is None
+
+
+def test_a_policy_of_200_kb_is_read_and_one_of_more_than_2_mb_is_not(
+    desk: Desk, policy: Policy, app_id: str, clock: MovableClock
+) -> None:
+    policy.says = "<p>" + "We share nothing. " * 12_000 + "</p>"
+    look(desk)
+    assert watch_of(desk, app_id).digest is not None
+    policy.says = "x" * (2 * 1024 * 1024 + 1)
+    clock.advance(DAY)
+    look(desk)
+    assert watch_of(desk, app_id).failing_since is not None
+
+
+def test_a_policy_that_has_moved_is_read_where_it_is(desk: Desk, policy: Policy, app_id: str) -> None:
+    policy.moved_to = "/legal/privacy"
+    look(desk)
+    assert policy.read == ["/privacy", "/legal/privacy"] and watch_of(desk, app_id).digest
+
+
+def test_what_reviewers_read_is_what_later_texts_are_held_against(
+    desk: Desk, policy: Policy, clock: MovableClock
+) -> None:
+    life = Life.begin(desk, desk.settings, policy_uri=policy.url)
+    look(desk)
+    assert policy.read == [], "a draft is nobody's to read"
+    life.to(ReviewState.SUBMITTED)
+    look(desk)
+    first = watch_of(desk, life.app.id).digest
+    assert first is not None
     with desk.session() as session:
-        assert app_reports.list_open(session, app_id) == []
+        life.approve(session)
+    policy.says = "<p>We sell everything.</p>"
+    look(desk)
+    assert len(policy.read) == 1, "approval is no new look"
+    clock.advance(DAY)
+    look(desk)
+    with desk.session() as session:
+        assert [one.reason for one in app_reports.list_open(session, life.app.id)] == [ReportReason.POLICY_CHANGED]
+
+
+def test_an_app_that_is_handed_in_anew_is_read_anew(desk: Desk, policy: Policy, clock: MovableClock) -> None:
+    life = Life.begin(desk, desk.settings, policy_uri=policy.url).to(ReviewState.SUBMITTED)
+    look(desk)
+    clock.advance(DAY / 2)
+    with desk.session() as session:
+        reviews.withdraw(session, life.latest(session), by_account_id=life.developer_id)
+        policy.says = "<p>We share a little.</p>"
+        life.submit(session)
+    clock.advance(60)
+    look(desk)
+    look(desk)
+    assert len(policy.read) == 2
+    with desk.session() as session:
+        assert app_reports.list_open(session, life.app.id) == [] and mails(session) == []
+
+
+def test_the_policies_of_programs_apps_are_not_asked_before_the_plan_has_looked(desk: Desk, policy: Policy) -> None:
+    app = Registered.new(desk, policy_uri=policy.url)
+    look(desk)
+    assert policy.read == []
+    with desk.session() as session:
+        approve_latest(session, app.id, desk.settings)
+    look(desk)
+    assert policy.read == ["/privacy"]
 
 
 def test_an_address_that_moved_is_read_anew_and_no_news(desk: Desk, policy: Policy, app_id: str) -> None:
@@ -179,5 +252,6 @@ def test_addresses_of_nobody_and_apps_out_of_the_gallery_are_not_asked(desk: Des
         assert session.scalars(select(PolicyWatch)).all() == [] and policy.read == []
 
 
-def test_nobody_reports_a_changed_policy_by_the_form() -> None:
-    assert "reason" in AppReported().validate({"reason": "policy_changed", "words": "It changed."})
+@pytest.mark.parametrize("reason", ["policy_changed", "policy_unreadable"])
+def test_nobody_reports_by_the_form_what_the_watch_sees(reason: str) -> None:
+    assert "reason" in AppReported().validate({"reason": reason, "words": "It changed."})

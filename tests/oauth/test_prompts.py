@@ -14,9 +14,9 @@ def test_select_account_lets_the_person_choose_though_all_was_agreed(desk: Desk)
     assert "code" in answer_of(rosa.ask(app).location), "agreed before: straight through"
 
     page = rosa.ask(app, prompt="select_account")
-    assert "Whose information is this about?" in page.text and "Not you? Switch account" in page.text
+    assert "Whose information do you want to share?" in page.text and "Not you? Switch account" in page.text
     form = form_to(page.text, "/consent/member")
-    assert form.options == [(desk.member.patient_id, f"Myself ({desk.member.full_name})")]
+    assert form.options == [(desk.member.patient_id, f"My own information ({desk.member.full_name})")]
     assert "code" in answer_of(rosa.choose(page, desk.member).location)
 
 

@@ -88,10 +88,10 @@ def test_the_address_of_this_endpoint_is_a_right_audience_here_alone(desk: Desk)
     program = register_keyed(desk)
     here = desk.settings.base_url + "/oauth/par"
     form = desk.parameters(program.app)
-    for audience in (here, desk.settings.base_url, desk.settings.base_url + "/oauth/token"):
+    for audience in (here, [here], desk.settings.base_url, desk.settings.base_url + "/oauth/token"):
         answer = desk.app.test_client().post("/oauth/par", data=form | program.proof(aud=audience))
         assert answer.status_code == 201, (audience, answer.text)
-    for audience in (f"{here}/", [here], desk.settings.base_url + "/oauth/revoke"):
+    for audience in (f"{here}/", [here, here], desk.settings.base_url + "/oauth/revoke"):
         answer = desk.app.test_client().post("/oauth/par", data=form | program.proof(aud=audience))
         assert is_refused(answer, "invalid_client", 401), audience
     assert program.knock(aud=here).status_code == 401

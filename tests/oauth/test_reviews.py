@@ -10,7 +10,7 @@ from oauth.apps import admission, approval, clients, developers, own_apps, revie
 from oauth.apps.clients import Attestation, ClientRefused, ClientStatus
 from oauth.apps.models import AppReviewEvent, DeclineReason, ReviewState, ReviewStep
 from oauth.apps.own_apps import TooManyApps
-from oauth.apps.reviews import AppealedAlready, NotComplete, WrongState
+from oauth.apps.reviews import AnswerAwaited, AppealedAlready, NotComplete, WrongState
 from service.audit import AuditEvent
 from service.plan.models import StaffRole
 from service.plan.staff import second_looks
@@ -135,8 +135,9 @@ def test_nobody_of_the_plan_decides_on_an_app_of_their_own_organization(desk: De
             reviews.ask_more(session, life.latest(session), by_account_id=account.id, question="?")
         with pytest.raises(NotOneself):
             reviews.decline(
-                session, life.latest(session), by_account_id=account.id, reason=DeclineReason.NO_ANSWER, explanation="x"
-            )
+                session, life.latest(session), by_account_id=account.id, reason=DeclineReason.SECURITY_RISK,
+                explanation="x",
+            )  # fmt: skip
         act = life.first_look(session)
         with pytest.raises(NotOneself):
             approval.second_look(session, act, by=own, settings=life.settings)
@@ -202,6 +203,44 @@ def test_a_decline_is_appealed_once_and_after_it_a_new_version_may_come(desk: De
         life.submit(session)
         life.approve(session)
         assert admission.versions_of(session, life.app.id).state is ReviewState.APPROVED
+
+
+def test_silence_is_a_ground_sixty_days_after_the_question_and_no_sooner(desk: Desk, clock: MovableClock) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.SUBMITTED)
+
+    def is_ground() -> bool:
+        with desk.session() as session:
+            return DeclineReason.NO_ANSWER in reviews.grounds_of(session, life.latest(session))
+
+    def decline_for_silence() -> None:
+        with desk.session() as session:
+            by, why = life.staff(session, 0).account_id, DeclineReason.NO_ANSWER
+            reviews.decline(session, life.latest(session), by_account_id=by, reason=why, explanation="No word came.")
+
+    def refuses() -> bool:
+        with pytest.raises(AnswerAwaited):
+            decline_for_silence()
+        return not is_ground()
+
+    clock.advance(61 * 86_400)
+    assert refuses(), "nothing was asked"
+    with desk.session() as session:
+        life.ask(session)
+    clock.advance(59 * 86_400)
+    assert refuses()
+    with desk.session() as session:
+        reviews.answer(session, life.latest(session), by_account_id=life.developer_id, answer="We do.")
+    clock.advance(2 * 86_400)
+    assert refuses(), "it was answered"
+    with desk.session() as session:
+        life.ask(session)
+    clock.advance(59 * 86_400)
+    assert refuses(), "the question before was answered"
+    clock.advance(86_400)
+    assert is_ground()
+    decline_for_silence()
+    with desk.session() as session:
+        assert life.latest(session).state is ReviewState.DECLINED
 
 
 def test_an_app_that_lacks_something_is_not_submitted(desk: Desk) -> None:

@@ -149,6 +149,18 @@ def test_the_token_is_read_from_the_header_only(desk: Desk) -> None:
                     access_for_request(web.db_session())
 
 
+def test_a_token_in_the_address_is_refused_alike_everywhere(desk: Desk) -> None:
+    """OA-39 wants 401, with which go `invalid_token` (OA-40) and an issue that says to send it otherwise."""
+    token = desk.connect(desk.register())["access_token"]
+    client = desk.app.test_client()
+    for path in ("/fhir/r4/Patient", "/oauth/userinfo"):
+        refused = client.get(f"{path}?access_token={token}")
+        assert refused.status_code == 401 and 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+        told = refused.get_json()
+        assert told.get("error", "invalid_token") == "invalid_token"
+        assert [one["code"] for one in told.get("issue", [])] in ([], ["login"])
+
+
 def test_challenges_follow_rfc_6750() -> None:
     assert MissingToken().challenge() == 'Bearer realm="fhir"' and MissingToken().status == 401
     assert 'error="invalid_token"' in InvalidToken().challenge() and InvalidToken().status == 401

@@ -78,7 +78,8 @@ def test_every_resource_has_its_stamp_and_profiles(shared: list[Resource], recor
         assert re.fullmatch(r"[a-z0-9-]{36}", one["id"])
         profiles = one["meta"].get("profile", [])
         # US Core and CARIN have a profile of all but these.
-        assert profiles or one["resourceType"] in {"Endpoint", "Media"}
+        bare = {"Endpoint", "HealthcareService", "InsurancePlan", "Media", "OrganizationAffiliation"}
+        assert profiles or one["resourceType"] in bare
         assert all(name.endswith("|2.0.0" if "carin-bb" in name else "|6.1.0") for name in profiles)
 
 

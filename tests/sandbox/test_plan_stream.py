@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from fhir.loading import labels
+from service.plan.members import roster
 from service.sandbox.plan import stream
+from service.sandbox.plan.coverage import BENEFITS
 from service.sandbox.plan.stream import MemberBundle
 
 SEED = 1
@@ -72,6 +74,18 @@ def test_the_roster_says_what_the_patient_resource_says(cast: list[MemberBundle]
         assert patient["name"][0] == {"use": "official", "family": row.family_name, "given": [row.given_name]}
         assert patient["address"][0]["postalCode"] == row.zip_code
         assert row.member_number in {one["value"] for one in patient["identifier"]}
+
+
+def test_each_line_of_business_has_its_units_and_medicare_two() -> None:
+    rows = [bundle.roster for bundle in stream.members(60, SEED)]
+    units = {line: {row.report_unit for row in rows if row.line_of_business == line} for line in BENEFITS}
+
+    assert units == {line: set(terms.report_units) or {""} for line, terms in BENEFITS.items()}
+    assert len(units["Medicare"]) == 2 and len({row.report_unit for row in rows[:12] if row.report_unit}) == 4
+    for unit in {unit for every in units.values() for unit in every - {""}}:
+        # As the roster's file would have it.
+        line = {"patient": "p", "member_id": "MHP1", "given": "A", "family": "B", "birth_date": "1956-04-30"}
+        assert roster.read_row(line | {"report_unit": unit}).report_unit == unit
 
 
 def test_the_parent_stands_for_a_teenager_and_a_younger_child(cast: list[MemberBundle]) -> None:
@@ -147,15 +161,27 @@ def test_nothing_ordinary_is_told_as_sensitive(cast: list[MemberBundle]) -> None
     assert [_labels(one) for one in checkups if _labels(one)] == []
 
 
+def test_an_app_can_be_shown_every_pharmacy_claim_without_a_sensitive_drug(cast: list[MemberBundle]) -> None:
+    filled = [
+        one for bundle in cast for one in _of(bundle, "ExplanationOfBenefit") if "pharmacy" in json.dumps(one["type"])
+    ]
+    labelled = [_labels(one) for one in filled]
+
+    assert len(filled) > 100
+    assert "restricted" not in frozenset().union(*labelled)
+    assert labelled.count(frozenset()) > len(filled) * 0.8
+
+
 def test_every_kind_of_resource_is_there(cast: list[MemberBundle]) -> None:
     found = {one["resourceType"] for bundle in cast for one in bundle.resources}
     found |= {one["resourceType"] for one in stream.shared(SEED)}
 
     assert found == {
         "AllergyIntolerance", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
-        "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "Immunization", "Location",
-        "Media", "Medication", "MedicationDispense", "MedicationRequest", "Observation", "Organization", "Patient",
-        "Practitioner", "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
+        "DocumentReference", "Encounter", "Endpoint", "ExplanationOfBenefit", "Goal", "HealthcareService",
+        "Immunization", "InsurancePlan", "Location", "Media", "Medication", "MedicationDispense", "MedicationRequest",
+        "Observation", "Organization", "OrganizationAffiliation", "Patient", "Practitioner",
+        "PractitionerRole", "Procedure", "Provenance", "QuestionnaireResponse", "RelatedPerson",
         "ServiceRequest", "Specimen",
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from service.sandbox.serve import hold_mail_port
 from tests.conftest import ROOT, answers, free_port, wait_until
 
 _SERVE = (sys.executable, "-m", "service.sandbox.serve")
@@ -51,3 +52,11 @@ def test_a_port_that_is_taken_is_told_in_plain_words(tmp_path: Path) -> None:
         refused.stderr
         == f"Error: Port {port} is taken. End what uses it, or choose another: make run PORT={port + 1}\n"
     )
+
+
+def test_two_sandboxes_that_start_at_once_have_mail_ports_of_their_own() -> None:
+    wanted = free_port()
+    with hold_mail_port(wanted) as first, hold_mail_port(wanted) as second:
+        ports = [held.getsockname()[1] for held in (first, second)]
+
+    assert ports[0] == wanted != ports[1]

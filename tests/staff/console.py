@@ -4,6 +4,7 @@ import html
 import re
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -59,7 +60,7 @@ def sign_in_office(app: Flask, account: Account) -> Visitor:
     return visitor
 
 
-def make_clerk(app: Flask, session: Session, *roles: StaffRole, **names: str) -> Clerk:
+def make_clerk(app: Flask, session: Session, *roles: StaffRole, **names: Any) -> Clerk:
     """A person of the plan, signed in; of provider services unless told otherwise."""
     staff = make_plan_staff(session, *(roles or (StaffRole.PROVIDER_SERVICES,)), account=make_account(session, **names))
     session.commit()

@@ -13,6 +13,7 @@ from oauth.apps.models import (
     DeclineReason,
     ReviewState,
 )
+from tests.conftest import MovableClock
 from tests.oauth.desk import Desk
 from tests.oauth.life import Life
 from tests.staff.console import make_clerk
@@ -129,6 +130,7 @@ def test_who_attested_is_asked_whether_the_policy_says_so(desk: Desk) -> None:
         ({"reason": "pages_missing", "explanation": " "}, 400),
         ({"reason": "attestation", "explanation": "They said no."}, 400),
         ({"explanation": "I do not like it."}, 400),
+        ({"reason": "no_answer", "explanation": "No word came."}, 409),
     ],
 )
 def test_a_no_has_a_ground_of_the_list_and_words(
@@ -142,6 +144,23 @@ def test_a_no_has_a_ground_of_the_list_and_words(
     assert state_of(desk, life) is (ReviewState.DECLINED if status == 303 else ReviewState.SUBMITTED)
 
 
+def test_silence_is_offered_as_a_ground_once_it_is_one(
+    app: Flask, session: Session, desk: Desk, clock: MovableClock
+) -> None:
+    life = waiting(desk)
+    with desk.session() as own:
+        life.ask(own)
+    clock.advance(59 * 86_400)
+    here = f"/staff/app-reviews/{life.app.id}"
+    page = make_clerk(app, session, REVIEWER).browser.get(here).text
+    assert 'value="pages_missing"' in page and 'value="no_answer"' not in page
+    clock.advance(86_400)
+    clerk = make_clerk(app, session, REVIEWER)
+    assert 'value="no_answer"' in clerk.browser.get(here).text
+    assert press(clerk, life, "decline", reason="no_answer", explanation="No word came.") == 303
+    assert state_of(desk, life) is ReviewState.DECLINED
+
+
 def test_what_moved_on_since_the_page_was_made_is_not_decided(app: Flask, session: Session, desk: Desk) -> None:
     life = waiting(desk)
     clerk = make_clerk(app, session, REVIEWER)
@@ -153,7 +172,7 @@ def test_what_moved_on_since_the_page_was_made_is_not_decided(app: Flask, sessio
 
     for step, form in (
         ("approve", {"reason": "ok"}), ("ask", {"question": "?"}), ("checks", answered(desk, life)),
-        ("decline", {"reason": "no_answer", "explanation": "x"}),
+        ("decline", {"reason": "pages_missing", "explanation": "x"}),
     ):  # fmt: skip
         answer = clerk.browser.post(f"/staff/app-reviews/{life.app.id}/{step}", seen=old, **form)
         assert answer.status_code == 409, step

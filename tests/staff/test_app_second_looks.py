@@ -75,7 +75,7 @@ def test_nobody_reviews_an_app_of_their_own_organization(app: Flask, session: Se
     assert "Told in confidence" not in page and "Quill" not in page
     address = f"/staff/app-reviews/{life.app.id}"
     for step, form in (
-        ("ask", {"question": "?"}), ("decline", {"reason": "no_answer", "explanation": "x"}),
+        ("ask", {"question": "?"}), ("decline", {"reason": "pages_missing", "explanation": "x"}),
         ("approve", {"reason": "mine"}), ("checks", answered(desk, life)), ("suspend", {"reason": "x"}),
         ("retire", {"reason": "x"}), (f"reports/{report_id}/close", {"reason": "nothing"}),
     ):  # fmt: skip

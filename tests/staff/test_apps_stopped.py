@@ -5,8 +5,8 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import grants
-from consent.models import EndedBy, Grant
+from consent import grants, representatives
+from consent.models import EndedBy, Grant, RepresentativeLink
 from oauth.apps import admission, app_reports, approval, changes, disabling, member_notices, reviews
 from oauth.apps.approval import NotToBeApproved
 from oauth.apps.models import (
@@ -23,6 +23,7 @@ from service.db import make_sessions
 from service.plan.models import PendingAct
 from tests.accounts.visitor import Visitor, letters
 from tests.factories import make_account, make_member
+from tests.member.pages import Reader, represent
 from tests.oauth.desk import Desk
 from tests.oauth.life import Life
 from tests.staff.console import make_clerk
@@ -206,6 +207,39 @@ def test_members_are_told_once_of_each_app_when_a_whole_organization_is_shut_out
     assert told_of(session, desk, life) == [NoticeKind.APP_STOPPED, NoticeKind.APP_BACK]
     assert told_of(session, desk, resting) == [NoticeKind.APP_STOPPED], "its own suspension, and no word again"
     assert told_of(session, desk, life, revoked) == []
+
+
+def test_what_the_plan_does_with_an_app_is_told_for_whom_it_was_connected_and_to_nobody_shut_out(
+    session: Session, desk: Desk
+) -> None:
+    life = Life.begin(desk, desk.settings).to(ReviewState.APPROVED)
+    with desk.session() as own:
+        dana, out, child = make_account(own), make_account(own), make_member(own)
+    for member in (desk.member, child):
+        represent(desk, dana, member)
+    link = represent(desk, out, desk.member)
+    for account, member in ((dana, desk.member), (dana, child), (out, desk.member)):
+        desk.connect(life.app, account=account, member=member)
+
+    def heard_by(account: Account) -> list[tuple[NoticeKind, str | None]]:
+        steps = (NoticeKind.APP_STOPPED, NoticeKind.APP_BACK)
+        mine = (Notice.account_id == account.id, Notice.kind.in_(steps))
+        with Session(session.get_bind()) as own:
+            found = own.execute(select(Notice.kind, Notice.member_id).where(*mine).order_by(Notice.at)).all()
+            return sorted((kind, member_id) for kind, member_id in found)
+
+    with desk.session() as own:
+        representatives.block(own, own.get_one(RepresentativeLink, link.id), by_account_id=None)
+    for step in (reviews.suspend, reviews.reinstate):
+        with desk.session() as own:
+            step(own, life.app.id, reason="a report", settings=desk.settings)
+        member_notices.run(make_sessions(session.get_bind()), desk.settings)  # type: ignore[arg-type]
+
+    both = [NoticeKind.APP_STOPPED, NoticeKind.APP_BACK]
+    assert heard_by(desk.account) == sorted((kind, desk.member.id) for kind in both), "once, however many let it in"
+    assert heard_by(dana) == sorted((kind, one.id) for kind in both for one in (desk.member, child))
+    assert heard_by(out) == []
+    assert f"About {child.full_name}" in Reader(desk, dana).get("/messages").text
 
 
 def test_a_step_that_changes_nothing_while_the_organization_is_shut_out_is_told_to_no_member(

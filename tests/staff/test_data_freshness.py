@@ -15,6 +15,7 @@ from fhir.loading.tables import FhirLoad
 from service.clock import now
 from service.days import business_day_after
 from service.plan.models import StaffRole
+from tests.conftest import MovableClock
 from tests.fhir import records
 from tests.staff.console import make_clerk
 
@@ -52,7 +53,18 @@ def test_deliveries_are_watched_until_they_are_visible(session: Session) -> None
     assert {name: one.watch for name, one in found.items()} == {
         "claims": Watch.IN_TIME, "labs": Watch.LATE, "fresh": Watch.WAITING, "old": Watch.OVERDUE,
     }  # fmt: skip
-    assert freshness.count_pressing(session, NEW_YORK) == 1
+    assert [one.source for one in freshness.pressing(session, NEW_YORK)] == ["old", "labs"]
+
+
+def test_a_delivery_that_is_loaded_again_stays_as_early_as_it_was(session: Session, clock: MovableClock) -> None:
+    came = now()
+    freshness.note(session, "labs", received_at=came, written=7)
+    clock.advance(9 * 86_400)
+    freshness.note(session, "labs", received_at=came, written=0)
+
+    (one,) = freshness.deliveries(session, NEW_YORK)
+    assert one.watch is Watch.IN_TIME and one.visible_at is not None and one.visible_at - came < timedelta(days=1)
+    assert freshness.sources(session)[0].written == 7
 
 
 def test_what_a_delivery_had_rejected_is_told(app: Flask, session: Session, tmp_path: Path) -> None:
@@ -68,8 +80,26 @@ def test_what_a_delivery_had_rejected_is_told(app: Flask, session: Session, tmp_
     session.commit()
     shown = app.test_cli_runner().invoke(args=["fhir", "freshness"]).stdout
     assert [line.split()[-2:] for line in shown.splitlines()[1:]] == [["7", "0"], ["1", "2"]]
+    assert [line.split()[:3] for line in shown.splitlines()[1:]] == [["other", "in", "time"], ["claims", "in", "time"]]
     page = make_clerk(app, session, StaffRole.ADMINISTRATOR).browser.get(PAGE)
     assert '<td data-label="Rejected lines">2</td>' in page.text
+
+
+def test_the_command_tells_of_what_is_not_visible_and_fails_where_that_is_overdue(app: Flask, session: Session) -> None:
+    freshness.note(session, "labs", received_at=now() - timedelta(days=9), written=1)
+    _begun(session, "fresh", timedelta())
+    session.commit()
+    told = app.test_cli_runner().invoke(args=["fhir", "freshness"])
+    assert told.exit_code == 0, told.output
+    rows = [line.split() for line in told.stdout.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["fresh", "waiting"], ["labs", "late"]] and "not yet" in told.stdout
+    _begun(session, "a source with a name that is longer than most, and whole", timedelta(days=9))
+    session.commit()
+
+    told = app.test_cli_runner().invoke(args=["fhir", "freshness"])
+
+    assert told.exit_code == 1 and "1 overdue: run the same flask fhir load again" in told.stderr
+    assert "a source with a name that is longer than most, and whole  overdue" in told.stdout
 
 
 def test_a_load_that_a_later_one_replaced_is_not_waited_for(session: Session) -> None:

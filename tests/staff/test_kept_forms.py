@@ -1,11 +1,14 @@
 """A session of the plan's staff runs out over a form: what was typed stands in it again, where it is seen."""
 
+import html
 import re
 
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from service.plan.models import StaffRole
+from service.clock import now
+from service.plan.models import DelegateRequest, RequestStatus, StaffRole
+from tests.accounts.visitor import csrf_token
 from tests.conftest import MovableClock
 from tests.late import KEPT, form_again, late, send_late
 from tests.member.pages import form_to
@@ -94,6 +97,27 @@ def test_what_was_written_where_the_form_is_not_there_again_is_shown_to_be_copie
 
     assert "is not on this page now" in shown.text and _WORDS.replace("<", "&lt;").replace(">", "&gt;") in shown.text
     assert "is not on this page now" not in clerk.browser.get(page).text
+
+
+def test_nothing_but_what_was_typed_is_shown_to_be_copied(app: Flask, session: Session, clock: MovableClock) -> None:
+    made = hand_over(session)
+    clerk = make_clerk(app, session)
+    page, action = "/staff/hand-overs/", f"/staff/hand-overs/{made.id}/approve"
+    form = form_to(clerk.browser.get(page).text, action)
+    former = next(value for value, _name in form.options if value)
+    chosen = form.changed(former_id=former, former_has_left="yes")
+    for typed, told in ((_WORDS, "What you wrote is here"), ("", "Please open it again.")):
+        waiting = session.get_one(DelegateRequest, made.id)
+        waiting.status, waiting.decided_at = RequestStatus.REFUSED, now()
+        session.commit()
+        chosen["reason"], chosen["csrf_token"] = typed, csrf_token(clerk.browser.get(page).text)
+
+        shown = late(clerk.browser, clerk.account, clock, action, chosen).text
+
+        main = shown.partition("<main")[2]
+        assert told in main
+        left_over = [html.unescape(one) for one in re.findall(r"<textarea[^>]* readonly>\n(.*?)</textarea>", main)]
+        assert left_over == ([_WORDS] if typed else []), "neither whom the form named by its id, nor a tick, nor itself"
 
 
 def test_what_was_said_of_a_version_is_not_put_into_the_form_of_another(

@@ -1,5 +1,6 @@
 """A member's pause that the plan lifts for them: by two people, letting nobody in, told to the member."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -7,17 +8,19 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.models import EndedBy, Grant, GrantStatus
+from consent import representatives, safety_blocks
+from consent.models import EndedBy, Grant, GrantStatus, RepresentativeLink
 from service.accounts.models import Account
 from service.accounts.notice_model import Notice, NoticeKind
 from service.plan.models import PendingAct, StaffRole
 from tests.attacks.looks import look_at, rows
-from tests.factories import make_account
+from tests.factories import make_account, make_member
 from tests.member.console import Connected, connected
 from tests.member.pages import Reader, represent
 from tests.oauth.desk import Desk
 from tests.staff.console import Clerk, make_clerk
 
+Deed = Callable[[Session, RepresentativeLink], None]
 SAID = {"evidence": "letter of the court of March 3", "reason": "the daughter called"}
 
 
@@ -82,6 +85,61 @@ def test_a_members_pause_is_lifted_by_two_and_the_representative_decides(
     assert {one.account_id for one in told} == {desk.account.id, held.dana.id}
     session.commit()
     assert "may let it in again" in Reader(desk, desk.account).get("/messages").text
+
+
+def end(session: Session, link: RepresentativeLink) -> None:
+    representatives.end_link(session, link, by=EndedBy.PLAN)
+
+
+def block(session: Session, link: RepresentativeLink) -> None:
+    representatives.block(session, link, by_account_id=None)
+
+
+def let_in_again(session: Session, link: RepresentativeLink) -> None:
+    block(session, link)
+    safety_blocks.lift(session, link, by_account_id=link.representative.account_id or "", reason="Another man")
+
+
+@pytest.mark.parametrize(
+    ("deed", "is_linked_anew", "hears"),
+    [(None, False, True), (end, False, False), (end, True, True), (block, False, False), (let_in_again, False, True)],
+    ids=["as before", "ended", "ended and linked anew", "shut out", "shut out and let in again"],
+)  # fmt: skip
+def test_the_lift_is_told_to_the_member_and_to_whom_the_pause_holds_while_they_act(
+    held: Held, session: Session, desk: Desk, deed: Deed | None, *, is_linked_anew: bool, hears: bool
+) -> None:
+    """Another who acts for the member, and whoever works for the plan, hear nothing of the pause, nor of its end."""
+    with desk.session() as own:
+        other, child = make_account(own), make_member(own)
+    represent(desk, other, desk.member)
+    represent(desk, held.dana, child)
+    connected(desk, Reader(desk, other), app=held.hers.app)
+    grant = held.hers.grant
+    with desk.session() as own:
+        if deed is not None:
+            deed(own, own.get_one(RepresentativeLink, grant.link_id))
+    if is_linked_anew:
+        represent(desk, held.dana, desk.member)
+    before = _count(session, held.dana), _count(session, desk.account)
+
+    assert (held.ask(), held.agree(held.other, session)) == (303, 303)
+
+    assert _told(session, NoticeKind.APP_PAUSED) == {desk.account.id, held.dana.id}
+    assert _told(session, NoticeKind.APP_PAUSE_LIFTED) == {desk.account.id} | ({held.dana.id} if hears else set())
+    assert (_count(session, held.dana), _count(session, desk.account)) == (before[0] + hears, before[1] + 1)
+
+
+def _told(session: Session, kind: NoticeKind) -> set[str]:
+    found = set(session.scalars(select(Notice.account_id).where(Notice.kind == kind)))
+    session.rollback()
+    return found
+
+
+def _count(session: Session, account: Account) -> int:
+    """How many notices an account has had."""
+    found = session.scalars(select(Notice.id).where(Notice.account_id == account.id)).all()
+    session.rollback()
+    return len(found)
 
 
 def test_a_pause_that_outlived_its_grant_is_lifted_too(held: Held, session: Session) -> None:

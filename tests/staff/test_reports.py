@@ -1,6 +1,7 @@
 """The Reports tab: who sees which report, the year's numbers as page and CSV, funnels, accounts of disclosures."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -48,24 +49,40 @@ def test_each_report_opens_for_its_roles_and_is_linked_for_them_alone(
 def test_the_years_numbers_are_shown_and_downloaded_and_who_did_is_kept(
     app: Flask, session: Session, settings: Settings, clock: MovableClock
 ) -> None:
-    member = make_member(session, line_of_business="HMO")
+    first, second, nameless = (
+        make_member(session, line_of_business="HMO", report_unit=one) for one in ("H1", "H2", "")
+    )
     session.commit()
     go_to(clock, settings, "09:00", days=1)
-    read(session, member.id, "grant-1")
+    read(session, first.id, "grant-1")
+    read(session, second.id, "grant-2")
     session.commit()
     go_to(clock, settings, "12:00", days=1)
     transfers.count_finished_days(sessionmaker(session.get_bind()), settings)
     officer = make_clerk(app, session, OFFICER)
-    year = now().astimezone(settings.plan.timezone).year
+    year = _year_before(settings)
 
     page = officer.browser.get(f"{USAGE}?year={year}")
     file = officer.browser.get(f"{USAGE}?year={year}&format=csv&public=yes")
 
-    assert "HMO" in page.text and "The year is not complete" in page.text
+    assert "The year is not complete" in page.text and "report_unit" not in page.text
+    rows = [" | ".join(re.findall(r"<t[hd][^>]*>([^<]*)", row)) for row in page.text.split("<tr>")[2:]]
+    expected = ["HMO | H1 | 1 | 0 | 0", "HMO | H2 | 1 | 0 | 0", "HMO | All of it | 2 | 0 | 0"]
+    assert rows == [*expected, "All together |  | 2 | 0 | 0"]
     assert file.headers["Content-Disposition"] == f'attachment; filename="patient-access-usage-{year}-public.csv"'
-    assert ",HMO,<11,0,0," in file.get_data(as_text=True)
+    assert ",HMO,H1,<11,0,0," in file.get_data(as_text=True) and ",HMO,(all)," not in file.get_data(as_text=True)
     tags = session.scalars(select(AuditEvent.tag).where(AuditEvent.account_id == officer.account.id)).all()
     assert {"plan:usage_report:read", "plan:usage_report:download"} <= set(tags)
+    read(session, nameless.id, "grant-3")
+    session.commit()
+    go_to(clock, settings, "12:00", days=1)
+    transfers.count_finished_days(sessionmaker(session.get_bind()), settings)
+    officer = make_clerk(app, session, OFFICER)
+    assert "give the roster a column report_unit" in officer.browser.get(f"{USAGE}?year={_year_before(settings)}").text
+
+
+def _year_before(settings: Settings) -> int:
+    return (now() - timedelta(days=1)).astimezone(settings.plan.timezone).year
 
 
 @pytest.mark.parametrize("year", ["1999", "none", "99999999999999999999"])

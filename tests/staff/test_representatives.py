@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from consent import representatives
 from consent.models import Basis, LinkScope, PersonalRepresentative, RepresentativeLink
 from consent.request_models import RefusalReason, RequestState
+from service.accounts.notice_model import Notice, NoticeKind
 from service.audit import AuditEvent
 from service.clock import now
 from service.plan.models import Member, PendingAct, StaffRole
@@ -201,6 +203,40 @@ def test_a_safety_block_is_reviewed_by_an_officer_who_did_not_set_it(
     made = the_link(session)
     assert not made.safety_block and made.version == 3
     assert officer.browser.post(f"{link}/lift", reason="Again").status_code == 409
+
+
+@pytest.mark.parametrize("by_member", [True, False], ids=["by the member", "by the plan"])
+def test_a_lifted_block_is_told_to_the_member_who_had_set_it_and_to_nobody_else(
+    app: Flask, session: Session, settings: Settings, *, by_member: bool
+) -> None:
+    account, member = make_account(session), make_member(session)
+    own, other = make_account(session, member=member), make_account(session)
+    made, beside = (
+        representatives.link(
+            session, make_representative(session, one), member, basis=Basis.GUARDIAN, timezone=settings.plan.timezone
+        )
+        for one in (account, other)
+    )
+    officers = [make_clerk(app, session, StaffRole.PRIVACY_OFFICER) for _ in range(2)]
+    blocker = own.id if by_member else officers[0].account.id
+    representatives.block(session, made, by_account_id=blocker)
+    path, name, own_id = f"{LINKS}/{made.related_person_id}", made.representative.full_name, own.id
+    address, others = own.email, (account.email, other.email)
+    assert beside.ended_at is None
+    session.commit()
+    officers[1].browser.get(f"{LINKS}/")
+
+    assert officers[1].browser.post(f"{path}/confirm", reason="A report").status_code == 303
+    assert session.scalars(select(Notice.id)).all() == []
+    session.commit()
+    assert officers[1].browser.post(f"{path}/lift", reason="It was another man").status_code == 303
+
+    told = [(one.account_id, one.kind, one.who) for one in session.scalars(select(Notice))]
+    session.commit()
+    assert told == ([(own_id, NoticeKind.LINK_BEGUN, name)] if by_member else [])
+    mails = letters(session, settings, address)
+    assert len(mails) == by_member and not any(name in mail for mail in mails)
+    assert [letters(session, settings, one) for one in others] == [[], []]
 
 
 def test_the_second_person_reads_when_a_childs_link_narrows_and_ends(app: Flask, session: Session) -> None:

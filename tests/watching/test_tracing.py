@@ -139,5 +139,5 @@ def test_traces_go_nowhere_in_clear(settings: Settings, url: str) -> None:
 def test_a_start_says_what_is_missing(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     # None in the place of a module: Python takes it for one that is not there.
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(UnsafeSetting, match=r"latchstring\[tracing\]"):
+    with pytest.raises(UnsafeSetting, match=r"requirements-tracing\.lock"):
         create_app(replace(settings, otlp_endpoint="https://collector.example.org/v1/traces"), engine)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
 from typing import Any
@@ -26,7 +27,7 @@ from service.accounts.stepping_up import require_recent_password
 from service.days import read_day
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.apps.console import get_actor_and_grant
-from service.member.apps.grant_story import story_of
+from service.member.apps.grant_story import Event, changes_of, for_programs, story_of
 from service.spreadsheets import plain_cell
 from service.web import db_session, settings
 
@@ -35,7 +36,10 @@ KINDS: dict[str, LazyString] = {kind.key: kind.name for kind in DATA_TYPES} | {a
 HEADER = (
     _("App"), _("Developer"), _("Connected by"), _("Status"), _("Shared since"), _("Shared until"), _("Ended"),
     _("Ended by"), _("Answered"), _("Decided by"), _("Day"), _("Types of information"), _("Records"), _("Requests"),
+    _("Refused requests"), _("What was shared"), _("Very personal topics"), _("Privacy policy"), _("Last used"),
+    _("What happened since"),
 )  # fmt: skip
+"""Columns of the table; what is new goes to the end, since programs count them."""
 
 
 @blueprint.get("/apps/<uuid:grant_id>/activity")
@@ -80,59 +84,90 @@ def download_all(form: str) -> ResponseReturnValue:
     return _download(actor, every, decisions.refusals(db_session(), actor.account, actor.choice), form)
 
 
+@dataclass(frozen=True)
+class Told:
+    """An app with all that it did, and what people did to its connection, the first first."""
+
+    connection: Connection
+    done: Activity
+    changes: list[Event]
+
+
 def _download(actor: Actor, every: list[Connection], refusals: list[ConsentDecision], form: str) -> Response:
-    done = activity.of_grants(db_session(), [one.grant.id for one in every], settings().plan.timezone)
+    apps = _told(actor, every)
     audit.record(
         db_session(), "member:apps:export", account_id=actor.account.id, member_id=actor.choice.member.id,
         link_id=actor.choice.link.id if actor.choice.link else None, count=len(every), detail={"form": form},
     )  # fmt: skip
     if form == "csv":
-        body, kind = _as_csv(every, refusals, done).encode("utf-8-sig"), "text/csv; charset=utf-8"
+        body, kind = _as_csv(apps, refusals).encode("utf-8-sig"), "text/csv; charset=utf-8"
     else:
-        body, kind = _as_json(actor, every, refusals, done), "application/json"
+        body, kind = _as_json(actor, apps, refusals), "application/json"
     return as_download(actor.file_name("apps", form), kind, body)
 
 
-def _as_csv(every: Iterable[Connection], refusals: Iterable[ConsentDecision], done: dict[str, Activity]) -> str:
+def _told(actor: Actor, every: list[Connection]) -> list[Told]:
+    ids = [one.grant.id for one in every]
+    done = activity.of_grants(db_session(), ids, settings().plan.timezone)
+    changed = grant_changes.of_grants(db_session(), ids)
+    return [
+        Told(one, done.get(one.grant.id, Activity([])), changes_of(changed.get(one.grant.id, []), actor.account))
+        for one in every
+    ]
+
+
+def _as_csv(apps: Iterable[Told], refusals: Iterable[ConsentDecision]) -> str:
     out = StringIO()
     writer = csv.writer(out)
     writer.writerow([str(name) for name in HEADER])
-    for one in every:
-        writer.writerows(_rows(one, done.get(one.grant.id, Activity([]))))
+    for told in apps:
+        writer.writerows(_rows(told))
     writer.writerows(map(_refusal_row, refusals))
     return out.getvalue()
 
 
-def _rows(one: Connection, done: Activity) -> Iterator[list[str]]:
-    grant = one.grant
+def _rows(told: Told) -> Iterator[list[str]]:
+    """A row for each type of each day, then one for what was refused on it; one at least for each app."""
+    one, grant = told.connection, told.connection.grant
     facts = [
         plain_cell(one.app.name), plain_cell(one.app.developer_name), plain_cell(one.connected_by), _status(one),
         _iso(grant.created_at), _iso(grant.expires_at), _iso(one.ended_at), plain_cell(one.ended_by),
         _iso(grant.decision.at), plain_cell(one.connected_by),
     ]  # fmt: skip
-    days = [(day, key) for day in done.days for key in day.keys]
-    for day, key in days:
-        yield [*facts, day.day.isoformat(), str(KINDS[key]), str(day.records[key]), str(day.requests[key])]
-    if not days:
+    terms = [
+        plain_cell("; ".join(one.types)), plain_cell("; ".join(one.sensitive)), plain_cell(one.attestation),
+        _iso(told.done.last_used), plain_cell("; ".join(map(_in_a_line, told.changes))),
+    ]  # fmt: skip
+    for day in told.done.days:
+        on = day.day.isoformat()
+        for key in day.keys:
+            yield [*facts, on, str(KINDS[key]), str(day.records[key]), str(day.requests[key]), "0", *terms]
+        if day.refused:
+            yield [*facts, on, "", "0", "0", str(day.refused), *terms]
+    if not told.done.days:
         # An app that has never come stands in the table all the same.
-        yield [*facts, "", "", "0", "0"]
+        yield [*facts, "", "", "0", "0", "0", *terms]
+
+
+def _in_a_line(event: Event) -> str:
+    left = f": {', '.join([*event.left.names, *event.left.terms])}" if event.left else ""
+    return f"{_iso(event.at)} {event.what} ({event.by}){left}"
 
 
 def _refusal_row(refusal: ConsentDecision) -> list[str]:
     words = refusal.words
     named = [plain_cell(words[name]) for name in ("app", "developer")]
     answered = [_iso(refusal.at), plain_cell(words["decider"])]
-    return [*named, "", str(gettext("Not allowed")), "", "", "", "", *answered, "", "", "0", "0"]
+    nothing = ["", "", "0", "0", "0", "", "", "", "", ""]
+    return [*named, "", str(gettext("Not allowed")), "", "", "", "", *answered, *nothing]
 
 
-def _as_json(
-    actor: Actor, every: Iterable[Connection], refusals: Iterable[ConsentDecision], done: dict[str, Activity]
-) -> bytes:
+def _as_json(actor: Actor, apps: Iterable[Told], refusals: Iterable[ConsentDecision]) -> bytes:
     return orjson.dumps(
         {
             "member": actor.choice.member.full_name,
             "time_zone": settings().plan.timezone.key,
-            "apps": [_app(one, done.get(one.grant.id, Activity([]))) for one in every],
+            "apps": list(map(_app, apps)),
             "not_allowed": [_refusal(one) for one in refusals],
         },
         option=orjson.OPT_INDENT_2,
@@ -146,15 +181,16 @@ def _refusal(one: ConsentDecision) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _app(one: Connection, done: Activity) -> dict[str, Any]:
-    grant = one.grant
+def _app(told: Told) -> dict[str, Any]:
+    one, grant, done = told.connection, told.connection.grant, told.done
     return {
         "app": one.app.name, "developer": one.app.developer_name, "client_id": one.app.id, "grant": grant.id,
         "receipt": grant.decision_id, "connected_by": one.connected_by, "status": _status(one),
         "types": list(one.types), "sensitive_classes": list(grant.sensitive_classes), "scopes": str(one.scopes),
         "shared_since": _iso(grant.created_at), "shared_until": _iso(grant.expires_at),
         "ended_at": _iso(one.ended_at) or None, "ended_by": one.ended_by or None,
-        "last_used": _iso(done.last_used) or None,
+        "attestation": one.attestation, "last_used": _iso(done.last_used) or None,
+        "changes": [for_programs(event, _iso) for event in told.changes],
         "days": [
             {
                 "day": day.day.isoformat(), "refused": day.refused,

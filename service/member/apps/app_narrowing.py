@@ -73,7 +73,7 @@ def narrow(grant_id: UUID) -> ResponseReturnValue:
         left = _left_of(connection, form)
         changed = grant_changes.narrow(db_session(), grant, left, actor.account, actor.choice)
     except grant_changes.NothingLeft:
-        told = gettext("Leave at least one type ticked. To stop all of it, go back and press Revoke or Pause.")
+        told = gettext("Leave at least one type checked. To stop all of it, go back and press Revoke or Pause.")
         return _page(actor, connection, {"data": [told]}, _typed(request.form)), 400
     return redirect(url_for("apps.index", done="narrowed" if changed else "unchanged"), 303)
 
@@ -147,7 +147,7 @@ def _typed(given: Any) -> Left:
 def _shown(errors: dict[str, list[str]]) -> dict[str, list[str]]:
     # Boxes hold no text: whatever is wrong with them was made by hand.
     return {name: told for name, told in errors.items() if name == "last_day"} or {
-        "data": [gettext("We could not read what is ticked. Please tick again.")]
+        "data": [gettext("We could not read what is checked. Please check the boxes again.")]
     }
 
 

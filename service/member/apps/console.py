@@ -19,10 +19,10 @@ from service.web import NotFoundPage, PageError, db_session, settings
 blueprint = Blueprint("apps", __name__)
 DONE: dict[str, LazyString] = {
     "paused": _("The app is paused. It can see nothing until you press Resume."),
-    "resumed": _("The app may come in again."),
+    "resumed": _("The app is no longer paused. It can see information again."),
     "released": _("Your personal representative may connect the app again."),
-    "narrowed": _("The app now sees less. What it held for more was ended."),
-    "unchanged": _("Nothing was changed: all of it was as you left it."),
+    "narrowed": _("The app now sees less. Its permission to see more has ended."),
+    "unchanged": _("Nothing was changed: it was already as you chose it now."),
 }
 
 

@@ -32,7 +32,7 @@ class ReportedEnough(PageError):
 
     status = 429
     title = _("You have told us already")
-    sentence = _("We look at what you reported. You can report each app once a day, and five apps in a day.")
+    sentence = _("We are looking at what you reported. You can report each app once a day, and up to five apps a day.")
 
 
 @blueprint.get("/gallery")

@@ -31,7 +31,7 @@ from service.member.consent.consent_words import Words
 from service.member.consent.waiting import note_waiting
 from service.member.language import current_language
 from service.member.marking import N_
-from service.member.representatives.select_member import member_options
+from service.member.representatives.select_member import OWN_INFORMATION, member_options
 from service.member.schemas import ConsentAnswer, SelectMember
 from service.web import PageError, allow_form_redirect, browser_id, db_session, load_form, plan, settings
 
@@ -39,7 +39,7 @@ blueprint = Blueprint("consent", __name__)
 _READING_MINUTES = RECENT_MINUTES + 10
 """How old the step-up may be when the answer comes: it was recent when the page was shown."""
 _TICKS = ("request", "shown", "data", "part", "sensitive", "duration", "offline", "online", "longer")
-_NOTHING_TICKED = N_("Tick at least one type of information, or choose Don't allow.")
+_NOTHING_TICKED = N_("Check at least one type of information, or choose Don't allow.")
 
 
 class OtherWords(PageError):
@@ -171,15 +171,15 @@ def decide() -> ResponseReturnValue:
 
 
 @blueprint.post("/consent/leave")
-@require_login
 def leave() -> ResponseReturnValue:
-    """Go back to the app with a no, for a person who has nothing to share with it.
+    """Go back to the app with a no, for a person who has nothing to share with it, or may open no account here.
 
     Where nothing of what is asked is within their right, the app learns what it learns of any ask of which nothing can
     be given: invalid_scope (CS 5).
     """
-    pending, person = _pending(), acting.get_person()
-    beyond = person.choice is not None and _is_beyond_right(pending, person.choice)
+    pending, person = _pending(), acting.find_person()
+    choice = person.choice if person else None
+    beyond = choice is not None and _is_beyond_right(pending, choice)
     return redirect(flows.refuse(db_session(), pending, InvalidScope() if beyond else None), 303)
 
 
@@ -311,7 +311,7 @@ def _choose_page(pending: PendingView, person: Person, errors: dict[str, list[st
     return render_template(
         "member/consent_member.html",
         pending=pending,
-        options=member_options(person.choices),
+        options=member_options(person.choices, OWN_INFORMATION),
         selected=person.choice.member.patient_id if person.choice else "",
         again=url_for("consent.show", request=pending.id),
         right_ended=person.right_ended,

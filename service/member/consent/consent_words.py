@@ -174,7 +174,7 @@ def compose(
         whose=choice.member.full_name,
         decider=_decider(choice, account),
         intro=_intro(groups, client),
-        everything=_everything(scopes, plan),
+        everything=_everything(scopes, choice, plan),
         groups=groups,
         sensitive_intro=_sensitive_intro(),
         sensitive=_sensitive(scopes, choice),
@@ -209,7 +209,7 @@ def _intro(groups: tuple[Group, ...], client: ClientView) -> str:
     if groups:
         return str(
             gettext(
-                "%(app)s asks to see the types of information below. Untick what you do not want to share.",
+                "%(app)s asks to see the types of information below. Uncheck what you do not want to share.",
                 app=client.name,
             )
         )
@@ -236,13 +236,42 @@ def beyond_right(client: ClientView, choice: MemberChoice) -> str:
     )  # fmt: skip
 
 
-def _everything(scopes: ScopeSet, plan: Plan) -> str:
-    if not data_types.asks_for_everything(scopes):
-        return ""
+def _everything(scopes: ScopeSet, choice: MemberChoice, plan: Plan) -> str:
+    """What all boxes together share, where that is more than they name, and what is shared by no box."""
+    told = [_all_of_it(plan)] if data_types.asks_for_everything(scopes) else []
+    if data_types.sensitive_matter(scopes) and not _covers_topics(choice):
+        told.append(_never_shared())
+    elif told:
+        told.append(_shared_by_tick())
+    return " ".join(told)
+
+
+def _all_of_it(plan: Plan) -> str:
     return str(
         gettext(
-            "If you leave all boxes ticked, the app may see everything that %(plan)s has now and what is added later.",
+            "If you leave all of these boxes checked, the app may see all of this information that %(plan)s has now, "
+            "and what is added later, including new types of information.",
             plan=plan.name,
+        )
+    )
+
+
+def _shared_by_tick() -> str:
+    return str(
+        gettext(
+            "Two kinds of records are left out: those about the very personal topics below that you do not check, and "
+            "those without a code that tells us their topic."
+        )
+    )
+
+
+def _never_shared() -> str:
+    return str(
+        gettext(
+            "Very personal topics are never shared with the app, since your right as personal representative does not "
+            "cover them: alcohol and drug use, mental health, sexual and reproductive health, HIV and genetic "
+            "information. Records about them are left out, claims included, and so are records without a code that "
+            "tells us their topic."
         )
     )
 
@@ -262,27 +291,30 @@ def _item(scopes: ScopeSet, kind: data_types.DataType) -> Item:
     parts, boxes = data_types.parts(scopes, kind), data_types.boxes(scopes, kind)
     below = tuple(Item(key, part.name) for key, part in boxes.items())
     if not parts:
-        choosing = gettext("If you untick one of these, only those that are ticked are shared.") if boxes else ""
+        choosing = gettext("If you uncheck one of these, only those that are checked are shared.") if boxes else ""
         return Item(kind.key, str(kind.name), str(kind.description), below, choosing)
     if boxes:
-        return Item(kind.key, str(kind.name), gettext("Only the parts that are ticked below."), below)
+        return Item(kind.key, str(kind.name), gettext("Only the parts that are checked below."), below)
     return Item(kind.key, str(kind.name), gettext("Only these: %(parts)s.", parts=parts[0].name))
 
 
 def _sensitive_intro() -> str:
     return str(
         gettext(
-            "These topics are very personal. Records about them, claims included, are left out unless you tick them."
-            " Records without a code that tells us their topic are never shared with an app."
+            "These topics are very personal. Records about them, claims included, are left out unless you check "
+            "them. Records without a code that tells us their topic are never shared with an app."
         )
     )
 
 
 def _sensitive(scopes: ScopeSet, choice: MemberChoice) -> tuple[Item, ...]:
-    within_right = choice.link is None or choice.link.scope_now.sensitive
-    if not within_right or not data_types.sensitive_matter(scopes):
+    if not _covers_topics(choice) or not data_types.sensitive_matter(scopes):
         return ()
     return tuple(Item(kind.key.value, str(kind.name), str(kind.description)) for kind in data_types.SENSITIVE_TYPES)
+
+
+def _covers_topics(choice: MemberChoice) -> bool:
+    return choice.link is None or choice.link.scope_now.sensitive
 
 
 def _offline(scopes: ScopeSet, client: ClientView) -> tuple[Item, ...]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import force_locale
+from flask_babel import force_locale, gettext
 
 from service.days import moment_in_words
 from service.member.consent.receipt_words import TODAYS_WORDS
@@ -18,7 +18,7 @@ _LINE = 5.5
 
 
 def render(receipt: "Receipt", plan: Plan) -> bytes:
-    """The PDF, in the language of the answer whoever reads it; only what happened since is told of now."""
+    """The PDF, around the words of then in the language in which the receipt is framed."""
     kept = receipt.kept
     with force_locale(kept.language):
         return _render(receipt, kept, plan)
@@ -26,12 +26,14 @@ def render(receipt: "Receipt", plan: Plan) -> bytes:
 
 def _render(receipt: "Receipt", kept: Kept, plan: Plan) -> bytes:
     frame = kept.frame
-    document = new_sheet(kept.title, author=frame["plan"], language=kept.language)
+    document = new_sheet(kept.title, author=frame["plan"], language=kept.spoken)
     document.set_margins(20, 20)
     document.set_auto_page_break(True, margin=20)
     document.add_page()
     _head(document, f"{frame['plan']}: {kept.title}", 15)
     _text(document, kept.answered)
+    if kept.in_two_languages:
+        _text(document, kept.in_two_languages)
     if not kept.is_whole:
         _text(document, str(TODAYS_WORDS))
     _head(document, frame["chosen"], 13)
@@ -45,6 +47,10 @@ def _render(receipt: "Receipt", kept: Kept, plan: Plan) -> bytes:
     for event in reversed(receipt.story):
         told = moment_in_words(event.at, plan.timezone, kept.language)
         _text(document, f"{told}: {event.what} ({event.by})")
+        if event.left:
+            _text(document, str(gettext("Still shared:")))
+            for text in (*event.left.names, *event.left.terms):
+                _text(document, f"- {text}")
     return document.finish()
 
 

@@ -14,7 +14,7 @@ from service.days import moment_in_words
 from service.plan_file import Plan
 
 TODAYS_WORDS = _(
-    "This answer was given before we kept every word of a receipt. What the page said is in the words of then. "
+    "This answer was given before we kept every word of a receipt. What the page said is in the words of that day. "
     "The headings, and short words such as Yes and No, are today's."
 )
 

@@ -1,12 +1,13 @@
 """Receipts of what was answered, yes or no: page, PDF and JSON, made again with the very words shown then."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 import structlog
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
@@ -20,7 +21,7 @@ from service.accounts.page_files import as_download
 from service.accounts.sessions import require_login
 from service.accounts.stepping_up import require_recent_password
 from service.member.acting import Actor, get_actor, require_choice
-from service.member.apps.grant_story import Event, story_of
+from service.member.apps.grant_story import Event, for_programs, story_of
 from service.member.consent import receipt_pdf, seen
 from service.member.consent.receipt_words import TODAYS_WORDS
 from service.member.consent.seen import Kept
@@ -29,6 +30,7 @@ from service.web import NotFoundPage, PageError, db_session, plan, settings
 
 blueprint = Blueprint("receipts", __name__)
 log = structlog.get_logger("service.member.receipts")
+_THEN = "then"
 
 
 class NotTheWordsOfThen(PageError):
@@ -36,8 +38,17 @@ class NotTheWordsOfThen(PageError):
 
     status = 500
     title = _("We cannot show this receipt")
+    sentence = _("The words that we kept are not those of that day. Please call us and tell us the date of the answer.")
+
+
+class KeptByLaterRelease(PageError):
+    """The answer was given at a server of a later release: while both answer side by side, the other one knows it."""
+
+    status = 503
+    retry_after = 300
+    title = _("We cannot show this receipt yet")
     sentence = _(
-        "The words that we have kept are not those of then. Please call us and tell us the date of the answer."
+        "Your answer is safe, and it counts. We are renewing our pages just now. Please try again in a few minutes."
     )
 
 
@@ -69,12 +80,15 @@ class Receipt:
 @require_recent_password(5)
 @require_choice
 def show(decision_id: UUID) -> ResponseReturnValue:
-    """What was asked, in the very words shown, what was answered, and what has become of it."""
+    """What was asked, in the very words shown, what was answered, and what has become of it.
+
+    The headings around those words are in the language of the reader; with `headings=then`, as they were kept.
+    """
     _actor, receipt = _receipt(decision_id, current_language().code)
     kept = receipt.kept
     return render_template(
         "member/decision.html", receipt=receipt, decision=kept.decision, kept=kept, words=kept.words, frame=kept.frame,
-        heads=kept.heads, todays_words=TODAYS_WORDS,
+        heads=kept.heads, can_be_framed=kept.framed_in(current_language().code) is not None, todays_words=TODAYS_WORDS,
     )  # fmt: skip
 
 
@@ -83,7 +97,7 @@ def show(decision_id: UUID) -> ResponseReturnValue:
 @require_recent_password(5)
 @require_choice
 def download_pdf(decision_id: UUID) -> ResponseReturnValue:
-    """The same to print, all of it in the language of the answer."""
+    """The same to print."""
     actor, receipt = _receipt(decision_id)
     _record(actor, receipt, "pdf")
     made = receipt_pdf.render(receipt, settings().plan)
@@ -96,14 +110,17 @@ def download_pdf(decision_id: UUID) -> ResponseReturnValue:
 @require_choice
 def download_json(decision_id: UUID) -> ResponseReturnValue:
     """The same for programs."""
-    actor, receipt = _receipt(decision_id)
+    actor, receipt = _receipt(decision_id, frames=False)
     _record(actor, receipt, "json")
     made = orjson.dumps(_as_json(receipt), option=orjson.OPT_INDENT_2)
     return as_download(actor.file_name("receipt", "json"), "application/json", made)
 
 
-def _receipt(decision_id: UUID, language: str | None = None) -> tuple[Actor, Receipt]:
-    """The receipt; what has happened since is told in `language`, or in the receipt's own."""
+def _receipt(decision_id: UUID, language: str | None = None, *, frames: bool = True) -> tuple[Actor, Receipt]:
+    """The receipt; what has happened since is told in `language`, or in the receipt's own.
+
+    `frames`: with headings in the language of its reader, unless they ask for those of then.
+    """
     session, actor = db_session(), get_actor()
     try:
         decision, others = decisions.get(session, actor.account, actor.choice, str(decision_id))
@@ -111,18 +128,24 @@ def _receipt(decision_id: UUID, language: str | None = None) -> tuple[Actor, Rec
         raise NotFoundPage from None
     try:
         kept = seen.read(session, decision, plan())
+    except seen.LaterFormat:
+        log.warning("kept_format_unknown", decision=decision.id)
+        raise KeptByLaterRelease from None
     except kept_words.AlteredWords:
         log.error("kept_words_altered", decision=decision.id, hash=decision.words["page"])
         raise NotTheWordsOfThen from None
+    if frames and request.args.get("headings") != _THEN:
+        kept = kept.framed_in(current_language().code) or kept
     grant = grants.after(session, decision)
     with force_locale(language or kept.language):
-        connection, story = _since(actor, grant) if grant else (None, [])
+        connection, story = _since(actor, grant, kept) if grant else (None, [])
     return actor, Receipt(kept, connection, others, story)
 
 
-def _since(actor: Actor, grant: Grant) -> tuple[Connection, list[Event]]:
+def _since(actor: Actor, grant: Grant, kept: Kept) -> tuple[Connection, list[Event]]:
     connection = connections.of_grant(db_session(), actor.account, grant, settings().plan)
-    return connection, story_of(connection, grant_changes.of_grant(db_session(), grant), actor.account)
+    # What was left is named as in the answer, so that the two can be compared.
+    return connection, story_of(connection, grant_changes.of_grant(db_session(), grant), actor.account, kept)
 
 
 def _record(actor: Actor, receipt: Receipt, form: str) -> None:
@@ -155,7 +178,5 @@ def _as_json(receipt: Receipt) -> dict[str, Any]:
         "while_away": decision.offline,
         "words": kept.words,
         "grant": receipt.connection.grant.id if receipt.connection else None,
-        "afterwards": [
-            {"at": event.at.isoformat(), "what": event.what, "by": event.by} for event in reversed(receipt.story)
-        ],
+        "afterwards": [for_programs(event, datetime.isoformat) for event in reversed(receipt.story)],
     }

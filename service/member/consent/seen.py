@@ -4,13 +4,15 @@ Kept at the moment of the answer and read instead of today's texts ever after (d
 to everybody stands once in `consent.kept_words`, what it said to this person alone with the decision.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from babel import Locale
 from flask_babel import force_locale
+from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
 from consent import data_types, kept_words
@@ -18,12 +20,26 @@ from consent.models import Answer, ConsentDecision
 from consent.scopes import ScopeSet, parse
 from service.member.consent import receipt_words
 from service.member.consent.consent_words import DURATIONS, Words, heads_of
+from service.member.consent.receipt_words import Frame
 from service.plan_file import Plan
 
 FORMAT = 2
-"""Of documents made now. Those of the first, which do not name it, hold the words of their page, without its heads."""
+"""Of documents made now. Those of the first, which do not name it, hold the words of their page, without its heads.
+
+Every format has `_OWN`. A later one may stand here while two releases answer side by side: this one cannot read it.
+"""
 _OWN = ("language", "app", "developer", "whose", "decider")
 """What is kept with the decision: whose page it was, and what lists of answers tell without looking the page up."""
+
+
+_IN_TWO_LANGUAGES = _(
+    "The headings of this receipt are in your language (%(yours)s). The words of the answer are in the language in "
+    "which it was given (%(theirs)s). They do not change."
+)
+
+
+class LaterFormat(Exception):
+    """A later release kept the answer, in a way that this one does not know."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +53,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Kept:
-    """What was kept of one answer, as a receipt reads it; what the first format lacks is in today's words."""
+    """What was kept of one answer, as a receipt reads it; what the first format lacks is in today's words.
+
+    `framed` is the language in which the receipt's own words are told as they are today, None for those kept.
+    """
 
     decision: ConsentDecision
     words: dict[str, Any]
     plan_now: Plan
+    framed: str | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -64,10 +84,10 @@ class Kept:
     @cached_property
     def frame(self) -> dict[str, Any]:
         """The receipt's own heads and short answers."""
-        if self.is_whole:
+        if self.is_whole and self.framed is None:
             found: dict[str, Any] = self.words["receipt"]
             return found
-        return asdict(receipt_words.frame_of(self.plan_now, self.decision.language, self.words.get("app", "")))
+        return asdict(self._todays_frame(self.framed or self.decision.language))
 
     @cached_property
     def heads(self) -> dict[str, Any]:
@@ -84,6 +104,29 @@ class Kept:
         return str(self.frame["language"])
 
     @property
+    def spoken(self) -> str:
+        """The language of the page that was answered."""
+        return str(self.words.get("language") or self.language)
+
+    def framed_in(self, language: str) -> "Kept | None":
+        """The same with the receipt's own words in a language that its reader has now.
+
+        None where they are in it anyway, or nobody has reviewed them in it.
+        """
+        if self.language == language or self._todays_frame(language).language != language:
+            return None
+        return replace(self, framed=language)
+
+    @property
+    def in_two_languages(self) -> str:
+        """What stands above a receipt whose headings are in another language than its words; else nothing."""
+        if self.language == self.spoken:
+            return ""
+        named = Locale(self.language).languages
+        with force_locale(self.language):
+            return str(_IN_TWO_LANGUAGES) % {"yours": named[self.language], "theirs": named[self.spoken]}
+
+    @property
     def title(self) -> str:
         """What the receipt is called."""
         return str(self.frame["agreed" if self.decision.answer is Answer.ALLOW else "refused"])
@@ -91,7 +134,7 @@ class Kept:
     @property
     def answered(self) -> str:
         """When the answer was given, in a sentence."""
-        if self.is_whole:
+        if self.is_whole and self.framed is None:
             return str(self.words["answered"])
         return receipt_words.answered(self.decision.at, self.plan_now, self.language)
 
@@ -104,23 +147,30 @@ class Kept:
     @property
     def types(self) -> list[str]:
         """The types of information that were chosen, by name, each with its parts where not all of it was."""
-        items = _items(self.words)
-        named = ((one.get("name") or items[one["key"]]["name"], one.get("parts")) for one in self._chosen)
-        return [f"{name} ({', '.join(parts)})" if parts else name for name, parts in named]
+        return self._named(self._chosen)
+
+    def types_of(self, scopes: ScopeSet) -> list[str]:
+        """The types of other scopes as the page called them; those that were not on it as they are called today."""
+        with force_locale(self.spoken):
+            return self._named(_types(self.words, scopes))
 
     @property
     def topics(self) -> list[str]:
         """The very personal topics that were chosen, by name."""
+        return self.topics_of(self.decision.sensitive_classes)
+
+    def topics_of(self, classes: Collection[str]) -> list[str]:
+        """The very personal topics with these keys, as the page called them, or as they are called today."""
         kept = {item["key"]: item["name"] for item in self.words.get("sensitive", ())}
-        with force_locale(self.language):
+        with force_locale(self.spoken):
             today = {kind.key.value: str(kind.name) for kind in data_types.SENSITIVE_TYPES}
-        return [name for key, name in (today | kept).items() if key in self.decision.sensitive_classes]
+        return [name for key, name in (today | kept).items() if key in classes]
 
     @property
     def duration(self) -> str:
         """For how long, as the choice was called."""
         kept = {item["key"]: str(item["name"]) for item in self.words.get("durations", ())}
-        with force_locale(self.language):
+        with force_locale(self.spoken):
             return kept.get(self.decision.duration.value) or str(DURATIONS[self.decision.duration])
 
     def facts(self) -> Iterator[Fact]:
@@ -129,7 +179,7 @@ class Kept:
         allowed = decision.answer is Answer.ALLOW
         yield Fact(frame["app"], [self.words.get("app", "")])
         pressed = self.heads["allow" if allowed else "deny"]
-        yield Fact(frame["answer"], [pressed], self._spoken if self.is_whole else None)
+        yield Fact(frame["answer"], [pressed], self.spoken if self.is_whole else None)
         if allowed:
             yield from self._shared()
         else:
@@ -140,24 +190,28 @@ class Kept:
     def _shared(self) -> Iterator[Fact]:
         frame, decision = self.frame, self.decision
         for name, chosen, nothing in (("types", self.types, "only_signed_in"), ("topics", self.topics, "none")):
-            yield Fact(frame[name], chosen or [frame[nothing]], self._spoken if chosen else None)
-        yield Fact(frame["duration"], [self.duration], self._spoken)
+            yield Fact(frame[name], chosen or [frame[nothing]], self.spoken if chosen else None)
+        yield Fact(frame["duration"], [self.duration], self.spoken)
         yield Fact(frame["away"], [frame["yes" if decision.offline else "no"]])
         if "online_access" in parse(decision.asked_scopes):
             online = "online_access" in parse(decision.granted_scopes)
             yield Fact(frame["signed_in"], [frame["yes" if online else "no"]])
+
+    def _named(self, chosen: list[dict[str, Any]]) -> list[str]:
+        items = _items(self.words)
+        named = ((one.get("name") or items[one["key"]]["name"], one.get("parts")) for one in chosen)
+        return [f"{name} ({', '.join(parts)})" if parts else name for name, parts in named]
 
     @cached_property
     def _chosen(self) -> list[dict[str, Any]]:
         if self.is_whole:
             found: list[dict[str, Any]] = self.words["types"]
             return found
-        with force_locale(self.language):
+        with force_locale(self.spoken):
             return _types(self.words, parse(self.decision.granted_scopes))
 
-    @property
-    def _spoken(self) -> str | None:
-        return self.words.get("language")
+    def _todays_frame(self, language: str) -> Frame:
+        return receipt_words.frame_of(self.plan_now, language, self.words.get("app", ""))
 
 
 def keep(session: Session, words: Words, at: datetime, granted: ScopeSet, plan: Plan) -> dict[str, Any]:
@@ -175,7 +229,9 @@ def keep(session: Session, words: Words, at: datetime, granted: ScopeSet, plan: 
 
 
 def read(session: Session, decision: ConsentDecision, plan: Plan) -> Kept:
-    """What was kept of an answer; raises `consent.kept_words.AlteredWords`."""
+    """What was kept of an answer; raises LaterFormat and `consent.kept_words.AlteredWords`."""
+    if int(decision.words.get("format", 1)) > FORMAT:
+        raise LaterFormat
     page = kept_words.get(session, decision.words["page"]) if _is_whole(decision) else {}
     return Kept(decision, page | decision.words, plan)
 

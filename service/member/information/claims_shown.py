@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from service.member.information import record_words as words
+from service.member.information.cost_words import CostWords
 from service.member.information.elements import Names, Node, nodes, text_of
 from service.plan.claims import claim_view
 from service.plan.claims.claim_view import Claim, ClaimLine, ClaimStatus
@@ -70,7 +71,7 @@ class Sums:
         )  # fmt: skip
 
 
-def read(body: bytes, names: Names, *, in_full: bool = False) -> ShownClaim:
+def read(body: bytes, names: Names, costs: CostWords, *, in_full: bool = False) -> ShownClaim:
     """The claim in the JSON of an ExplanationOfBenefit; for a list without lines, diagnoses and reasons."""
     eob = claim_view.decode(body)
     claim = claim_view.of(eob, in_full=in_full)
@@ -79,10 +80,10 @@ def read(body: bytes, names: Names, *, in_full: bool = False) -> ShownClaim:
         claim=claim,
         provider=names.of_reference(eob.get("provider")) or (_care_team(eob, names) or ("",))[0],
         kind=claim.kind if claim.kind in words.CLAIM_KINDS else "other",
-        state=str(words.CLAIM_STATUSES[claim.status]),
+        state=str(costs.statuses[claim.status]),
         counts=claim.status not in _UNCOUNTED and not is_approval,
         is_approval=is_approval,
-        **_in_full(eob, claim, names) if in_full else {},
+        **_in_full(eob, claim, names, costs) if in_full else {},
     )
 
 
@@ -123,16 +124,16 @@ def _sums(found: Iterable[ShownClaim], key_of: Callable[[ShownClaim], Any]) -> d
     return sums
 
 
-def _in_full(eob: Node, claim: Claim, names: Names) -> dict[str, Any]:
+def _in_full(eob: Node, claim: Claim, names: Names, costs: CostWords) -> dict[str, Any]:
     items = {item.get("sequence"): item for item in nodes(eob.get("item"))}
     notes = [str(note.get("text") or "") for note in nodes(eob.get("processNote"))]
     diagnoses = (text_of(one.get("diagnosisCodeableConcept")) for one in nodes(eob.get("diagnosis")))
     return {
         "diagnoses": tuple(dict.fromkeys(filter(None, diagnoses))),
         "care_team": _care_team(eob, names),
-        "reasons": _reasons(claim),
+        "reasons": _reasons(claim, costs),
         "lines": tuple(
-            ShownLine(line, _service(items.get(line.number, {}), line), _reasons(line)) for line in claim.lines
+            ShownLine(line, _service(items.get(line.number, {}), line), _reasons(line, costs)) for line in claim.lines
         ),
         "notes": tuple(dict.fromkeys(filter(None, [*notes, str(eob.get("disposition") or "")]))),
     }
@@ -147,11 +148,11 @@ def _service(item: Mapping[str, Any], line: ClaimLine) -> str:
     return text_of(item.get("productOrService")) or text_of(item.get("revenue")) or line.procedure
 
 
-def _reasons(priced: Claim | ClaimLine) -> tuple[tuple[str, Decimal | None], ...]:
+def _reasons(priced: Claim | ClaimLine, costs: CostWords) -> tuple[tuple[str, Decimal | None], ...]:
     told = []
     for one in priced.adjustments:
-        if one.category in words.REDUCTIONS:
-            told.append((str(words.REDUCTIONS[one.category]), one.amount))
+        if one.category in costs.reductions:
+            told.append((str(costs.reductions[one.category]), one.amount))
         elif said := words.refusal(one.code):
             told.append((said, None))
     return tuple(dict.fromkeys(told))

@@ -119,7 +119,7 @@ def _condition(one: Node, names: Names) -> Entry:
     made.say(gettext("Until"), told_day(one.get("abatementDateTime"), one.get("abatementPeriod")))
     made.say(gettext("How serious"), text_of(one.get("severity")))
     made.say(gettext("Part of the body"), texts_of(one.get("bodySite")))
-    made.say(gettext("Written down"), told_day(one.get("recordedDate")))
+    made.say(gettext("Recorded on"), told_day(one.get("recordedDate")))
     made.say(gettext("By"), names.of_reference(one.get("recorder")) or names.of_reference(one.get("asserter")))
     group = "past" if clinical in {"resolved", "inactive", "remission"} else "now"
     return made.made(group, day=day_of(one.get("onsetDateTime"), one.get("recordedDate")), state=_state(clinical))
@@ -157,7 +157,7 @@ def _allergy(one: Node, names: Names) -> Entry:
         made.say(gettext("Reaction"), f"{told} ({severity})" if told and severity else told)
     made.say(gettext("Danger"), words.told(words.CRITICALITIES, str(one.get("criticality") or "")))
     made.say(gettext("Since"), told_day(one.get("onsetDateTime")))
-    made.say(gettext("Written down"), told_day(one.get("recordedDate")))
+    made.say(gettext("Recorded on"), told_day(one.get("recordedDate")))
     made.say(gettext("By"), names.of_reference(one.get("recorder")))
     clinical, doubt = code_of(one.get("clinicalStatus")), code_of(one.get("verificationStatus"))
     group = "past" if clinical in {"resolved", "inactive"} or doubt == "refuted" else "now"
@@ -255,8 +255,8 @@ def _care_plan(one: Node, names: Names) -> Entry:
 def _goal(one: Node, names: Names) -> Entry:
     made = _Draft(text_of(one.get("description")))
     dues = [told_day(part.get("dueDate")) for part in nodes(one.get("target"))]
-    made.say(gettext("To be reached by"), ", ".join(filter(None, dues)))
-    made.say(gettext("How far"), text_of(one.get("achievementStatus")))
+    made.say(gettext("Target date"), ", ".join(filter(None, dues)))
+    made.say(gettext("Progress"), text_of(one.get("achievementStatus")))
     state = _state(str(one.get("lifecycleStatus") or ""))
     return made.made("goals", told_day(one.get("startDate")), day=day_of(one.get("startDate")), state=state)
 

@@ -7,8 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
-from consent import lookers
-from consent.lookers import Deed, LookedOn
+from consent import lookers, policy
+from consent.lookers import Deed, LookedOn, Way
+from fhir.storage import exported
 from oauth.apps import clients
 from service.accounts.sessions import require_login
 from service.days import read_day
@@ -43,9 +44,24 @@ OFFICE_REASONS: dict[str, LazyString] = {
     Purpose.OPERATIONS.value: _("To run their practice, such as a quality review"),
 }
 """By the word before the colon of a reason."""
+WAYS: dict[Way, LazyString] = {
+    Way.READ: _("Read from your record"),
+    Way.MATCH: _("Found you as a member, for another health plan that asked"),
+    Way.COPY: _("Copied from your record"),
+    Way.COPY_OF_ALL: _("Copied the records of all members, yours among them"),
+    Way.COPY_OF_SOME: _("Copied some records of all members, perhaps some of yours"),
+}
+PROGRAM_REASONS: dict[str, LazyString] = {
+    "payment": _("To be paid for care"),
+    "health care operations": _("To run the health plan"),
+    "provider access": _("For the providers who care for you"),
+}
+"""By the reason that `consent.policy` gives for a program's Access."""
 ON_FILE = _("They sent the plan a claim for you")
-_OVERVIEW: dict[str, LazyString] = {"overview": _("the start page")}
-SECTION_NAMES = _OVERVIEW | {one.key: one.name for one in SECTIONS}
+_OTHERS: dict[str, LazyString] = {
+    "overview": _("the start page"), "profile": _("My Profile (address, phone number and e-mail)"),
+}  # fmt: skip
+SECTION_NAMES = _OTHERS | {one.key: one.name for one in SECTIONS}
 
 
 @blueprint.get("/who-has-looked")
@@ -58,14 +74,19 @@ def index() -> ResponseReturnValue:
         raise NotFoundPage
     member, zone = actor.choice.member, settings().plan.timezone
     before = read_day(request.args.get("before", ""))
-    records = roster.parts(db_session(), member)
-    looked = lookers.of_member(db_session(), records, actor.account.id, zone, before=before)
+    patients = roster.patients_of_parts(db_session(), member)
+    everybody, records = exported.was_in(policy.own_record(actor.account, actor.choice), patients), list(patients)
+    looked = lookers.of_member(db_session(), records, actor.account.id, zone, everybody=everybody, before=before)
     staff = _by_day(support_looks.of_member(db_session(), records), looked.days)
-    apps = clients.get_several(db_session(), {client_id for day in looked.days for client_id in day.apps})
+    apps = clients.get_several(db_session(), set().union(*map(_clients_of, looked.days)))
     return render_template(
         "member/looks.html", looked=looked, staff=staff, apps=apps, before=before, kinds=KINDS, deeds=DEEDS,
-        purposes=PURPOSES, sections=SECTION_NAMES, told_reason=told_reason,
+        purposes=PURPOSES, sections=SECTION_NAMES, told_reason=told_reason, ways=WAYS, program_reasons=PROGRAM_REASONS,
     )  # fmt: skip
+
+
+def _clients_of(day: LookedOn) -> set[str]:
+    return {*day.apps, *(one.client_id for one in day.programs)}
 
 
 def told_reason(reason: str) -> str:

@@ -14,9 +14,19 @@ from flask_babel import gettext
 from service.accounts.page_files import as_download
 from service.accounts.sessions import require_login
 from service.member.acting import Actor, get_actor, require_choice
-from service.member.information import charts, claims_shown, elements, entries, measurements, reading, record_words
+from service.member.information import (
+    charts,
+    claims_shown,
+    cost_words,
+    elements,
+    entries,
+    measurements,
+    reading,
+    record_words,
+)
 from service.member.information.charts import Chart
 from service.member.information.claims_shown import Sums
+from service.member.information.cost_words import CostWords
 from service.member.information.reading import NoSuchRecord
 from service.member.information.sections import BY_KEY, CLAIMS, RESULTS, reached
 from service.web import NotFoundPage, db_session
@@ -78,7 +88,7 @@ def claims() -> ResponseReturnValue:
         kind_name=claims_shown.kind_name, total=claims_shown.total(found.claims), more=found.more,
         number=len(found.claims), listed_years=sorted({one.day.year for one in found.claims if one.day}, reverse=True),
         undated=[one for one in found.claims if one.day is None],
-        chart=_cost_chart(gettext("Costs by year"), [(str(year), years[year]) for year in recent]),
+        chart=_cost_chart(gettext("Costs by year"), [(str(year), years[year]) for year in recent], _costs(actor)),
     )  # fmt: skip
 
 
@@ -98,7 +108,7 @@ def claims_of_year(year: int) -> ResponseReturnValue:
         "member/claims_of_year.html", **_frame(actor), section=CLAIMS, year=year, months=months, month_names=names,
         kinds=claims_shown.by_kind(found.claims), kind_name=claims_shown.kind_name, more=found.more,
         total=claims_shown.total(found.claims), claims=shown, number=len(found.claims), page=page, pages=pages,
-        chart=_cost_chart(gettext("Costs by month in %(year)s", year=str(year)), columns),
+        chart=_cost_chart(gettext("Costs by month in %(year)s", year=str(year)), columns, _costs(actor)),
     )  # fmt: skip
 
 
@@ -181,7 +191,11 @@ def _claims(actor: Actor, year: int | None = None) -> reading.Found:
         raise NotFoundPage from None
 
 
-def _cost_chart(title: str, columns: Sequence[tuple[str, Sums]]) -> Chart | None:
+def _costs(actor: Actor) -> CostWords:
+    return cost_words.spoken_to(actor.choice)
+
+
+def _cost_chart(title: str, columns: Sequence[tuple[str, Sums]], words: CostWords) -> Chart | None:
     if not any(sums.paid or sums.owed for _label, sums in columns):
         return None
     paid = sum((sums.paid for _label, sums in columns), Decimal())
@@ -189,12 +203,9 @@ def _cost_chart(title: str, columns: Sequence[tuple[str, Sums]]) -> Chart | None
     every = [amount for _label, sums in columns for amount in (sums.paid, sums.owed)]
     if not all(map(elements.is_plain, (paid, owed, *every))):
         return None
-    told = gettext(
-        "Bars of what the plan paid, and upon them your share. In all the plan paid %(paid)s, and your share was "
-        "%(owed)s. The table has every figure.", paid=elements.told_money(paid), owed=elements.told_money(owed),
-    )  # fmt: skip
+    told = str(words.bars) % {"paid": elements.told_money(paid), "owed": elements.told_money(owed)}
     amounts = [(label, (max(sums.paid, Decimal()), max(sums.owed, Decimal()))) for label, sums in columns]
-    return charts.bars(title, told, (gettext("The plan paid"), gettext("Your share")), amounts, _whole_dollars)
+    return charts.bars(title, told, (gettext("The plan paid"), str(words.share)), amounts, _whole_dollars)
 
 
 def _whole_dollars(amount: Decimal) -> str:
@@ -215,5 +226,5 @@ def _frame(actor: Actor) -> dict[str, Any]:
     link = actor.choice.link
     return {
         "member": actor.choice.member, "link_scope": link.scope_now if link else None, "most": reading.MOST,
-        "words": record_words,
+        "words": record_words, "cost_words": _costs(actor),
     }  # fmt: skip

@@ -16,12 +16,13 @@ from fhir.search.dates import Span, span
 from fhir.storage.results import Page, Resource
 from service import audit
 from service.member.acting import Actor
-from service.member.information import claims_shown, entries, measurements
+from service.member.information import claims_shown, cost_words, entries, measurements
 from service.member.information.claims_shown import ShownClaim
 from service.member.information.elements import Names
 from service.member.information.entries import Entry
 from service.member.information.measurements import Measurement
 from service.member.information.sections import CLAIMS, RESULTS, Section
+from service.plan.models import Member
 
 MOST = 2_000
 """Records that one page is made of. A page says when there are more; the download has them all."""
@@ -53,6 +54,12 @@ def tallies(session: Session, actor: Actor) -> dict[str, int]:
     return {resource_type: one.number for (resource_type, _part), one in found.items()}
 
 
+def profile(session: Session, actor: Actor) -> Member:
+    """Whom the plan has on file, with the address, phone number and e-mail."""
+    _note(session, actor, "profile", 1)
+    return actor.choice.member
+
+
 def listed(session: Session, actor: Actor, section: Section) -> Found:
     """The records of a plain list, the newest first."""
     page = _newest(session, actor, section)
@@ -63,14 +70,14 @@ def listed(session: Session, actor: Actor, section: Section) -> Found:
 def claims(session: Session, actor: Actor, year: int | None = None) -> Found:
     """The claims of one year, or of all, the newest first."""
     page = _newest(session, actor, CLAIMS, span(f"{year:04}") if year else None)
-    names = _names(page)
-    return Found(page.following is not None, claims=[claims_shown.read(one.body, names) for one in page.matches])
+    names, costs = _names(page), cost_words.spoken_to(actor.choice)
+    return Found(page.following is not None, claims=[claims_shown.read(one.body, names, costs) for one in page.matches])
 
 
 def claim(session: Session, actor: Actor, claim_id: str) -> ShownClaim:
     """One claim in full; raises NoSuchRecord."""
     page = _one(session, actor, CLAIMS, "ExplanationOfBenefit", claim_id)
-    return claims_shown.read(page.matches[0].body, _names(page), in_full=True)
+    return claims_shown.read(page.matches[0].body, _names(page), cost_words.spoken_to(actor.choice), in_full=True)
 
 
 def results(session: Session, actor: Actor) -> Found:

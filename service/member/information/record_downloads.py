@@ -20,16 +20,16 @@ from service.accounts.page_files import as_download
 from service.accounts.sessions import require_login
 from service.accounts.stepping_up import require_recent_password
 from service.clock import now
-from service.door.admission import in_places
+from service.door.admission import BrokenOff, in_places
 from service.member.acting import Actor, get_actor, require_choice
 from service.member.information import reading, record_pdf
-from service.web import Latchstring, db_session, latchstring, settings
+from service.web import Latchstring, db_session, latchstring, request_id, settings
 
 blueprint = Blueprint("record_downloads", __name__, url_prefix="/my-information/download")
 _NAME = "health-record"
 
 
-class RightEnded(Exception):
+class RightEnded(BrokenOff):
     """The right to act for the member ended while the file was being sent: it breaks off."""
 
 
@@ -52,7 +52,7 @@ def bundle() -> ResponseReturnValue:
     _record(actor, "json")
     wanted = _Wanted(actor.account.id, actor.choice.member.id, settings().fhir_base)
     name = actor.file_name(_NAME, "json")
-    return as_download(name, "application/fhir+json", in_places(_pieces(latchstring(), wanted)))
+    return as_download(name, "application/fhir+json", in_places(_pieces(latchstring(), wanted), request_id()))
 
 
 @blueprint.get("/record.pdf")

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from service.clock import now
 from service.days import day_in_words, in_words
 from service.member.acting import Actor
-from service.member.information import claims_shown, elements, entries, reading
+from service.member.information import claims_shown, cost_words, elements, entries, reading
 from service.member.information.claims_shown import ShownClaim, Sums
+from service.member.information.cost_words import CostWords
 from service.member.information.measurements import Measured
 from service.member.information.reading import Found
 from service.member.information.sections import CLAIMS, RESULTS, Section, reached
@@ -47,7 +48,7 @@ def _section(document: "Sheet", session: Session, actor: Actor, section: Section
     _head(document, str(section.name), 14, level=1)
     if section is CLAIMS:
         found = reading.claims(session, actor)
-        _claims(document, found)
+        _claims(document, found, cost_words.spoken_to(actor.choice))
     elif section is RESULTS:
         found = reading.results(session, actor)
         _results(document, found)
@@ -71,14 +72,14 @@ def _entries(document: "Sheet", found: Found) -> None:
                 _text(document, line, indent=4)
 
 
-def _claims(document: "Sheet", found: Found) -> None:
+def _claims(document: "Sheet", found: Found, words: CostWords) -> None:
     if not found.claims:
         return
     years = claims_shown.by_year(found.claims)
     total = claims_shown.total(found.claims)
-    _costs(document, gettext("Costs by year"), [(str(year), sums) for year, sums in years.items()], total)
+    _costs(document, gettext("Costs by year"), [(str(year), sums) for year, sums in years.items()], total, words)
     kinds = [(claims_shown.kind_name(kind), sums) for kind, sums in claims_shown.by_kind(found.claims).items()]
-    _costs(document, gettext("Costs by kind of claim"), kinds, total)
+    _costs(document, gettext("Costs by kind of claim"), kinds, total, words)
     _head(document, gettext("Every claim"), 12, level=2)
     for one in found.claims:
         _text(document, f"{_day(one)} · {one.provider} · {claims_shown.kind_name(one.kind)}", bold=True)
@@ -86,17 +87,19 @@ def _claims(document: "Sheet", found: Found) -> None:
         amounts = one.claim.amounts
         told = (
             (gettext("Billed"), amounts.billed), (gettext("The plan paid"), amounts.paid),
-            (gettext("Your share"), amounts.owed),
+            (str(words.share), amounts.owed),
         )  # fmt: skip
         _text(document, " · ".join(f"{name}: {elements.told_money(amount)}" for name, amount in told), indent=4)
         if one.claim.number:
             _text(document, f"{gettext('Claim number')}: {one.claim.number}", indent=4)
 
 
-def _costs(document: "Sheet", caption: str, rows: Iterable[tuple[str, Sums]], total: Sums) -> None:
+def _costs(
+    document: "Sheet", caption: str, rows: Iterable[tuple[str, Sums]], total: Sums, words: CostWords
+) -> None:  # fmt: skip
     _head(document, caption, 12, level=2)
     heads = (
-        "", gettext("Claims"), gettext("Billed"), gettext("The plan paid"), gettext("Your share"),
+        "", gettext("Claims"), gettext("Billed"), gettext("The plan paid"), str(words.share),
     )  # fmt: skip
     document.set_font(SANS, size=10)
     with document.table(col_widths=(34, 12, 18, 18, 18), text_align=("LEFT", *("RIGHT",) * 4)) as table:

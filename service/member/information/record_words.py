@@ -18,7 +18,7 @@ GROUPS: Mapping[str, LazyString] = {
 """Heads of a list, in the order of the page."""
 STATES: Mapping[str, LazyString] = {
     "active": _("Active"), "recurrence": _("Back again"), "relapse": _("Back again"), "inactive": _("Not active"),
-    "remission": _("Better for now"), "resolved": _("Over"), "on-hold": _("On hold"), "completed": _("Completed"),
+    "remission": _("Better for now"), "resolved": _("Resolved"), "on-hold": _("On hold"), "completed": _("Completed"),
     "stopped": _("Stopped"), "cancelled": _("Cancelled"), "draft": _("Draft"), "unknown": _("Not known"),
     "refuted": _("Ruled out"), "unconfirmed": _("Not confirmed"), "not-done": _("Not done"), "planned": _("Planned"),
     "arrived": _("Under way"), "triaged": _("Under way"), "in-progress": _("Under way"), "onleave": _("On leave"),
@@ -55,20 +55,18 @@ CLAIM_STATUSES: Mapping[ClaimStatus, LazyString] = {
     ClaimStatus.PAID: _("The plan paid"),
     ClaimStatus.PARTLY_PAID: _("The plan paid a part"),
     ClaimStatus.DENIED: _("Not covered: the plan paid nothing"),
-    ClaimStatus.MEMBER_SHARE: _("The plan paid nothing, all of it is your share"),
     ClaimStatus.NOTHING_TO_PAY: _("Processed, nothing to pay"),
     ClaimStatus.IN_PROCESS: _("Being processed"),
     ClaimStatus.NOT_PROCESSED: _("Could not be processed"),
     ClaimStatus.WITHDRAWN: _("Withdrawn or replaced: does not count"),
     ClaimStatus.NOT_FINAL: _("Not final yet"),
 }
+"""All but the one that tells whose share is left, which `cost_words` has."""
 REDUCTIONS: Mapping[str, LazyString] = {
     "discount": _("Taken off under the plan's price"), "noncovered": _("Not covered"),
-    "deductible": _("Deductible (your share)"), "copay": _("Copay (your share)"),
-    "coinsurance": _("Coinsurance (your share)"), "paidbypatient": _("Paid by you already"),
     "priorpayerpaid": _("Paid by another plan first"), "penalty": _("Penalty"),
 }  # fmt: skip
-"""Why a charge was not paid in full, by the category of the amount."""
+"""Why a charge was not paid in full, by the category of the amount; what the member pays is told in `cost_words`."""
 REFUSALS: Mapping[str, LazyString] = {
     "16": _("Something is missing in the claim, or wrong"), "18": _("This claim was sent before"),
     "22": _("Another plan may have to pay first"), "26": _("The care was before the coverage began"),

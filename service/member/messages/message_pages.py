@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from consent.representatives import MemberChoice
 from oauth.apps import clients
 from service import audit
 from service.accounts import notices
@@ -13,7 +14,7 @@ from service.accounts.notice_model import Notice
 from service.accounts.sessions import require_login
 from service.member.acting import Person, get_person
 from service.member.messages import notice_words
-from service.member.messages.notice_words import Message
+from service.member.messages.notice_words import NOBODYS, Message, Whose
 from service.member.schemas import MailsWanted, Paged
 from service.web import NotFoundPage, db_session, load_form
 
@@ -66,11 +67,27 @@ def choose_mails() -> ResponseReturnValue:
 
 def _messages(person: Person, found: list[Notice]) -> list[Message]:
     apps = clients.get_several(db_session(), {notice.client_id for notice in found if notice.client_id})
-    names = {choice.member.id: choice.member.full_name for choice in person.choices if not choice.is_self}
     return [
         notice_words.message_of(
-            notice, app=apps[notice.client_id].name if notice.client_id else "",
-            about=names.get(notice.member_id or "", ""),
+            notice, app=apps[notice.client_id].name if notice.client_id else "", whose=_whose(person, notice)
         )
         for notice in found
     ]  # fmt: skip
+
+
+def _whose(person: Person, notice: Notice) -> Whose:
+    """Whose information a notice is about, and how its reader gets there from the member of this page."""
+    if notice.member_id is None:
+        return NOBODYS
+    is_own = notice.member_id == person.account.member_id or notice.member_name == ""
+    choice = next((one for one in person.choices if _fits(one, notice, is_own=is_own)), None)
+    name = None if is_own else choice.member.full_name if choice else notice.member_name
+    in_context = choice is not None and choice is person.choice
+    return Whose(
+        is_own=is_own, name=name, select=choice.member.patient_id if choice and not in_context else "",
+        is_closed=choice is None and not is_own,
+    )  # fmt: skip
+
+
+def _fits(choice: MemberChoice, notice: Notice, *, is_own: bool) -> bool:
+    return choice.is_self if is_own else choice.member.id == notice.member_id

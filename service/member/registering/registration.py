@@ -29,15 +29,15 @@ blueprint = Blueprint("registration", __name__)
 def start() -> ResponseReturnValue:
     """Ask a member who they are, and match it with the roster."""
     if request.method == "GET":
-        return _first_page("member", {}, {})
+        return _first_page("member", {})
     form, errors = load_form(MemberDetails())
     if errors:
-        return _first_page("member", errors, form), 400
+        return _first_page("member", errors), 400
     proof = MemberProof(form["member_id"], form["last_name"], form["birth_date"], form["zip_code"])
     try:
         registering.begin_as_member(db_session(), proof, _origin(), out_of_scope=plan().out_of_scope_lines)
     except NotMatched:
-        return _not_matched(url_for("registration.start", next=_following()))
+        return _first_page("member", {}, not_matched=True), 400
     except OutOfScope:
         return render_template("registration/out_of_scope.html"), 400
     return redirect(url_for("registration.email"), 303)
@@ -47,16 +47,16 @@ def start() -> ResponseReturnValue:
 def representative() -> ResponseReturnValue:
     """Ask a representative who is no member for their Personal Representative ID."""
     if request.method == "GET":
-        return _first_page("representative", {}, {})
+        return _first_page("representative", {})
     form, errors = load_form(RepresentativeDetails())
     if errors:
-        return _first_page("representative", errors, form), 400
+        return _first_page("representative", errors), 400
     try:
         registering.begin_as_representative(
             db_session(), form["representative_id"], form["last_name"], form["birth_date"], _origin()
         )
     except NotMatched:
-        return _not_matched(url_for("registration.representative", next=_following()))
+        return _first_page("representative", {}, not_matched=True), 400
     return redirect(url_for("registration.email"), 303)
 
 
@@ -114,10 +114,6 @@ def _open(pending: PendingRegistration, proof: EmailProof, username: str, passwo
     return redirect(local_path(pending.next_path) or url_for("member_home.index"), 303)
 
 
-def _not_matched(again: str) -> ResponseReturnValue:
-    return render_template("registration/not_matched.html", following=_following(), again=again), 400
-
-
 def _origin() -> Origin:
     locale = get_locale()
     return Origin(
@@ -149,7 +145,7 @@ def _over() -> ResponseReturnValue:
     """Who has just registered goes on, whether they came back or pressed twice; everybody else begins."""
     if address := _finished():
         return redirect(address, 303)
-    return _first_page("member", {}, {}, over=True), 401
+    return _first_page("member", {}, over=True), 401
 
 
 def _finished() -> str | None:
@@ -168,10 +164,12 @@ def _verified() -> str | None:
 pressed_twice.lead_on(blueprint, {"code": _verified, "account": _finished})
 
 
-def _first_page(kind: str, errors: object, form: object, *, over: bool = False) -> str:
+def _first_page(kind: str, errors: object, *, over: bool = False, not_matched: bool = False) -> str:
+    """The form with what was typed; `not_matched` says so in words that are the same whoever was meant."""
     return render_template(
-        f"registration/{kind}.html", errors=errors, form=form, following=_following(), over=over, given=request.form
-    )
+        f"registration/{kind}.html", errors=errors, following=_following(), over=over, not_matched=not_matched,
+        given=request.form,
+    )  # fmt: skip
 
 
 def _code_page(pending: PendingRegistration, errors: object) -> str:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from service.accounts.schemas import require_storable
 from service.clock import now
+from service.days import typed_day
 from service.member.marking import N_
 
 _FILL_IN = N_("Please fill this in.")
@@ -22,13 +23,9 @@ class BirthDate(fields.Field[date]):
     default_error_messages = {"required": _FILL_IN, "null": _FILL_IN}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
-        for form in ("%Y-%m-%d", "%m/%d/%Y"):
-            try:
-                day = datetime.strptime(str(value).strip(), form).date()  # noqa: DTZ007 (a day has no zone)
-            except ValueError:
-                continue
-            if date(1900, 1, 1) <= day <= now().date():
-                return day
+        day = typed_day(str(value))
+        if day is not None and date(1900, 1, 1) <= day <= now().date():
+            return day
         raise ValidationError(_DATE)
 
 

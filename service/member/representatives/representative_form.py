@@ -55,31 +55,31 @@ def _render(
     if plan.brand.postal_address:
         paper.text(f"{plan.name}, {plan.brand.postal_address}")
     paper.text(gettext(
-        "Please fill in this form, sign it, add a copy of the paper that proves the right to act, and mail it or hand "
-        "it over. You can also send it on-line: sign in and choose People I act for."
+        "Please fill in this form, sign it, add a copy of the paper that proves the right to act, and mail it to "
+        "us or hand it in. You can also send it online: sign in and choose People I act for."
     ))  # fmt: skip
     for heading, lines in people:
         paper.heading(heading, 12)
         paper.blanks(lines)
     basis, scope = ticked
-    paper.heading(gettext("Why this person may act (tick one)"), 12)
+    paper.heading(gettext("Why this person may act (check one)"), 12)
     if len(whose) > 1:
-        paper.text(gettext("The person who is to act ticks here:"))
+        paper.text(gettext("The person who is to act checks one here:"))
     paper.boxes(_bases(for_oneself=whose[0]), basis)
     if len(whose) > 1:
-        paper.text(gettext("Or the member ticks here:"))
+        paper.text(gettext("Or the member checks one here:"))
         paper.boxes(_bases(for_oneself=whose[1]), basis)
-    paper.heading(gettext("What this person may see (tick one)"), 12)
+    paper.heading(gettext("What this person may see (check one)"), 12)
     paper.boxes([(key.value, str(text)) for key, text in link_words.SCOPES.items()], scope)
     paper.heading(gettext("How long"), 12)
     paper.blanks([(gettext("First day"), dates[0]), (gettext("Last day"), dates[1])])
     if words:
         paper.text(words)
     paper.text(gettext(
-        "I declare that what stands here is true. I know that a permission can be taken back at any time, and that the "
-        "plan must check this request before anybody sees anything."
+        "I declare that what is written here is true. I know that a permission can be taken back at any time, and "
+        "that the plan must check this request before anybody sees anything."
     ))  # fmt: skip
-    paper.blanks([(gettext("Signature of the member, or of who asks for them"), ""), (gettext("Date"), "")])
+    paper.blanks([(gettext("Signature of the member, or of the person who asks for them"), ""), (gettext("Date"), "")])
     numbers = ", ".join(f"{line.line_of_business} {line.number}" for line in plan.phone_lines)
     paper.text(f"{gettext('Questions? Call member services:')} {numbers}, TTY {plan.tty}")
     return paper.finish()

@@ -49,7 +49,7 @@ _ON_THE_PAGE = (
     "member_family_name", "member_birth_date", "basis", "scope", "valid_from", "valid_until", "files", "explanation",
     "declared",
 )  # fmt: skip
-_OVER = N_("Your request was decided meanwhile, so the answer was not needed any more.")
+_OVER = N_("Your request was decided in the meantime, so your answer was not needed any more.")
 
 
 class FilesTooLarge(PageError):

@@ -1,7 +1,5 @@
 """The shapes of the Request for Access to Protected Health Information and of what follows it."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
@@ -11,28 +9,14 @@ from consent.representative_requests import BASES_FOR_ANOTHER, BASES_FOR_ONESELF
 from service.accounts.schemas import require_storable
 from service.member.marking import N_
 from service.member.registering.registration_schemas import BirthDate
+from service.member.schemas import Day
 
 _FILL_IN = N_("Please fill this in.")
 _CHOOSE = N_("Please choose one.")
-_DAY = N_("Please enter a day as month/day/year, for instance 04/30/2027.")
 _LONG = N_("This is too long. Please shorten it.")
-_DECLARE = N_("Please tick this box. Without it we cannot take the request.")
+_DECLARE = N_("Please check this box. Without it we cannot take the request.")
 _ADDRESS = N_("Please give the full address, or a member ID or Personal Representative ID above.")
 _ORDER = N_("The last day must not be before the first day.")
-
-
-class Day(fields.Field[date]):
-    """A day: ISO form as date inputs send it, or month/day/year as people type it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
-        for form in ("%Y-%m-%d", "%m/%d/%Y"):
-            try:
-                day = datetime.strptime(str(value), form).date()  # noqa: DTZ007 (a day has no zone)
-            except ValueError:
-                continue
-            if date(2000, 1, 1) <= day <= date(2199, 12, 31):
-                return day
-        raise ValidationError(_DAY)
 
 
 def _text(most: int, *, required: bool = True) -> fields.String:

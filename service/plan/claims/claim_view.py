@@ -5,7 +5,7 @@ read claims by this too (minimum necessary, 45 CFR 164.502(b)). Amounts are Deci
 does not say.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -118,7 +118,7 @@ def decode(body: bytes) -> dict[str, Any]:
 def of(eob: Mapping[str, Any], *, in_full: bool = True) -> Claim:
     """The same of an ExplanationOfBenefit that was decoded."""
     payment = _dict(eob.get("payment"))
-    totals = list(_dicts(eob.get("total")))
+    totals = _dicts(eob.get("total"))
     notes = _notes(eob)
     served_from, served_to = _span(eob.get("billablePeriod"))
     # Most of a claim is its lines: a list reads them only where the claim itself has no dates.
@@ -166,7 +166,7 @@ def _status(eob: Mapping[str, Any], amounts: Amounts) -> ClaimStatus:
 
 
 def _line(item: Mapping[str, Any], notes: Mapping[Any, str]) -> ClaimLine:
-    adjudication = list(_dicts(item.get("adjudication")))
+    adjudication = _dicts(item.get("adjudication"))
     amounts = _amounts(adjudication)
     served_from, served_to = _span(item.get("servicedPeriod") or item.get("servicedDate"))
     net = _money(item.get("net"))
@@ -215,7 +215,7 @@ def _notes(eob: Mapping[str, Any]) -> dict[Any, str]:
 
 
 def _claim_number(eob: Mapping[str, Any]) -> str:
-    identifiers = list(_dicts(eob.get("identifier")))
+    identifiers = _dicts(eob.get("identifier"))
     named = [one for one in identifiers if _code(one.get("type")) == _CLAIM_NUMBER]
     return str((named or identifiers or [{}])[0].get("value", ""))
 
@@ -257,7 +257,11 @@ def _money(value: Any) -> Decimal | None:
 
 
 def _code(concept: Any) -> str:
-    return next((str(coding["code"]) for coding in _dicts(_dict(concept).get("coding")) if "code" in coding), "")
+    # Asked hundreds of times for a page of claims: generators would take most of its time.
+    for coding in _dicts(_dict(concept).get("coding")):
+        if "code" in coding:
+            return str(coding["code"])
+    return ""
 
 
 def _last(reference: Any) -> str:
@@ -268,5 +272,5 @@ def _dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
+def _dicts(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()

@@ -3,27 +3,35 @@
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.clock import now
-from service.plan.models import Member
+from service.db import Statement
+from service.plan.models import FormerUnit, Member
 
 _NUMBER = re.compile(r"[A-Za-z0-9-]{3,40}")
 _PATIENT_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _MOST_BORN = 2_000
+_UNIT = re.compile(r"[A-Z0-9][A-Z0-9 ._/-]{0,39}")
 _COLUMNS = {"patient": "patient_id", "member_id": "member_number", "subscriber_id": "subscriber_number",
             "given": "given_name", "family": "family_name", "zip": "zip_code"}  # fmt: skip
 _NEEDED = ("patient", "member_id", "given", "family", "birth_date")
+_BY_PATIENTS = Statement(
+    "SELECT patient_id, id FROM member WHERE patient_id IN (SELECT json_array_elements_text(%s::json))",
+    sqlite="SELECT patient_id, id FROM member WHERE patient_id IN (SELECT value FROM json_each(%s))",
+)
 _BLANK_SPEAKS = frozenset({"deceased_on", "subscriber_number"})
 """Fields in which a blank says something, where the file has their column: the member lives, or is the subscriber
 (decision 134)."""
+_REPORTED = ("line_of_business", "report_unit")
 _YES_OR_NO = {"yes": True, "no": False}
 
 
@@ -43,6 +51,7 @@ class RosterRow:
     birth_date: date
     zip_code: str = ""
     line_of_business: str = ""
+    report_unit: str = ""
     address_line: str = ""
     city: str = ""
     state: str = ""
@@ -148,6 +157,7 @@ def read_row(line: Mapping[str, str]) -> RosterRow:
     died = values.get("deceased_on")
     values["deceased_on"] = _read_date("deceased_on", died) if died else None
     values["subscriber_number"] = values.get("subscriber_number") or values["member_number"]
+    values["report_unit"] = _read_unit(values.get("report_unit", ""))
     unsaid = _BLANK_SPEAKS - told.keys()
     if not (word := values.pop("confidential", "")):
         unsaid |= {"confidential"}
@@ -190,10 +200,16 @@ def surviving(session: Session, member: Member) -> Member:
 
 def parts(session: Session, member: Member) -> list[str]:
     """The ids of a record and of every one that has become part of it by merges."""
-    found, newest = [member.id], [member.id]
+    return list(patients_of_parts(session, member))
+
+
+def patients_of_parts(session: Session, member: Member) -> dict[str, str]:
+    """By the id of a record and of every one that has become part of it by merges, that of its FHIR Patient."""
+    found, newest = {member.id: member.patient_id}, [member.id]
     while newest:
-        newest = list(session.scalars(select(Member.id).where(Member.merged_into_id.in_(newest))))
-        found += newest
+        merged = select(Member.id, Member.patient_id).where(Member.merged_into_id.in_(newest))
+        further = {row.id: row.patient_id for row in session.execute(merged)}
+        found, newest = found | further, list(further)
     return found
 
 
@@ -211,6 +227,25 @@ def find_by_name(session: Session, family_name: str, birth_date: date, *, limit:
 def find_by_patient(session: Session, patient_id: str) -> Member | None:
     """The member whose FHIR Patient has that id."""
     return session.scalar(select(Member).where(Member.patient_id == patient_id))
+
+
+def ids_by_patient(session: Session, patient_ids: Collection[str]) -> dict[str, str]:
+    """The ids of the members whose FHIR Patients have these ids, by Patient, in one statement."""
+    if not patient_ids:
+        return {}
+    return dict(_BY_PATIENTS.run(session, orjson.dumps(sorted(patient_ids)).decode()).fetchall())
+
+
+def count_without_unit(session: Session, *, lines_aside: Collection[str]) -> dict[str, int]:
+    """How many living members, whose record is their own, are reported under no unit: by line of business."""
+    lacking = (
+        select(Member.line_of_business, func.count())
+        .where(Member.report_unit == "", Member.merged_into_id.is_(None), Member.deceased_on.is_(None))
+        .where(Member.line_of_business.not_in(lines_aside))
+        .group_by(Member.line_of_business)
+        .order_by(Member.line_of_business)
+    )
+    return dict(session.execute(lacking).all())
 
 
 def get(session: Session, member_id: str) -> Member:
@@ -247,7 +282,7 @@ def _store(session: Session, row: RosterRow, summary: RosterSummary) -> None:
         if "birth_date" in new:
             summary.born_otherwise.append(found)
         summary.deaths_taken_back += "deceased_on" in new and row.deceased_on is None
-        _change(found, new)
+        _change(session, found, new)
         summary.changed += 1
     else:
         summary.unchanged += 1
@@ -260,13 +295,28 @@ def _news(member: Member, values: Mapping[str, Any], unsaid: frozenset[str]) -> 
         unsaid -= {"subscriber_number"}
     # A blank text says nothing either: what the row has, perhaps from the member's FHIR Patient, stays.
     said = {name: value for name, value in values.items() if value != "" and name not in unsaid}
-    return {name: value for name, value in said.items() if getattr(member, name) != value}
+    new = {name: value for name, value in said.items() if getattr(member, name) != value}
+    if "line_of_business" in new and member.line_of_business and "report_unit" not in said and member.report_unit:
+        # A contract is one of its line of business: of another line nobody has said it.
+        new["report_unit"] = ""
+    return new
 
 
-def _change(member: Member, new: Mapping[str, Any]) -> None:
+def _change(session: Session, member: Member, new: Mapping[str, Any]) -> None:
+    # What was blank is told now and has not changed: days that are not counted yet are reported under it too.
+    if any(name in new and getattr(member, name) for name in _REPORTED):
+        before = {name: getattr(member, name) for name in _REPORTED}
+        session.add(FormerUnit(member_id=member.id, until=now(), **before))
     for name, value in new.items():
         setattr(member, name, value)
     member.loaded_at = now()
+
+
+def _read_unit(text: str) -> str:
+    unit = " ".join(text.split()).upper()
+    if unit and not _UNIT.fullmatch(unit):
+        raise RosterProblem("report_unit must be up to 40 letters, digits, spaces and . _ / -, like H1234")
+    return unit
 
 
 def _read_date(column: str, text: str) -> date:

@@ -1,6 +1,6 @@
 """Tables of the plan's own records, one module a subject."""
 
-from service.plan.models.members import Member
+from service.plan.models.members import FormerUnit, Member
 from service.plan.models.messages import (
     MessageAttachment,
     MessageThread,
@@ -56,8 +56,8 @@ from service.plan.models.self_tests import SelfTestRun
 from service.plan.models.support import Colleague, Guard, ProtectedRecord, SupportLook, SupportPurpose
 
 __all__ = [
-    "AccessEntry", "ActKind", "Colleague", "DelegateRequest", "EntrySource", "GroupStatus", "Guard", "IdKind",
-    "MailedPin", "Member", "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind",
+    "AccessEntry", "ActKind", "Colleague", "DelegateRequest", "EntrySource", "FormerUnit", "GroupStatus", "Guard",
+    "IdKind", "MailedPin", "Member", "MessageAttachment", "MessageThread", "NotListedRequest", "OrganizationKind",
     "PaymentMethod", "PendingAct", "PlanStaff", "PortalFunction", "PortalInvitation", "PortalOrganization",
     "PortalRegistration", "Practitioner", "PractitionerAffiliation", "ProfileChange", "ProfileChangeKind",
     "ProfileChangeStatus", "ProtectedRecord", "ProviderAddress", "ProviderContact", "ProviderGroup",

@@ -1,4 +1,4 @@
-"""The roster: the people the plan covers or covered."""
+"""The roster: the people the plan covers or covered, and under which contract they were before."""
 
 from datetime import date, datetime
 
@@ -29,6 +29,8 @@ class Member(Base):
     birth_date: Mapped[date] = mapped_column(Date)
     zip_code: Mapped[str] = mapped_column(String(10), default="")
     line_of_business: Mapped[str] = mapped_column(String(40), default="")
+    report_unit: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    """The contract, plan or issuer by which the plan reports to CMS, within the line of business; "" if nobody said."""
     address_line: Mapped[str] = mapped_column(String(200), default="")
     city: Mapped[str] = mapped_column(String(100), default="")
     state: Mapped[str] = mapped_column(String(40), default="")
@@ -45,3 +47,18 @@ class Member(Base):
     def full_name(self) -> str:
         """Given and family name, as people read it."""
         return f"{self.given_name} {self.family_name}"
+
+
+class FormerUnit(Base):
+    """Line of business and unit of a member until they changed, kept until every day before is counted.
+
+    A day's transfers are reported under what the member had as the day ended, however late the day is counted
+    (`service.reports.transfers`).
+    """
+
+    __tablename__ = "former_unit"
+
+    member_id: Mapped[str] = mapped_column(ForeignKey("member.id"), primary_key=True)
+    until: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    line_of_business: Mapped[str] = mapped_column(String(40))
+    report_unit: Mapped[str] = mapped_column(String(40))

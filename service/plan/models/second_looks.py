@@ -24,12 +24,16 @@ class ActKind(StrEnum):
     STAFF_FACTOR_RESET = "staff_factor_reset"
     PLAN_EDITION = "plan_edition"
     PAUSE_LIFT = "pause_lift"
+    STAFF_ROLES = "staff_roles"
+    PROGRAM_REGISTRATION = "program_registration"
+    PROGRAM_CREDENTIALS = "program_credentials"
 
 
 class PendingAct(SpentOnce, Base):
     """An act that was asked for. `spent_at` is when it was decided; `content` holds what it is about and its diff.
 
-    `content["changes"]` is a list of {"what", "before", "after"} in words, as the approver reads them.
+    `content["changes"]` is a list of {"what", "before", "after"} in words, as the approver reads them. What a command
+    asked for is no account's; `content["operator"]` is who ran it.
     """
 
     __tablename__ = "pending_act"
@@ -40,7 +44,7 @@ class PendingAct(SpentOnce, Base):
     subject_id: Mapped[str] = mapped_column(String(36))
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(String(500), default="")
-    asked_by_account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    asked_by_account_id: Mapped[str | None] = mapped_column(ForeignKey("account.id"))
     asked_at: Mapped[datetime] = mapped_column(Instant, default=now)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     approved: Mapped[bool | None] = mapped_column(Boolean)

@@ -4,7 +4,6 @@ A PIN is random, kept as keyed digest, and goes only to an address that the plan
 printed it also lies sealed under the installation's key; printing wipes that.
 """
 
-import hmac
 import re
 import secrets
 import unicodedata
@@ -17,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from service import audit, sealing
 from service.clock import now
-from service.db import keyed_digest, new_id
+from service.db import is_keyed_digest, keyed_digest, new_id
 from service.plan.models import MailedPin, PlanStaff, ProviderAddress, ProviderGroup, ProviderStaff, StaffStatus
 from service.plan.staff import plan_staff
+from service.resealing import Sealed
 from service.single_use import spend
 
 LIFE = timedelta(days=30)
@@ -31,6 +31,7 @@ _LENGTH, _GROUP = 10, 5
 _ORDER = ("mailing", "correspondence", "billing", "payment", "practice")
 _MOST = 500
 _SEALED_AS = "mailed-pin"
+SEALED = Sealed.text("PINs of letters to print", MailedPin.id, MailedPin.sealed, _SEALED_AS)
 
 
 class PinRefused(Exception):
@@ -83,7 +84,7 @@ def send(
     void_all(session, staff)
     row_id, pin, moment = new_id(), _new_pin(), now()
     made = MailedPin(
-        id=row_id, staff_id=staff.id, group_id=group_id, pin_hash=_hash(key, row_id, pin),
+        id=row_id, staff_id=staff.id, group_id=group_id, pin_hash=keyed_digest(key, _bound(row_id), pin),
         sealed=sealing.seal(key, _SEALED_AS, pin),
         address=_as_written(_address_of(session, group_id)), created_at=moment, expires_at=moment + LIFE,
     )  # fmt: skip
@@ -98,8 +99,7 @@ def verify(session: Session, staff: ProviderStaff, given: str, *, key: bytes) ->
     row = newest(session, staff)
     if row is None or staff.status is not StaffStatus.AWAITING_PIN or not _take_try(session, row):
         _refuse(session, staff)
-    fits = hmac.compare_digest(row.pin_hash, _hash(key, row.id, normal(given)))
-    if not fits:
+    if not is_keyed_digest(row.pin_hash, key, _bound(row.id), normal(given)):
         _void(session, MailedPin.id == row.id, MailedPin.tries >= TRIES)
         _refuse(session, staff)
     if not spend(session, MailedPin, MailedPin.id == row.id, *_alive(), sealed=""):
@@ -162,6 +162,12 @@ def waiting_letters(session: Session) -> list[MailedPin]:
 def count_waiting(session: Session) -> int:
     """How many letters are to be printed."""
     return session.scalars(select(func.count()).select_from(MailedPin).where(*_unprinted())).one()
+
+
+def last_expiry(session: Session, *, before: datetime) -> datetime | None:
+    """Until when a PIN made before a moment can be entered; None where there is none."""
+    usable = (MailedPin.spent_at.is_(None), MailedPin.created_at < before, *_alive())
+    return session.scalar(select(func.max(MailedPin.expires_at)).where(*usable))
 
 
 def recent_letters(session: Session) -> list[MailedPin]:
@@ -278,8 +284,8 @@ def _new_pin() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
 
 
-def _hash(key: bytes, row_id: str, pin: str) -> str:
-    return keyed_digest(key, f"mailed-pin:{row_id}", pin)
+def _bound(row_id: str) -> str:
+    return f"mailed-pin:{row_id}"
 
 
 def _refuse(session: Session, staff: ProviderStaff) -> NoReturn:

@@ -50,9 +50,12 @@ class UnknownAct(Exception):
 
 def ask(
     session: Session, kind: ActKind, subject_id: str, changes: Sequence[dict[str, str]], *,
-    by_account_id: str, reason: str, **content: Any,
+    by_account_id: str | None, reason: str, **content: Any,
 ) -> PendingAct:  # fmt: skip
-    """Ask for an act. `changes` are {"what", "before", "after"} as the second person will read them."""
+    """Ask for an act; for a command, without an account, `content` holds the `operator`.
+
+    `changes` are {"what", "before", "after"} as the second person will read them.
+    """
     if find_waiting(session, kind, subject_id) is not None:
         raise AlreadyAsked
     moment = now()
@@ -128,7 +131,7 @@ def _decide(session: Session, act: PendingAct, *, approved: bool, by_account_id:
         raise ActOver
 
 
-def _record(session: Session, action: str, act: PendingAct, account_id: str, reason: str | None = None) -> None:
+def _record(session: Session, action: str, act: PendingAct, account_id: str | None, reason: str | None = None) -> None:
     audit.record(
         session, f"staff:pending_act:{action}", account_id=account_id, reason=reason or None,
         detail={"act": act.id, "kind": act.kind.value, "subject": act.subject_id},

@@ -1,13 +1,14 @@
 """The shapes of the forms of Tax ID & NPI access."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from service.accounts.schemas import require_storable
 from service.accounts.usernames import is_email
+from service.days import typed_day
 from service.plan.providers import numbers
 from service.provider.marking import N_
 from service.provider.registering import plain_names
@@ -52,13 +53,9 @@ class Day(fields.Field[date]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not str(value).strip():
             return None
-        for form in ("%Y-%m-%d", "%m/%d/%Y"):
-            try:
-                day = datetime.strptime(str(value).strip(), form).date()  # noqa: DTZ007 (a day has no zone)
-            except ValueError:
-                continue
-            if date(1990, 1, 1) <= day <= date(2100, 1, 1):
-                return day
+        day = typed_day(str(value))
+        if day is not None and date(1990, 1, 1) <= day <= date(2100, 1, 1):
+            return day
         raise ValidationError(_DATE)
 
 

@@ -1,13 +1,14 @@
 """The shapes of the forms of Claims Inquiry and Eligibility."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from marshmallow import Schema, ValidationError, fields, pre_load, validate, validates_schema
 
 from service.clock import now
+from service.days import typed_day
 from service.plan.logins.lookups import Purpose
 from service.provider.claims.claim_words import ClaimState
 
@@ -25,13 +26,9 @@ class Day(fields.Field[date]):
     default_error_messages = {"required": [_FILL_IN], "null": [_FILL_IN]}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
-        for form in ("%Y-%m-%d", "%m/%d/%Y"):
-            try:
-                day = datetime.strptime(str(value).strip(), form).date()  # noqa: DTZ007 (a day has no zone)
-            except ValueError:
-                continue
-            if _EARLIEST <= day <= now().date() + _AHEAD:
-                return day
+        day = typed_day(str(value))
+        if day is not None and _EARLIEST <= day <= now().date() + _AHEAD:
+            return day
         raise ValidationError(str(_DATE))
 
 

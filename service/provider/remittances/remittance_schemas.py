@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from service.days import typed_day
 from service.plan.providers import numbers
 from service.plan.remittances.remittance_search import Wanted
 
@@ -23,14 +24,10 @@ class Day(fields.Field[date]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         typed = str(value).strip()
-        for form in ("%Y-%m-%d", "%m/%d/%Y"):
-            try:
-                return datetime.strptime(typed, form).date()  # noqa: DTZ007 (a day has no zone)
-            except ValueError:
-                continue
-        if typed:
+        day = typed_day(typed)
+        if typed and day is None:
             raise ValidationError(str(_DATE))
-        return None
+        return day
 
 
 class Dollars(fields.Field[int]):

@@ -13,6 +13,7 @@ Resource = dict[str, Any]
 CARIN = "http://hl7.org/fhir/us/carin-bb"
 US_CORE = "http://hl7.org/fhir/us/core"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+PLAN_NET = "http://hl7.org/fhir/us/davinci-pdex-plan-net"
 MERIDIAN = "https://meridian.example/fhir"
 
 ACT_CODE = f"{TERMINOLOGY}/v3-ActCode"

@@ -37,18 +37,21 @@ class Benefits:
     brand_copay: int
     limit: int
     """Most that a member pays in a year."""
+    report_units: tuple[str, ...] = ()
+    """Contracts or plans by which it is reported to CMS; none for what CMS does not ask about."""
 
 
 BENEFITS = {
     "Medicaid": Benefits(
         "Medicaid", ("MCD-CARE", "Meridian Medicaid Care"), ("STATE-MCD", "State Medicaid program"),
-        ("211", "Medicaid HMO"), 0, 0, 300, 800, 5000, 100, 400, 30000),
+        ("211", "Medicaid HMO"), 0, 0, 300, 800, 5000, 100, 400, 30000, ("MCD-CARE",)),
     "CHIP": Benefits(
         "CHIP", ("CHIP-KIDS", "Meridian Kids"), ("STATE-CHIP", "State Children's Health Insurance Program"),
-        ("29", "Children's Health Insurance Program"), 0, 0, 500, 1500, 2500, 300, 800, 60000),
+        ("29", "Children's Health Insurance Program"), 0, 0, 500, 1500, 2500, 300, 800, 60000, ("CHIP-KIDS",)),
     "Medicare": Benefits(
         "Medicare", ("MED-ADV-HMO", "Meridian Medicare Advantage"), ("IND-MED", "Individual Medicare members"),
-        ("111", "Medicare HMO"), 24000, 20, 1000, 9000, 29500, 500, 4200, 420000),
+        # In the form of CMS's contract numbers, which end in four digits.
+        ("111", "Medicare HMO"), 24000, 20, 1000, 9000, 29500, 500, 4200, 420000, ("H000A", "H000B")),
     "Dental only": Benefits(
         "Dental only", ("DENTAL-1", "Meridian Dental"), ("IND-DEN", "Individual dental members"),
         ("561", "Dental"), 5000, 20, 0, 0, 0, 0, 0, 150000),
@@ -71,6 +74,12 @@ class Span:
     def holds(self, on: date) -> bool:
         """Whether it is in force on that day."""
         return self.start <= on and (self.end is None or on <= self.end)
+
+
+def report_unit(person: Person) -> str:
+    """The contract or plan under which the person is reported: one for four neighbours, as households are."""
+    units = BENEFITS[person.line_of_business].report_units
+    return units[person.index // 4 % len(units)] if units else ""
 
 
 def coverage_fields(person: Person, span: Span, patient: str, payer: str) -> Resource:

@@ -10,6 +10,7 @@ from service.sandbox.plan.codes import (
     IDENTIFIER_TYPE,
     NPI,
     PAYER_ID,
+    PLAN_NET,
     RXNORM,
     TAX_ID,
     TAXONOMY,
@@ -152,9 +153,30 @@ def network(seed: int | str) -> Network:
     )
 
 
+def known_since(as_of: date) -> str:
+    """When the plan last heard of its providers, as FHIR writes it."""
+    return f"{as_of.year}-01-05T06:00:00.000Z"
+
+
+def network_reference(seed: int | str, key: str) -> str | None:
+    """The Organization of the network that a group is in; None for a group without a contract."""
+    kind = "dental" if key == "dental" else "medical"
+    return None if key == "outside" else f"Organization/{fhir_id(seed, f'network/{kind}')}"
+
+
+def service_reference(seed: int | str, key: str) -> str:
+    """The HealthcareService of a group that is in a network."""
+    return f"HealthcareService/{fhir_id(seed, f'service/{key}')}"
+
+
+def endpoint_reference(seed: int | str, key: str) -> str:
+    """The Endpoint of a group."""
+    return f"Endpoint/{fhir_id(seed, f'endpoint/{key}')}"
+
+
 def shared(seed: int | str, as_of: date) -> Iterator[Resource]:
     """Every resource that belongs to no member: payer, groups, practitioners, roles, places, endpoints, medications."""
-    stamp = f"{as_of.year}-01-05T06:00:00.000Z"
+    stamp = known_since(as_of)
     yield _payer(seed, stamp)
     people = 0
     for number, (key, entry) in enumerate(_TABLE.items()):
@@ -203,7 +225,7 @@ def _payer(seed: int | str, stamp: str) -> Resource:
             {"system": "phone", "value": "1-555-010-0784"},
             {"system": "url", "value": "https://meridian.example"},
         ],
-        "address": [_address("1 Meridian Plaza", "Maple Bend", "41901")],
+        "address": [address_of("1 Meridian Plaza", "Maple Bend", "41901")],
     }
 
 
@@ -223,8 +245,8 @@ def _group_resources(seed: int | str, key: str, number: int, stamp: str) -> Iter
         "type": [concept(f"{TERMINOLOGY}/organization-type", "prov", "Healthcare Provider")],
         "name": entry.name,
         "telecom": phone,
-        "address": [_address(*entry.address)],
-        "endpoint": [reference(_endpoint_reference(seed, key))],
+        "address": [address_of(*entry.address)],
+        "endpoint": [reference(endpoint_reference(seed, key))],
     }
     yield _location(made, entry, phone, stamp)
     yield _endpoint(seed, key, made, stamp)
@@ -239,7 +261,7 @@ def _location(made: Group, entry: _Entry, phone: list[Resource], stamp: str) -> 
         "name": entry.name,
         "type": [concept(f"{TERMINOLOGY}/v3-RoleCode", entry.place)],
         "telecom": list(phone),
-        "address": _address(*entry.address),
+        "address": address_of(*entry.address),
         "managingOrganization": reference(made.reference),
     }
 
@@ -248,7 +270,7 @@ def _endpoint(seed: int | str, key: str, made: Group, stamp: str) -> Resource:
     mailbox = "".join(letter for letter in key if letter.isalpha())
     return {
         "resourceType": "Endpoint",
-        "id": _endpoint_reference(seed, key).partition("/")[2],
+        "id": endpoint_reference(seed, key).partition("/")[2],
         "meta": {"lastUpdated": stamp},
         "status": "active",
         "connectionType": coding(f"{TERMINOLOGY}/endpoint-connection-type", "direct-project", "Direct Project"),
@@ -274,12 +296,13 @@ def _clinician_resources(seed: int | str, key: str, place: int, number: int, sta
         "name": [{"use": "official", "family": family, "given": [given]}],
         "telecom": phone,
         "gender": gender,
-        "address": [_address(*entry.address)],
+        "address": [address_of(*entry.address)],
     }
     yield {
         "resourceType": "PractitionerRole",
         "id": fhir_id(seed, f"role/{key}/{place}"),
         "meta": _meta(stamp, us_core_profile("practitionerrole")),
+        **_in_network(seed, key),
         "active": True,
         "practitioner": reference(who.reference, who.name),
         "organization": reference(made.reference, made.name),
@@ -287,7 +310,18 @@ def _clinician_resources(seed: int | str, key: str, place: int, number: int, sta
         "specialty": [concept(TAXONOMY, taxonomy)],
         "location": [reference(made.location)],
         "telecom": list(phone),
-        "endpoint": [reference(_endpoint_reference(seed, key))],
+        "endpoint": [reference(endpoint_reference(seed, key))],
+    }
+
+
+def _in_network(seed: int | str, key: str) -> Resource:
+    found = network_reference(seed, key)
+    if found is None:
+        return {}
+    url = f"{PLAN_NET}/StructureDefinition/network-reference"
+    return {
+        "extension": [{"url": url, "valueReference": reference(found)}],
+        "healthcareService": [reference(service_reference(seed, key))],
     }
 
 
@@ -300,10 +334,6 @@ def _medication(seed: int | str, key: str, stamp: str) -> Resource:
         "code": concept(RXNORM, medicine.rxnorm, medicine.name, medicine.name),
         "status": "active",
     }
-
-
-def _endpoint_reference(seed: int | str, key: str) -> str:
-    return f"Endpoint/{fhir_id(seed, f'endpoint/{key}')}"
 
 
 def _vendor_number(number: int) -> str:
@@ -322,7 +352,8 @@ def _tax_id(number: int) -> Resource:
     return {"type": concept(IDENTIFIER_TYPE, "TAX"), "system": TAX_ID, "value": tax_id(number)}
 
 
-def _address(line: str, city: str, postal_code: str) -> Resource:
+def address_of(line: str, city: str, postal_code: str) -> Resource:
+    """A FHIR Address in the plan's state."""
     return {"line": [line], "city": city, "state": STATE, "postalCode": postal_code, "country": "US"}
 
 

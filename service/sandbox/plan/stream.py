@@ -6,13 +6,15 @@ Each member is drawn from a random source of their own, so member 5 is the same 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from random import Random
 
 from service.plan.members.roster import RosterRow
-from service.sandbox.plan import cast, families, providers
+from service.sandbox.plan import cast, families, provider_network, providers
 from service.sandbox.plan.cast import Representative
 from service.sandbox.plan.chart import Chart, patient_id
 from service.sandbox.plan.codes import Resource
+from service.sandbox.plan.coverage import report_unit
 from service.sandbox.plan.history import write
 from service.sandbox.plan.identifiers import member_number
 from service.sandbox.plan.people import STATE, Person
@@ -32,8 +34,8 @@ class MemberBundle:
 
 
 def shared(seed: int | str, as_of: date = AS_OF) -> Iterator[Resource]:
-    """The resources that belong to no member: payer, provider groups, practitioners, places, medications."""
-    return providers.shared(seed, as_of)
+    """The resources that belong to no member: payer, provider groups, practitioners, places, medications, networks."""
+    return chain(providers.shared(seed, as_of), provider_network.entries(seed, as_of))
 
 
 def members(count: int, seed: int | str, as_of: date = AS_OF) -> Iterator[MemberBundle]:
@@ -71,6 +73,7 @@ def _roster_row(person: Person, seed: int | str) -> RosterRow:
         birth_date=person.birth_date,
         zip_code=person.zip_code,
         line_of_business=person.line_of_business,
+        report_unit=report_unit(person),
         address_line=person.address_line,
         city=person.city,
         state=STATE,

@@ -76,6 +76,7 @@ def render(client_id: str, about: str = "", errors: Errors | None = None) -> str
         organization=_organization(session, shown.app), clock=review_clock.read(session, version),
         changes=approval.changes_of(session, version) if shown.versions.standing and shown.waiting else [],
         foreign=review_checks.foreign_addresses(content, shown.app.developer_domain),
+        grounds=reviews.grounds_of(session, version),
         act=approval.find_waiting(session, version), me=current_staff().account_id,
         connected=grants.count_live_of_app(session, client_id),
         name_of=lambda account_id: plan_staff.name_of(session, account_id), **_lists(session, version, client_id),

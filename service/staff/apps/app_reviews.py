@@ -10,7 +10,7 @@ from oauth.apps import app_reports, app_words, approval, clients, review_checks,
 from oauth.apps.clients import ClientView
 from oauth.apps.models import AppReport, AppReview, CheckAnswer, ReviewState
 from oauth.apps.review_clock import ReviewClock
-from oauth.apps.reviews import WrongState
+from oauth.apps.reviews import AnswerAwaited, WrongState
 from service.accounts import kept_form
 from service.plan.models import PendingAct, StaffRole
 from service.plan.staff import plan_staff
@@ -100,7 +100,7 @@ def decline(client_id: str) -> ResponseReturnValue:
         return app_review_page.render(client_id, "decline", errors), 400
     try:
         reviews.decline(db_session(), review, by_account_id=current_staff().account_id, **form)
-    except (WrongState, NotOneself) as refusal:
+    except (WrongState, AnswerAwaited, NotOneself) as refusal:
         raise NothingChanged(refusal.sentence) from None
     return _done(client_id, "declined")
 

@@ -26,7 +26,7 @@ from service.staff.gate import current_staff, require_role
 from service.staff.refusals import LookupsExhausted, OwnRecord, told
 from service.staff.reports.report_pages import as_file
 from service.staff.reports.report_schemas import Disclosure, MemberId
-from service.web import NotFoundPage, db_session, latchstring, load_form, settings
+from service.web import NotFoundPage, db_session, latchstring, load_form, request_id, settings
 
 blueprint = Blueprint("staff_disclosures", __name__, url_prefix="/staff/reports/disclosures")
 PURPOSES: dict[DisclosurePurpose, LazyString] = {
@@ -84,7 +84,8 @@ def show(patient_id: str) -> ResponseReturnValue:
         return told(OwnRecord())
     if request.args.get("format") == "csv":
         made = disclosures.begin_csv(db_session(), member, by_account_id=current_staff().account_id)
-        return as_file(in_places(made.pieces(latchstring().sessions)), "accounting-of-disclosures.csv")
+        pieces = in_places(made.pieces(latchstring().sessions), request_id())
+        return as_file(pieces, "accounting-of-disclosures.csv")
     try:
         return _account_page(member, {}, behind=request.args.get("behind"))
     except LookupError:

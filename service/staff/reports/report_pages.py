@@ -1,9 +1,8 @@
 """The Reports tab: what CMS asks of the plan each year, and how far the authorizations of each app came."""
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from itertools import chain
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -11,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from oauth.apps import funnel
 from service import audit
 from service.clock import now
+from service.door.admission import BrokenOff
 from service.plan.models import StaffRole
 from service.reports import patient_access_usage, transfers
 from service.staff import navigation
@@ -19,6 +19,7 @@ from service.staff.reports.report_schemas import FunnelDays, UsageYear
 from service.web import db_session, load_form, settings
 
 blueprint = Blueprint("staff_reports", __name__, url_prefix="/staff/reports")
+_NOT_WHOLE = b"This file is not whole: it broke off. Please download it again.\r\n"
 
 
 @blueprint.get("/")
@@ -44,6 +45,7 @@ def usage() -> ResponseReturnValue:
     page = render_template(
         "staff/usage_report.html", report=made, this_year=_today().year, errors=errors,
         version=patient_access_usage.QUERY_VERSION, fewest=patient_access_usage.FEWEST_PUBLIC,
+        not_kept=patient_access_usage.UNIT_NOT_KEPT, no_unit=patient_access_usage.NO_UNIT,
     )  # fmt: skip
     return page, 400 if errors else 200
 
@@ -60,12 +62,24 @@ def authorizations() -> ResponseReturnValue:
 
 
 def as_file(text: Iterable[str], name: str) -> Response:
-    """A CSV as a download that spreadsheets read as UTF-8 and no cache keeps; `text` in pieces, sent one by one."""
-    pieces = chain([codecs.BOM_UTF8], (piece.encode() for piece in text))
-    response = Response(pieces, content_type="text/csv; charset=utf-8")
+    """A CSV as a download that spreadsheets read as UTF-8 and no cache keeps; `text` in pieces, sent one by one.
+
+    Where they break off, which they do between two lines, the last line says so.
+    """
+    response = Response(_encoded(text), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _encoded(text: Iterable[str]) -> Iterator[bytes]:
+    yield codecs.BOM_UTF8
+    try:
+        for piece in text:
+            yield piece.encode()
+    except BrokenOff:
+        yield _NOT_WHOLE
+        raise
 
 
 def _year() -> tuple[int, dict[str, list[str]]]:

@@ -292,4 +292,4 @@ def _disposition(answer: _Answer) -> str:
         return "Withdrawn and replaced by a corrected claim"
     if whole.eligible == 0:
         return "Not paid"
-    return f"The plan paid ${whole.benefit / 100:,.2f}. Your share is ${whole.member / 100:,.2f}."
+    return f"The plan paid ${whole.benefit / 100:,.2f}. The member's share is ${whole.member / 100:,.2f}."

@@ -21,31 +21,14 @@ from fhir.loading.preparation import prepare_resource
 from service.audit import AuditEvent, Outcome
 from service.clock import now
 from service.plan.models import Member
-from service.settings import Settings
 from tests.factories import make_member
 from tests.fhir import records
 from tests.fhir.conftest import OTHER
-from tests.fhir.exporting import Exporter, exporter
-from tests.oauth.desk import Desk
+from tests.fhir.exporting import Exporter
 
 MATCH = "Patient/$member-match"
 REGULAR = "http://hl7.org/fhir/us/davinci-hrex/StructureDefinition-hrex-consent.html#regular"
 NUMBER_TYPE = records.concept("http://terminology.hl7.org/CodeSystem/v2-0203", "MB")
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Both are switched on."""
-    var = tmp_path / "var"
-    var.mkdir()
-    environment = {"VAR": str(var), "DATABASE_URL": database_url, "BASE_URL": "http://localhost"}
-    switched_on = {"PROVIDER_ACCESS": "yes", "PAYER_TO_PAYER": "yes"}
-    return replace(Settings.from_environment(environment | switched_on), testing=True)
-
-
-@pytest.fixture
-def plan(app: Flask, desk: Desk, loaded: str) -> Exporter:
-    return exporter(app, desk)
 
 
 def flask(app: Flask, *arguments: str) -> Result:
@@ -76,8 +59,11 @@ def test_an_attribution_list_leaves_out_who_opted_out_what_is_sensitive_and_amou
     assert {one["id"] for one in claims} == {f"eob-{number}-{loaded}" for number in (1, 2, 3)}
     assert not [one for one in claims if "total" in one] and "120.5" not in str(claims)
     assert any(one["resourceType"] == "Coverage" for one in lines) and "35.25" not in str(lines)
-    assert plan.api.get("Group/clinic").get_json()["quantity"] == 1
+    listed = plan.api.get("Group/clinic")
+    assert listed.get_json()["quantity"] == 1
     assert flask(app, "groups", "opt-out", "--undo", other.member_number).exit_code == 0
+    seen = {"If-None-Match": f'W/"{listed.get_json()["meta"]["versionId"]}"'}
+    assert plan.api.get("Group/clinic", headers=seen).get_json()["quantity"] == 2, "no 304 for another list"
     assert OTHER in str(plan.lines(plan.manifest("Group/clinic/$export?_type=Patient")))
 
 
