@@ -126,10 +126,12 @@ def introspect() -> Response:
 @blueprint.route("/end-session", methods=["GET", "POST"])
 def end_session() -> ResponseReturnValue:
     """OpenID Connect RP-Initiated Logout. A POST is turned into a GET, so that our cookie comes along."""
-    session, given = web.db_session(), _end_parameters()
+    session, settings = web.db_session(), web.settings()
+    asked = ending.find(session, _end_parameters(), settings)
     if request.method == "POST":
-        return redirect(redirects.with_parameters(url_for("oauth.end_session"), **given), 303)
-    asked, login = ending.find(session, given, web.settings()), current_login() or half_login()
+        posted = {ending.POSTED: ending.sealed(asked, settings)} if asked else {}
+        return redirect(url_for("oauth.end_session", **posted), 303)
+    login = current_login() or half_login()
     if asked is None or (login is not None and login.account.id != asked.account_id):
         return render_template("accounts/sign_out.html")
     if login is not None:
@@ -210,10 +212,12 @@ def _authorize_parameters() -> tuple[dict[str, str], bool]:
 def _end_parameters() -> dict[str, str]:
     """What is known of the parameters; nothing at all of a request that repeats one or cannot be read."""
     try:
-        given = query_parameters(request) if request.method != "POST" else body_parameters(request)
+        given, names = query_parameters(request), (*ending.PARAMETERS, ending.POSTED)
+        if request.method == "POST":
+            given, names = body_parameters(request), ending.PARAMETERS
     except (Duplicated, InvalidRequest):
         return {}
-    return {name: given[name] for name in ending.PARAMETERS if name in given}
+    return {name: given[name] for name in names if name in given}
 
 
 def _next_step(session: Session, request_id: str) -> ResponseReturnValue:

@@ -75,9 +75,33 @@ def test_a_good_hint_signs_out_and_returns(desk: Desk, diary: App, rosa: Reader)
 def test_by_post_the_cookie_is_asked_for_by_a_get(desk: Desk, diary: App, rosa: Reader) -> None:
     form = {"id_token_hint": desk.connect(diary)["id_token"], "post_logout_redirect_uri": AFTER, "evil": "x"}
     sent = desk.app.test_client().post("/oauth/end-session", data=form, headers={"Origin": "https://app.example.org"})
-    assert sent.status_code == 303 and set(parse_qs(urlsplit(sent.location).query)) == set(form) - {"evil"}
+    assert sent.status_code == 303 and set(parse_qs(urlsplit(sent.location).query)) == {"posted"}
     assert rosa.get(sent.location).location == AFTER
     assert not is_signed_in(rosa)
+
+
+def test_case_033_what_is_posted_leaves_no_token_in_an_address(
+    desk: Desk, diary: App, rosa: Reader, clock: MovableClock
+) -> None:
+    hint = desk.connect(diary)["id_token"]
+    good = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER, "state": "s"}
+
+    def post(form: dict[str, str]) -> str:
+        sent = desk.app.test_client().post("/oauth/end-session", data=form)
+        assert sent.status_code == 303 and hint not in sent.location and hint.split(".")[1] not in sent.location
+        return sent.location
+
+    for form in (good | {"post_logout_redirect_uri": "https://evil.example"}, {"id_token_hint": "x.y.z"}, {}):
+        assert post(form) == "/oauth/end-session", form
+    altered = post(good)
+    for address in (altered[:-3] + "AAA", "/oauth/end-session?posted=x", "/oauth/end-session?posted=%C3%A9"):
+        assert "Sign out?" in rosa.get(address).text and is_signed_in(rosa), address
+    # A form cannot bring what only we seal: it would be looked at by nobody.
+    brought = parse_qs(urlsplit(altered).query)["posted"][0]
+    assert post({"posted": brought}) == "/oauth/end-session"
+    clock.advance(61)
+    assert "Sign out?" in rosa.get(altered).text and is_signed_in(rosa), "a minute is over"
+    assert rosa.get(post(good)).location == f"{AFTER}?state=s" and not is_signed_in(rosa)
 
 
 def test_case_066_whatever_is_not_believed_is_asked_on_our_page(
