@@ -94,7 +94,7 @@ class Discovery:
     subject_types_supported: tuple[str, ...] = ("public",)
     id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
     claims_supported: tuple[str, ...] = (
-        "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "at_hash", "fhirUser",
+        "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "amr", "nonce", "at_hash", "fhirUser",
     )  # fmt: skip
     prompt_values_supported: tuple[str, ...] = ("none", "login", "consent", "select_account")
     claims_parameter_supported: bool = False

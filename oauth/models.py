@@ -196,6 +196,7 @@ class AuthorizationCode(Base, SpentOnce):
     need_patient_banner: Mapped[bool] = mapped_column(default=True)
     login_session_id: Mapped[str | None] = mapped_column(String(36))
     authenticated_at: Mapped[datetime] = mapped_column(Instant)
+    amr: Mapped[str | None] = mapped_column(String(60))
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     family_id: Mapped[str | None] = mapped_column(String(36))
@@ -235,6 +236,8 @@ class TokenFamily(Base):
     need_patient_banner: Mapped[bool] = mapped_column(default=True)
     login_session_id: Mapped[str | None] = mapped_column(String(36))
     authenticated_at: Mapped[datetime] = mapped_column(Instant)
+    amr: Mapped[str | None] = mapped_column(String(60))
+    """By what its person had signed in (service/accounts/amr.py); None of a family of before that was kept."""
     created_at: Mapped[datetime] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     end_reason: Mapped[FamilyEnd | None] = mapped_column(words(FamilyEnd))
@@ -273,9 +276,10 @@ class RefreshToken(Base, SpentOnce):
 
 
 class SystemToken(Base):
-    """A bearer token of a backend client, of five minutes at most; it hangs from its client alone.
+    """A token of a backend client, of five minutes at most; it hangs from its client alone.
 
-    `credentials_version` is the client's as it was when its keys were read for the assertion that got the token.
+    `credentials_version` is the client's as it was when its keys were read for the assertion that got the token;
+    `dpop_jkt` names the key that the token is bound to (RFC 9449), a bearer token has none.
     """
 
     __tablename__ = "system_token"
@@ -287,6 +291,7 @@ class SystemToken(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    dpop_jkt: Mapped[str | None] = mapped_column(String(43))
 
 
 class FetchedKeySet(Base):

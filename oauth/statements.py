@@ -82,7 +82,7 @@ _CLAIM_FETCH = Statement(
 _SYSTEM_TOKEN = Statement(
     """
     SELECT a.scope, a.credentials_version, a.created_at, a.expires_at, a.ended_at, c.id, c.status, c.scopes,
-        c.backend_basis, c.provider_organization_id, c.may_introspect, c.credentials_version
+        c.backend_basis, c.provider_organization_id, c.may_introspect, c.credentials_version, a.dpop_jkt
     FROM system_token a JOIN client c ON c.id = a.client_id WHERE a.hash = %s
     """
 )
@@ -92,7 +92,9 @@ _ADD_ACCESS = Statement(
     " VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
 _ADD_REFRESH = Insertion("refresh_token", "hash", "family_id", "created_at", "expires_at", "key_bound")
-_ADD_SYSTEM = Insertion("system_token", "hash", "client_id", "scope", "credentials_version", "created_at", "expires_at")
+_ADD_SYSTEM = Insertion(
+    "system_token", "hash", "client_id", "scope", "credentials_version", "created_at", "expires_at", "dpop_jkt"
+)  # fmt: skip
 _END_TOKENS = Statement("UPDATE access_token SET ended_at = %s WHERE family_id = %s AND ended_at IS NULL")
 
 
@@ -213,6 +215,7 @@ class SystemTokenFacts(NamedTuple):
     organization_id: str | None
     may_introspect: bool
     client_credentials_version: int
+    dpop_jkt: str | None
 
 
 _OF_CALLER_ALONE, _OF_TOKEN_ALONE = len(CallerFacts._fields), len(TokenFacts._fields)
@@ -314,10 +317,11 @@ def add_refresh_token(
 
 
 def system_token(
-    token_hash: str, client_id: str, scope: str, credentials_version: int, created_at: int, expires_at: int
+    token_hash: str, client_id: str, scope: str, credentials_version: int, created_at: int, expires_at: int,
+    dpop_jkt: str | None,
 ) -> Row:  # fmt: skip
     """The row of a token of a backend client that is in the database."""
-    return Row(_ADD_SYSTEM, (token_hash, client_id, scope, credentials_version, created_at, expires_at))
+    return Row(_ADD_SYSTEM, (token_hash, client_id, scope, credentials_version, created_at, expires_at, dpop_jkt))
 
 
 def end_tokens(session: Session, family_id: str, at: int) -> None:

@@ -11,6 +11,7 @@ from oauth.models import BackendBasis, Client
 from service.plan.models import PortalOrganization
 
 _EVERYBODY = "Every member of the plan, without asking them; copies in bulk, too."
+_BOUND = "Each is bound to a key that it proves at every request (DPoP)."
 _TOKENS = "It may ask about the tokens of every app (introspection)."
 
 
@@ -27,6 +28,8 @@ def of_registration(
         "With whose data, without their yes": _reach(app.backend_basis, office, may_introspect=app.may_introspect),
         "What it proves itself by": keys,
     }
+    if app.dpop_bound_access_tokens:
+        said["Its tokens"] = _BOUND
     return [{"what": what, "before": "", "after": after} for what, after in said.items()]
 
 

@@ -238,7 +238,7 @@ def _kept(app: Registration) -> dict[str, Any]:
         "name": app.name, "developer_name": app.developer_name, "contact": app.contact, "scopes": app.scopes,
         "jwks": public_keys.alone(app.jwks) if app.jwks else None, "jwks_uri": app.jwks_uri,
         "backend_basis": app.backend_basis.value, "provider_organization_id": app.provider_organization_id,
-        "may_introspect": app.may_introspect,
+        "may_introspect": app.may_introspect, "dpop_bound_access_tokens": app.dpop_bound_access_tokens,
     }  # fmt: skip
 
 

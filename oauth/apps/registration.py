@@ -279,8 +279,6 @@ def _require_scopes(scopes: str, kind: ClientKind) -> None:
 
 
 def _require_basis(session: Session, app: Registration) -> None:
-    if app.is_backend and app.dpop_bound_access_tokens:
-        raise ClientRefused("The tokens of a backend service are bearer tokens: they cannot be held to a key (DPoP).")
     if app.is_backend != (app.backend_basis is not None):
         raise ClientRefused("A backend service, and only one, is the plan's own or a provider's.")
     if (app.backend_basis is BackendBasis.PROVIDER) != (app.provider_organization_id is not None):

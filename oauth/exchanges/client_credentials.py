@@ -62,12 +62,16 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]  #
         """The token: no refresh token, since the program can ask again by itself."""
         assert self._caller is not None, "Authlib asks who calls first"
         client = self._caller.facts
-        raw, token = system_tokens.make(client.id, self._scope, credentials_version=client.credentials_version)
+        key = self.request.dpop_jkt
+        raw, token = system_tokens.make(
+            client.id, self._scope, credentials_version=client.credentials_version, dpop_jkt=key
+        )
         event = audit.row("oauth:token:issue", client_id=client.id, detail={"grant_type": self.GRANT_TYPE})
         with audit.written_together():
             client_authentication.spend(web.reading_session(), self._caller, (token, event))
         life = int(system_tokens.LIFE.total_seconds())
-        answer = {"access_token": raw, "token_type": "Bearer", "expires_in": life, "scope": self._scope}
+        kind = "Bearer" if key is None else "DPoP"
+        answer = {"access_token": raw, "token_type": kind, "expires_in": life, "scope": self._scope}
         return 200, answer, self.TOKEN_RESPONSE_HEADER
 
 

@@ -73,8 +73,8 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
                 credentials_version=found.account.credentials_version, redirect_uri=redirect_uri, scope=pending.scope,
                 nonce=pending.nonce, code_challenge=pending.code_challenge, dpop_jkt=pending.dpop_jkt,
                 need_patient_banner=pending.need_patient_banner, login_session_id=grant_user.login_session.id,
-                authenticated_at=grant_user.login_session.authenticated_at, created_at=at,
-                expires_at=at + token_rows.CODE_LIFE,
+                authenticated_at=grant_user.login_session.authenticated_at, amr=grant_user.login_session.amr,
+                created_at=at, expires_at=at + token_rows.CODE_LIFE,
             )
         )  # fmt: skip
         location = redirects.with_parameters(redirect_uri, code=raw, state=pending.state, iss=web.settings().base_url)

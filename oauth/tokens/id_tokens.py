@@ -12,6 +12,7 @@ from oauth.exchanges.standing import Recipient, Standing
 from oauth.requests import OAuthRequest
 from oauth.tokens import userinfo
 from service import web
+from service.accounts.amr import methods
 from service.clock import now
 
 
@@ -34,6 +35,8 @@ class SignedIdToken(OpenIDToken):  # type: ignore[misc]  # Authlib ships no type
             "auth_time": int(recipient.family.authenticated_at.timestamp()),
             "at_hash": half.decode(),
         }
+        if recipient.family.amr:
+            claims["amr"] = methods(recipient.family.amr)
         if recipient.first and recipient.family.nonce:
             claims["nonce"] = recipient.family.nonce
         if "fhirUser" in recipient.scopes:

@@ -1,6 +1,6 @@
 """Introspection for registered resource servers, and for apps about their own tokens (RFC 7662; SMART 2.2).
 
-A caller proves itself as at the token endpoint, or shows a bearer token that was given out for this (SMART-76).
+A caller proves itself as at the token endpoint, or shows a token that was given out for this (SMART-76).
 A resource server asks on each of its own requests, so this endpoint reads like the API: by hand-kept statements alone.
 """
 
@@ -23,7 +23,7 @@ from oauth.statements import (
     find_caller_and_token,
     find_refresh_to_tell,
 )
-from oauth.tokens import system_tokens, token_rows
+from oauth.tokens import protector, system_tokens, token_rows
 from oauth.tokens.token_problems import InsufficientScope, InvalidToken
 from oauth.tokens.token_rows import ToldRow
 from oauth.tokens.userinfo import fhir_user, new_subject
@@ -40,7 +40,7 @@ class Caller:
     id: str
     may_introspect: bool
     client: CallerFacts | None = None
-    """None for who shows a bearer token."""
+    """None for who shows a token."""
 
     def may_ask_about(self, client_id: str) -> bool:
         """Whether it may ask about a token of this app."""
@@ -49,7 +49,7 @@ class Caller:
 
 def tell(session: Session, request: OAuthRequest, settings: Settings) -> dict[str, Any]:
     """What is told about the token; raises InvalidRequest, InvalidClient, TooManyAttempts, or a TokenProblem where the
-    bearer token of the caller is over or was not given out for this.
+    token of the caller is over or was not given out for this.
 
     Anything that is no live token, or not the caller's to ask about, is `{"active": false}` alone. A refresh token is
     told to its own app alone, and never to a resource server, which would take it for an access token (OA-55).
@@ -96,18 +96,19 @@ class _BesideCaller:
 
 
 def _caller(session: Session, request: OAuthRequest, beside: _BesideCaller) -> Caller:
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    if scheme.lower() not in {"bearer", "dpop"}:
         client = client_authentication.authenticate(session, request, _METHODS, beside.look)
         return Caller(client.id, client.may_introspect, client)
     if "client_secret" in request.form or "client_assertion" in request.form:
         raise InvalidRequest()
-    raw = bearer.strip(" ")
-    if not system_tokens.is_one(raw):
+    given = protector.presented()
+    if not system_tokens.is_one(given.raw):
         # A person's consent lets nobody ask about the tokens of others; a live one learns what it lacks.
-        token_rows.check(session, raw)
+        token_rows.check(session, given.raw)
         raise InsufficientScope(system_tokens.INTROSPECT)
-    row = system_tokens.check(session, raw)
+    row = system_tokens.check(session, given.raw)
+    protector.require_possession(session, given, row.dpop_jkt)
     if not row.may_introspect:
         raise InsufficientScope(system_tokens.INTROSPECT)
     return Caller(row.facts.client_id, may_introspect=True)
@@ -125,10 +126,9 @@ def _tell_of_system(session: Session, caller: Caller, raw: str) -> dict[str, Any
         "active": True,
         "scope": system_tokens.scopes_of(row),
         "client_id": facts.client_id,
-        "token_type": "Bearer",
         "exp": int(row.expires_at.timestamp()),
         "iat": int(row.created_at.timestamp()),
-    }
+    } | _kind(row.dpop_jkt)
 
 
 def _tell_of_refresh(session: Session, caller: Caller, raw: str, settings: Settings) -> dict[str, Any]:
@@ -174,14 +174,16 @@ def _describe(found: ToldRow, access: Access, settings: Settings) -> dict[str, A
         "active": True,
         "scope": str(access.scopes),
         "client_id": token.facts.client_id,
-        "token_type": "Bearer" if token.dpop_jkt is None else "DPoP",
         "exp": int(token.expires_at.timestamp()),
         "iat": int(token.created_at.timestamp()),
         "patient": token.facts.patient_id,
         "need_patient_banner": found.need_patient_banner,
-    }
-    if token.dpop_jkt is not None:
-        described["cnf"] = {"jkt": token.dpop_jkt}
+    } | _kind(token.dpop_jkt)
     if "fhirUser" in access.scopes:
         described["fhirUser"] = fhir_user(access, settings.fhir_base)
     return described
+
+
+def _kind(dpop_jkt: str | None) -> dict[str, Any]:
+    """How a token is sent: alone, or with a proof of the key that it is bound to (RFC 9449 §6.2)."""
+    return {"token_type": "Bearer"} if dpop_jkt is None else {"token_type": "DPoP", "cnf": {"jkt": dpop_jkt}}

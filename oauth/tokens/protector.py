@@ -16,7 +16,6 @@ from oauth.tokens.token_problems import (
     TokenInQuery,
     TokenProblem,
 )
-from oauth.tokens.token_rows import TokenRow
 from service import web
 
 __all__ = [
@@ -37,11 +36,11 @@ def access_for_request(session: Session) -> Access:
     """The Access of the current request; raises a TokenProblem (401) without a live token in the right place."""
     given = presented()
     if system_tokens.is_one(given.raw):
-        if given.with_proof:
-            raise BoundToken
-        return access_for_backend(session, system_tokens.check(session, given.raw).facts)
+        of_program = system_tokens.check(session, given.raw)
+        require_possession(session, given, of_program.dpop_jkt)
+        return access_for_backend(session, of_program.facts)
     row = token_rows.check(session, given.raw)
-    require_possession(session, given, row)
+    require_possession(session, given, row.dpop_jkt)
     return access_for_grant(row.facts)
 
 
@@ -61,11 +60,14 @@ def presented() -> Presented:
     return Presented(token, scheme == "dpop")
 
 
-def require_possession(session: Session, given: Presented, row: TokenRow) -> None:
-    """Raise unless a bound token came with a proof of its very key, and a bearer token as one (RFC 9449 §7)."""
-    if row.dpop_jkt is None and not given.with_proof:
+def require_possession(session: Session, given: Presented, dpop_jkt: str | None) -> None:
+    """Raise unless a token bound to `dpop_jkt` came with a proof of that key, and a bearer token (None) as one.
+
+    RFC 9449 §7.
+    """
+    if dpop_jkt is None and not given.with_proof:
         return
-    if row.dpop_jkt is None or not given.with_proof:
+    if dpop_jkt is None or not given.with_proof:
         raise BoundToken
     request = web.request_itself()
     # Escaped again: the server tells the path decoded, as latin-1 (PEP 3333).
@@ -75,5 +77,5 @@ def require_possession(session: Session, given: Presented, row: TokenRow) -> Non
         key = dpop.prove(session, proof, method=request.method, uri=uri, access_token=given.raw)
     except dpop.ProofRefused:
         raise InvalidProof from None
-    if key != row.dpop_jkt:
+    if key != dpop_jkt:
         raise InvalidToken

@@ -33,6 +33,8 @@ class SystemTokenRow:
     """Whether it asks about the tokens of any app: it has the scope, and its client has the right now."""
     created_at: datetime
     expires_at: datetime
+    dpop_jkt: str | None
+    """The key that it is bound to; None of a bearer token."""
 
 
 def is_one(raw_access_token: str) -> bool:
@@ -40,10 +42,13 @@ def is_one(raw_access_token: str) -> bool:
     return raw_access_token.startswith(PREFIX)
 
 
-def make(client_id: str, scope: str, *, credentials_version: int) -> tuple[str, Row]:
-    """A new token for a client that proved itself as of `credentials_version`, and its row, which holds its digest."""
+def make(client_id: str, scope: str, *, credentials_version: int, dpop_jkt: str | None) -> tuple[str, Row]:
+    """A new token for a client that proved itself as of `credentials_version`, and its row, which holds its digest.
+
+    `dpop_jkt` names the key it is bound to.
+    """
     raw, at = PREFIX + new_secret(), microseconds(now())
-    return raw, system_token(digest(raw), client_id, scope, credentials_version, at, at + _LIFE)
+    return raw, system_token(digest(raw), client_id, scope, credentials_version, at, at + _LIFE, dpop_jkt)
 
 
 def check(session: Session, raw_access_token: str) -> SystemTokenRow:
@@ -62,6 +67,7 @@ def check(session: Session, raw_access_token: str) -> SystemTokenRow:
         bool(found.may_introspect) and INTROSPECT in found.scope.split(),
         from_microseconds(found.created_at),
         from_microseconds(found.expires_at),
+        found.dpop_jkt,
     )
 
 

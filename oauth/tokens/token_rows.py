@@ -197,7 +197,7 @@ def found_family(session: Session, code: AuthorizationCode, family_id: str) -> T
     family = TokenFamily(
         id=family_id, grant_id=code.grant_id, client_id=code.client_id, scope=code.scope, nonce=code.nonce,
         need_patient_banner=code.need_patient_banner, login_session_id=code.login_session_id,
-        authenticated_at=code.authenticated_at, created_at=now(),
+        authenticated_at=code.authenticated_at, amr=code.amr, created_at=now(),
     )  # fmt: skip
     session.add(family)
     session.flush()

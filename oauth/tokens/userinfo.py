@@ -16,7 +16,7 @@ def claims_for_request(session: Session, settings: Settings) -> dict[str, str]:
     """
     presented = protector.presented()
     found = token_rows.check_to_tell(session, presented.raw)
-    protector.require_possession(session, presented, found.row)
+    protector.require_possession(session, presented, found.row.dpop_jkt)
     access = access_for_grant(found.row.facts)
     if "openid" not in access.scopes:
         raise InsufficientScope("openid")

@@ -91,6 +91,8 @@ class LoginSession(Base):
     last_seen_at: Mapped[datetime] = mapped_column(Instant)
     # When the password or a passkey was last given: OIDC auth_time, and the measure of every step up.
     authenticated_at: Mapped[datetime] = mapped_column(Instant)
+    # By what the person signed in (amr.py); None of a session of before that was kept.
+    amr: Mapped[str | None] = mapped_column(String(60), default=None)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     ended_at: Mapped[datetime | None] = mapped_column(Instant, default=None)
     acting_member_id: Mapped[str | None] = mapped_column(String(36), default=None)

@@ -18,6 +18,7 @@ from service.accounts import (
     sessions,
     sign_in,
 )
+from service.accounts.amr import Method
 from service.accounts.models import Account, Passkey
 from service.accounts.next_page import local_path
 from service.accounts.passkey_answers import NoPasskeysHere, QuestionOver, WrongAnswer, ceremonies
@@ -105,7 +106,7 @@ def add() -> ResponseReturnValue:
         return _add_page({"_schema": [PASSKEY_KNOWN]}), 409
     except TooManyPasskeys:
         return _add_page({"_schema": [PASSKEYS_FULL]}), 409
-    sessions.complete(session, login, factor=True, person_checked=True)
+    sessions.complete(session, login, Method.PASSKEY)
     return second_factor_pages.after_set_up(login, done="passkey")
 
 
@@ -145,8 +146,8 @@ def remove(passkey_id: UUID) -> ResponseReturnValue:
 def _complete(login: Login | None, account: Account) -> None:
     session = db_session()
     if login is None:
-        login = sign_in.begin(account)
-    sessions.complete(session, login, factor=True, person_checked=True)
+        login = sign_in.begin(account, Method.PASSKEY)
+    sessions.complete(session, login, Method.PASSKEY)
 
 
 def _login_here() -> Login | None:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from service.accounts import passkeys, pressed_twice, second_factors, sessions, shown_codes
+from service.accounts.amr import Method
 from service.accounts.models import Account
 from service.accounts.next_page import local_path
 from service.accounts.schemas import FactorCode, FirstCode
@@ -59,7 +60,7 @@ def enter() -> ResponseReturnValue:
         second_factors.show(db_session(), settings().secret_key, login.account, _given(form))
     except WrongFactor as wrong:
         return _refuse(enter_page(login, {"code": [FACTOR_REFUSED]}), wrong)
-    sessions.complete(db_session(), login, factor=True)
+    sessions.complete(db_session(), login, Method.ONE_TIME_CODE)
     return redirect(_following() or url_for("landing.index"), 303)
 
 
@@ -161,7 +162,7 @@ def _keep(login: Login, offer: Offer, given: str) -> ResponseReturnValue:
         return _set_up_page(login, offer, {"code": [FIRST_CODE_REFUSED]}, 400)
     except FactorStands:
         return redirect(url_for("second_factor.index"), 303)
-    sessions.complete(session, login, factor=True)
+    sessions.complete(session, login, Method.ONE_TIME_CODE)
     answer = make_response(after_set_up(login, done="app"))
     # A key is used for one app only, also where this one is removed and another set up within its half hour.
     answer.delete_cookie(_OFFERED, path=url_for("second_factor.set_up"))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service import audit
 from service.accounts import throttling
+from service.accounts.amr import Method
 from service.accounts.statements import BEGIN, COLUMNS, END, SIGNED_IN_IF_WHOLE
 from service.clock import now
 from service.db import microseconds, new_id, write_together
@@ -35,7 +36,14 @@ class Begun:
     has_factor: bool
 
 
-def begin(session: Session, owner: Owner, device_id: str | None, *, counter: str | None = None) -> Begun:
+def begin(
+    session: Session,
+    owner: Owner,
+    device_id: str | None,
+    *,
+    by: Method = Method.PASSWORD,
+    counter: str | None = None,
+) -> Begun:
     """The rows of a sign-in, together: what the browser had ends, and so does the `counter` of wrong tries.
 
     First the counter is locked, then the older session, then the account if the sign-in is whole: an account's sessions
@@ -48,7 +56,7 @@ def begin(session: Session, owner: Owner, device_id: str | None, *, counter: str
     g.login_session_id = session_id
     given = {
         "id": session_id, "token_hash": rotate_browser_token(), "account_id": owner.account_id, "created_at": at,
-        "last_seen_at": at, "authenticated_at": at, "device_id": device_id, "code_due_at": due,
+        "last_seen_at": at, "authenticated_at": at, "amr": by.value, "device_id": device_id, "code_due_at": due,
         "credentials_version": owner.credentials_version, "ip": request.remote_addr,
         "user_agent": (request.user_agent.string or "")[:300],
     }  # fmt: skip

@@ -34,6 +34,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from service import audit, plan_editions
 from service.accounts import devices, notices, page_rates, session_rows
+from service.accounts.amr import Method, and_also
 from service.accounts.models import Account, AccountStatus, CodeReason, LoginSession, Passkey, Totp
 from service.accounts.next_page import here
 from service.accounts.statements import END, SIGNED_IN
@@ -102,14 +103,16 @@ class Login:
         return not self.has_factor or (shown is not None and shown >= self.session.authenticated_at)
 
 
-def start(session: Session, account: Account, *, device_id: str | None = None) -> LoginSession:
+def start(
+    session: Session, account: Account, *, device_id: str | None = None, by: Method = Method.PASSWORD
+) -> LoginSession:
     """Sign this browser in as `account`: a new cookie, a new row; what the browser had before ends.
 
     With a second factor it is half a login until `complete`.
     """
     session.flush()
     owner = session_rows.Owner(account.id, account.credentials_version, account.code_due_at)
-    begun = session_rows.begin(session, owner, device_id)
+    begun = session_rows.begin(session, owner, device_id, by=by)
     row = session.get_one(LoginSession, begun.id)
     login = Login(account, row, begun.has_factor)
     if login.missing_step is None:
@@ -160,21 +163,22 @@ def is_kept_for(session: Session, longer: timedelta) -> bool:
     return find_run_out(session, within=_LATELY - longer) is not None
 
 
-def complete(session: Session, login: Login, *, factor: bool, person_checked: bool = False) -> None:
+def complete(session: Session, login: Login, shown: Method) -> None:
     """The factor (or else the e-mailed code) was right: a new cookie, and the login is whole.
 
-    `person_checked`: the factor was a passkey, whose device checks the person too, so that it stands for the password.
+    The device of a passkey checks the person too, so that it stands for the password.
     """
     was_half = login.missing_step is not None
-    if person_checked:
+    if shown is Method.PASSKEY:
         login.session.authenticated_at = now()
-    login.session.factor_at = now() if factor else login.session.factor_at
+    login.session.factor_at = now() if shown.is_factor else login.session.factor_at
+    login.session.amr = and_also(login.session.amr, shown)
     login.session.code_due_at = None
     login.session.token_hash = rotate_browser_token()
     # The session's row before the account's, as a sign-in and a change of the address take them (decision 121).
     session.flush()
     login.account.code_due_at = login.account.code_due_for = None
-    whole = Login(login.account, login.session, factor or login.has_factor)
+    whole = Login(login.account, login.session, shown.is_factor or login.has_factor)
     if was_half:
         _note_sign_in(session, whole)
         # Not before: on a known device wrong passwords are counted apart, and half a login has shown no more than one.

@@ -16,6 +16,7 @@ from service.accounts import (
     stepping_up,
     usernames,
 )
+from service.accounts.amr import Method
 from service.accounts.authentication import Recognised, TooManyTries, WrongPassword
 from service.accounts.models import Account
 from service.accounts.next_page import local_path
@@ -69,13 +70,13 @@ def _begun(found: Recognised) -> str:
     return sessions.step_address(Step.FACTOR, _following()) if begun.has_factor else _following()
 
 
-def begin(account: Account) -> Login:
+def begin(account: Account, by: Method = Method.PASSWORD) -> Login:
     """Sign this browser in as `account`, and tell the owner of a browser not seen before."""
     session = db_session()
     known = devices.find(session, account)
     if known is None:
         _tell_of_new_device(account)
-    sessions.start(session, account, device_id=known)
+    sessions.start(session, account, device_id=known, by=by)
     login = half_login() or current_login()
     assert login is not None, "the session was just begun"
     return login

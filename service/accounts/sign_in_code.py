@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from service.accounts import email_codes, pressed_twice, sessions
+from service.accounts.amr import Method
 from service.accounts.email_codes import Flow, Recipient
 from service.accounts.models import Account, CodePurpose
 from service.accounts.next_page import local_path
@@ -40,7 +41,7 @@ def enter() -> ResponseReturnValue:
     found = email_codes.verify(session, _flow(), login.account.email, form["code"])
     if found is None or found.subject_id != login.account.id:
         return _page(login, {"code": [CODE_REFUSED]}), 400
-    sessions.complete(session, login, factor=False)
+    sessions.complete(session, login, Method.EMAIL_CODE)
     return redirect(_following() or url_for("landing.index"), 303)
 
 

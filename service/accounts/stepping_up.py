@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug import Response
 
 from service import audit
+from service.accounts.amr import Method, and_also
 from service.accounts.next_page import here
 from service.accounts.sessions import Login, Step, ask_to_sign_in, current_login
 from service.clock import now
@@ -29,6 +30,7 @@ def password_is_recent(login: Login, minutes: int = RECENT_MINUTES) -> bool:
 def step_up(session: Session, login: Login) -> None:
     """The password was given again: a new cookie, and the five minutes begin anew."""
     login.session.authenticated_at = now()
+    login.session.amr = and_also(login.session.amr, Method.PASSWORD)
     login.session.token_hash = rotate_browser_token()
     session.flush()
     audit.record(session, "accounts:login_session:step_up", account_id=login.account.id)

@@ -60,11 +60,12 @@ def show() -> None:
 @click.option("--provider", help="Tax ID of the portal's organization whose program it is; the plan's own without.")
 @click.option("--scopes", help="What it may ask for, system/ scopes only; what its kind may read without.")
 @click.option("--may-introspect", is_flag=True, help="It may ask about tokens of other apps (a resource server).")
+@click.option("--dpop-bound", is_flag=True, help="It gets no token without proving a key (DPoP, RFC 9449).")
 @second_person.reason
 @second_person.glass
 def register(
     name: str, developer: str, contact: str | None, keys: Path | None, address: str | None, provider: str | None,
-    scopes: str | None, *, may_introspect: bool, reason: str, break_glass: str | None,
+    scopes: str | None, *, may_introspect: bool, dpop_bound: bool, reason: str, break_glass: str | None,
 ) -> None:  # fmt: skip
     """Register a program without a person (SMART Backend Services), by its public keys or their address.
 
@@ -84,6 +85,7 @@ def register(
             provider_organization_id=_organization_id(session, provider) if provider else None,
             scopes=scopes or (PROVIDER_SCOPES if provider else PLAN_SCOPES),
             may_introspect=may_introspect,
+            dpop_bound_access_tokens=dpop_bound,
         )
         client_id, outcome = programs.register(session, app, command, settings=settings())
     if isinstance(outcome, PendingAct):

@@ -31,6 +31,7 @@ from tests.conftest import MovableClock
 from tests.factories import make_account, make_organization, make_plan_staff, make_portal_staff
 from tests.oauth.desk import App, Desk
 from tests.oauth.keyed import Program, ec, key_server, register_backend, register_keyed, rsa
+from tests.oauth.proofs import Prover
 from tests.staff.console import make_clerk
 
 ADMINISTRATOR = StaffRole.ADMINISTRATOR
@@ -45,7 +46,7 @@ def test_case_145_a_program_gets_no_token_before_an_administrators_yes(
     app: Flask, session: Session, operator: Operator
 ) -> None:
     administrator, reviewer = make_clerk(app, session, ADMINISTRATOR), make_clerk(app, session, StaffRole.APP_REVIEWER)
-    told = operator.register("--may-introspect", "--reason", "Quality reports of 2026")
+    told = operator.register("--may-introspect", "--dpop-bound", "--reason", "Quality reports of 2026")
     assert "Asked for" in told.stdout and "It gets no token before" in told.stdout
     program = program_of(app, told)
     assert client_of(session, program.id) is None
@@ -57,18 +58,22 @@ def test_case_145_a_program_gets_no_token_before_an_administrators_yes(
     page = administrator.browser.get("/staff/second-looks/").text
     shown = (
         "Program Everything", program.id, "Reporting", "system/*.rs", "Every member of the plan", "tokens of every app",
-        ec().key.thumbprint(), "Quality reports of 2026", f"{getpass.getuser()}, by a command",
+        "bound to a key that it proves", ec().key.thumbprint(), "Quality reports of 2026",
+        f"{getpass.getuser()}, by a command",
     )  # fmt: skip
     assert [words for words in shown if words not in page] == []
     assert program.ask("system/*.rs").status_code == 401
 
     assert say_yes(administrator, act) == 303
-    assert program.ask("system/*.rs __introspect").status_code == 200
+    asked = {"grant_type": "client_credentials", "scope": "system/*.rs __introspect"} | program.proof()
+    with_proof = app.test_client().post("/oauth/token", data=asked, headers={"DPoP": Prover().proof()})
+    assert with_proof.get_json()["token_type"] == "DPoP"
+    assert program.ask("system/*.rs __introspect").get_json()["error"] == "invalid_dpop_proof"
     assert f"{program.id}  approved  backend (plan)" in operator.run("list").stdout
     assert say_yes(administrator, act) == 409
-    [asked] = events(session, "staff:pending_act:ask")
+    [event] = events(session, "staff:pending_act:ask")
     [done] = [one for one in events(session, "oauth:client:register") if one.client_id == program.id]
-    assert (asked.detail or {})["operator"] == getpass.getuser() and asked.reason == "Quality reports of 2026"
+    assert (event.detail or {})["operator"] == getpass.getuser() and event.reason == "Quality reports of 2026"
     assert done.account_id == administrator.account.id
 
 

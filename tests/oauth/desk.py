@@ -23,6 +23,7 @@ from oauth.apps.clients import AuthMethod, ClientKind, ClientView
 from oauth.apps.registration import Registration
 from oauth.authorization import flows
 from service import web
+from service.accounts.amr import Method
 from service.accounts.models import Account, LoginSession
 from service.accounts.sessions import Login
 from service.clock import now
@@ -237,7 +238,8 @@ def login_of(session: Session, account: Account) -> Login:
     at = now()
     row = LoginSession(
         id=new_id(), token_hash=digest(new_id()), account_id=account.id, created_at=at, last_seen_at=at,
-        authenticated_at=at, expires_at=at + timedelta(hours=12), credentials_version=account.credentials_version,
+        authenticated_at=at, amr=Method.PASSWORD.value, expires_at=at + timedelta(hours=12),
+        credentials_version=account.credentials_version,
     )  # fmt: skip
     session.add(row)
     return Login(session.get_one(Account, account.id), row)

@@ -22,7 +22,6 @@ from tests.conftest import MovableClock
 from tests.factories import make_organization
 from tests.oauth.desk import CALLBACK, Desk
 from tests.oauth.keyed import TOKEN, Program, ec, key_server, register_backend, register_keyed, rsa
-from tests.oauth.proofs import Prover
 
 
 def is_let_in(program: Program, token: str) -> bool:
@@ -32,17 +31,6 @@ def is_let_in(program: Program, token: str) -> bool:
     )
     assert answer.status_code in {200, 401}, answer.text
     return answer.status_code == 200
-
-
-def test_a_programs_token_is_bound_to_no_key_and_refused_where_a_proof_is_promised(desk: Desk) -> None:
-    program, prover = register_backend(desk), Prover()
-    token, address = program.token("system/*.rs"), "http://localhost/fhir/r4/Patient"
-    assert is_let_in(program, token)
-
-    answer = desk.app.test_client().get(f"{address}?_count=1", headers=prover.headers(token, address))
-
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith('DPoP realm="fhir", error="invalid_token"')
 
 
 def test_a_backend_client_is_registered_whole_or_not_at_all(desk: Desk) -> None:
@@ -56,7 +44,7 @@ def test_a_backend_client_is_registered_whole_or_not_at_all(desk: Desk) -> None:
         {"provider_organization_id": provider.id, "backend_basis": BackendBasis.PLAN},
         {"backend_basis": BackendBasis.PROVIDER}, {"provider_organization_id": "nobody"},
         {"provider_organization_id": firm.id}, {"kind": ClientKind.CONFIDENTIAL, "redirect_uris": [CALLBACK]},
-        {"kind": ClientKind.PUBLIC, "redirect_uris": [CALLBACK]}, {"dpop_bound_access_tokens": True},
+        {"kind": ClientKind.PUBLIC, "redirect_uris": [CALLBACK]},
     ):  # fmt: skip
         with pytest.raises(ClientRefused):
             register_backend(desk, **wrong)  # type: ignore[arg-type]
