@@ -129,8 +129,8 @@ def end_session() -> ResponseReturnValue:
     session, settings = web.db_session(), web.settings()
     asked = ending.find(session, _end_parameters(), settings)
     if request.method == "POST":
-        posted = {ending.POSTED: ending.sealed(asked, settings)} if asked else {}
-        return redirect(url_for("oauth.end_session", **posted), 303)
+        posted = ending.sealed(asked, settings) if asked else None
+        return redirect(url_for("oauth.end_session", posted=posted), 303)
     login = current_login() or half_login()
     if asked is None or (login is not None and login.account.id != asked.account_id):
         return render_template("accounts/sign_out.html")
@@ -212,11 +212,10 @@ def _authorize_parameters() -> tuple[dict[str, str], bool]:
 def _end_parameters() -> dict[str, str]:
     """What is known of the parameters; nothing at all of a request that repeats one or cannot be read."""
     try:
-        given, names = query_parameters(request), (*ending.PARAMETERS, ending.POSTED)
-        if request.method == "POST":
-            given, names = body_parameters(request), ending.PARAMETERS
+        given = query_parameters(request) if request.method != "POST" else body_parameters(request)
     except (Duplicated, InvalidRequest):
         return {}
+    names = ending.PARAMETERS if request.method == "POST" else (*ending.PARAMETERS, ending.POSTED)
     return {name: given[name] for name in names if name in given}
 
 
