@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fhir.loading.faults import Rejected
-from fhir.loading.shapes import definitions
+from fhir.loading.shapes import DATES_HINT, definitions
 from fhir.search.dates import BadDate, span
 
 _DATES = frozenset({"date", "dateTime", "instant"})
@@ -13,7 +13,7 @@ _DATES = frozenset({"date", "dateTime", "instant"})
 def refused(resource_type: str, name: str, value: Any) -> Rejected:
     """The refusal of an element, by its name, in which a date that is searched by is none."""
     path = next(_bad_dates({name: value}, resource_type, resource_type), f"{resource_type}.{name}")
-    return Rejected("date", "There is no such day or time, or it is not written as FHIR does.", path)
+    return Rejected("date", DATES_HINT, path)
 
 
 def _bad_dates(node: dict[str, Any], kind: str, path: str) -> Iterator[str]:

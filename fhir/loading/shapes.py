@@ -44,7 +44,7 @@ _PATTERNS = {
     "base64Binary": r"^\s*(?:[0-9A-Za-z+/=]{4}\s*+)++\Z",
 }
 """As FHIR R4 writes them, but that a day is one of the calendar."""
-_DATES = "Dates are days of the calendar, written as 2026-04-30, times as 2026-04-30T10:11:12Z."
+DATES_HINT = "Dates are days of the calendar, written as 2026-04-30, times as 2026-04-30T10:11:12Z."
 _IN_WORDS = {
     _PATTERNS["code"]: "A code has no space before, behind or twice within it.",
     _PATTERNS["id"]: "An id has 1 to 64 letters, digits, hyphens and dots.",
@@ -158,7 +158,7 @@ def _rejected(told: str, resource_type: str) -> Rejected:
         return Rejected("structure", _CONTAINED, path)
     if "matching regex" in what:
         words = _OF_PATTERNS.get(what.partition("matching regex ")[2])
-        return Rejected("structure" if words else "date", words or _DATES, path)
+        return Rejected("structure" if words else "date", words or DATES_HINT, path)
     return Rejected("structure", _in_json_s_words(what.replace("Object", "This object")) + ".", path)
 
 

@@ -118,7 +118,8 @@ def test_a_packed_file_of_which_nothing_came_is_told(tmp_path: Path) -> None:
         ("[" * 100_000, "", "The resource is nested too deeply: more than 100 levels."),
         (
             json.dumps(records.patient("p", name=[{"text": "2026-02-28"}, {"text": "2026"}], birthDate="2026-02-31")),
-            "Patient.birthDate", "There is no such day or time, or it is not written as FHIR does.",
+            "Patient.birthDate",
+            "Dates are days of the calendar, written as 2026-04-30, times as 2026-04-30T10:11:12Z.",
         ),
     ],
 )  # fmt: skip
