@@ -126,8 +126,8 @@ def test_nothing_but_a_whole_assertion_by_rs384_or_es384_proves_an_app(app: Flas
     @trying(FEW)
     @given(st.sampled_from(programs), NONE | HEADERS, NONE | CLAIMS, st.binary(max_size=40), st.booleans())
     # Of sixty that are drawn none may be whole.
-    @example(programs[0], {}, {}, b"", signed=True)
-    @example(programs[1], {}, {}, b"", signed=True)
+    @example(program=programs[0], header={}, changed={}, noise=b"", signed=True)
+    @example(program=programs[1], header={}, changed={}, noise=b"", signed=True)
     def prove(program: Program, header: dict[str, Any], changed: dict[str, Any], noise: bytes, signed: bool) -> None:
         claims = program.claims() | changed
         content = [part({"alg": program.pair.algorithm, "kid": program.pair.kid, "typ": "JWT"} | header), part(claims)]
@@ -168,7 +168,7 @@ def test_nothing_but_a_whole_proof_proves_a_key(app: Flask, desk: Desk) -> None:
 
     @trying(FEW)
     @given(NONE | HEADERS, NONE | PROOF_CLAIMS, st.binary(max_size=9), st.booleans())
-    @example({}, {}, b"", signed=True)
+    @example(header={}, claims={}, noise=b"", signed=True)
     def prove(header: dict[str, Any], claims: dict[str, Any], noise: bytes, signed: bool) -> None:
         top, body, _ = prover.proof().split(".")
         head, said = json.loads(dpop._decoded(top)) | header, json.loads(dpop._decoded(body)) | claims
