@@ -19,6 +19,7 @@ from fhir.bulk.models import Level, Status
 from fhir.calls import Call
 from fhir.operations import inputs
 from fhir.outcomes import BadRequest, BadValue, FhirProblem, Issue, outcome_bytes
+from fhir.storage import known
 from service import web
 
 NDJSON = "application/fhir+ndjson"
@@ -103,13 +104,17 @@ def _begin(level: Level, resource_type: str, group_id: str = "", *, for_provider
     strict = negotiation.handling(request) is not Handling.LENIENT
     kind, parameters = data_export.parse(given.given) if for_providers else (None, given.given)
     asked = asking.parse(parameters, call.access, level, by_body=given.by_body, strict=strict)
-    if group and (absent := groups.absent(call.session, group, asked.patients)):
-        if strict:
-            raise BadValue(
-                f"{absent} of these Patients are not in this Group. Leave them out, or send Prefer: handling=lenient.",
-                expression="patient",
-            )
-        asked = msgspec.structs.replace(asked, absent=absent)
+    if group:
+        absent = groups.absent(call.session, group, asked.patients)
+    else:
+        absent = known.unknown(call.session, call.access, asked.patients)
+    if absent and strict:
+        raise BadValue(
+            f"{absent} of these Patients are not {'in this Group' if group else 'known here'}."
+            " Leave them out, or send Prefer: handling=lenient.",
+            expression="patient",
+        )
+    asked = msgspec.structs.replace(asked, absent=absent)
     if group and kind:
         asked = data_export.narrow(call.session, call.access, group, kind, asked)
     call.asked.note(given.given)

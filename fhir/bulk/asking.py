@@ -48,7 +48,7 @@ class Asked(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...] = ()
     export_type: str = ""
     absent: int = 0
-    """How many of the `patients` were not in the Group."""
+    """How many of the `patients` were not in the Group, or without one not known."""
 
     def conditions(self, resource_type: str) -> list[tuple[Condition, ...]]:
         """The alternatives of which a resource of the type must fit one; empty where no filter speaks of it."""

@@ -300,9 +300,9 @@ class _Work:
         )  # fmt: skip
 
     def _tell_problems(self) -> None:
-        absent = self._asked.absent
+        absent, where = self._asked.absent, "in this Group" if self._group else "known here"
         told = [
-            *([f"{absent} of the Patients named are not in this Group and were left out."] if absent else ()),
+            *([f"{absent} of the Patients named are not {where} and were left out."] if absent else ()),
             *(f"The parameter {name} is not supported and was left out." for name in self._asked.ignored),
             *(
                 f"{name} was left out: the client may not have it any more."

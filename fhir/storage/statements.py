@@ -23,6 +23,7 @@ _SEARCH = "SELECT {columns}, {sort}{refs} FROM resource WHERE {where} AND NOT de
 _IDS = "SELECT id FROM resource WHERE {where} AND NOT deleted LIMIT {mark}"
 _COUNT = "SELECT count(*) FROM resource WHERE {where} AND NOT deleted"
 _COUNTS = "SELECT type, count(*) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
+_PATIENTS = "SELECT DISTINCT patient_id FROM resource WHERE {where}"
 _TALLY = "SELECT {leg}, type, count(*), max(sort_date) FROM resource WHERE {where} AND NOT deleted GROUP BY type"
 _NAMED = "SELECT {columns}, 0, refs FROM resource WHERE ({named}) AND NOT deleted ORDER BY type, id"
 _SWEEP = "SELECT id, dictionary_id, body, patient_id FROM resource WHERE {where} AND {deleted} ORDER BY id LIMIT {mark}"
@@ -158,6 +159,11 @@ def count(session: Session, where: Clause) -> int:
 def counts(session: Session, where: Clause) -> dict[str, int]:
     """How many rows match, by type."""
     return dict(_fetch(session, _COUNTS.format(where=where.text), where.values))
+
+
+def patients(session: Session, where: Clause) -> list[str]:
+    """The patients of whom a row matches, deleted ones counted too."""
+    return [row[0] for row in _fetch(session, _PATIENTS.format(where=where.text), where.values)]
 
 
 def tallies(session: Session, legs: Sequence[Clause]) -> list[tuple[int, str, int, int]]:

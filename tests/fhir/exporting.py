@@ -93,3 +93,9 @@ def exporter(app: Flask, desk: Desk, scope: str = "system/*.rs", **given: Any) -
 def keys(lines: list[dict[str, Any]]) -> set[str]:
     """The names (Type/id) of the resources of these lines."""
     return {f"{one['resourceType']}/{one['id']}" for one in lines}
+
+
+def naming(*patients: str) -> dict[str, Any]:
+    """The body of a request for these patients alone."""
+    named = [{"name": "patient", "valueReference": {"reference": f"Patient/{one}"}} for one in patients]
+    return {"json": {"resourceType": "Parameters", "parameter": named}}

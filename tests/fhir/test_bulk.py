@@ -22,7 +22,7 @@ from service.db import driver_cursor, make_sessions
 from tests.conftest import MovableClock
 from tests.fhir import records
 from tests.fhir.conftest import OTHER, Api
-from tests.fhir.exporting import Exporter, exporter, keys
+from tests.fhir.exporting import Exporter, exporter, keys, naming
 from tests.oauth.desk import Desk
 
 
@@ -139,6 +139,17 @@ def test_lenient_handling_tells_in_a_file_what_was_left_out(plan: Exporter) -> N
     found = plan.manifest("Patient/$export?_elements=id&_type=Coverage", prefer="handling=lenient")
     (told,) = plan.lines(found, "error")
     assert "_elements" in told["issue"][0]["diagnostics"]
+
+
+def test_patients_of_whom_nothing_is_known_are_told_of(plan: Exporter, loaded: str) -> None:
+    refused = plan.ask("Patient/$export", **naming(loaded, "nobody", "no-one"))
+    assert refused.status_code == 400 and "2 of these Patients are not known here" in refused.text
+    found = plan.manifest("Patient/$export", prefer="handling=lenient", **naming(loaded, "nobody"))
+    (told,) = plan.lines(found, "error")
+    assert told["issue"][0]["diagnostics"].startswith("1 of the Patients named are not known here")
+    assert f"Patient/{loaded}" in keys(plan.lines(found))
+    whole = plan.manifest("Patient/$export", **naming(loaded))
+    assert not whole["error"] and keys(plan.lines(whole)) == keys(plan.lines(found))
 
 
 def test_one_export_at_a_time_and_questions_apart(plan: Exporter, app: Flask, desk: Desk, clock: MovableClock) -> None:

@@ -1,7 +1,5 @@
 """Bulk export of a Group: its members, whole for who joined since, and what is told of Patients who are in none."""
 
-from typing import Any
-
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, select
@@ -14,7 +12,7 @@ from tests.conftest import MovableClock
 from tests.factories import make_member
 from tests.fhir import records
 from tests.fhir.conftest import OTHER
-from tests.fhir.exporting import Exporter, exporter, keys
+from tests.fhir.exporting import Exporter, exporter, keys, naming
 from tests.oauth.desk import Desk
 
 
@@ -56,10 +54,6 @@ def test_patients_who_are_not_in_the_group_are_told_of(plan: Exporter, session: 
     member = make_member(session, patient_id=OTHER)
     groups.load(session, "diabetes", "Diabetes programme", GroupKind.PLAN, [member.member_number])
     session.commit()
-
-    def naming(*patients: str) -> dict[str, Any]:
-        named = [{"name": "patient", "valueReference": {"reference": f"Patient/{one}"}} for one in patients]
-        return {"json": {"resourceType": "Parameters", "parameter": named}}
 
     refused = [plan.ask("Group/diabetes/$export", **naming(OTHER, one)) for one in (loaded, "nobody")]
     assert [one.status_code for one in refused] == [400, 400]
