@@ -163,6 +163,8 @@ class RepresentativeLink(Base):
     adult_decided_at: Mapped[datetime | None] = mapped_column(Instant)
     """When the child, grown up, decided about the apps that came in by this link."""
     version: Mapped[int] = mapped_column(Integer, default=1)
+    changed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the version rose last; None of one that is as it was made."""
     created_at: Mapped[datetime] = mapped_column(Instant, default=now)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     ended_by: Mapped[EndedBy | None] = mapped_column(words(EndedBy))

@@ -335,7 +335,7 @@ def _raise_version(
     session: Session, standing: RepresentativeLink, at: datetime, *, covers_less: bool = False
 ) -> None:  # fmt: skip
     """What was given under the older version is void from `at` on; its row says so from this transaction on."""
-    standing.version += 1
+    standing.version, standing.changed_at = standing.version + 1, now()
     grant_ends.end_with(session, standing, at, covers_less=covers_less)
 
 

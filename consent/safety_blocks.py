@@ -51,7 +51,7 @@ def lift(session: Session, link: RepresentativeLink, *, by_account_id: str, reas
         raise OwnBlock
     by_member = _is_by_member(session, link)
     link.safety_block = False
-    link.block_reviewed_at = now()
+    link.block_reviewed_at = link.changed_at = now()
     link.version += 1
     _record(session, "lift", link, by_account_id, reason)
     if by_member and not is_over(link):

@@ -1,7 +1,6 @@
 """Resources that are rendered on read from rows of ours: a representative as RelatedPerson, and as one Person."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -65,7 +64,7 @@ def _find_link(session: Session, access: Access) -> RepresentativeLink | None:
 
 def _changed(link: RepresentativeLink) -> int:
     """To the millisecond, as `meta.lastUpdated` tells it."""
-    return microseconds(link.valid_from) // 1_000 * 1_000
+    return microseconds(link.changed_at or link.valid_from) // 1_000 * 1_000
 
 
 def instant_text(moment: int) -> str:
@@ -75,17 +74,19 @@ def instant_text(moment: int) -> str:
 
 def _render(link: RepresentativeLink) -> dict[str, Any]:
     person = link.representative
-    period = {"start": _day(link.valid_from), "end": _day(link.valid_until)}
-    changed = instant_text(microseconds(link.valid_from))
+    period = {"start": instant_text(microseconds(link.valid_from))}
+    if link.valid_until is not None:
+        # FHIR counts the end as within the period; the right is over at that very moment.
+        period["end"] = instant_text(microseconds(link.valid_until) - 1)
     return {
         "resourceType": RELATED_PERSON,
         "id": link.related_person_id,
-        "meta": {"versionId": str(link.version), "lastUpdated": changed, "profile": [_US_CORE]},
+        "meta": {"versionId": str(link.version), "lastUpdated": instant_text(_changed(link)), "profile": [_US_CORE]},
         "active": link.ended_at is None,
         "patient": {"reference": f"Patient/{link.member.patient_id}"},
         "relationship": [{"coding": [_relationship(link.basis)]}],
         "name": [{"family": person.family_name, "given": [person.given_name]}],
-        "period": {name: day for name, day in period.items() if day},
+        "period": period,
     }
 
 
@@ -98,16 +99,11 @@ def _relationship(basis: Basis) -> dict[str, str]:
 
 def _render_person(link: RepresentativeLink) -> dict[str, Any]:
     who = link.representative
-    changed = instant_text(microseconds(link.valid_from))
     return {
         "resourceType": "Person",
         "id": who.person_id,
-        "meta": {"versionId": str(link.version), "lastUpdated": changed},
+        "meta": {"versionId": str(link.version), "lastUpdated": instant_text(_changed(link))},
         "active": link.ended_at is None,
         "name": [{"family": who.family_name, "given": [who.given_name]}],
         "link": [{"target": {"reference": f"{RELATED_PERSON}/{link.related_person_id}"}, "assurance": "level3"}],
     }
-
-
-def _day(moment: datetime | None) -> str | None:
-    return None if moment is None else str(moment.date())

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
 from fhir.loading import freshness
 from fhir.loading.freshness import Delivery, Watch
 from service.audit_chain import checkpoints, links, vouching
@@ -9,6 +12,7 @@ from service.audit_chain.checkpoints import CheckpointLog, Disagrees, KeyChanged
 from service.audit_chain.keys import AuditKey
 from service.cli.findings import Finding, Findings, bad, doubtful, good
 from service.clock import now
+from service.db import database_of
 from service.settings import Settings
 from service.web import latchstring
 
@@ -31,6 +35,7 @@ def audit(settings: Settings) -> Findings:
             yield bad(Disagrees.sentence)
             return
         since = vouching.missing_since(session, last.position if last else 0)
+        may_change = _may_change_audit(session)
     if since is not None and now() - since > vouching.PATIENCE:
         yield bad(
             f"no checkpoint saw what was audited since {_told(since)}, which could be rewritten: see that a worker runs"
@@ -40,6 +45,21 @@ def audit(settings: Settings) -> Findings:
         yield good(f"the last checkpoint, of {last.at}, saw position {last.position}, which the database holds.")
     else:
         yield good("nothing waits for its first checkpoint yet.")
+    if may_change:
+        yield doubtful(
+            "the role of DATABASE_URL may change what was audited: give the servers a role of their own by"
+            " deploy/roles.sql (docs/container.md), and run migrations and flask audit purge as the owner."
+        )
+
+
+def _may_change_audit(session: Session) -> bool:
+    """Whether this connection's role on PostgreSQL may change or delete what was audited; SQLite knows no roles."""
+    if database_of(session) != "postgresql":
+        return False
+    return bool(session.scalar(text(
+        "SELECT bool_or(has_table_privilege(name, 'UPDATE') OR has_table_privilege(name, 'DELETE'))"
+        " FROM unnest(ARRAY['audit_event', 'audit_subject', 'audit_seal', 'audit_purge']) AS name"
+    )))  # fmt: skip
 
 
 def data(settings: Settings) -> Findings:

@@ -1,15 +1,20 @@
 """The RelatedPerson that a representative is stands in no table: a search finds it as it finds the stored ones."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from consent.models import RepresentativeLink
+from consent import representatives
+from consent.models import LinkScope, RepresentativeLink
 from consent.policy import Access
 from fhir import r4
 from fhir.loading import ingest
+from fhir.storage import projections
+from service.db import microseconds
+from tests.conftest import MovableClock
 from tests.factories import make_account
 from tests.fhir.conftest import OTHER, Api, bundle, entries, ids
 from tests.fhir.records import concept, to
@@ -142,3 +147,30 @@ def test_nobody_else_finds_it(acting: tuple[RepresentativeLink, Acting], api: Ap
     theirs = Api(desk.app.test_client(), api.patient_id, body["access_token"], desk.settings.fhir_base)
     assert theirs.ids("RelatedPerson") == [other]
     assert theirs.ids(f"RelatedPerson?_id={link}") == []
+
+
+def test_its_period_ends_before_the_moment_at_which_the_right_is_over(
+    acting: tuple[RepresentativeLink, Acting], desk: Desk
+) -> None:
+    link, api = acting[0], acting[1]()
+    with desk.session() as session:
+        # Midnight in New York after the last day, the 30th of April.
+        session.get_one(RepresentativeLink, link.id).valid_until = datetime(2099, 5, 1, 4, tzinfo=UTC)
+    period = api.get(f"RelatedPerson/{link.related_person_id}").get_json()["period"]
+    assert period["end"] == "2099-05-01T03:59:59.999Z"
+    assert period["start"] == projections.instant_text(microseconds(link.valid_from))
+
+
+def test_its_moment_rises_with_its_version(
+    acting: tuple[RepresentativeLink, Acting], desk: Desk, clock: MovableClock
+) -> None:
+    link, connected = acting
+    before = connected().get(f"RelatedPerson/{link.related_person_id}").get_json()["meta"]
+    clock.advance(3600)
+    with desk.session() as session:
+        row = session.get_one(RepresentativeLink, link.id)
+        representatives.limit(session, row, LinkScope.WITHOUT_SENSITIVE, by_account_id=None)
+    after = connected().get(f"RelatedPerson/{link.related_person_id}").get_json()["meta"]
+    assert int(after["versionId"]) > int(before["versionId"]) and after["lastUpdated"] > before["lastUpdated"]
+    shown = before["lastUpdated"]
+    assert ids(connected().get(f"RelatedPerson?_lastUpdated=gt{shown}")) == [link.related_person_id]
