@@ -85,8 +85,7 @@ def metrics() -> Response:
     given = request.headers.get("Authorization", "")
     if not hmac.compare_digest(given.encode(), f"Bearer {settings().metrics_token}".encode()):
         return Response("Authorization: Bearer METRICS_TOKEN\n", 401, {"WWW-Authenticate": "Bearer"}, "text/plain")
-    counters: Counters = current_app.extensions[EXTENSION]
-    text = "\n".join((*counters.lines(), *_waiting())) + "\n"
+    text = "\n".join((*_counted(), *_waiting())) + "\n"
     return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -121,6 +120,16 @@ def _not_ready() -> str | None:
         return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
     except outages():
         return "database"
+
+
+def _counted() -> list[str]:
+    counters: Counters = current_app.extensions[EXTENSION]
+    try:
+        return list(counters.lines())
+    except OSError as fault:
+        # What waits is told all the same: somebody watches it while a disk fails.
+        log.warning("counters_not_read", problem=type(fault).__name__)
+        return []
 
 
 def _waiting() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Probes and counters: alive, ready, and what was counted, without anybody's name and for nobody without the token."""
 
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,47 @@ def test_a_disk_that_takes_no_counters_spoils_no_answer(settings: Settings, engi
     settings.var.mkdir(parents=True, exist_ok=True)
     (settings.var / "metrics").write_text("no folder")
     assert app.test_client().get("/sign-in").status_code == 200
+
+
+def test_what_waits_is_told_while_the_counters_cannot_be_read(settings: Settings, engine: Engine) -> None:
+    app = counting(settings, engine)
+    settings.var.mkdir(parents=True, exist_ok=True)
+    (settings.var / "metrics").write_text("no folder")
+    found = scrape(app)
+    assert found["latchstring_database_answers"] == 1
+    assert not any(name.startswith("latchstring_requests_total") for name in found)
+
+
+def test_case_183_a_scrape_makes_and_writes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    assert 'latchstring_requests_total{area="oauth",status="2xx"} 0' in list(Counters(folder).lines())
+    assert not folder.exists()
+    Counters(folder).count("oauth", 200, 0.02)
+    (folder / "lock").write_text("as it was")
+    assert 'latchstring_requests_total{area="oauth",status="2xx"} 1' in list(Counters(folder).lines())
+    assert (folder / "lock").read_text() == "as it was"
+
+
+def test_case_183_a_process_counts_once_the_disk_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, counters = tmp_path / "metrics", Counters(tmp_path / "metrics")
+    folder.write_text("no folder")
+    with pytest.raises(FileExistsError):
+        counters.count("oauth", 200, 0.02)
+    folder.unlink()
+    counters.count("oauth", 200, 0.02)
+    assert not folder.exists(), "it is not tried at every answer"
+    passed = metrics.monotonic() + metrics._TRY_AGAIN
+    monkeypatch.setattr(metrics, "monotonic", lambda: passed)
+    counters.count("oauth", 200, 0.02)
+    assert 'latchstring_requests_total{area="oauth",status="2xx"} 1' in list(counters.lines())
+
+
+def test_case_183_the_room_of_counters_is_taken_before_anything_is_counted(tmp_path: Path) -> None:
+    Counters(tmp_path)._open()
+    (path,) = tmp_path.glob("*.counts")
+    with path.open("rb") as file:
+        # Elsewhere the disk is asked at the first count, and a full one kills the process.
+        assert os.lseek(file.fileno(), 0, os.SEEK_HOLE) == path.stat().st_size == metrics._SIZE
 
 
 def test_alive_asks_nobody(app: Flask, engine: Engine) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 AREAS = ("fhir", "directory", "plan", "oauth", "pages")
 STATUSES = ("2xx", "3xx", "4xx", "5xx")
@@ -24,6 +25,9 @@ _REFUSALS = len(AREAS) * _WIDTH
 _CELLS = _REFUSALS + len(AREAS) * len(_REFUSED)
 _SIZE = 8 * _CELLS
 _ENDED = "ended"
+_LOCK = "lock"
+_TRY_AGAIN = 10.0
+"""Seconds after which a process that could not make its file tries again; what it answers meanwhile is uncounted."""
 EXTENSION = "latchstring.counters"
 """Under this name an application holds its counters, where there are any."""
 
@@ -35,14 +39,18 @@ class Counters:
         self._folder = folder
         self._lock = Lock()
         self._pid = 0
+        self._again_at = 0.0
         self._cells: memoryview = memoryview(bytearray(_SIZE)).cast("Q")
 
     def count(self, area: str, status: int, seconds: float) -> None:
-        """Count one answer."""
+        """Count one answer. Raises OSError where this process cannot make its file."""
         start = AREAS.index(area) * _WIDTH
         bucket = start + len(STATUSES) + bisect_left(BOUNDS, seconds)
         with self._lock:
             if self._pid != os.getpid():
+                if monotonic() < self._again_at:
+                    return
+                self._again_at = monotonic() + _TRY_AGAIN
                 self._open()
             self._cells[start + min(max(status // 100, 2), 5) - 2] += 1
             self._cells[bucket] += 1
@@ -51,7 +59,7 @@ class Counters:
                 self._cells[_REFUSALS + AREAS.index(area) * len(_REFUSED) + _REFUSED.index(status)] += 1
 
     def lines(self) -> Iterator[str]:
-        """The text format of Prometheus, version 0.0.4."""
+        """The text format of Prometheus, version 0.0.4. Raises OSError where the folder cannot be read."""
         total = self._total()
         parts = {area: total[at * _WIDTH : (at + 1) * _WIDTH] for at, area in enumerate(AREAS)}
         yield "# HELP latchstring_requests_total Answers by area and class of status."
@@ -71,18 +79,26 @@ class Counters:
                 yield f'latchstring_refused_total{{area="{area}",status="{code}"}} {next(refused)}'
 
     def _total(self) -> list[int]:
-        with self._all_to_itself():
-            found = [_read(path) for path in self._folder.glob("*.counts")]
+        try:
+            # Nothing is made or written here, so a disk that is full or read-only is scraped too.
+            with (self._folder / _LOCK).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+                found = [_read(path) for path in self._folder.glob("*.counts")]
+        except FileNotFoundError:
+            # Nobody has counted yet.
+            found = []
         return [sum(column) for column in zip(*found, strict=True)] if found else [0] * _CELLS
 
     def _open(self) -> None:
-        self._pid = os.getpid()
+        pid = os.getpid()
         with self._all_to_itself():
             self._fold_in_ended()
-            path = self._folder / f"{self._pid}.counts"
-            with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-                file.truncate(_SIZE)
+            with os.fdopen(os.open(self._folder / f"{pid}.counts", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                # Its room is taken now: to write into a mapped file on a full disk would kill this process (SIGBUS).
+                file.write(bytes(max(0, _SIZE - file.seek(0, os.SEEK_END))))
+                file.flush()
                 self._cells = memoryview(mmap.mmap(file.fileno(), _SIZE)).cast("Q")
+        self._pid, self._again_at = pid, 0.0
 
     def _fold_in_ended(self) -> None:
         kept = self._folder / f"{_ENDED}.counts"
@@ -99,7 +115,7 @@ class Counters:
     @contextmanager
     def _all_to_itself(self) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._folder / "lock").open("w") as file:
+        with (self._folder / _LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -1,5 +1,8 @@
 """`flask backup create` (case 194): a copy is whole while others write, private, logs in elsewhere, and old ones go."""
 
+import fcntl
+import os
+import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -77,8 +80,53 @@ def test_a_copy_that_cannot_be_made_takes_none_of_the_others(
         assert runner.invoke(args=["backup", "create", str(folder)]).exit_code == 0
     before = sorted(folder.iterdir())
     Path(tmp_path / "plan.db").write_bytes(b"no database at all")
-    assert runner.invoke(args=["backup", "create", str(folder), "--keep", "1"]).exit_code != 0
-    assert [path for path in before if path.exists()] == before
+    told = runner.invoke(args=["backup", "create", str(folder), "--keep", "1"])
+    assert told.exit_code == 1 and f"The copy in {folder} failed: file is not a database." in told.stderr, told.output
+    assert sorted(folder.iterdir()) == before, "and leaves nothing of itself"
+    engine.dispose()
+
+
+def test_case_183_a_copy_for_which_there_is_no_room_leaves_none_taken(files: Settings, tmp_path: Path) -> None:
+    engine = make_engine(files.database_url)
+    runner, folder = create_app(files, engine).test_cli_runner(), tmp_path / "backups"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    try:
+        told = runner.invoke(args=["backup", "create", str(folder)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert told.exit_code == 1 and "Make room there, or keep fewer (--keep)" in told.stderr, told.output
+    assert list(folder.iterdir()) == []
+    assert runner.invoke(args=["backup", "create", str(folder)]).exit_code == 0
+    engine.dispose()
+
+
+def test_a_copy_into_what_is_no_folder_is_told_in_a_sentence(files: Settings, tmp_path: Path) -> None:
+    engine = make_engine(files.database_url)
+    (tmp_path / "a file").touch()
+    told = create_app(files, engine).test_cli_runner().invoke(args=["backup", "create", str(tmp_path / "a file/b")])
+    assert told.exit_code == 1 and "failed: Not a directory. Make room" in told.stderr, told.output
+    engine.dispose()
+
+
+def test_what_a_killed_run_left_goes_with_the_next_and_a_run_beside_it_keeps_its_own(
+    files: Settings, tmp_path: Path
+) -> None:
+    engine = make_engine(files.database_url)
+    runner, folder = create_app(files, engine).test_cli_runner(), tmp_path / "backups"
+    folder.mkdir()
+    parts = {folder / f"latchstring-20260101T000000000000Z.part{of}" for of in ("", "-journal", "-wal", "-shm")}
+    for part in parts:
+        part.touch()
+    (folder / "other.part").touch()
+    beside = os.open(folder, os.O_RDONLY)
+    fcntl.flock(beside, fcntl.LOCK_SH)
+    assert runner.invoke(args=["backup", "create", str(folder)]).exit_code == 0
+    assert parts <= set(folder.iterdir()), "of a run that goes on"
+    os.close(beside)
+    assert runner.invoke(args=["backup", "create", str(folder)]).exit_code == 0
+    assert not parts & set(folder.iterdir()) and (folder / "other.part").exists()
+    assert len(list(folder.glob("*.db"))) == 2
     engine.dispose()
 
 
