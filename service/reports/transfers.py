@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, sessionmaker
 
 from fhir import compartment
@@ -47,15 +48,17 @@ _COUNTED = (
 
 
 def count_finished_days(sessions: sessionmaker[Session], settings: Settings) -> int:
-    """Count every day that is over and not counted yet, each in a transaction of its own; how many."""
+    """Count every day that is over and not counted yet, each in a transaction of its own; how many.
+
+    Of two who count at one time each day is one's: the other waits until it is counted, and looks for the next.
+    """
     zone, counted = settings.plan.timezone, 0
     while True:
         with sessions.begin() as session:
             day = _next_day(session, zone)
             if day is None:
                 return counted
-            count_day(session, day, zone)
-            counted += 1
+            counted += count_day(session, day, zone)
 
 
 def last_counted(session: Session) -> date | None:
@@ -63,15 +66,19 @@ def last_counted(session: Session) -> date | None:
     return session.scalar(select(func.max(ReportDay.day)))
 
 
-def count_day(session: Session, day: date, zone: ZoneInfo) -> None:
-    """Count one day: its transfers, and how far each app's authorizations came. Days are counted in their order."""
+def count_day(session: Session, day: date, zone: ZoneInfo) -> bool:
+    """Count one day: its transfers, and how far each app's authorizations came. Days are counted in their order.
+
+    False where another has counted it: nothing was done then.
+    """
     begin, end = bounds(day, zone)
     after = events_after(session, day)
+    if not _take(session, day, _where_next_begins(session, end, after)):
+        return False
     session.execute(insert(ApiTransfer).from_select(_COUNTED, _transfers(day, begin, end, after)))
     session.execute(delete(FormerUnit).where(FormerUnit.until < end))
     funnel.count_day(session, day, begin, end, after)
-    session.add(ReportDay(day=day, events_after=_where_next_begins(session, end, after), counted_at=now()))
-    session.flush()
+    return True
 
 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -84,6 +91,15 @@ def events_after(session: Session, day: date) -> int:
     """The id after which the events of a day are, as the day before left it: no index leads by time alone."""
     known = select(ReportDay.events_after).where(ReportDay.day < day).order_by(ReportDay.day.desc()).limit(1)
     return session.scalar(known) or 0
+
+
+def _take(session: Session, day: date, events_after: int) -> bool:
+    """Write that the day is counted before it is; False where another did. Who still counts it is waited for here."""
+    # A count may take longer than the lease of its job, and `flask reports usage` has none.
+    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    insert_day = postgresql.insert(ReportDay) if on_postgresql else sqlite.insert(ReportDay)
+    row = insert_day.values(day=day, events_after=events_after, counted_at=now())
+    return session.scalar(row.on_conflict_do_nothing().returning(ReportDay.day)) is not None
 
 
 def _where_next_begins(session: Session, end: datetime, after: int) -> int:

@@ -1,6 +1,7 @@
 """The audit, searched by privacy officers: who did what for whom, when and how it ended. Each search is in it too.
 
-Searches are posted: member numbers and names stay out of addresses, histories and logs.
+Searches are posted: member numbers and names stay out of addresses, histories and logs. Nobody searches by the number
+of themselves: what was done with one's own record stands in one's member account.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,9 @@ from service.audit_chain.reading import PAGE, Wanted
 from service.clock import now
 from service.plan.members import roster
 from service.plan.models import Member, StaffRole
+from service.plan.staff import own_records
 from service.staff.gate import current_staff, require_role
+from service.staff.refusals import own_record
 from service.staff.schemas import AuditSearch
 from service.web import db_session, load_form, settings
 
@@ -58,10 +61,13 @@ def search() -> ResponseReturnValue:
     """What was found, the latest first."""
     typed = {name: request.form.get(name, "") for name in _FIELDS}
     form, errors = load_form(AuditSearch())
+    member = None
     if not errors:
-        wanted, errors = _wanted(form)
+        member, wanted, errors = _wanted(form)
     if errors:
         return _page(typed, errors=errors), 400
+    if member is not None and own_records.is_own(db_session(), current_staff(), member):
+        return own_record(member, "audit:event:search")
     found = reading.search(
         db_session(), wanted, by_account_id=current_staff().account_id, before_id=form["before"]
     )  # fmt: skip
@@ -69,7 +75,7 @@ def search() -> ResponseReturnValue:
     return _page(typed, lines=_lines(found[:PAGE]), older=older)
 
 
-def _wanted(form: dict[str, Any]) -> tuple[Wanted, dict[str, list[str]]]:
+def _wanted(form: dict[str, Any]) -> tuple[Member | None, Wanted, dict[str, list[str]]]:
     session, zone, errors = db_session(), settings().plan.timezone, {}
     member = account = None
     if form["member_number"]:
@@ -87,7 +93,7 @@ def _wanted(form: dict[str, Any]) -> tuple[Wanted, dict[str, list[str]]]:
         client_id=form["client_id"] or None, tag=form["tag"] or None, outcome=form["outcome"],
         request_id=form["request_id"] or None,
     )  # fmt: skip
-    return wanted, errors
+    return member, wanted, errors
 
 
 def _lines(found: Sequence[AuditEvent]) -> list[Line]:

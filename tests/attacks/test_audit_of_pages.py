@@ -156,7 +156,8 @@ TABLE: Mapping[str, tuple[Ask, ...]] = {
             {_NUMBER: "M-NOBODY", "reason": "In the public eye"}, hits=False),
     ),
     "staff_disclosures.look_up": (
-        Ask("officer", "/staff/reports/disclosures/", "plan:disclosure:account", {_NUMBER: "M-NOBODY"}, hits=False),
+        Ask("officer", "/staff/reports/disclosures/", "plan:disclosure:lookup", {_NUMBER: "M-ANN"}),
+        Ask("officer", "/staff/reports/disclosures/", "plan:disclosure:lookup", {_NUMBER: "M-NOBODY"}, hits=False),
     ),
     "staff_disclosures.show": (
         Ask("officer", "/staff/reports/disclosures/of/{patient}", "plan:disclosure:account"),

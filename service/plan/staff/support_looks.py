@@ -76,7 +76,7 @@ def begin(session: Session, by: PlanStaff, member: Member, reasons: Reasons, *, 
     A look at one's own record is over as it is returned: it is kept and told of, and shows nothing.
     """
     guard = record_guards.find_guard(session, by, member)
-    officers = _officers(session, by) if guard is not None else []
+    officers = other_officers(session, by) if guard is not None else []
     if guard is not None and not reasons.guard.strip():
         raise SecondReasonNeeded
     if guard is not None and not officers:
@@ -166,7 +166,8 @@ def review(session: Session, look: SupportLook, *, by: PlanStaff) -> None:
     )  # fmt: skip
 
 
-def _officers(session: Session, by: PlanStaff) -> list[Account]:
+def other_officers(session: Session, by: PlanStaff) -> list[Account]:
+    """The privacy officers who hear of what this person did: all but themselves."""
     found = plan_staff.with_role(session, StaffRole.PRIVACY_OFFICER)
     return [officer.account for officer in found if officer.account_id != by.account_id]
 

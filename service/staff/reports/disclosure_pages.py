@@ -1,6 +1,6 @@
 """Accounting of disclosures: a privacy officer looks a member up, enters what counts, gives the account.
 
-The member ID is posted, so that it stays out of addresses, histories and logs.
+The member ID is posted, so that it stays out of addresses, histories and logs. Nobody keeps the account of themselves.
 """
 
 from typing import Any
@@ -17,18 +17,19 @@ from service.door.admission import in_places
 from service.plan.logins import lookups
 from service.plan.logins.lookups import TooManyLookups
 from service.plan.members import roster
-from service.plan.models import Guard, Member, StaffRole
-from service.plan.staff import record_guards
+from service.plan.models import Member, StaffRole
+from service.plan.staff import own_records
 from service.reports import disclosures
 from service.reports.disclosures import CorrectedAlready, NotYetDisclosed
 from service.reports.models import DisclosurePurpose
 from service.staff.gate import current_staff, require_role
-from service.staff.refusals import LookupsExhausted, OwnRecord, told
+from service.staff.refusals import LookupsExhausted, own_record, told
 from service.staff.reports.report_pages import as_file
 from service.staff.reports.report_schemas import Disclosure, MemberId
 from service.web import NotFoundPage, db_session, latchstring, load_form, request_id, settings
 
 blueprint = Blueprint("staff_disclosures", __name__, url_prefix="/staff/reports/disclosures")
+_LOOKUP = "plan:disclosure:lookup"
 PURPOSES: dict[DisclosurePurpose, LazyString] = {
     DisclosurePurpose.REQUIRED_BY_LAW: _("Required by law (164.512(a))"),
     DisclosurePurpose.PUBLIC_HEALTH: _("Public health (164.512(b))"),
@@ -65,13 +66,14 @@ def look_up() -> ResponseReturnValue:
     except TooManyLookups:
         return told(LookupsExhausted())
     member = roster.find_by_number(db_session(), form["member_number"])
+    asked = {"asked_for": {"member_number": form["member_number"]}}
+    by = current_staff().account_id
     if member is None:
-        asked = {"asked_for": {"member_number": form["member_number"]}}
-        by = current_staff().account_id
-        audit.record(
-            db_session(), "plan:disclosure:account", outcome=Outcome.FAILED, account_id=by, count=0, detail=asked
-        )  # fmt: skip
+        audit.record(db_session(), _LOOKUP, outcome=Outcome.FAILED, account_id=by, count=0, detail=asked)
         return _search_page({"member_number": ["No member has this member ID."]}), 400
+    if own_records.is_own(db_session(), current_staff(), member):
+        return own_record(member, _LOOKUP)
+    audit.record(db_session(), _LOOKUP, account_id=by, member_id=member.id, count=1, detail=asked)
     return redirect(url_for("staff_disclosures.show", patient_id=member.patient_id), 303)
 
 
@@ -80,8 +82,8 @@ def look_up() -> ResponseReturnValue:
 def show(patient_id: str) -> ResponseReturnValue:
     """The account of a member: as a page to read and print, or as CSV."""
     member = _member(patient_id)
-    if _is_own(member):
-        return told(OwnRecord())
+    if own_records.is_own(db_session(), current_staff(), member):
+        return own_record(member, "plan:disclosure:account")
     if request.args.get("format") == "csv":
         made = disclosures.begin_csv(db_session(), member, by_account_id=current_staff().account_id)
         pieces = in_places(made.pieces(latchstring().sessions), request_id())
@@ -100,8 +102,8 @@ def show(patient_id: str) -> ResponseReturnValue:
 def record(patient_id: str) -> ResponseReturnValue:
     """Enter a disclosure, or one in place of another."""
     member = _member(patient_id)
-    if _is_own(member):
-        return told(OwnRecord())
+    if own_records.is_own(db_session(), current_staff(), member):
+        return own_record(member, "plan:disclosure:record")
     form, errors = load_form(Disclosure())
     if errors:
         return _account_page(member, errors), 400
@@ -121,11 +123,6 @@ def _member(patient_id: str) -> Member:
     if member is None:
         raise NotFoundPage
     return member
-
-
-def _is_own(member: Member) -> bool:
-    # Nobody keeps the account of themselves or of their household.
-    return record_guards.find_guard(db_session(), current_staff(), member) is Guard.OWN
 
 
 def _search_page(errors: dict[str, list[str]]) -> str:
