@@ -16,7 +16,19 @@ from fhir.bulk import work as bulk_work
 from fhir.loading import freshness_mails
 from oauth.apps import member_notices, policy_watch
 from oauth.webhooks import delivery, grant_events
-from service import answer_headers, cli, clock, confirmations, jobs, mail, openapi, packed_files, probes, revocations
+from service import (
+    answer_headers,
+    cli,
+    clock,
+    confirmations,
+    jobs,
+    mail,
+    mail_delivery,
+    openapi,
+    packed_files,
+    probes,
+    revocations,
+)
 from service.accounts import (
     email_change_pages,
     expiry,
@@ -255,7 +267,7 @@ INSTALLERS = (
 """What a package sets up beside its routes."""
 
 JOBS = (
-    Job("mail", 0.5, jobs.deliver_mail),
+    Job("mail", 0.5, mail_delivery.Delivery().run, apart=True),
     Job("seals of the audit", 1.0, sealer.run),
     Job("checkpoints of the audit", checkpoints.EVERY_SECONDS, checkpoints.run),
     Job("ends of grants", 2.0, grant_events.run),
@@ -280,6 +292,7 @@ JOBS = (
         jobs.janitor(
             (*expiry.SWEEPS, *plan_expiry.SWEEPS, *oauth.expiry.SWEEPS, jobs.delete_claimed_values, mail.delete_old)
         ),
+        apart=True,
     ),
 )
 """What the worker does, and how often in seconds."""

@@ -3,7 +3,9 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -14,22 +16,26 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
-from service import mail, single_use
+from service import single_use
 from service.audit import NotAudited
 from service.clock import now
 from service.databases.driver_errors import operational_errors
 from service.db import Base, Instant, new_id
+from service.mail_delivery import ServerUnreachable
 from service.revocations import NotJournalled
 from service.settings import Settings
 
 _LEASE = timedelta(seconds=60)
 _LONGEST_PAUSE = 30.0
+_TURN_SECONDS = 10.0
+"""How long a job that works in steps has its turn; it is well below its lease, and what a host gives us to end."""
 _TICK = 0.25
 _BATCH = 500
 _LONGEST_NAME = 100
 log = structlog.get_logger("service.jobs")
 
 Handler = Callable[[sessionmaker[Session], Settings], object]
+"""One turn of a job. A generator works in steps; after each it may be closed: the worker stops, or its time is up."""
 Sweep = Callable[[Session], int]
 """Deletes at most some hundred rows that are over, in the caller's transaction; how many."""
 
@@ -76,7 +82,7 @@ class Worker:
         self._fault: BaseException | None = None
 
     def stop(self) -> None:
-        """Ask the worker to end after the job at hand."""
+        """Ask the worker to end after the job at hand, or its step."""
         self._stop.set()
 
     def run(self) -> None:
@@ -117,7 +123,7 @@ class Worker:
         try:
             failures_before = _hold(self._sessions, job.name, self._id)
             if failures_before is not None:
-                job.handler(self._sessions, self._settings)
+                self._take_steps(job.handler(self._sessions, self._settings))
             if failures_before:
                 _note_success(self._sessions, job.name)
         except _away() as problem:
@@ -134,6 +140,15 @@ class Worker:
         self._pauses.pop(job.name, None)
         self._broken.discard(job.name)
         return job.every_seconds
+
+    def _take_steps(self, turn: object) -> None:
+        if not isinstance(turn, Generator):
+            return
+        until = time.monotonic() + _TURN_SECONDS
+        with closing(turn):
+            for _ in turn:
+                if self._stop.is_set() or time.monotonic() >= until:
+                    return
 
     def _longer_pause(self, job: Job) -> float:
         self._pauses[job.name] = min(_LONGEST_PAUSE, 2 * self._pauses.get(job.name, job.every_seconds))
@@ -159,7 +174,7 @@ class Worker:
 
 
 def _away() -> tuple[type[Exception], ...]:
-    own = (mail.ServerUnreachable, OperationalError, InterfaceError, NotAudited, NotJournalled)
+    own = (ServerUnreachable, OperationalError, InterfaceError, NotAudited, NotJournalled)
     return *own, *operational_errors()
 
 
@@ -219,20 +234,21 @@ def _note_success(sessions: sessionmaker[Session], name: str) -> None:
         session.execute(update(JobLease).where(JobLease.name == name).values(failures_in_row=0))
 
 
-def deliver_mail(sessions: sessionmaker[Session], settings: Settings) -> None:
-    """The mail job."""
-    mail.deliver_due(sessions, settings)
+def janitor(sweeps: Sequence[Sweep]) -> Callable[[sessionmaker[Session], Settings], Generator[int]]:
+    """The job that deletes what is over, in short transactions so that nobody waits for it.
 
+    A step is one of them, and says how many were deleted. The sweeps have it in turn: none waits for another's heap.
+    """
 
-def janitor(sweeps: Sequence[Sweep]) -> Handler:
-    """The job that deletes what is over, in short transactions so that nobody waits for it."""
-
-    def clean(sessions: sessionmaker[Session], _settings: Settings) -> None:
-        for sweep in sweeps:
-            deleted = _BATCH
-            while deleted >= _BATCH:
-                with sessions.begin() as session:
-                    deleted = sweep(session)
+    def clean(sessions: sessionmaker[Session], _settings: Settings) -> Generator[int]:
+        waiting = deque(sweeps)
+        while waiting:
+            sweep = waiting.popleft()
+            with sessions.begin() as session:
+                deleted = sweep(session)
+            if deleted >= _BATCH:
+                waiting.append(sweep)
+            yield deleted
 
     return clean
 

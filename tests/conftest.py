@@ -20,12 +20,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from bench import UNLIMITED
 from service import clock as product_clock
 from service.app import create_app
 from service.db import Base, make_engine, make_sessions
+from service.mail_delivery import Delivery
 from service.settings import Settings
 from service.watching import logs
 from tests import compiled, kept_forms, post_redirect_get
@@ -342,6 +343,11 @@ def answers(port: int) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def deliver_due(sessions: sessionmaker[Session], settings: Settings) -> int:
+    """Deliver the mails that are due; how many the mail server has taken."""
+    return sum(Delivery().run(sessions, settings))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:

@@ -4,8 +4,9 @@ import json
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from sqlalchemy import Engine, insert, select, text
@@ -15,11 +16,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from service import jobs
 from service.accounts import expiry
 from service.accounts.models import CodePurpose, EmailCode
+from service.app import JOBS
 from service.audit import NotAudited
 from service.clock import now
 from service.db import Statement, make_sessions
 from service.jobs import Job, JobLease, Worker, take_lease
-from service.mail import ServerUnreachable
+from service.mail_delivery import ServerUnreachable
 from service.revocations import NotJournalled
 from service.settings import Settings
 from service.single_use import ClaimedValue
@@ -134,6 +136,46 @@ def test_a_long_job_apart_keeps_nobody_waiting(engine: Engine, settings: Setting
         ended.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_job_that_works_in_steps_ends_its_turn_when_its_time_is_up(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_TURN_SECONDS", 0.2)
+    ended: list[str] = []
+
+    def endless(_sessions: sessionmaker[Session], _settings: Settings) -> Iterator[None]:
+        try:
+            while True:
+                time.sleep(0.05)
+                yield
+        finally:
+            ended.append("closed what it held")
+
+    worker = Worker(make_sessions(engine), settings, [Job("endless", 1, endless)])
+    assert worker.run_once() == []
+    assert ended == ["closed what it held"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_worker_that_is_stopped_ends_a_job_between_two_steps(engine: Engine, settings: Settings, apart: bool) -> None:
+    steps: list[int] = []
+
+    def endless(_sessions: sessionmaker[Session], _settings: Settings) -> Iterator[None]:
+        for step in count():
+            steps.append(step)
+            if step == 2:
+                worker.stop()
+            yield
+
+    worker = Worker(make_sessions(engine), settings, [Job("endless", 1, endless, apart)])
+    worker.run()
+    assert steps == [0, 1, 2]
+
+
+def test_jobs_that_may_take_long_have_threads_of_their_own() -> None:
+    long = {"mail", "janitor", "privacy policies", "bulk exports", "self-test", "report days"}
+    assert {job.name for job in JOBS if job.apart} == long
 
 
 def breaks(_sessions: sessionmaker[Session], _settings: Settings) -> None:
@@ -253,6 +295,22 @@ def test_a_database_that_refuses_the_statement_is_no_database_that_is_away(engin
     assert Worker(make_sessions(engine), settings, [Job("nonsense", 1, asks_nonsense)]).run_once() == ["nonsense"]
 
 
+def test_no_sweep_of_the_janitor_waits_for_anothers_heap(engine: Engine, settings: Settings) -> None:
+    done: list[str] = []
+
+    def heap(_session: Session) -> int:
+        done.append("heap")
+        return 500
+
+    def few(_session: Session) -> int:
+        done.append("few")
+        return 3
+
+    turn = jobs.janitor([heap, few])(make_sessions(engine), settings)
+    assert [next(turn) for _ in range(4)] == [500, 3, 500, 500]
+    assert done == ["heap", "few", "heap", "heap"]
+
+
 def test_case_191_the_janitor_deletes_what_is_over_and_nothing_live(engine: Engine, settings: Settings) -> None:
     sessions = make_sessions(engine)
     with sessions.begin() as session:
@@ -264,7 +322,7 @@ def test_case_191_the_janitor_deletes_what_is_over_and_nothing_live(engine: Engi
                 )
             )  # fmt: skip
             session.add(ClaimedValue(kind="jti", value=name, expires_at=now() - age + timedelta(minutes=5)))
-    jobs.janitor([*expiry.SWEEPS, jobs.delete_claimed_values])(sessions, settings)
+    list(jobs.janitor([*expiry.SWEEPS, jobs.delete_claimed_values])(sessions, settings))
     with sessions() as session:
         assert list(session.scalars(select(EmailCode.id))) == ["live"]
         assert list(session.scalars(select(ClaimedValue.value))) == ["live"]

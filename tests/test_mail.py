@@ -21,12 +21,12 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from service import mail
 from service.db import make_sessions
-from service.mail import MailState, OutboxMail, ServerUnreachable, enqueue
+from service.mail import MailState, OutboxMail, enqueue
+from service.mail_delivery import ServerUnreachable
 from service.settings import Settings, SmtpSecurity
 from service.watching import logs
-from tests.conftest import free_port
+from tests.conftest import deliver_due, free_port
 
 PASSWORD = "canary-Door-Chain-31"
 STARTTLS, TLS = SmtpSecurity.STARTTLS, SmtpSecurity.TLS
@@ -130,7 +130,7 @@ def test_mail_goes_over_tls_and_signed_in(
     logs.configure(logging.DEBUG)
     server = PlanServer()
     with serving(server, settings.smtp_port, certificate, security):
-        assert mail.deliver_due(sessions, replace(settings, smtp_security=security)) == 1
+        assert deliver_due(sessions, replace(settings, smtp_security=security)) == 1
 
     assert server.taken == [("maria@example.org", True)] and not waiting()
     assert PASSWORD not in "".join(capfd.readouterr())
@@ -143,7 +143,7 @@ def test_a_domain_with_letters_of_its_own_goes_out_in_ascii(
         enqueue(session, to="ana@bücher.example", template="welcome", given_name="Ana", at="today")
     server = PlanServer()
     with serving(server, settings.smtp_port, certificate, TLS):
-        assert mail.deliver_due(sessions, replace(settings, smtp_security=TLS)) == 1
+        assert deliver_due(sessions, replace(settings, smtp_security=TLS)) == 1
     assert server.taken == [("ana@xn--bcher-kva.example", True)]
 
 
@@ -155,7 +155,7 @@ def test_a_server_that_offers_no_starttls_gets_neither_mail_nor_password(
         serving(server, settings.smtp_port, None, SmtpSecurity.NONE),
         pytest.raises(ServerUnreachable),
     ):
-        mail.deliver_due(sessions, replace(settings, smtp_security=STARTTLS))
+        deliver_due(sessions, replace(settings, smtp_security=STARTTLS))
 
     assert server.taken == [] and server.heard == [] and waiting()
 
@@ -171,7 +171,7 @@ def test_a_certificate_that_is_not_the_servers_ends_it(
     trusted = settings.smtp_ca_file if wrong == "another authority" else shown
     server = PlanServer()
     with serving(server, settings.smtp_port, shown, security), pytest.raises(ServerUnreachable):
-        mail.deliver_due(sessions, replace(settings, smtp_security=security, smtp_ca_file=trusted))
+        deliver_due(sessions, replace(settings, smtp_security=security, smtp_ca_file=trusted))
 
     assert server.taken == [] and server.heard == [] and waiting()
 
@@ -184,9 +184,9 @@ def test_a_wrong_password_is_told_by_its_kind_only_and_loses_nothing(
     server, wrong = PlanServer(), replace(settings, smtp_security=TLS, smtp_password="canary-wrong")
     with serving(server, settings.smtp_port, certificate, TLS):
         with pytest.raises(ServerUnreachable):
-            mail.deliver_due(sessions, wrong)
+            deliver_due(sessions, wrong)
         assert server.taken == [] and waiting()
-        assert mail.deliver_due(sessions, replace(wrong, smtp_password=PASSWORD)) == 1
+        assert deliver_due(sessions, replace(wrong, smtp_password=PASSWORD)) == 1
 
     told = "".join(capfd.readouterr())
     assert "mail_server_unusable" in told and "SMTPAuthenticationError" in told

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service import jobs, mail, plan_editions, resealing
+from service import jobs, mail_delivery, plan_editions, resealing
 from service.accounts import second_factors
 from service.audit_chain.checkpoints import Untrustworthy
 from service.cli import doctor_files, doctor_watch
@@ -247,8 +247,8 @@ def _files_of_keys(settings: Settings) -> Findings:
 
 def _mail(settings: Settings) -> Findings:
     try:
-        mail.require_server(settings)
-    except mail.ServerUnreachable as problem:
+        mail_delivery.require_server(settings)
+    except mail_delivery.ServerUnreachable as problem:
         why = type(problem.__cause__).__name__
         yield bad(
             f"{settings.smtp_host}:{settings.smtp_port} cannot be used ({why}): mend SMTP_*; mails wait meanwhile."

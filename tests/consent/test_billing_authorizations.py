@@ -335,13 +335,13 @@ def test_the_worker_marks_what_lapsed_and_tells_the_asker(
         asked = firm.ask()
     lapse = jobs.janitor((authorization_requests.mark_lapsed,))
     with time_machine.travel(NOON + timedelta(days=30, seconds=-1), tick=False):
-        lapse(make_sessions(engine), settings)
+        list(lapse(make_sessions(engine), settings))
         session.refresh(asked)
         assert asked.status is AuthorizationStatus.ASKED
         session.commit()
     with time_machine.travel(NOON + timedelta(days=30), tick=False):
-        lapse(make_sessions(engine), settings)
-        lapse(make_sessions(engine), settings)
+        list(lapse(make_sessions(engine), settings))
+        list(lapse(make_sessions(engine), settings))
         session.refresh(asked)
         assert asked.status is AuthorizationStatus.LAPSED
         session.commit()

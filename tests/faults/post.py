@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from service import clock, mail
 from service.clock import now
 from service.db import Base, make_engine, make_sessions
-from service.mail import MailState, OutboxMail, ServerUnreachable
+from service.mail import MailState, OutboxMail
+from service.mail_delivery import Delivery, ServerUnreachable
 from service.settings import Settings
 from tests.conftest import ROOT, MovableClock, free_port
 from tests.faults import figures
@@ -53,10 +54,10 @@ def send(database_url: str, var: Path, port: int, key: str) -> None:
     given = {"VAR": str(var), "DATABASE_URL": database_url, "BASE_URL": "http://localhost", "SECRET_KEY": key}
     settings = replace(Settings.from_environment(given), smtp_port=port)
     clock.obey(settings.clock_file)
-    sessions = make_sessions(make_engine(database_url))
+    sessions, delivery = make_sessions(make_engine(database_url)), Delivery()
     while True:
         try:
-            sent = mail.deliver_due(sessions, settings)
+            sent = sum(delivery.run(sessions, settings))
         except ServerUnreachable:
             sent = 0
         time.sleep(0 if sent else 0.05)

@@ -6,13 +6,12 @@ from flask import Flask
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from service import mail
 from service.app import create_app
 from service.db import make_sessions
 from service.mail import enqueue
 from service.sandbox import mail_catcher
 from service.settings import Mode, Settings
-from tests.conftest import free_port
+from tests.conftest import deliver_due, free_port
 
 
 def _caught(settings: Settings, engine: Engine, *recipients: str) -> None:
@@ -23,7 +22,7 @@ def _caught(settings: Settings, engine: Engine, *recipients: str) -> None:
             enqueue(session, to=recipient, template="welcome", language="es", given_name="<b>Ñandú</b>", at="today")
             session.flush()
     with mail_catcher.catching(settings):
-        mail.deliver_due(sessions, settings)
+        deliver_due(sessions, settings)
 
 
 def test_mail_is_readable_as_json_by_recipient(app: Flask, settings: Settings, engine: Engine) -> None:

@@ -16,7 +16,7 @@ from service.mail import MailState, OutboxMail
 from service.sandbox import mail_catcher
 from tests.accounts.factors import code_of
 from tests.cli.keys.installation import Installation
-from tests.conftest import MovableClock, free_port
+from tests.conftest import MovableClock, deliver_due, free_port
 from tests.factories import (
     PASSWORD,
     make_account,
@@ -65,7 +65,7 @@ def test_a_mail_that_no_key_opens_holds_up_no_other(plan: Installation, clock: M
         for sealed in (mail.seal(b"lost" * 8, "000000"), mail.seal(reachable.secret_key, "123456")):
             mail.enqueue(session, to="one@example.org", template="sign_in_code", sealed_code=sealed)
     with mail_catcher.catching(reachable):
-        mail.deliver_due(plan.sessions, reachable)
+        deliver_due(plan.sessions, reachable)
     with plan.sessions() as session:
         theirs = select(OutboxMail.state).where(OutboxMail.recipient == "one@example.org").order_by(OutboxMail.id)
         assert list(session.scalars(theirs)) == [MailState.WAITING, MailState.SENT]
@@ -74,13 +74,13 @@ def test_a_mail_that_no_key_opens_holds_up_no_other(plan: Installation, clock: M
 def test_a_mail_that_no_key_opens_waits_for_the_key(plan: Installation, clock: MovableClock) -> None:
     reachable = replace(plan.done, smtp_port=free_port())
     with mail_catcher.catching(reachable):
-        assert mail.deliver_due(plan.sessions, reachable) == 0
+        assert deliver_due(plan.sessions, reachable) == 0
         with plan.sessions() as session:
             waiting = session.scalars(select(OutboxMail).where(OutboxMail.template == "password_code")).one()
             assert waiting.state is MailState.WAITING and waiting.context["sealed_code"]
         clock.advance(5)
         named = replace(reachable, secret_key_previous=(plan.old.secret_key,))
-        assert mail.deliver_due(plan.sessions, named) == 1
+        assert deliver_due(plan.sessions, named) == 1
 
 
 def send_factor(client: FlaskClient, code: str, language: str) -> TestResponse:
