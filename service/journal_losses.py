@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service import journal_files
 from service.revocations import Journal, Revocation, missing
 
 _AT_ONCE = 400
@@ -40,7 +41,10 @@ class Losses:
 
 
 def find(session: Session, journal: Journal) -> Losses:
-    """Compare the database with every line of every file: a second or two for a million lines."""
+    """Compare the database with every line of every file: a second or two for a million lines.
+
+    Raises journal_files.Unreadable.
+    """
     # The database first: a line is in its file before its row says so.
     written = select(Revocation.id).where(Revocation.written.is_(True))
     gone = set(session.scalars(written.execution_options(yield_per=_ROWS)))
@@ -52,7 +56,7 @@ def find(session: Session, journal: Journal) -> Losses:
         if "after" in line:
             named.add(line["after"])
     lost = _lost(session, sorted(gone))
-    hosts = {path.name.removesuffix(".jsonl").partition(".")[2] for path in journal.folder.glob("*.jsonl")}
+    hosts = journal_files.hosts(journal.folder)
     elsewhere = {one.host for one in lost if one.host is not None and hosts and one.host not in hosts}
     here = sorted((one for one in lost if one.host not in elsewhere), key=lambda one: (one.at, one.id))
     return Losses(here, sorted(missing(session, sorted(named - held))), sorted(elsewhere))

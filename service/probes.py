@@ -18,6 +18,7 @@ from service.audit_chain.checkpoints import CheckpointLog
 from service.clock import now
 from service.databases import schema
 from service.jobs import JobLease
+from service.journal_files import Unreadable
 from service.mail import MailState, OutboxMail
 from service.watching.metrics import EXTENSION, Counters
 from service.web import NotFoundPage, latchstring, outages, settings
@@ -118,6 +119,8 @@ def _not_ready() -> str | None:
         if there is None or not schema.serves(there):
             return "schema"
         return "restored" if latchstring().journal.must_replay(latchstring().sessions) else None
+    except Unreadable:
+        return "journal"
     except outages():
         return "database"
 

@@ -15,13 +15,11 @@ before (`service.journal_losses`). No secret, no name of a person.
 """
 
 import os
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum as PythonEnum
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import Lock
 from time import monotonic
 from typing import Any, cast
@@ -33,8 +31,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column, sessionmaker
 
+from service import journal_files
 from service.clock import now
 from service.db import Base, Instant, from_microseconds, microseconds, new_id
+from service.journal_files import Unreadable
 from service.settings import Settings
 
 WATCHED: dict[str, tuple[str, ...]] = {
@@ -73,9 +73,6 @@ A replay makes such a row again, with these values for the words that stay out o
 """
 _JOURNAL, _NOTED = "latchstring.journal", "latchstring.noted"
 _LINES, _COMMITTED = "latchstring.lines", "latchstring.committed"
-_TAIL = 200
-"""Lines at the end of a file that are looked up: processes and threads that write at once are never that far apart."""
-_TAIL_BYTES = 1 << 17
 _LOOK_AGAIN = 10.0
 _AT_ONCE = 400
 _NEWEST = 200
@@ -124,41 +121,34 @@ class Journal:
 
     def append(self, lines: Sequence[str]) -> None:
         """Write lines and wait until they are on disk. Raises NotJournalled."""
-        name = f"{now():%Y-%m}.{_host()}.jsonl"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            is_new = not (self.folder / name).exists()
-            handle = os.open(self.folder / name, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
+            with journal_files.opened(self.folder) as handle:
                 with self._lock:
                     text, last = _chained(lines, self._last)
-                    if _is_torn(handle):
-                        # Of a crash or a full disk: that line must not take the next one with it.
-                        text = b"\n" + text
-                    if os.write(handle, text) != len(text):
-                        raise OSError("cut short")
+                    journal_files.add(handle, text)
                     self._last = last
                 os.fsync(handle)
-            finally:
-                os.close(handle)
-            if is_new:
-                _sync_folder(self.folder)
         except OSError as problem:
             self.is_behind = True
             log.error("revocation_not_journalled", problem=type(problem).__name__, folder=str(self.folder))
             raise NotJournalled from problem
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Every line of every file; one that a crash cut short is passed over: nobody was told of it."""
-        for path in sorted(self.folder.glob("*.jsonl")):
-            with path.open("rb") as file:
-                yield from _read(file)
+        """Every line of every file. Raises Unreadable."""
+        return _watched(journal_files.lines(self.folder))
 
     def must_replay(self, sessions: sessionmaker[Session]) -> bool:
-        """Whether the database is older than the journal; looked up every ten seconds at most."""
+        """Whether the database is older than the journal; looked up every ten seconds at most.
+
+        Raises Unreadable: whoever asks serves nothing then either (decision 161).
+        """
         if not self._must_replay and self._looked_at and monotonic() - self._looked_at < _LOOK_AGAIN:
             return False
-        ids = [line["id"] for line in self._ends()]
+        try:
+            ids = [line["id"] for line in self._ends()]
+        except Unreadable as shut:
+            self._tell(shut)
+            raise
         with sessions() as session:
             self._must_replay = bool(ids and missing(session, ids))
             if not self._is_looked_over:
@@ -169,15 +159,15 @@ class Journal:
         return self._must_replay
 
     def gaps(self, session: Session) -> list[Gap]:
-        """The newest line of each host that wrote of late, where it is in no file here."""
+        """The newest line of each host that wrote of late, where it is in no file here. Raises Unreadable."""
         newest = _newest_written(session)
         held = {line["id"] for line in self._ends()}
         if not all(ids & held for ids, _ in newest.values()):
             # Lines that the worker wrote late may stand behind it.
             held = {line["id"] for line in self.lines()}
-        hosts = {path.name.removesuffix(".jsonl").partition(".")[2] for path in self.folder.glob("*.jsonl")}
+        hosts = journal_files.hosts(self.folder)
         return [
-            Gap(host, from_microseconds(at), bool(hosts) and host not in {None, _host(), *hosts})
+            Gap(host, from_microseconds(at), bool(hosts) and host not in {None, journal_files.host(), *hosts})
             for host, (ids, at) in newest.items()
             if not ids & held
         ]
@@ -190,21 +180,23 @@ class Journal:
             # No table yet, or no database: whoever asked is told so by what they do next.
             session.rollback()
             return
+        except Unreadable as shut:
+            # An older file, since those that tell of a restore were read: doctor says which, everything is served.
+            self._tell(shut)
+            found = []
         self._is_looked_over = True
         if found:
             # The newest lines of so many hosts; doctor says whose and when.
             log.error("journal_lacks_lines", folder=str(self.folder), count=len(found), mend="flask doctor")
-        if not can_write_to(self.folder):
+        if journal_files.find_barred(self.folder):
             log.error("journal_cannot_be_written", folder=str(self.folder), mend="flask doctor")
 
+    def _tell(self, shut: Unreadable) -> None:
+        # Which file it is doctor says.
+        log.error("journal_cannot_be_read", folder=str(self.folder), problem=shut.problem, mend="flask doctor")
+
     def _ends(self) -> Iterator[dict[str, Any]]:
-        newest: dict[str, Path] = {}
-        for path in sorted(self.folder.glob("*.jsonl")):
-            newest[path.name.partition(".")[2]] = path
-        for path in newest.values():
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-                yield from list(_read(file))[-_TAIL:]
+        return _watched(journal_files.ends(self.folder))
 
 
 def keep_journal(sessions: sessionmaker[Session], journal: Journal) -> None:
@@ -231,16 +223,6 @@ def missing(session: Session, ids: Sequence[str]) -> set[str]:
     return set(ids) - known
 
 
-def can_write_to(folder: Path) -> bool:
-    """Whether something can be made in it, or in the folder it will be made in; it is tried: rights do not tell all."""
-    try:
-        there = next(one for one in (folder, *folder.parents) if one.exists())
-        Path(mkdtemp(prefix=".try-", dir=there)).rmdir()
-    except OSError:
-        return False
-    return True
-
-
 def catch_up(sessions: sessionmaker[Session], journal: Journal) -> int:
     """Write lines whose process ended between commit and file; how many. A line may stand twice, which does no harm."""
     with sessions() as session:
@@ -250,7 +232,9 @@ def catch_up(sessions: sessionmaker[Session], journal: Journal) -> int:
             journal.is_behind = False
             return 0
         # It goes to a file of ours, whoever it was of.
-        lines = {row.id: orjson.dumps(orjson.loads(row.line) | {"host": _host()}).decode() for row in found}
+        lines = {
+            row.id: orjson.dumps(orjson.loads(row.line) | {"host": journal_files.host()}).decode() for row in found
+        }
         journal.append(list(lines.values()))
         journal.is_behind = False
         for row in found:
@@ -275,10 +259,6 @@ def _to_line(value: Any) -> Any:
     return value.value if isinstance(value, PythonEnum) else value
 
 
-def _host() -> str:
-    return socket.gethostname()
-
-
 def _newest_written(session: Session) -> dict[str | None, tuple[set[str], int]]:
     """Of each host its newest written line and when it was; of lines without a host all, since any will do there."""
     newest: dict[str | None, tuple[set[str], int]] = {}
@@ -291,14 +271,8 @@ def _newest_written(session: Session) -> dict[str | None, tuple[set[str], int]]:
     return newest
 
 
-def _read(file: Any) -> Iterator[dict[str, Any]]:
-    for text in file:
-        try:
-            line = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(line, dict) and line.get("table") in WATCHED:
-            yield line
+def _watched(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (line for line in lines if line.get("table") in WATCHED)
 
 
 def _chained(lines: Sequence[str], last: str | None) -> tuple[bytes, str | None]:
@@ -307,19 +281,6 @@ def _chained(lines: Sequence[str], last: str | None) -> tuple[bytes, str | None]
     befores = [last, *(one["id"] for one in read)]
     told = [one | ({"after": before} if before else {}) for one, before in zip(read, befores, strict=False)]
     return b"".join(orjson.dumps(one) + b"\n" for one in told), befores[-1]
-
-
-def _is_torn(handle: int) -> bool:
-    size = os.fstat(handle).st_size
-    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @event.listens_for(Session, "after_flush")
@@ -359,7 +320,14 @@ def _line_of(session: Session, name: str, key: str) -> dict[str, Any] | None:
         return None
     told = zip(WATCHED[name], found, strict=True) if found is not None else None
     values = None if told is None else {column: _to_line(value) for column, value in told}
-    return {"id": new_id(), "at": microseconds(now()), "host": _host(), "table": name, "key": key, "values": values}
+    return {
+        "id": new_id(),
+        "at": microseconds(now()),
+        "host": journal_files.host(),
+        "table": name,
+        "key": key,
+        "values": values,
+    }
 
 
 @event.listens_for(Session, "after_commit")

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from service.audit import told_by
 from service.jobs import Job
+from service.journal_files import Unreadable
 
 GROUPS = {
     "apps": "Apps, and programs without a person.",
@@ -50,13 +51,15 @@ class LateGroup(AppGroup):
     """A group whose commands are imported when one is asked for: web workers never pay for them."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; a database that is away or without tables is told in a line, not with a stack trace."""
+        """Run the command; a database that is away or without tables, or a journal that is shut, is told in a line."""
         try:
             # Nobody runs the worker by hand, and the sandbox has no operator.
             with nullcontext() if self.name in {"worker", "sandbox"} else told_by(operator()):
                 return super().invoke(context)
         except (OperationalError, ProgrammingError) as refused:
             raise DatabaseRefused(refused) from None
+        except Unreadable as shut:
+            raise click.ClickException(str(shut)) from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return self._group().list_commands(context)

@@ -66,6 +66,11 @@ def _examined(examine: Callable[[Settings], Findings]) -> list[Finding]:
         # Hand-kept statements raise the drivers' own errors.
         kind = type(problem.orig if isinstance(problem, DBAPIError) else problem)
         return [bad(f"the database could not be asked ({kind.__name__}); see above.")]
+    except OSError as problem:
+        what = problem.filename or "a file or folder"
+        return [
+            bad(f"{what} could not be used ({type(problem).__name__}): look at its owner, its rights and its disk.")
+        ]
 
 
 def _session() -> Session:

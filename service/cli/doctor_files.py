@@ -5,7 +5,8 @@ import shutil
 
 from service.cli.findings import Finding, Findings, bad, doubtful, good
 from service.databases import sqlite_file
-from service.revocations import Gap, can_write_to
+from service.journal_files import Unreadable, can_write_to, find_barred
+from service.revocations import Gap
 from service.settings import Settings
 from service.web import latchstring
 
@@ -35,19 +36,23 @@ def disk(settings: Settings) -> Findings:
 def journal(settings: Settings) -> Findings:
     """Whether a restore would find all that was ended, and what ends now is written."""
     folder, held = settings.journal_folder, latchstring()
-    if held.journal.must_replay(held.sessions):
-        yield bad("the database is older than the journal of revocations, nothing is served: flask backup replay")
+    try:
+        if held.journal.must_replay(held.sessions):
+            yield bad("the database is older than the journal of revocations, nothing is served: flask backup replay")
+            return
+        with held.sessions() as session:
+            found = held.journal.gaps(session)
+    except Unreadable as shut:
+        yield bad(f"{shut} Nothing is served while it is the folder, or the newest file of its host.")
         return
-    can_write = can_write_to(folder)
-    if not can_write:
+    barred = find_barred(folder)
+    if barred:
         yield bad(
-            f"nothing can be written to {folder} (REVOCATION_JOURNAL): make it a folder of the user of the servers, or"
-            " whatever members end is answered by an error."
+            f"nothing can be written to {barred} (REVOCATION_JOURNAL): chown it to the user of the servers, or whatever"
+            " members end is answered by an error."
         )
-    with held.sessions() as session:
-        found = held.journal.gaps(session)
     yield from (_of_gap(gap, settings) for gap in found)
-    if can_write and all(gap.is_elsewhere for gap in found):
+    if not barred and all(gap.is_elsewhere for gap in found):
         yield good(f"revocations are kept in {folder}.")
     path = sqlite_file.named_by(settings.database_url)
     if path and folder.is_dir() and path.exists() and folder.stat().st_dev == path.stat().st_dev:

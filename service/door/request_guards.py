@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from service import sealing, web
 from service.door.error_pages import unavailable
+from service.journal_files import Unreadable
 from service.web import ALWAYS_THERE, FormExpired, csrf, latchstring, settings
 
 # Fields that are never kept as text: a password may hold any character, and a wrong one has one answer (case 100).
@@ -30,11 +31,17 @@ def _refuse_compressed_body() -> None:
 
 
 def _refuse_before_replay() -> ResponseReturnValue | None:
-    """Refuse everything while the database is older than the journal: what was revoked since would live in it."""
+    """Refuse everything while the database is older than the journal: what was revoked since would live in it.
+
+    So too while nobody can know whether it is. The journal has told the log of either.
+    """
     held = latchstring()
-    if web.request_itself().endpoint in ALWAYS_THERE or not held.journal.must_replay(held.sessions):
+    if web.request_itself().endpoint in ALWAYS_THERE:
         return None
-    return unavailable()
+    try:
+        return unavailable() if held.journal.must_replay(held.sessions) else None
+    except Unreadable:
+        return unavailable()
 
 
 def _refuse_null_character() -> None:
