@@ -42,12 +42,15 @@ class OnHold(ValueError):
         super().__init__("AUDIT_HOLD is set: a legal hold, under which nothing is purged.")
 
 
-def purge(engine: Engine, settings: Settings, before: datetime, *, operator: str) -> int:
+def purge(
+    engine: Engine, settings: Settings, before: datetime, *, operator: str, act_id: str | None = None
+) -> int:  # fmt: skip
     """Purge the events at the start of the chain that are older than `before`; how many.
 
-    Raises TooYoung, OnHold, ChainBroken, Untrustworthy. `operator` is who asked, for the event that tells of it.
+    Raises TooYoung, OnHold, ChainBroken, Untrustworthy. `operator` is who asked, `act_id` the act by which somebody
+    else allowed it, None for a broken glass: for the event that tells of it.
     """
-    _require_allowed(settings, before)
+    require_allowed(settings, before)
     sessions = make_sessions(engine)
     while (found := _range(engine, settings, before)) is not None:
         start, end, first_at, last_at = found
@@ -57,6 +60,7 @@ def purge(engine: Engine, settings: Settings, before: datetime, *, operator: str
             stubs.add(session, AuditKey(settings.secret_key), start, end, first_at, last_at)
             detail = {
                 "from": start.position + 1, "through": end.position, "before": before.isoformat(), "operator": operator,
+                "years": settings.audit_years, "hold": settings.audit_hold, "act": act_id,
             }  # fmt: skip
             audit.record(session, "audit:event:purge", count=end.position - start.position, detail=detail)
         break
@@ -67,7 +71,8 @@ def purge(engine: Engine, settings: Settings, before: datetime, *, operator: str
     return found[1].position - found[0].position if found else 0
 
 
-def _require_allowed(settings: Settings, before: datetime) -> None:
+def require_allowed(settings: Settings, before: datetime) -> None:
+    """Raise OnHold, or TooYoung where events after `before` less than AUDIT_YEARS ago would go."""
     if settings.audit_hold:
         raise OnHold
     today = now()

@@ -19,8 +19,12 @@ from service.audit_chain.keys import AuditKey
 from service.audit_chain.reading import Wanted
 from service.audit_chain.restoring import NothingToAccept
 from service.audit_chain.verifier import ChainBroken, Verdict
+from service.cli import second_person
 from service.clock import now
 from service.days import read_day
+from service.plan.staff import audit_purges
+from service.plan.staff.asked_by_command import BrokenGlass
+from service.plan.staff.second_looks import SecondLookRefused
 from service.web import latchstring, settings
 
 group = AppGroup("audit")
@@ -143,12 +147,34 @@ def accept_loss(reason: str) -> None:
 
 @group.command("purge")
 @click.option("--before", type=_DAY, required=True, help="Events before this day (UTC) go.")
-def purge(before: datetime) -> None:
-    """Purge what is older than AUDIT_YEARS; a signed stub stands for it, so that the chain still verifies."""
+@second_person.reason
+@second_person.glass
+def purge(before: datetime, reason: str, break_glass: str | None) -> None:
+    """Purge what is older than AUDIT_YEARS; a signed stub stands for it, so that the chain still verifies.
+
+    Given once it asks an administrator, who says yes in the staff console within 48 hours (Waiting for a second
+    person); given again within 48 hours of the yes it purges.
+    """
+    day, command = before.replace(tzinfo=UTC), second_person.command(reason, break_glass)
     try:
-        gone = purging.purge(
-            latchstring().engine, settings(), before.replace(tzinfo=UTC), operator=getpass.getuser()
-        )  # fmt: skip
+        with latchstring().sessions.begin() as session:
+            by = audit_purges.begin(session, day, command, settings())
+    except (purging.TooYoung, purging.OnHold) as refused:
+        raise click.ClickException(str(refused)) from None
+    except SecondLookRefused as refusal:
+        raise click.ClickException(refusal.sentence) from None
+    if isinstance(by, BrokenGlass):
+        second_person.say_broken(by)
+    elif not by.approved:
+        click.echo(f"Asked for: events before {day:%Y-%m-%d} may be purged {second_person.until(by)}.")
+        click.echo("Give this command again then. Nothing was purged yet.")
+        return
+    _purge(day, None if isinstance(by, BrokenGlass) else by.id)
+
+
+def _purge(day: datetime, act_id: str | None) -> None:
+    try:
+        gone = purging.purge(latchstring().engine, settings(), day, operator=getpass.getuser(), act_id=act_id)
     except ChainBroken as broken:
         raise click.ClickException(f"{_fault(Verdict(fault=broken.fault))} Nothing was purged.") from None
     except (purging.TooYoung, purging.OnHold, Untrustworthy) as refused:

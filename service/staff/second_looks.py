@@ -16,7 +16,7 @@ from oauth.apps import approval, programs
 from service.accounts import kept_form
 from service.plan.logins import hand_overs
 from service.plan.models import ActKind, PendingAct, PlanStaff, StaffRole
-from service.plan.staff import factor_resets, plan_changes, plan_staff, second_looks, staff_roles
+from service.plan.staff import audit_purges, factor_resets, plan_changes, plan_staff, second_looks, staff_roles
 from service.plan.staff.plan_staff import NotOneself
 from service.plan.staff.second_looks import ActOver, SecondLookRefused
 from service.staff import names_listed
@@ -48,6 +48,10 @@ def _link(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
 
 def _let_in(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
     programs.carry_out(session, act, by=by, settings=settings())
+
+
+def _let_purge(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
+    audit_purges.carry_out(session, act, by=by, settings=settings())
 
 
 def _publish(session: Session, act: PendingAct, *, by: PlanStaff) -> None:
@@ -98,6 +102,9 @@ ACTS = {
     ActKind.PROGRAM_CREDENTIALS: Act(
         _("Give a program other keys or another secret"), frozenset({StaffRole.ADMINISTRATOR}), _let_in, _refuse
     ),
+    ActKind.AUDIT_PURGE: Act(
+        _("Delete old events of the audit"), frozenset({StaffRole.ADMINISTRATOR}), _let_purge, _refuse
+    ),
     ActKind.APP_APPROVAL: Act(_("Approve an app"), frozenset({StaffRole.APP_REVIEWER}), _approve_app, approval.refuse),
 }  # fmt: skip
 _ABOUT_MEMBERS = frozenset({ActKind.REPRESENTATIVE_LINK, ActKind.MEMBER_FACTOR_RESET, ActKind.PAUSE_LIFT})
@@ -115,7 +122,7 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/<uuid:act_id>/approve")
 @require_role(*_ROLES)
 def approve(act_id: UUID) -> ResponseReturnValue:
-    """The second yes: the act is done."""
+    """The second yes: the act is done, or a command may do it now."""
     act, session = _get(act_id), db_session()
     try:
         if not second_looks.waits(act):
@@ -123,7 +130,8 @@ def approve(act_id: UUID) -> ResponseReturnValue:
         ACTS[act.kind].carry_out(session, act, by=current_staff())
     except (NotOneself, SecondLookRefused) as refusal:
         raise NothingChanged(refusal.sentence) from None
-    return redirect(url_for("staff_second_looks.index", done="approved"), 303)
+    done = "allowed" if act.kind is ActKind.AUDIT_PURGE else "approved"
+    return redirect(url_for("staff_second_looks.index", done=done), 303)
 
 
 @blueprint.post("/<uuid:act_id>/refuse")
@@ -168,6 +176,8 @@ def _kept_out(session: Session, act: PendingAct) -> str:
             staff_roles.require_may_allow(act, current_staff())
         elif act.kind in programs.KINDS:
             programs.require_may_allow(session, act, current_staff())
+        elif act.kind is ActKind.AUDIT_PURGE:
+            audit_purges.require_may_allow(act, current_staff(), settings())
     except (NotOneself, SecondLookRefused) as refusal:
         return refusal.sentence
     return ""

@@ -27,6 +27,7 @@ class ActKind(StrEnum):
     STAFF_ROLES = "staff_roles"
     PROGRAM_REGISTRATION = "program_registration"
     PROGRAM_CREDENTIALS = "program_credentials"
+    AUDIT_PURGE = "audit_purge"
 
 
 class PendingAct(SpentOnce, Base):

@@ -102,6 +102,13 @@ def find_waiting(session: Session, kind: ActKind, subject_id: str) -> PendingAct
     return session.scalar(select(PendingAct).where(*same, *_waiting()).limit(1))
 
 
+def find_approved(session: Session, kind: ActKind, subject_id: str) -> PendingAct | None:
+    """The act of this kind for the subject to which somebody said yes within the last LASTS, the latest."""
+    same = (PendingAct.kind == kind, PendingAct.subject_id == subject_id)
+    fresh = (PendingAct.approved.is_(True), PendingAct.spent_at > now() - LASTS)
+    return session.scalar(select(PendingAct).where(*same, *fresh).order_by(PendingAct.spent_at.desc()).limit(1))
+
+
 def list_waiting(session: Session) -> list[PendingAct]:
     """Everything that waits for a second person, the oldest first."""
     return list(session.scalars(select(PendingAct).where(*_waiting()).order_by(PendingAct.asked_at).limit(_MOST)))
