@@ -1,7 +1,8 @@
 """`make hosts`: two hosts on plain ports, one database behind PgBouncer, a replica, a proxy that takes them in turn.
 
-The whole self-test runs through the proxy, so that each request meets the other host than the one before. Then apps are
-let in on one host and ended on the other, again and again, with the replica held back too.
+A member connects an app, sees it and revokes it in Chromium, and the whole self-test runs, through the proxy, so that
+each request meets the other host than the one before. Then apps are let in on one host and ended on the other, again
+and again, with the replica held back too.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from playwright.sync_api import Error as PlaywrightError
 
 from service import clock
 from service.app import create_app
@@ -30,7 +32,7 @@ from tests.clusters import Bouncer, Cluster
 from tests.conftest import ROOT, answers, free_port, wait_until
 from tests.faults import figures
 from tests.faults.figures import NO_PROMISE, Figure
-from tests.hosts import roads
+from tests.hosts import browser_story, roads
 from tests.oauth.desk import Desk
 from tests.proxies import Proxy
 
@@ -66,7 +68,8 @@ def main() -> int:
     given = parser().parse_args()
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as place:
         rows = [
-            *_self_test(place), *_ends_across_hosts(place, given.rounds), *_cost_of_roads(place, given.rounds)
+            *_story(place), *_self_test(place), *_ends_across_hosts(place, given.rounds),
+            *_cost_of_roads(place, given.rounds),
         ]  # fmt: skip
     return figures.end(rows, given)
 
@@ -120,6 +123,17 @@ def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[Non
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def _story(place: Place) -> Iterator[Figure]:
+    """A member at a phone, with the unmodified SMART JS client."""
+    promise = "connect an app, see it, revoke it, in a browser: each request on the other host"
+    try:
+        seconds = browser_story.tell(place.proxy.url, json.loads(place.handout.read_text("utf-8")))
+    except (AssertionError, PlaywrightError) as fault:
+        yield Figure(promise, "the app is out", str(fault).splitlines()[0], False)
+    else:
+        yield Figure(promise, "the app is out", f"it is, after {seconds:.0f} s", True)
 
 
 def _self_test(place: Place) -> Iterator[Figure]:
