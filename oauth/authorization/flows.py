@@ -12,7 +12,9 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from consent import grants
+from consent.grant_terms import RETURNING
 from consent.models import Grant
+from consent.policy import effective_scopes
 from consent.representatives import MemberChoice, right_for
 from consent.scopes import ScopeSet, parse
 from oauth.apps import admission, clients, redirects
@@ -35,7 +37,7 @@ from service.clock import now
 from service.db import new_id
 
 __all__ = [
-    "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
+    "AccessDenied", "ConsentRequired", "PendingView", "answer", "askable", "begin", "bind", "get_pending",
     "goes_straight_through", "note_shown", "refuse", "standing_grant",
 ]  # fmt: skip
 LIFE = timedelta(hours=1)
@@ -175,8 +177,17 @@ def goes_straight_through(pending: PendingView, grant: Grant, choice: MemberChoi
     return not pending.must_ask and grants.already_agreed(grant, pending.scopes, choice.link)
 
 
-def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login) -> str:
+def askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
+    """What of the request may be agreed to for this member: what its app may ask for, within the right of who says."""
+    asked = str(pending.scopes)
+    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
+
+
+def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login, once: bool = False) -> str:
     """Spend the request and make a code under `grant`; returns where to send the browser.
+
+    `once`: agreed to for this time only. The code gets one access token and no refresh token, whatever else the app
+    may do by the grant.
 
     Raises RequestOver when it was answered already, or the sign-in does not meet what the app asked for.
     """
@@ -192,7 +203,8 @@ def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login
         "GET", f"{settings.base_url}/oauth/authorize", {"response_type": "code", "client_id": kept.client_id}
     )
     request.pending = kept
-    approval = Approval(standing, login.session)
+    asked = parse(kept.scope).without(*RETURNING) if once else kept.scope
+    approval = Approval(standing, login.session, str(asked))
     response = server.create_authorization_response(
         request, grant_user=approval, grant=server.get_authorization_grant(request)
     )

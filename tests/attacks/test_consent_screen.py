@@ -116,6 +116,31 @@ def test_case_071_an_unticked_type_is_absent_though_everything_was_ticked_before
     assert not desk.works(before["access_token"])
 
 
+def test_case_071_a_yes_to_a_narrow_ask_opens_nothing_that_was_not_on_its_page(desk: Desk, rosa: Reader) -> None:
+    app = desk.register(redirect_uris=["http://127.0.0.1/cb"])
+    vaccines = "launch/patient patient/Immunization.rs"
+    phone = _token(desk, rosa, app, duration="three_months")
+
+    tablet = _token(desk, rosa, app, vaccines, sensitive=["hiv"], duration="thirteen_months")
+
+    assert tablet["scope"] == vaccines
+    assert not desk.works(phone["access_token"])
+    refreshed = desk.refresh(app, phone["refresh_token"])
+    assert refreshed.status_code == 400 or parse(refreshed.get_json()["scope"]).types == {"Immunization"}
+
+
+def test_case_071_once_on_one_device_neither_ends_nor_borrows_the_time_of_another(desk: Desk, rosa: Reader) -> None:
+    app = desk.register(redirect_uris=["http://127.0.0.1/cb"])
+    vaccines = "launch/patient offline_access online_access patient/Immunization.rs"
+    phone = _token(desk, rosa, app)
+
+    tablet = _token(desk, rosa, app, vaccines, duration="once")
+
+    assert "refresh_token" not in tablet and tablet["scope"] == "launch/patient patient/Immunization.rs"
+    assert desk.works(phone["access_token"]) and desk.works(tablet["access_token"])
+    assert "*" in parse(desk.refresh(app, phone["refresh_token"]).get_json()["scope"]).types
+
+
 def test_case_071_sensitive_classes_are_never_ticked_beforehand(desk: Desk, rosa: Reader) -> None:
     app = desk.register()
     for _ in range(2):

@@ -383,6 +383,23 @@ def test_the_app_asks_in_its_persons_language(desk: Desk, rosa: Reader) -> None:
     assert decisions(desk)[0].language == "es"
 
 
+def test_the_page_tells_of_what_stands_beside_its_question(desk: Desk, rosa: Reader) -> None:
+    app = desk.register_confidential()
+    rosa.allow(rosa.ask(app, scope="openid patient/Coverage.rs"))
+    told = f"can already see more about {desk.member.full_name}, until"
+
+    beside = rosa.ask(app, scope="openid patient/Immunization.rs")
+
+    assert told in beside.text and ": Insurance coverage." in beside.text
+    assert "ends on the same day" in beside.text
+    assert told not in rosa.ask(app, scope="openid patient/*.rs").text, "all of it is asked about"
+    again = rosa.allow(beside, data=[])
+    assert again.status_code == 400 and told in again.text
+    assert form_to(beside.text, "/consent").ticked("data") == ["immunizations"]
+    rosa.allow(beside)
+    assert parse(grants(desk)[0].scopes).types == {"Coverage", "Immunization"}
+
+
 def test_once_ends_with_its_hour(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]
     rosa.allow(rosa.ask(desk.register()), duration="once")
 

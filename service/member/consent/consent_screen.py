@@ -11,9 +11,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
-from consent import data_types, decisions, grants, representatives
-from consent.models import Answer, ConsentDecision, Duration, GrantStatus
-from consent.policy import effective_scopes
+from consent import data_types, decisions, grant_terms, grants, representatives
+from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
 from oauth.authorization import flows
@@ -98,8 +97,7 @@ def show() -> ResponseReturnValue:
         return way
     ticks = Ticks(words.type_keys, words.part_keys) if kept is None else _ticked(kept)
     flows.note_shown(db_session(), pending)
-    paused = grant is not None and grant.status is GrantStatus.PAUSED
-    return kept_form.forget(_page(pending, actor, words, {}, ticks, paused=paused, kept=kept))
+    return kept_form.forget(_page(pending, actor, words, {}, ticks, grant, kept=kept))
 
 
 @blueprint.post("/consent/member")
@@ -151,11 +149,12 @@ def decide() -> ResponseReturnValue:
     if form["answer"] is Answer.DENY:
         _record(pending, actor, words, Answer.DENY, decisions.Chosen(ScopeSet()))
         return redirect(flows.refuse(db_session(), pending), 303)
-    chosen = _chosen(form, _askable(pending, actor.choice), words)
+    chosen = _chosen(form, flows.askable(pending, actor.choice), words)
     if words.groups and not chosen.scopes.resources:
         returning = frozenset(name for name in ("offline", "online") if form[name])
         ticks = Ticks(frozenset(), words.part_keys, chosen.sensitive_classes, chosen.duration, returning)
-        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
+        grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
+        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks, grant), 400
     steps_up = chosen.offline or not actor.choice.is_self
     if steps_up and (way := ask_to_step_up(person.login, _READING_MINUTES)) is not None:
         return way
@@ -167,7 +166,8 @@ def decide() -> ResponseReturnValue:
         given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
     except grants.HeldByMember:
         raise NotYoursToResume from None
-    return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
+    once = chosen.duration is Duration.ONCE
+    return redirect(flows.answer(db_session(), pending, grant=given, login=person.login, once=once), 303)
 
 
 @blueprint.post("/consent/leave")
@@ -217,21 +217,16 @@ def _chosen_here(choice: MemberChoice) -> bool:
     return request.args.get("member") == choice.member.patient_id
 
 
-def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
-    asked = str(pending.scopes)
-    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
-
-
 def _is_beyond_right(pending: PendingView, choice: MemberChoice) -> bool:
     """Whether the app asks for health information, and nothing of it is this person's to share."""
-    return bool(data_types.asked(pending.scopes)) and not data_types.asked(_askable(pending, choice))
+    return bool(data_types.asked(pending.scopes)) and not data_types.asked(flows.askable(pending, choice))
 
 
 def _words(pending: PendingView, actor: Actor) -> Words:
     return consent_words.compose(
         client=pending.client,
         reviewed=pending.reviewed,
-        scopes=_askable(pending, actor.choice),
+        scopes=flows.askable(pending, actor.choice),
         choice=actor.choice,
         account=actor.account,
         plan=settings().plan,
@@ -286,10 +281,11 @@ def _record(
 
 
 def _page(
-    pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks, *,
-    paused: bool = False, kept: MultiDict[str, str] | None = None,
+    pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks,
+    grant: Grant | None, *, kept: MultiDict[str, str] | None = None,
 ) -> str:  # fmt: skip
-    scopes = _askable(pending, actor.choice)
+    scopes = flows.askable(pending, actor.choice)
+    stands = grant is not None and grants.is_by(grant, actor.choice.link)
     return render_template(
         "member/consent.html",
         pending=pending,
@@ -298,7 +294,9 @@ def _page(
         ticked=ticks,
         errors=errors,
         preview=previewing.preview(db_session(), actor, scopes, client_id=pending.client.id),
-        paused=paused,
+        paused=grant is not None and grant.status is GrantStatus.PAUSED,
+        beside=data_types.names(grant_terms.undecided_by(grant, scopes)) if grant and stands else [],
+        beside_until=grant.expires_at if grant else None,
         again=url_for("consent.show", request=pending.id),
         may_choose=_may_choose(acting.get_person()),
         listed=pending.listed,
