@@ -10,6 +10,7 @@ from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus
 from consent.scopes import parse
 from oauth.apps.clients import Attestation
 from service.clock import now
+from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader, form_to, forms_of, represent
 from tests.oauth.desk import SCOPE, Desk, answer_of
@@ -381,6 +382,25 @@ def test_the_app_asks_in_its_persons_language(desk: Desk, rosa: Reader) -> None:
     assert '<html lang="es"' in page.text
     rosa.allow(page)
     assert decisions(desk)[0].language == "es"
+
+
+def test_what_is_let_in_once_does_not_come_back_whatever_is_ticked(
+    desk: Desk, rosa: Reader, clock: MovableClock
+) -> None:  # fmt: skip
+    app = desk.register()
+    page = rosa.ask(app, scope=f"{SCOPE} online_access")
+    form = form_to(page.text, "/consent")
+    assert [name for (name, _value), on in form.boxes.items() if on and name in {"offline", "online"}] == [
+        "online", "offline",
+    ]  # fmt: skip
+    clock.advance(11 * 60)
+
+    answer = rosa.allow(page, duration="once")
+
+    assert "code" in answer_of(answer.location), "nothing needs a fresh password that comes back no more"
+    made, kept = grants(desk)[0], decisions(desk)[0]
+    assert not {"offline_access", "online_access"} & {*made.scopes.split(), *kept.granted_scopes.split()}
+    assert not made.offline and not kept.offline
 
 
 def test_the_page_tells_of_what_stands_beside_its_question(desk: Desk, rosa: Reader) -> None:

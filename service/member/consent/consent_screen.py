@@ -238,7 +238,9 @@ def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.
     """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
     parts = words.part_keys & set(form["part"])
     scopes = data_types.ticked(askable, words.type_keys & set(form["data"]), parts)
-    returning = {item.key for item in words.offline if form[item.key]}
+    # What is let in for this time only does not come back, whatever stands in boxes that are ticked beforehand.
+    is_once = form["duration"] is Duration.ONCE
+    returning = set() if is_once else {item.key for item in words.offline if form[item.key]}
     refused = [word for key, word in consent_words.RETURNING.items() if key not in returning]
     return decisions.Chosen(
         scopes=scopes.without(*refused),
