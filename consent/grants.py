@@ -118,9 +118,17 @@ def live_grant_and_hold(
 
 
 def already_agreed(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
-    """Whether this very ask was answered yes before, so that the app may go straight through."""
-    live = grant.status is GrantStatus.ACTIVE and is_by(grant, link)
-    return live and asked.within(parse(grant.decision.asked_scopes))
+    """Whether all of this ask (after policy) stands granted, so that the app may go straight through (decision 164)."""
+    return _counts(grant, link) and asked.within(parse(grant.scopes))
+
+
+def already_answered(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
+    """Whether the answer that counts was about this very ask, however little of it was granted or is left."""
+    return _counts(grant, link) and asked.within(parse(grant.decision.asked_scopes))
+
+
+def _counts(grant: Grant, link: RepresentativeLink | None) -> bool:
+    return grant.status is GrantStatus.ACTIVE and is_by(grant, link)
 
 
 def for_member(session: Session, account: Account, choice: MemberChoice) -> list[Grant]:

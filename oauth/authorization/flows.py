@@ -1,7 +1,8 @@
 """The way of an authorization request: begun, kept, shown to its person, answered once.
 
-`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `goes_straight_through` whether the
-same was agreed before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser to.
+`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `goes_straight_through` whether all
+of it was agreed to before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser
+to.
 """
 
 from dataclasses import dataclass
@@ -165,16 +166,21 @@ def note_shown(session: Session, pending: PendingView) -> None:
 
 
 def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:
-    """The live grant by which this request may go straight through; None when consent has to be asked (OA-16)."""
+    """The live grant by which this request may be answered in silence; None when consent has to be asked (OA-16).
+
+    An app that cannot have anybody asked gets what stands, also where its ask was answered by less.
+    """
     if pending.must_ask:
         return None
     grant = grants.live_grant(session, account.id, choice.member.id, pending.client.id)
-    return grant if grant and goes_straight_through(pending, grant, choice) else None
+    if grant is None or goes_straight_through(pending, grant, choice):
+        return grant
+    return grant if grants.already_answered(grant, pending.scopes, choice.link) else None
 
 
 def goes_straight_through(pending: PendingView, grant: Grant, choice: MemberChoice) -> bool:
-    """Whether the grant that stands answers this request without consent being asked for (OA-16)."""
-    return not pending.must_ask and grants.already_agreed(grant, pending.scopes, choice.link)
+    """Whether the grant that stands gives all that this request asks for, so that nobody is asked (OA-16)."""
+    return not pending.must_ask and grants.already_agreed(grant, askable(pending, choice), choice.link)
 
 
 def askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:

@@ -181,9 +181,11 @@ def test_revoking_ends_for_good_and_the_next_consent_begins_anew(table: Table) -
     assert table.allow("patient/*.rs").id != given.id
 
 
-def test_an_ask_is_agreed_only_as_far_as_it_was_answered(table: Table) -> None:
+def test_an_ask_is_agreed_only_as_far_as_it_was_granted(table: Table) -> None:
     given = table.allow("openid patient/Coverage.rs patient/Observation.rs", "openid patient/Coverage.rs")
-    assert grants.already_agreed(given, parse("openid patient/Observation.rs"), None)
+    refused = parse("openid patient/Observation.rs")
+    assert grants.already_agreed(given, parse("openid patient/Coverage.rs"), None)
+    assert not grants.already_agreed(given, refused, None) and grants.already_answered(given, refused, None)
     assert not grants.already_agreed(given, parse("patient/*.rs"), None)
     assert not grants.already_agreed(given, parse("offline_access patient/Coverage.rs"), None)
 

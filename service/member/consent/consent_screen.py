@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 from consent import data_types, decisions, grant_terms, grants, representatives
 from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus
 from consent.representatives import MemberChoice
-from consent.scopes import ScopeSet
+from consent.scopes import ScopeSet, parse
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from oauth.errors import InvalidScope
@@ -69,7 +69,7 @@ class Ticks:
 
 @blueprint.get("/consent")
 def show() -> ResponseReturnValue:
-    """Sign in, then choose the member, then ask; straight through when the very same was agreed before."""
+    """Sign in, then choose the member, then ask; straight through when all of it was agreed to before and stands."""
     pending = _pending()
     if "none" in pending.prompts or _must_go_back(pending):
         return redirect(url_for("oauth.resume", request_id=pending.id), 303)
@@ -95,7 +95,7 @@ def show() -> ResponseReturnValue:
     # Before anything is read or ticked, so that nothing has to be done twice; more time costs one press alone.
     if may_need and (way := ask_to_step_up(person.login, _READING_MINUTES if kept else RECENT_MINUTES)) is not None:
         return way
-    ticks = Ticks(words.type_keys, words.part_keys) if kept is None else _ticked(kept)
+    ticks = _ticked(kept) if kept is not None else _ticks_at_first(pending, actor, words, grant)
     flows.note_shown(db_session(), pending)
     return kept_form.forget(_page(pending, actor, words, {}, ticks, grant, kept=kept))
 
@@ -248,6 +248,16 @@ def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.
         duration=form["duration"],
         offline="offline" in returning,
     )
+
+
+def _ticks_at_first(pending: PendingView, actor: Actor, words: Words, grant: Grant | None) -> Ticks:
+    """All that is asked for; where it was answered before, as the grant stands now, but for very personal topics."""
+    if grant is None or not grants.is_by(grant, actor.choice.link):
+        return Ticks(words.type_keys, words.part_keys)
+    answered, left = parse(grant.decision.asked_scopes), parse(grant.scopes)
+    data, parts = data_types.ticked_before(flows.askable(pending, actor.choice), answered, left)
+    returning = (key for key, word in consent_words.RETURNING.items() if word in left or word not in answered)
+    return Ticks(data, parts, duration=grant.duration, returning=frozenset(returning))
 
 
 def _find_kept(pending: PendingView, words: Words) -> MultiDict[str, str] | None:
