@@ -179,6 +179,9 @@ def leave() -> ResponseReturnValue:
     """
     pending, person = _pending(), acting.find_person()
     choice = person.choice if person else None
+    if person and request.form.get("member"):
+        # A page that shows no member sends none.
+        choice = acting.get_actor().choice
     beyond = choice is not None and _is_beyond_right(pending, choice)
     return redirect(flows.refuse(db_session(), pending, InvalidScope() if beyond else None), 303)
 
