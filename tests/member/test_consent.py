@@ -418,6 +418,9 @@ def test_the_page_tells_of_what_stands_beside_its_question(desk: Desk, rosa: Rea
     assert form_to(beside.text, "/consent").ticked("data") == ["immunizations"]
     rosa.allow(beside)
     assert parse(grants(desk)[0].scopes).types == {"Coverage", "Immunization"}
+    other = desk.register_confidential()
+    rosa.allow(rosa.ask(other, scope="openid patient/Coverage.rs"), duration="once")
+    assert told not in rosa.ask(other, scope="openid patient/Immunization.rs").text, "it is over within the hour"
 
 
 def test_once_ends_with_its_hour(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]

@@ -300,7 +300,8 @@ def _page(
     grant: Grant | None, *, kept: MultiDict[str, str] | None = None,
 ) -> str:  # fmt: skip
     scopes = flows.askable(pending, actor.choice)
-    stands = grant is not None and grants.is_by(grant, actor.choice.link)
+    # What was let in for this time only is over soon, whatever is answered.
+    stands = grant and grant.duration is not Duration.ONCE and grants.is_by(grant, actor.choice.link)
     return render_template(
         "member/consent.html",
         pending=pending,
