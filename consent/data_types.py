@@ -329,6 +329,21 @@ def _without_asked_parts(scopes: ScopeSet, part_keys: set[str]) -> ScopeSet:
     return replace(scopes, resources=tuple(kept))
 
 
+def ticked_before(scopes: ScopeSet, answered: ScopeSet, left: ScopeSet) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys of what is ticked when part of `scopes` was `answered` before: what is `left`, and what is new.
+
+    Of the data types, and of their parts that have boxes.
+    """
+    kinds, parts_ticked = set(), set()
+    for data_type in asked(scopes):
+        if _touches(left, data_type) or not _touches(answered, data_type):
+            kinds.add(data_type.key)
+        parts_ticked |= {
+            key for key, part in boxes(scopes, data_type).items() if _allows(left, part) or not _allows(answered, part)
+        }
+    return frozenset(kinds), frozenset(parts_ticked)
+
+
 def sensitive_matter(scopes: ScopeSet) -> bool:
     """Whether the ask reaches records that may be of a sensitive class: anything about care."""
     return any(
@@ -343,6 +358,11 @@ def find_sensitive(keys: Collection[str]) -> tuple[SensitiveType, ...]:
 
 def _touches(scopes: ScopeSet, data_type: DataType) -> bool:
     return any(scopes.permits(name, letter) for name in data_type.resource_types for letter in "rs")
+
+
+def _allows(scopes: ScopeSet, part: Part) -> bool:
+    allowed = (one for letter in "rs" for one in scopes.restrictions(part.resource_type, letter))
+    return any(set(one) <= set(part.restriction) for one in allowed)
 
 
 def _restrictions_of(resource_type: str) -> tuple[Restriction, ...]:

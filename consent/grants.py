@@ -1,21 +1,19 @@
 """Grants: the live permission of one account, for one member, to one app. Given, looked at, narrowed, ended."""
 
 from collections.abc import Collection
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
-from dateutil.relativedelta import relativedelta
 from sqlalchemy import ColumnElement, CursorResult, and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from consent import grant_notices
+from consent import grant_notices, grant_terms
 from consent.grant_rows import touch, write_audit
+from consent.grant_terms import Terms
 from consent.models import (
     ChangeKind,
     ConsentDecision,
-    Duration,
     EndedBy,
     Grant,
     GrantChange,
@@ -23,7 +21,7 @@ from consent.models import (
     RepresentativeLink,
 )
 from consent.representatives import MemberChoice
-from consent.scopes import Scope, ScopeSet, parse
+from consent.scopes import ScopeSet, parse
 from service import audit
 from service.accounts.models import Account
 from service.accounts.notice_model import NoticeKind
@@ -42,8 +40,6 @@ _TOLD = {
 }  # fmt: skip
 """What people are told of what is recorded."""
 _HELD = Grant.paused_by == EndedBy.MEMBER
-ONCE = timedelta(hours=1, minutes=1)
-"""A grant for once lives for the code (60 s) and one access token (3,600 s)."""
 
 
 class UnknownGrant(Exception):
@@ -55,7 +51,7 @@ class HeldByMember(Exception):
 
 
 def give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> Grant:
-    """The live grant that follows from a yes. An older one of the same three is changed, never doubled.
+    """The live grant that follows from a yes. An older one of the same three is changed, never doubled (decision 163).
 
     Its version rises when the new answer allows less, so that wider tokens end in this transaction. Raises
     HeldByMember.
@@ -72,7 +68,7 @@ def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> 
     standing = live_grant(session, decision.account_id, decision.member_id, decision.client_id, lock=True)
     if is_held_from(session, choice, decision.account_id, decision.client_id):
         raise HeldByMember
-    if standing is not None and not _same_right(standing, choice.link):
+    if standing is not None and not is_by(standing, choice.link):
         # What died with the older link stays dead: a new consent must not revive its tokens.
         revoke(session, standing, by=EndedBy.PLAN)
         session.flush()
@@ -82,7 +78,7 @@ def _give(session: Session, decision: ConsentDecision, choice: MemberChoice) -> 
         return _add(session, decision, choice)
     before = parse(standing.scopes), set(standing.sensitive_classes)
     was_paused = standing.status is GrantStatus.PAUSED
-    _write(standing, decision, choice, _undecided(standing, decision))
+    _write(standing, decision, choice, grant_terms.after(standing, decision))
     narrower = not (before[0].within(parse(standing.scopes)) and before[1] <= set(standing.sensitive_classes))
     standing.version += narrower
     if was_paused:
@@ -122,9 +118,17 @@ def live_grant_and_hold(
 
 
 def already_agreed(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
-    """Whether this very ask was answered yes before, so that the app may go straight through."""
-    live = grant.status is GrantStatus.ACTIVE and _same_right(grant, link)
-    return live and asked.within(parse(grant.decision.asked_scopes))
+    """Whether all of this ask (after policy) stands granted, so that the app may go straight through (decision 164)."""
+    return _counts(grant, link) and asked.within(parse(grant.scopes))
+
+
+def already_answered(grant: Grant, asked: ScopeSet, link: RepresentativeLink | None) -> bool:
+    """Whether the answer that counts was about this very ask, however little of it was granted or is left."""
+    return _counts(grant, link) and asked.within(parse(grant.decision.asked_scopes))
+
+
+def _counts(grant: Grant, link: RepresentativeLink | None) -> bool:
+    return grant.status is GrantStatus.ACTIVE and is_by(grant, link)
 
 
 def for_member(session: Session, account: Account, choice: MemberChoice) -> list[Grant]:
@@ -184,6 +188,11 @@ def is_live(grant: Grant) -> bool:
 def is_standing(grant: Grant) -> bool:
     """Whether the grant has not ended; a paused one stands."""
     return grant.ended_at is None and now() < grant.expires_at
+
+
+def is_by(grant: Grant, link: RepresentativeLink | None) -> bool:
+    """Whether the person acts by the very right, as it then was, under which the grant was given."""
+    return (grant.link_id, grant.link_version) == ((link.id, link.version) if link else (None, None))
 
 
 def is_held_from(session: Session, choice: MemberChoice, account_id: str, client_id: str) -> bool:
@@ -290,62 +299,27 @@ def _add(session: Session, decision: ConsentDecision, choice: MemberChoice) -> G
         id=new_id(), account_id=decision.account_id, member_id=decision.member_id, client_id=decision.client_id,
         version=1, status=GrantStatus.ACTIVE, created_at=now(), revision=1, changed_at=now(),
     )  # fmt: skip
-    _write(made, decision, choice, ScopeSet())
+    _write(made, decision, choice, grant_terms.of_answer(decision))
     session.add(made)
     session.flush()
     _record(session, made, "give", decision.account_id)
     return made
 
 
-def _undecided(standing: Grant, decision: ConsentDecision) -> ScopeSet:
-    """What the standing grant allows and this answer was not about: a second phone that asks for less takes nothing
-    from the first. A standing scope that reaches into something left unticked now goes as a whole: a no is a no."""
-    asked, granted = parse(decision.asked_scopes), parse(decision.granted_scopes)
-    kept = parse(standing.scopes)
-    resources = (
-        mine
-        for mine in kept.resources
-        if not any(mine.within(theirs) for theirs in asked.resources) and not _reaches_refused(mine, asked, granted)
-    )
-    return ScopeSet(tuple(resources), tuple(word for word in kept.words if word not in asked))
-
-
-def _reaches_refused(mine: Scope, asked: ScopeSet, granted: ScopeSet) -> bool:
-    # In whatever context it was asked: `patient/` and `user/` reach the same record.
-    common = (mine.meet(replace(one, context=mine.context)) for one in asked.resources)
-    allowed = [replace(one, context=mine.context) for one in granted.resources]
-    return any(part is not None and not any(part.within(one) for one in allowed) for part in common)
-
-
-def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, undecided: ScopeSet) -> None:
-    scopes = parse(decision.granted_scopes).joined(undecided)
+def _write(grant: Grant, decision: ConsentDecision, choice: MemberChoice, terms: Terms) -> None:
     grant.decision_id = decision.id
     grant.decision = decision
-    grant.end_warned_at = grant.end_told_at = None
+    if grant.expires_at != terms.expires_at:
+        grant.end_warned_at = grant.end_told_at = None
     grant.link_id = choice.link.id if choice.link else None
     grant.link_version = choice.link.version if choice.link else None
-    grant.scopes = str(scopes)
-    grant.sensitive_classes = decision.sensitive_classes
-    grant.duration = decision.duration
-    # "This time only" means no refresh token (architecture.md section 7.7).
-    grant.offline = decision.duration is not Duration.ONCE and (decision.offline or "offline_access" in undecided)
+    grant.scopes = str(terms.scopes)
+    grant.sensitive_classes = sorted(terms.sensitive_classes)
+    grant.duration = terms.duration
+    grant.offline = terms.offline
     grant.status = GrantStatus.ACTIVE
     grant.paused_at = grant.paused_by = None
-    grant.expires_at = _end_of(decision.duration, decision.at)
-
-
-def _end_of(duration: Duration, start: datetime) -> datetime:
-    ends = {
-        Duration.ONCE: start + ONCE,
-        Duration.THREE_MONTHS: start + relativedelta(months=3),
-        Duration.THIRTEEN_MONTHS: start + relativedelta(months=13),
-    }
-    return ends[duration]
-
-
-def _same_right(grant: Grant, link: RepresentativeLink | None) -> bool:
-    """Whether the person acts by the very right, as it then was, under which the grant was given."""
-    return (grant.link_id, grant.link_version) == ((link.id, link.version) if link else (None, None))
+    grant.expires_at = terms.expires_at
 
 
 def _end_overdue(session: Session, decision: ConsentDecision) -> None:

@@ -19,7 +19,7 @@ class LegalText(StrEnum):
 
 
 VERSIONS: dict[LegalText, str] = {
-    LegalText.CONSENT: "2026-10",
+    LegalText.CONSENT: "2026-11",
     LegalText.RECEIPT: "2026-4",
     LegalText.EDUCATION: "2026-2",
     LegalText.REPRESENTATION: "2026-4",

@@ -160,9 +160,14 @@ def _provision(grant: Grant, app: ClientView, scopes: ScopeSet, withheld: frozen
         }],
     }  # fmt: skip
     whole = [name for name in sorted(scopes.types - {"*"}) if () in _alternatives(scopes, name)]
-    if whole and "*" not in scopes.types:
+    parts, denied = _partly(scopes), _denied(scopes, withheld)
+    if parts and not whole and "*" not in scopes.types:
+        # A permit that names no class reads as one of everything: all is denied here but the parts below.
+        provision["type"] = "deny"
+        parts, denied = [one | ({"provision": denied} if denied else {}) for one in parts], []
+    elif whole and "*" not in scopes.types:
         provision["class"] = [{"system": _RESOURCE_TYPES, "code": name} for name in whole]
-    if below := [*_partly(scopes), *_denied(scopes, withheld)]:
+    if below := [*parts, *denied]:
         provision["provision"] = below
     return provision
 

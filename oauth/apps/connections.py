@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from consent import data_types, grant_changes, grant_ends, grants
 from consent.link_standing import right_stands
 from consent.link_words import BASES
-from consent.models import EndedBy, Grant, GrantStatus
+from consent.models import Duration, EndedBy, Grant, GrantStatus
 from consent.policy import effective_scopes
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet
@@ -131,7 +131,7 @@ def _connection(
         attestation=attestation(app, plan),
         types=tuple(data_types.names(scopes)),
         sensitive=tuple(str(kind.name) for kind in data_types.find_sensitive(grant.sensitive_classes)),
-        returning=returning(scopes, offline=grant.offline),
+        returning=returning(_while_agreed(grant, scopes), offline=grant.offline),
         connected_by=_connected_by(viewer, grant),
         by_representative=link is not None,
         last_used=last_used,
@@ -139,6 +139,11 @@ def _connection(
         ended_by="" if stands else _ended_by(viewer, grant),
         paused_by=_paused_by(viewer, grant, pausers.get(grant.id)) if is_paused else "",
     )
+
+
+def _while_agreed(grant: Grant, scopes: ScopeSet) -> ScopeSet:
+    # Older grants for once name it all the same; it counts for nothing.
+    return scopes.without("online_access") if grant.duration is Duration.ONCE else scopes
 
 
 def _connected_by(viewer: Account | None, grant: Grant) -> str:

@@ -1,7 +1,8 @@
 """The way of an authorization request: begun, kept, shown to its person, answered once.
 
-`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `goes_straight_through` whether the
-same was agreed before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser to.
+`begin` keeps a valid request. The consent page reads it with `get_pending`, asks `goes_straight_through` whether all
+of it was agreed to before, and ends it with `answer` or `refuse`, each of which returns the address to send the browser
+to.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from consent import grants
+from consent.grant_terms import RETURNING
 from consent.models import Grant
+from consent.policy import effective_scopes
 from consent.representatives import MemberChoice, right_for
 from consent.scopes import ScopeSet, parse
 from oauth.apps import admission, clients, redirects
@@ -35,7 +38,7 @@ from service.clock import now
 from service.db import new_id
 
 __all__ = [
-    "AccessDenied", "ConsentRequired", "PendingView", "answer", "begin", "bind", "get_pending",
+    "AccessDenied", "ConsentRequired", "PendingView", "answer", "askable", "begin", "bind", "get_pending",
     "goes_straight_through", "note_shown", "refuse", "standing_grant",
 ]  # fmt: skip
 LIFE = timedelta(hours=1)
@@ -163,20 +166,34 @@ def note_shown(session: Session, pending: PendingView) -> None:
 
 
 def standing_grant(session: Session, pending: PendingView, account: Account, choice: MemberChoice) -> Grant | None:
-    """The live grant by which this request may go straight through; None when consent has to be asked (OA-16)."""
+    """The live grant by which this request may be answered in silence; None when consent has to be asked (OA-16).
+
+    An app that cannot have anybody asked gets what stands, also where its ask was answered by less.
+    """
     if pending.must_ask:
         return None
     grant = grants.live_grant(session, account.id, choice.member.id, pending.client.id)
-    return grant if grant and goes_straight_through(pending, grant, choice) else None
+    if grant is None or goes_straight_through(pending, grant, choice):
+        return grant
+    return grant if grants.already_answered(grant, pending.scopes, choice.link) else None
 
 
 def goes_straight_through(pending: PendingView, grant: Grant, choice: MemberChoice) -> bool:
-    """Whether the grant that stands answers this request without consent being asked for (OA-16)."""
-    return not pending.must_ask and grants.already_agreed(grant, pending.scopes, choice.link)
+    """Whether the grant that stands gives all that this request asks for, so that nobody is asked (OA-16)."""
+    return not pending.must_ask and grants.already_agreed(grant, askable(pending, choice), choice.link)
 
 
-def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login) -> str:
+def askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
+    """What of the request may be agreed to for this member: what its app may ask for, within the right of who says."""
+    asked = str(pending.scopes)
+    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
+
+
+def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login, once: bool = False) -> str:
     """Spend the request and make a code under `grant`; returns where to send the browser.
+
+    `once`: agreed to for this time only. The code gets one access token and no refresh token, whatever else the app
+    may do by the grant.
 
     Raises RequestOver when it was answered already, or the sign-in does not meet what the app asked for.
     """
@@ -192,7 +209,8 @@ def answer(session: Session, pending: PendingView, *, grant: Grant, login: Login
         "GET", f"{settings.base_url}/oauth/authorize", {"response_type": "code", "client_id": kept.client_id}
     )
     request.pending = kept
-    approval = Approval(standing, login.session)
+    asked = parse(kept.scope).without(*RETURNING) if once else kept.scope
+    approval = Approval(standing, login.session, str(asked))
     response = server.create_authorization_response(
         request, grant_user=approval, grant=server.get_authorization_grant(request)
     )

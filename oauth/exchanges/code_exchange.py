@@ -37,10 +37,11 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who said yes: the standing grant, and the login session in which it was said."""
+    """Who said yes: the standing grant, the login session in which it was said, and the scopes that it was about."""
 
     standing: Standing
     login_session: LoginSession
+    asked: str
 
 
 class SpentAlready(Exception):
@@ -70,8 +71,9 @@ class CodeExchange(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Auth
             AuthorizationCode(
                 hash=digest(raw), client_id=pending.client_id, grant_id=found.grant.id,
                 grant_version=found.grant.version, account_id=found.account.id,
-                credentials_version=found.account.credentials_version, redirect_uri=redirect_uri, scope=pending.scope,
-                nonce=pending.nonce, code_challenge=pending.code_challenge, dpop_jkt=pending.dpop_jkt,
+                credentials_version=found.account.credentials_version, redirect_uri=redirect_uri,
+                scope=grant_user.asked, nonce=pending.nonce,
+                code_challenge=pending.code_challenge, dpop_jkt=pending.dpop_jkt,
                 need_patient_banner=pending.need_patient_banner, login_session_id=grant_user.login_session.id,
                 authenticated_at=grant_user.login_session.authenticated_at, amr=grant_user.login_session.amr,
                 created_at=at, expires_at=at + token_rows.CODE_LIFE,

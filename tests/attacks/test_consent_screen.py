@@ -7,11 +7,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from consent.models import ConsentDecision, Grant
+from consent.models import ConsentDecision, Grant, LinkScope
 from consent.scopes import parse
 from oauth.apps import clients
-from oauth.models import Client
-from tests.factories import make_member
+from oauth.models import Client, PendingAuthorization
+from tests.factories import make_account, make_member
 from tests.member.pages import Reader, form_to, represent
 from tests.oauth.desk import SCOPE, App, Code, Desk, answer_of, challenge_of, new_verifier
 
@@ -114,6 +114,50 @@ def test_case_071_an_unticked_type_is_absent_though_everything_was_ticked_before
 
     assert after["scope"] == "launch/patient patient/Coverage.rs"
     assert not desk.works(before["access_token"])
+
+
+def test_case_071_a_yes_to_a_narrow_ask_opens_nothing_that_was_not_on_its_page(desk: Desk, rosa: Reader) -> None:
+    app = desk.register(redirect_uris=["http://127.0.0.1/cb"])
+    vaccines = "launch/patient patient/Immunization.rs"
+    phone = _token(desk, rosa, app, duration="three_months")
+
+    tablet = _token(desk, rosa, app, vaccines, sensitive=["hiv"], duration="thirteen_months")
+
+    assert tablet["scope"] == vaccines
+    assert not desk.works(phone["access_token"])
+    refreshed = desk.refresh(app, phone["refresh_token"])
+    assert refreshed.status_code == 400 or parse(refreshed.get_json()["scope"]).types == {"Immunization"}
+
+
+def test_case_071_once_on_one_device_neither_ends_nor_borrows_the_time_of_another(desk: Desk, rosa: Reader) -> None:
+    app = desk.register(redirect_uris=["http://127.0.0.1/cb"])
+    vaccines = "launch/patient offline_access online_access patient/Immunization.rs"
+    phone = _token(desk, rosa, app)
+
+    tablet = _token(desk, rosa, app, vaccines, duration="once")
+
+    assert "refresh_token" not in tablet and tablet["scope"] == "launch/patient patient/Immunization.rs"
+    assert desk.works(phone["access_token"]) and desk.works(tablet["access_token"])
+    assert "*" in parse(desk.refresh(app, phone["refresh_token"]).get_json()["scope"]).types
+
+
+def test_case_071_going_back_to_the_app_is_bound_to_the_member_shown(desk: Desk) -> None:
+    with desk.session() as session:
+        account, mother, child = make_account(session), make_member(session), make_member(session)
+    represent(desk, account, mother, scope=LinkScope.CLAIMS_ONLY)
+    represent(desk, account, child)
+    dana, app = Reader(desk, account), desk.register()
+    page = dana.choose(dana.ask(app, scope="openid patient/Observation.rs"), mother)
+    form = form_to(page.text, "/consent/leave")
+    assert form.fields["member"] == mother.patient_id
+    dana.press(dana.get("/select-member"), "/select-member", selected=child.patient_id)
+    token = form_to(dana.get("/settings").text, "/settings/language").fields["csrf_token"]
+
+    answer = dana.browser.post(form.action, data=form.changed(csrf_token=token))
+
+    assert answer.status_code == 409 and "You have switched to another member" in answer.text
+    with desk.session() as session:
+        assert session.scalar(select(PendingAuthorization.spent_at)) is None
 
 
 def test_case_071_sensitive_classes_are_never_ticked_beforehand(desk: Desk, rosa: Reader) -> None:

@@ -3,12 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from consent import decisions, grants, subjects
+from consent import decisions, grant_terms, grants, subjects
 from consent.models import Answer, Duration, EndedBy, Grant, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import parse
@@ -73,9 +74,79 @@ def test_what_is_left_unticked_now_is_not_kept_by_a_wider_answer_from_before(
     assert narrowed.version == 2
 
 
+WIDE, NARROW = "openid patient/*.rs", "openid patient/Immunization.rs"
+AWAY = "offline_access patient/*.rs"
+
+
+@pytest.mark.parametrize(
+    ("standing", "lasting", "asked", "chosen"),
+    [
+        (WIDE, Duration.THREE_MONTHS, NARROW, {"sensitive": frozenset({"hiv"}), "duration": Duration.THREE_MONTHS}),
+        (WIDE, Duration.THREE_MONTHS, NARROW, {"duration": Duration.THIRTEEN_MONTHS}),
+        (WIDE, Duration.ONCE, NARROW, {"duration": Duration.ONCE}),
+        (WIDE, Duration.THIRTEEN_MONTHS, f"{NARROW} offline_access", {}),
+        ("patient/Coverage.rs", Duration.THIRTEEN_MONTHS, NARROW, {"duration": Duration.THREE_MONTHS}),
+        ("patient/Coverage.rs", Duration.THIRTEEN_MONTHS, NARROW, {"duration": Duration.ONCE}),
+        ("offline_access patient/Coverage.rs", Duration.THIRTEEN_MONTHS, NARROW, {}),
+    ],
+    ids=["topic", "longer", "once over once", "away", "shorter for new data", "once for new data", "new data, away"],
+)
+def test_what_an_answer_was_not_about_ends_where_it_would_go_on_by_other_terms(
+    table: Table, clock: MovableClock, standing: str, lasting: Duration, asked: str, chosen: dict[str, Any]
+) -> None:
+    first = table.allow(standing, duration=lasting)
+    clock.advance(60)
+    given = table.allow(asked, **chosen)
+    assert given is first and given.version == 2, "tokens for more end in this transaction"
+    assert parse(given.scopes).types == {"Immunization"}
+    assert set(given.sensitive_classes) == chosen.get("sensitive", set())
+    assert given.duration is chosen.get("duration", Duration.THIRTEEN_MONTHS)
+    assert given.expires_at == grant_terms.of_answer(given.decision).expires_at
+    assert given.offline is ("offline_access" in asked)
+
+
+@pytest.mark.parametrize("duration", Duration)
+@pytest.mark.parametrize("asked", [NARROW, f"{NARROW} offline_access"])
+def test_an_answer_within_what_stands_leaves_its_end_and_its_return(
+    table: Table, clock: MovableClock, asked: str, duration: Duration
+) -> None:
+    first = table.allow(AWAY)
+    ends = first.expires_at
+    clock.advance(86_400)
+    given = table.allow(asked, duration=duration)
+    assert (given.expires_at, given.duration, given.version) == (ends, Duration.THIRTEEN_MONTHS, 1)
+    assert given.offline and parse(AWAY).within(parse(given.scopes))
+
+
+def test_new_data_ends_with_what_stands_beside_it(table: Table, clock: MovableClock) -> None:
+    ends = table.allow("patient/Coverage.rs").expires_at
+    clock.advance(86_400)
+    given = table.allow(NARROW)
+    assert given.expires_at == ends and parse(given.scopes).types == {"Coverage", "Immunization"}
+
+
+def test_a_topic_left_unticked_goes_from_all_and_one_without_a_box_stays(table: Table) -> None:
+    table.allow(WIDE, sensitive=frozenset({"hiv", "genetic"}))
+    without_box = table.allow("patient/Coverage.rs")
+    assert without_box.sensitive_classes == ["genetic", "hiv"] and without_box.version == 1
+    unticked = table.allow(NARROW, sensitive=frozenset({"genetic"}))
+    assert unticked.sensitive_classes == ["genetic"] and "*" in parse(unticked.scopes).types
+    assert unticked.version == 2
+
+
+def test_a_new_answer_about_all_of_it_begins_its_own_time(table: Table, clock: MovableClock) -> None:
+    table.allow(WIDE, duration=Duration.THREE_MONTHS)
+    clock.advance(86_400)
+    for duration in (Duration.THIRTEEN_MONTHS, Duration.THREE_MONTHS, Duration.ONCE):
+        given = table.allow(WIDE, sensitive=frozenset({"hiv"}), duration=duration)
+        assert given.expires_at == grant_terms.of_answer(given.decision).expires_at
+        assert (given.duration, given.sensitive_classes) == (duration, ["hiv"])
+
+
 def test_only_this_time_is_never_while_away(table: Table) -> None:
     table.allow("openid offline_access patient/*.rs")
     assert not table.allow("patient/*.rs", duration=Duration.ONCE).offline
+    table.allow("openid offline_access patient/*.rs")
     assert not table.allow("offline_access patient/*.rs", duration=Duration.ONCE).offline
 
 
@@ -110,9 +181,11 @@ def test_revoking_ends_for_good_and_the_next_consent_begins_anew(table: Table) -
     assert table.allow("patient/*.rs").id != given.id
 
 
-def test_an_ask_is_agreed_only_as_far_as_it_was_answered(table: Table) -> None:
+def test_an_ask_is_agreed_only_as_far_as_it_was_granted(table: Table) -> None:
     given = table.allow("openid patient/Coverage.rs patient/Observation.rs", "openid patient/Coverage.rs")
-    assert grants.already_agreed(given, parse("openid patient/Observation.rs"), None)
+    refused = parse("openid patient/Observation.rs")
+    assert grants.already_agreed(given, parse("openid patient/Coverage.rs"), None)
+    assert not grants.already_agreed(given, refused, None) and grants.already_answered(given, refused, None)
     assert not grants.already_agreed(given, parse("patient/*.rs"), None)
     assert not grants.already_agreed(given, parse("offline_access patient/Coverage.rs"), None)
 

@@ -12,6 +12,7 @@ from consent.models import Basis, Duration, Grant, LinkScope
 from consent.policy import Access
 from fhir import r4
 from fhir.loading import ingest
+from fhir.storage import consents
 from service.clock import now
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member, make_representative
@@ -57,6 +58,18 @@ def test_every_kind_of_grant_is_valid(desk: Desk) -> None:
     partly = consent_of(connected(desk, scope=f"patient/Consent.rs {lab}"))
     permit, _deny = partly["provision"]["provision"]
     assert permit["code"] == [{"coding": [{"system": CATEGORY, "code": "laboratory"}]}]
+
+    # A token that reads it without a scope for whole Consents: the grant is looked at as it is rendered.
+    alone = connected(desk, scope=f"openid {lab} patient/Condition.rs?category=problem-list-item")
+    with desk.session() as session:
+        made = consents.render(session.get_one(Grant, alone.grant.id), alone.app.view)
+    assert r4.find_problem(json.dumps(made).encode()) is None
+    top = made["provision"]
+    assert top["type"] == "deny" and "class" not in top, "parts alone are no permit of everything"
+    assert [(one["type"], one["class"][0]["code"]) for one in top["provision"]] == [
+        ("permit", "Condition"), ("permit", "Observation"),
+    ]  # fmt: skip
+    assert all(one["provision"][0]["type"] == "deny" and one["code"] for one in top["provision"])
 
     rosa, app = Reader(desk, desk.account), desk.register()
     rosa.allow(rosa.ask(app), sensitive=["hiv", "genetic"])

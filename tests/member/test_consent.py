@@ -10,6 +10,7 @@ from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus
 from consent.scopes import parse
 from oauth.apps.clients import Attestation
 from service.clock import now
+from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
 from tests.member.pages import Reader, form_to, forms_of, represent
 from tests.oauth.desk import SCOPE, Desk, answer_of
@@ -381,6 +382,45 @@ def test_the_app_asks_in_its_persons_language(desk: Desk, rosa: Reader) -> None:
     assert '<html lang="es"' in page.text
     rosa.allow(page)
     assert decisions(desk)[0].language == "es"
+
+
+def test_what_is_let_in_once_does_not_come_back_whatever_is_ticked(
+    desk: Desk, rosa: Reader, clock: MovableClock
+) -> None:  # fmt: skip
+    app = desk.register()
+    page = rosa.ask(app, scope=f"{SCOPE} online_access")
+    form = form_to(page.text, "/consent")
+    assert [name for (name, _value), on in form.boxes.items() if on and name in {"offline", "online"}] == [
+        "online", "offline",
+    ]  # fmt: skip
+    clock.advance(11 * 60)
+
+    answer = rosa.allow(page, duration="once")
+
+    assert "code" in answer_of(answer.location), "nothing needs a fresh password that comes back no more"
+    made, kept = grants(desk)[0], decisions(desk)[0]
+    assert not {"offline_access", "online_access"} & {*made.scopes.split(), *kept.granted_scopes.split()}
+    assert not made.offline and not kept.offline
+
+
+def test_the_page_tells_of_what_stands_beside_its_question(desk: Desk, rosa: Reader) -> None:
+    app = desk.register_confidential()
+    rosa.allow(rosa.ask(app, scope="openid patient/Coverage.rs"))
+    told = f"can already see more about {desk.member.full_name}, until"
+
+    beside = rosa.ask(app, scope="openid patient/Immunization.rs")
+
+    assert told in beside.text and ": Insurance coverage." in beside.text
+    assert "ends on the same day" in beside.text
+    assert told not in rosa.ask(app, scope="openid patient/*.rs").text, "all of it is asked about"
+    again = rosa.allow(beside, data=[])
+    assert again.status_code == 400 and told in again.text
+    assert form_to(beside.text, "/consent").ticked("data") == ["immunizations"]
+    rosa.allow(beside)
+    assert parse(grants(desk)[0].scopes).types == {"Coverage", "Immunization"}
+    other = desk.register_confidential()
+    rosa.allow(rosa.ask(other, scope="openid patient/Coverage.rs"), duration="once")
+    assert told not in rosa.ask(other, scope="openid patient/Immunization.rs").text, "it is over within the hour"
 
 
 def test_once_ends_with_its_hour(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]

@@ -191,13 +191,36 @@ def test_nothing_left_is_no_narrowing(desk: Desk) -> None:
     assert app.works and changes(desk) == []
 
 
-def test_after_sharing_less_the_app_goes_straight_through_with_what_is_left(desk: Desk) -> None:
+def test_after_sharing_less_the_app_asks_again_and_the_page_shows_what_is_left(desk: Desk) -> None:
+    rosa, app = Reader(desk, desk.account), desk.register_confidential()
+    rosa.allow(rosa.ask(app), sensitive=["hiv"], duration="three_months")
+    held = Connected(desk, rosa, app, {})
+    held.narrow(data=["claims", "results"], part=["Observation-laboratory"], offline=[])
+    left = held.grant.scopes
+
+    silent = rosa.ask(app, prompt="none")
+    page = rosa.ask(app)
+
+    assert "code" in answer_of(silent.location) and held.grant.scopes == left
+    form = form_to(page.text, "/consent")
+    assert form.ticked("data") == ["claims", "results"] and form.ticked("duration") == ["three_months"]
+    assert [one for one in form.ticked("part") if one.startswith("Observation")] == ["Observation-laboratory"]
+    assert form.ticked("offline") == [] and form.ticked("sensitive") == []
+    every = [value for (name, value) in form.boxes if name == "data"]
+    parts = [value for (name, value) in form.boxes if name == "part"]
+    rosa.allow(page, data=every, part=parts, offline="yes")
+    assert "patient/*.rs" in held.grant.scopes and held.grant.offline
+    assert "code" in answer_of(rosa.ask(app).location), "all of it stands again"
+
+
+def test_what_is_left_is_asked_for_without_a_page(desk: Desk) -> None:
     rosa, app = Reader(desk, desk.account), desk.register_confidential()
     rosa.allow(rosa.ask(app))
-    Connected(desk, rosa, app, {}).narrow(data=["claims"])
+    Connected(desk, rosa, app, {}).narrow(data=["coverage"])
 
-    assert "code" in answer_of(rosa.ask(app).location)
-    assert Connected(desk, rosa, app, {}).grant.scopes.endswith("patient/ExplanationOfBenefit.rs")
+    assert "code" in answer_of(rosa.ask(app, scope="openid patient/Coverage.rs").location)
+    asked = form_to(rosa.ask(app, scope="openid patient/Coverage.rs patient/Condition.rs").text, "/consent")
+    assert asked.ticked("data") == ["coverage"]
 
 
 def test_what_was_ticked_outlives_a_session_that_ran_out(desk: Desk, clock: MovableClock) -> None:

@@ -40,7 +40,7 @@ _FILES: dict[LegalText, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _FINGERPRINTS: dict[LegalText, tuple[str, str]] = {
-    LegalText.CONSENT: ("2026-10", "97b14d16c0963396"),
+    LegalText.CONSENT: ("2026-11", "e64032bfee1dc337"),
     LegalText.RECEIPT: ("2026-4", "317240cddcb2248a"),
     LegalText.EDUCATION: ("2026-2", "6706b6f62b53fc2e"),
     LegalText.REPRESENTATION: ("2026-4", "13bfa2abb3236b0c"),

@@ -145,7 +145,8 @@ class Desk:
             pending = flows.get_pending(session, request_id, browser_id(self.settings, browser))
             asked = str(pending.scopes)
             grant = self.give(session, app, account, member, ticked or asked, duration, offline, asked)
-            url = flows.answer(session, pending, grant=grant, login=login_of(session, account))
+            once = duration is Duration.ONCE
+            url = flows.answer(session, pending, grant=grant, login=login_of(session, account), once=once)
         return Code(answer_of(url)["code"], verifier, app)
 
     def give(

@@ -11,11 +11,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
-from consent import data_types, decisions, grants, representatives
-from consent.models import Answer, ConsentDecision, Duration, GrantStatus
-from consent.policy import effective_scopes
+from consent import data_types, decisions, grant_terms, grants, representatives
+from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus
 from consent.representatives import MemberChoice
-from consent.scopes import ScopeSet
+from consent.scopes import ScopeSet, parse
 from oauth.authorization import flows
 from oauth.authorization.flows import PendingView
 from oauth.errors import InvalidScope
@@ -70,7 +69,7 @@ class Ticks:
 
 @blueprint.get("/consent")
 def show() -> ResponseReturnValue:
-    """Sign in, then choose the member, then ask; straight through when the very same was agreed before."""
+    """Sign in, then choose the member, then ask; straight through when all of it was agreed to before and stands."""
     pending = _pending()
     if "none" in pending.prompts or _must_go_back(pending):
         return redirect(url_for("oauth.resume", request_id=pending.id), 303)
@@ -96,10 +95,9 @@ def show() -> ResponseReturnValue:
     # Before anything is read or ticked, so that nothing has to be done twice; more time costs one press alone.
     if may_need and (way := ask_to_step_up(person.login, _READING_MINUTES if kept else RECENT_MINUTES)) is not None:
         return way
-    ticks = Ticks(words.type_keys, words.part_keys) if kept is None else _ticked(kept)
+    ticks = _ticked(kept) if kept is not None else _ticks_at_first(pending, actor, words, grant)
     flows.note_shown(db_session(), pending)
-    paused = grant is not None and grant.status is GrantStatus.PAUSED
-    return kept_form.forget(_page(pending, actor, words, {}, ticks, paused=paused, kept=kept))
+    return kept_form.forget(_page(pending, actor, words, {}, ticks, grant, kept=kept))
 
 
 @blueprint.post("/consent/member")
@@ -151,11 +149,12 @@ def decide() -> ResponseReturnValue:
     if form["answer"] is Answer.DENY:
         _record(pending, actor, words, Answer.DENY, decisions.Chosen(ScopeSet()))
         return redirect(flows.refuse(db_session(), pending), 303)
-    chosen = _chosen(form, _askable(pending, actor.choice), words)
+    chosen = _chosen(form, flows.askable(pending, actor.choice), words)
     if words.groups and not chosen.scopes.resources:
         returning = frozenset(name for name in ("offline", "online") if form[name])
         ticks = Ticks(frozenset(), words.part_keys, chosen.sensitive_classes, chosen.duration, returning)
-        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks), 400
+        grant = grants.live_grant(db_session(), actor.account.id, actor.choice.member.id, pending.client.id)
+        return _page(pending, actor, words, {"data": [_NOTHING_TICKED]}, ticks, grant), 400
     steps_up = chosen.offline or not actor.choice.is_self
     if steps_up and (way := ask_to_step_up(person.login, _READING_MINUTES)) is not None:
         return way
@@ -167,7 +166,8 @@ def decide() -> ResponseReturnValue:
         given = grants.give(db_session(), _record(pending, actor, words, Answer.ALLOW, chosen), actor.choice)
     except grants.HeldByMember:
         raise NotYoursToResume from None
-    return redirect(flows.answer(db_session(), pending, grant=given, login=person.login), 303)
+    once = chosen.duration is Duration.ONCE
+    return redirect(flows.answer(db_session(), pending, grant=given, login=person.login, once=once), 303)
 
 
 @blueprint.post("/consent/leave")
@@ -179,6 +179,9 @@ def leave() -> ResponseReturnValue:
     """
     pending, person = _pending(), acting.find_person()
     choice = person.choice if person else None
+    if person and request.form.get("member"):
+        # A page that shows no member sends none.
+        choice = acting.get_actor().choice
     beyond = choice is not None and _is_beyond_right(pending, choice)
     return redirect(flows.refuse(db_session(), pending, InvalidScope() if beyond else None), 303)
 
@@ -217,21 +220,16 @@ def _chosen_here(choice: MemberChoice) -> bool:
     return request.args.get("member") == choice.member.patient_id
 
 
-def _askable(pending: PendingView, choice: MemberChoice) -> ScopeSet:
-    asked = str(pending.scopes)
-    return effective_scopes(asked, asked, pending.client.scopes, choice.link.scope_now if choice.link else None)
-
-
 def _is_beyond_right(pending: PendingView, choice: MemberChoice) -> bool:
     """Whether the app asks for health information, and nothing of it is this person's to share."""
-    return bool(data_types.asked(pending.scopes)) and not data_types.asked(_askable(pending, choice))
+    return bool(data_types.asked(pending.scopes)) and not data_types.asked(flows.askable(pending, choice))
 
 
 def _words(pending: PendingView, actor: Actor) -> Words:
     return consent_words.compose(
         client=pending.client,
         reviewed=pending.reviewed,
-        scopes=_askable(pending, actor.choice),
+        scopes=flows.askable(pending, actor.choice),
         choice=actor.choice,
         account=actor.account,
         plan=settings().plan,
@@ -243,7 +241,9 @@ def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.
     """What was ticked of what was shown; a tick for something that was not shown counts for nothing."""
     parts = words.part_keys & set(form["part"])
     scopes = data_types.ticked(askable, words.type_keys & set(form["data"]), parts)
-    returning = {item.key for item in words.offline if form[item.key]}
+    # What is let in for this time only does not come back, whatever stands in boxes that are ticked beforehand.
+    is_once = form["duration"] is Duration.ONCE
+    returning = set() if is_once else {item.key for item in words.offline if form[item.key]}
     refused = [word for key, word in consent_words.RETURNING.items() if key not in returning]
     return decisions.Chosen(
         scopes=scopes.without(*refused),
@@ -251,6 +251,16 @@ def _chosen(form: dict[str, Any], askable: ScopeSet, words: Words) -> decisions.
         duration=form["duration"],
         offline="offline" in returning,
     )
+
+
+def _ticks_at_first(pending: PendingView, actor: Actor, words: Words, grant: Grant | None) -> Ticks:
+    """All that is asked for; where it was answered before, as the grant stands now, but for very personal topics."""
+    if grant is None or not grants.is_by(grant, actor.choice.link):
+        return Ticks(words.type_keys, words.part_keys)
+    answered, left = parse(grant.decision.asked_scopes), parse(grant.scopes)
+    data, parts = data_types.ticked_before(flows.askable(pending, actor.choice), answered, left)
+    returning = (key for key, word in consent_words.RETURNING.items() if word in left or word not in answered)
+    return Ticks(data, parts, duration=grant.duration, returning=frozenset(returning))
 
 
 def _find_kept(pending: PendingView, words: Words) -> MultiDict[str, str] | None:
@@ -286,10 +296,12 @@ def _record(
 
 
 def _page(
-    pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks, *,
-    paused: bool = False, kept: MultiDict[str, str] | None = None,
+    pending: PendingView, actor: Actor, words: Words, errors: dict[str, list[str]], ticks: Ticks,
+    grant: Grant | None, *, kept: MultiDict[str, str] | None = None,
 ) -> str:  # fmt: skip
-    scopes = _askable(pending, actor.choice)
+    scopes = flows.askable(pending, actor.choice)
+    # What was let in for this time only is over soon, whatever is answered.
+    stands = grant and grant.duration is not Duration.ONCE and grants.is_by(grant, actor.choice.link)
     return render_template(
         "member/consent.html",
         pending=pending,
@@ -298,7 +310,9 @@ def _page(
         ticked=ticks,
         errors=errors,
         preview=previewing.preview(db_session(), actor, scopes, client_id=pending.client.id),
-        paused=paused,
+        paused=grant is not None and grant.status is GrantStatus.PAUSED,
+        beside=data_types.names(grant_terms.undecided_by(grant, scopes)) if grant and stands else [],
+        beside_until=grant.expires_at if grant else None,
         again=url_for("consent.show", request=pending.id),
         may_choose=_may_choose(acting.get_person()),
         listed=pending.listed,
