@@ -8,7 +8,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import data_types, grant_changes, grant_ends, grants
+from consent import data_types, grant_changes, grant_ends, grant_lists, grants
 from consent.link_standing import right_stands
 from consent.link_words import BASES
 from consent.models import EndedBy, Grant, GrantStatus
@@ -66,13 +66,21 @@ class Connection:
 
 
 def list_connections(session: Session, viewer: Account, choice: MemberChoice, plan: Plan) -> list[Connection]:
-    """Every app with whom the member's data is or was shared, as far as this person may know, newest first."""
-    return _connections(session, viewer, grants.for_member(session, viewer, choice), plan)
+    """Every app with whom the member's data is or was shared, as far as this person may know; standing ones first."""
+    return _connections(session, viewer, grant_lists.for_member(session, viewer, choice), plan)
+
+
+def list_page(
+    session: Session, viewer: Account, choice: MemberChoice, plan: Plan, number: int
+) -> tuple[list[Connection], int]:  # fmt: skip
+    """A page of the same list, counted from 1, and how many there are; see `grant_lists.page_for_member`."""
+    found = grant_lists.page_for_member(session, viewer, choice, number)
+    return _connections(session, viewer, found.grants, plan), found.pages
 
 
 def list_of_member(session: Session, member: Member, plan: Plan) -> list[Connection]:
     """The same for the plan's own people: every app, whoever connected it."""
-    return _connections(session, None, grants.of_member(session, member), plan)
+    return _connections(session, None, grant_lists.of_member(session, member), plan)
 
 
 def _connections(session: Session, viewer: Account | None, found: list[Grant], plan: Plan) -> list[Connection]:

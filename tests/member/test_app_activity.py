@@ -107,7 +107,7 @@ def test_all_of_it_is_downloaded_as_table_and_for_programs(desk: Desk) -> None:
         ("'=HYPERLINK(0)", "Claims and costs", "5", "1"), ("'=HYPERLINK(0)", "Insurance coverage", "1", "1"),
     ]  # fmt: skip
     assert [(row["Status"], row["Ended by"], row["Records"]) for row in rows if row not in mine] == [
-        ("Ended", "by you", "0"), ("Paused", "", "0"),
+        ("Paused", "", "0"), ("Ended", "by you", "0"),
     ]  # fmt: skip
     apps = {one["client_id"]: one for one in told.get_json()["apps"]}
     assert apps[used.app.id]["days"][0]["read"] == [
