@@ -4,7 +4,7 @@ A pause is a fact of the grant that every use of a token compares; its version s
 on with the tokens it has. What is narrowed raises the version: wider access tokens end in the same transaction.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -165,18 +165,6 @@ def _renewed(grant_ids: Collection[str]) -> Select[str, datetime, str]:
     )  # fmt: skip
     asked = select(Grant.id, later.at, cast(null(), String)).join(last, last.id == Grant.decision_id)
     return asked.join(later, and_(*same)).where(Grant.id.in_(grant_ids))
-
-
-def pausers(session: Session, found: Iterable[Grant]) -> dict[str, Account]:
-    """Who paused each of those whose pause is a representative's: not they, where the plan lifted the member's."""
-    by_them = (GrantStatus.PAUSED, EndedBy.REPRESENTATIVE)
-    theirs = [grant.id for grant in found if (grant.status, grant.paused_by) == by_them]
-    if not theirs:
-        return {}
-    paused = (GrantChange.grant_id.in_(theirs), GrantChange.kind == ChangeKind.PAUSED)
-    statement = select(GrantChange).options(joinedload(GrantChange.account)).where(*paused)
-    # The last one counts.
-    return {one.grant_id: one.account for one in session.scalars(statement.order_by(GrantChange.at))}
 
 
 def _require_standing(grant: Grant) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from dateutil.relativedelta import relativedelta
 from sqlalchemy import ColumnElement, CursorResult, and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, undefer
 
 from consent import grant_notices
 from consent.grant_rows import touch, write_audit
@@ -32,7 +32,7 @@ from service.db import new_id
 
 WITH_PEOPLE = (
     joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
-    joinedload(Grant.link).joinedload(RepresentativeLink.representative),
+    joinedload(Grant.link).joinedload(RepresentativeLink.representative), undefer(Grant.pauser_id),
 )  # fmt: skip
 """What is loaded with grants that are put into words."""
 _TOLD = {
