@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from consent.models import Answer, ConsentDecision, Duration
@@ -14,6 +15,8 @@ from service import audit
 from service.accounts.models import Account
 from service.clock import now
 from service.db import new_id
+
+REFUSALS_A_PAGE = 10
 
 
 class UnknownDecision(Exception):
@@ -67,10 +70,17 @@ def record(
 
 
 def refusals(session: Session, account: Account, choice: MemberChoice) -> list[ConsentDecision]:
-    """The answers No of that member that this person may see, the latest first, at most 200."""
-    refused = (*_seen_by(account, choice), ConsentDecision.answer == Answer.DENY)
-    statement = select(ConsentDecision).where(*refused).order_by(ConsentDecision.at.desc(), ConsentDecision.id)
-    return list(session.scalars(statement.limit(200)))
+    """The answers No of that member that this person may see, the latest first, at most 5,000."""
+    return list(session.scalars(_refused(account, choice).limit(5_000)))
+
+
+def page_of_refusals(
+    session: Session, account: Account, choice: MemberChoice, number: int
+) -> tuple[list[ConsentDecision], int]:  # fmt: skip
+    """A page of the same list, counted from 1, and how many there are; behind the last one nothing and 0."""
+    counted = _refused(account, choice).add_columns(func.count().over())
+    rows = session.execute(counted.limit(REFUSALS_A_PAGE).offset((number - 1) * REFUSALS_A_PAGE)).all()
+    return [refusal for refusal, _all in rows], ceil(rows[0][1] / REFUSALS_A_PAGE) if rows else 0
 
 
 def get(
@@ -93,6 +103,11 @@ def get(
     if not every:
         raise UnknownDecision
     return every[0], every[1:]
+
+
+def _refused(account: Account, choice: MemberChoice) -> Select[ConsentDecision]:
+    refused = (*_seen_by(account, choice), ConsentDecision.answer == Answer.DENY)
+    return select(ConsentDecision).where(*refused).order_by(ConsentDecision.at.desc(), ConsentDecision.id)
 
 
 def _seen_by(account: Account, choice: MemberChoice) -> tuple[ColumnElement[bool], ...]:

@@ -4,16 +4,16 @@ A pause is a fact of the grant that every use of a token compares; its version s
 on with the tokens it has. What is narrowed raises the version: wider access tokens end in the same transaction.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Select, String, and_, cast, null, select, union_all
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from consent import grant_notices, grants, pause_lifts
 from consent.link_standing import right_stands
-from consent.models import ChangeKind, EndedBy, Grant, GrantChange, GrantStatus
+from consent.models import Answer, ChangeKind, ConsentDecision, EndedBy, Grant, GrantChange, GrantStatus
 from consent.representatives import MemberChoice
 from consent.scopes import ScopeSet, parse
 from service.accounts.models import Account
@@ -50,6 +50,13 @@ class Narrower:
     sensitive_classes: frozenset[str]
     offline: bool
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A later yes to the app's question, by whoever had connected it."""
+
+    at: datetime
 
 
 def pause(session: Session, grant: Grant, account: Account, choice: MemberChoice) -> None:
@@ -121,31 +128,43 @@ def narrow(session: Session, grant: Grant, left: Narrower, account: Account, cho
     return True
 
 
-def of_grant(session: Session, grant: Grant) -> list[GrantChange]:
-    """What was changed of a grant, the first change first, with who did it."""
-    statement = select(GrantChange).options(joinedload(GrantChange.account)).where(GrantChange.grant_id == grant.id)
-    return list(session.scalars(statement.order_by(GrantChange.at, GrantChange.id).limit(200)))
+def of_grant(session: Session, grant: Grant) -> list[GrantChange | Renewal]:
+    """What happened to a grant while it stood, the first first, with who changed it; the latest 200."""
+    return _happened(session, [grant.id], 200).get(grant.id, [])
 
 
-def of_grants(session: Session, grant_ids: Collection[str]) -> dict[str, list[GrantChange]]:
-    """The same of several, at most 50,000 changes in all; grants of which nothing was changed are absent."""
-    statement = select(GrantChange).options(joinedload(GrantChange.account)).where(GrantChange.grant_id.in_(grant_ids))
-    found: dict[str, list[GrantChange]] = {}
-    for change in session.scalars(statement.order_by(GrantChange.at, GrantChange.id).limit(_MOST)):
-        found.setdefault(change.grant_id, []).append(change)
+def of_grants(session: Session, grant_ids: Collection[str]) -> dict[str, list[GrantChange | Renewal]]:
+    """The same of several, the latest 50,000 in all; grants to which nothing happened are absent."""
+    return _happened(session, grant_ids, _MOST)
+
+
+def _happened(session: Session, grant_ids: Collection[str], most: int) -> dict[str, list[GrantChange | Renewal]]:
+    changed = select(GrantChange.grant_id, GrantChange.at, GrantChange.id.label("change_id"))
+    changed = changed.where(GrantChange.grant_id.in_(grant_ids))
+    both = union_all(changed, _renewed(grant_ids)).subquery()
+    statement = (
+        select(both.c.grant_id, both.c.at, GrantChange)
+        .select_from(both)
+        .outerjoin(GrantChange, GrantChange.id == both.c.change_id)
+        .options(joinedload(GrantChange.account))
+        .order_by(both.c.at.desc(), both.c.change_id.desc())
+        .limit(most)
+    )
+    found: dict[str, list[GrantChange | Renewal]] = {}
+    for grant_id, at, change in reversed(session.execute(statement).all()):
+        found.setdefault(grant_id, []).append(Renewal(at) if change is None else change)
     return found
 
 
-def pausers(session: Session, found: Iterable[Grant]) -> dict[str, Account]:
-    """Who paused each of those whose pause is a representative's: not they, where the plan lifted the member's."""
-    by_them = (GrantStatus.PAUSED, EndedBy.REPRESENTATIVE)
-    theirs = [grant.id for grant in found if (grant.status, grant.paused_by) == by_them]
-    if not theirs:
-        return {}
-    paused = (GrantChange.grant_id.in_(theirs), GrantChange.kind == ChangeKind.PAUSED)
-    statement = select(GrantChange).options(joinedload(GrantChange.account)).where(*paused)
-    # The last one counts.
-    return {one.grant_id: one.account for one in session.scalars(statement.order_by(GrantChange.at))}
+def _renewed(grant_ids: Collection[str]) -> Select[str, datetime, str]:
+    """Each later yes: of the grant's three, from the one that gave it to the last that changed it."""
+    last, later = aliased(ConsentDecision), aliased(ConsentDecision)
+    same = (
+        later.account_id == Grant.account_id, later.member_id == Grant.member_id, later.client_id == Grant.client_id,
+        later.answer == Answer.ALLOW, later.at > Grant.created_at, later.at <= last.at,
+    )  # fmt: skip
+    asked = select(Grant.id, later.at, cast(null(), String)).join(last, last.id == Grant.decision_id)
+    return asked.join(later, and_(*same)).where(Grant.id.in_(grant_ids))
 
 
 def _require_standing(grant: Grant) -> None:

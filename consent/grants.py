@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, undefer
 
 from consent import grant_notices, grant_terms
 from consent.grant_rows import touch, write_audit
@@ -27,12 +27,12 @@ from service.accounts.models import Account
 from service.accounts.notice_model import NoticeKind
 from service.clock import now
 from service.db import new_id
-from service.plan.models import Member
 
-_WITH_PEOPLE = (
+WITH_PEOPLE = (
     joinedload(Grant.account), joinedload(Grant.ender), joinedload(Grant.decision),
-    joinedload(Grant.link).joinedload(RepresentativeLink.representative),
+    joinedload(Grant.link).joinedload(RepresentativeLink.representative), undefer(Grant.pauser_id),
 )  # fmt: skip
+"""What is loaded with grants that are put into words."""
 _TOLD = {
     "give": NoticeKind.APP_CONNECTED, "change": NoticeKind.APP_CHANGED, "revoke": NoticeKind.APP_ENDED,
     ChangeKind.PAUSED: NoticeKind.APP_PAUSED, ChangeKind.RESUMED: NoticeKind.APP_RESUMED,
@@ -131,29 +131,10 @@ def _counts(grant: Grant, link: RepresentativeLink | None) -> bool:
     return grant.status is GrantStatus.ACTIVE and is_by(grant, link)
 
 
-def for_member(session: Session, account: Account, choice: MemberChoice) -> list[Grant]:
-    """Every grant, live or former, that this person may see of that member, newest first.
-
-    Members see all that was ever let in to their record; representatives see only what they gave themselves.
-    """
-    by_whom = () if choice.is_self else (Grant.account_id == account.id,)
-    return _newest_first(session, Grant.member_id == choice.member.id, *by_whom)
-
-
-def of_member(session: Session, member: Member) -> list[Grant]:
-    """Every grant of that member, live or former, whoever gave it, newest first."""
-    return _newest_first(session, Grant.member_id == member.id)
-
-
-def _newest_first(session: Session, *conditions: ColumnElement[bool]) -> list[Grant]:
-    statement = select(Grant).options(*_WITH_PEOPLE).where(*conditions).order_by(Grant.created_at.desc()).limit(500)
-    return list(session.scalars(statement))
-
-
 def get(session: Session, account: Account, choice: MemberChoice, grant_id: str) -> Grant:
     """One grant that this person may see of that member; raises UnknownGrant for every other."""
     mine = (Grant.id == grant_id, Grant.member_id == choice.member.id)
-    statement = select(Grant).options(*_WITH_PEOPLE).where(*mine).with_for_update(of=Grant)
+    statement = select(Grant).options(*WITH_PEOPLE).where(*mine).with_for_update(of=Grant)
     if not choice.is_self:
         statement = statement.where(Grant.account_id == account.id)
     # Read afresh: while this waited for the row, another window may have ended the grant.
@@ -167,7 +148,7 @@ def after(session: Session, decision: ConsentDecision) -> Grant | None:
     """The grant that a yes gave or changed, or that stood or came next after a no; None where none did."""
     statement = (
         select(Grant)
-        .options(*_WITH_PEOPLE)
+        .options(*WITH_PEOPLE)
         .where(
             Grant.account_id == decision.account_id,
             Grant.member_id == decision.member_id,

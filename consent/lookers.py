@@ -29,6 +29,8 @@ class Deed(StrEnum):
     VIEW = "member:information:view"
     DOWNLOAD = "member:information:download"
     APPS_EXPORT = "member:apps:export"
+    PREVIEW = "consent:preview:count"
+    """Told of representatives alone: members know of their own consent screen."""
     ELIGIBILITY = "provider:eligibility:lookup"
     MEMBER_LOOKUP = "provider:member:lookup"
     CLAIM = "provider:claim:read"
@@ -73,6 +75,19 @@ class Look:
 
 
 @dataclass(frozen=True)
+class AppReading:
+    """What an app read in one day under one grant.
+
+    `connected_by` names whoever gave the grant, empty where their account is closed; None where the reader did.
+    """
+
+    client_id: str
+    grant_id: str
+    connected_by: str | None
+    day: Day
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a program did in one day, in one way and for one reason.
 
@@ -89,10 +104,10 @@ class Reading:
 
 @dataclass
 class LookedOn:
-    """One day: what each app read, by client id, what programs without a person did, and who else looked."""
+    """One day: what each app read under each grant, what programs without a person did, and who else looked."""
 
     day: date
-    apps: dict[str, Day] = field(default_factory=dict)
+    apps: list[AppReading] = field(default_factory=list)
     programs: list[Reading] = field(default_factory=list)
     people: list[Look] = field(default_factory=list)
 
@@ -136,7 +151,8 @@ def looks_at(records: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
     is_app = AuditEvent.grant_id.is_not(None)
     is_program = and_(AuditEvent.client_id.is_not(None), AuditEvent.outcome == Outcome.SUCCESS)
     by_programs = and_(AuditEvent.tag.startswith("fhir:"), or_(is_app, is_program))
-    by_people = and_(AuditEvent.tag.in_((*Deed, STAFF)), AuditEvent.outcome == Outcome.SUCCESS)
+    is_told = or_(AuditEvent.tag != Deed.PREVIEW, AuditEvent.link_id.is_not(None))
+    by_people = and_(AuditEvent.tag.in_((*Deed, STAFF)), AuditEvent.outcome == Outcome.SUCCESS, is_told)
     return AuditEvent.member_id.in_(records), or_(by_programs, by_people)
 
 
@@ -238,27 +254,40 @@ def _newest_login() -> ColumnElement[bool]:
 
 def _by_day(rows: Sequence[Row[Any]], own_account_id: str, zone: ZoneInfo) -> dict[date, LookedOn]:
     found: dict[date, LookedOn] = {}
-    of_apps: dict[str, list[Row[Any]]] = {}
+    of_apps: dict[tuple[str, str], list[Row[Any]]] = {}
     of_programs: dict[tuple[str, Way, str, str], list[Row[Any]]] = {}
     people: dict[tuple[Any, ...], Look] = {}
     for row in rows:
         on = found.setdefault(day_of(row, zone), LookedOn(day_of(row, zone)))
         if row.grant_id is not None and row.tag.startswith("fhir:"):
-            of_apps.setdefault(row.client_id, []).append(row)
+            of_apps.setdefault((row.client_id, row.grant_id), []).append(row)
         elif row.tag.startswith("fhir:"):
             how = (row.client_id, _way(row), row.reason or "", row.list_name or "")
             of_programs.setdefault(how, []).append(row)
         elif row.tag != STAFF:
             _add(on, people, row, own_account_id)
-    for client_id, own in of_apps.items():
+    for (client_id, grant_id), own in of_apps.items():
+        connected_by = _connected_by(own, own_account_id)
         for day in activity.days_of(own, zone):
-            found[day.day].apps[client_id] = day
+            found[day.day].apps.append(AppReading(client_id, grant_id, connected_by, day))
     for how, own in of_programs.items():
         for day in activity.days_of(own, zone):
             found[day.day].programs.append(Reading(*how, day))
     for on in found.values():
+        # Of an app the reader's own connection first.
+        on.apps.sort(key=lambda one: (one.client_id, one.connected_by is not None, one.connected_by, one.grant_id))
         on.programs.sort(key=lambda one: (one.client_id, _WAYS.index(one.way), one.reason, one.list_name))
     return found
+
+
+def _connected_by(rows: Sequence[Row[Any]], own_account_id: str) -> str | None:
+    """Of the rows of one grant, which has one giver: their name, see `AppReading`."""
+    giver = next((row for row in rows if row.account_id is not None), None)
+    return None if giver is None or giver.account_id == own_account_id else _name(giver)
+
+
+def _name(row: Row[Any]) -> str:
+    return f"{row.given_name or ''} {row.family_name or ''}".strip()
 
 
 def _way(row: Row[Any]) -> Way:
@@ -273,9 +302,8 @@ def _add(on: LookedOn, people: dict[tuple[Any, ...], Look], row: Row[Any], own_a
     key = (on.day, row.tag, row.account_id, row.link_id, row.reason)
     look = people.get(key)
     if look is None:
-        name = f"{row.given_name or ''} {row.family_name or ''}".strip()
         look = people[key] = Look(
-            Deed(row.tag), name, row.office or "", row.link_id is not None, row.account_id == own_account_id,
+            Deed(row.tag), _name(row), row.office or "", row.link_id is not None, row.account_id == own_account_id,
             row.reason or "",
         )  # fmt: skip
         on.people.append(look)

@@ -4,8 +4,22 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import JSON, Boolean, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    case,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from service.accounts.models import Account
 from service.clock import now
@@ -235,6 +249,32 @@ class ConsentDecision(Base):
 append_only(cast(Table, ConsentDecision.__table__))
 
 
+class GrantChange(Base):
+    """One pause, resumption or narrowing: who, when, and what the grant allowed from then on. Never changed afterwards.
+
+    With the decision it tells the whole life of a grant; apps' servers are told from it (`oauth.webhooks`).
+    """
+
+    __tablename__ = "grant_change"
+    __table_args__ = (Index("ix_grant_change_grant_at", "grant_id", "at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    grant_id: Mapped[str] = mapped_column(ForeignKey("consent_grant.id"))
+    kind: Mapped[ChangeKind] = mapped_column(words(ChangeKind))
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
+    link_id: Mapped[str | None] = mapped_column(ForeignKey("representative_link.id"))
+    scopes: Mapped[str] = mapped_column(Text)
+    sensitive_classes: Mapped[list[str]] = mapped_column(JSON)
+    offline: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+    account: Mapped[Account] = relationship()
+
+
+append_only(cast(Table, GrantChange.__table__))
+
+
 class Grant(Base):
     """The live permission of one account, for one member, to one app. Token families hang from it.
 
@@ -287,35 +327,19 @@ class Grant(Base):
     """When they were told that the time they chose is over soon."""
     end_told_at: Mapped[datetime | None] = mapped_column(Instant)
     """When they were told that it is over."""
+    pauser_id: Mapped[str | None] = column_property(
+        case((
+            (status == GrantStatus.PAUSED) & (paused_by == EndedBy.REPRESENTATIVE),
+            select(GrantChange.account_id)
+            .where(GrantChange.grant_id == id, GrantChange.kind == ChangeKind.PAUSED)
+            .order_by(GrantChange.at.desc()).limit(1).correlate_except(GrantChange).scalar_subquery(),
+        )),
+        deferred=True,
+    )  # fmt: skip
+    """Who paused it last, where the pause is a representative's: the member, where the plan lifted theirs."""
 
     account: Mapped[Account] = relationship(foreign_keys=[account_id])
     ender: Mapped[Account | None] = relationship(foreign_keys=[ended_by_account_id])
     link: Mapped[RepresentativeLink | None] = relationship()
     member: Mapped[Member] = relationship()
     decision: Mapped[ConsentDecision] = relationship()
-
-
-class GrantChange(Base):
-    """One pause, resumption or narrowing: who, when, and what the grant allowed from then on. Never changed afterwards.
-
-    With the decision it tells the whole life of a grant; apps' servers are told from it (`oauth.webhooks`).
-    """
-
-    __tablename__ = "grant_change"
-    __table_args__ = (Index("ix_grant_change_grant_at", "grant_id", "at"),)
-
-    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
-    grant_id: Mapped[str] = mapped_column(ForeignKey("consent_grant.id"))
-    kind: Mapped[ChangeKind] = mapped_column(words(ChangeKind))
-    at: Mapped[datetime] = mapped_column(Instant, index=True)
-    account_id: Mapped[str] = mapped_column(ForeignKey("account.id"))
-    link_id: Mapped[str | None] = mapped_column(ForeignKey("representative_link.id"))
-    scopes: Mapped[str] = mapped_column(Text)
-    sensitive_classes: Mapped[list[str]] = mapped_column(JSON)
-    offline: Mapped[bool] = mapped_column(Boolean)
-    expires_at: Mapped[datetime] = mapped_column(Instant)
-
-    account: Mapped[Account] = relationship()
-
-
-append_only(cast(Table, GrantChange.__table__))

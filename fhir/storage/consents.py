@@ -17,6 +17,7 @@ from consent.link_standing import right_stands
 from consent.models import Grant, RepresentativeLink, SensitiveClass
 from consent.policy import Access, effective_scopes, excluded_labels
 from consent.scopes import Restriction, ScopeSet
+from fhir.outcomes import TooCostly
 from fhir.search import matching
 from fhir.search.index import index
 from fhir.search.matching import Candidate
@@ -29,7 +30,8 @@ from service.clock import now
 from service.db import microseconds
 
 TYPE = "Consent"
-_MOST = 100
+_MOST = 1_000
+"""Consents that are searched, those that stand first; where an app had more, nobody says how many there are."""
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 _ACT_CODE = _TERMINOLOGY + "v3-ActCode"
 _RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
@@ -43,23 +45,35 @@ _SENSITIVITY = {
 """Codes of v3-ActCode for the classes that are off until they are ticked."""
 
 
+class TooManyToCount(TooCostly):
+    """There are more Consents than are searched, so that nobody knows how many of them match."""
+
+    def __init__(self) -> None:
+        super().__init__(f"There are more than {_MOST:,} Consents, which are not counted. Search for pages of them.")
+
+
 def find(session: Session, access: Access, resource_id: str) -> Resource | None:
     """The Consent of that id, where this access reaches it."""
-    return next(map(_resource, _visible(session, access, resource_id)), None)
+    visible, _is_all = _visible(session, access, resource_id)
+    return next(map(_resource, visible), None)
 
 
 def search(session: Session, access: Access, asked: Search, start: Cursor | None) -> Page:
     """One page of matches in the order asked for."""
-    found = matching.matching(_visible(session, access), asked)
+    visible, is_all = _visible(session, access)
+    found = matching.matching(visible, asked)
+    total = len(found) if is_all else None
     if asked.counts_only:
-        return Page((), total=len(found))
+        if total is None:
+            raise TooManyToCount
+        return Page((), total=total)
     ids = [one.id for one in found]
     # A page link names the last match; one that ended up elsewhere meanwhile starts the list anew.
     first = ids.index(start.id) + 1 if start and start.id in ids else 0
     kept, more = found[first : first + asked.count], len(found) > first + asked.count
     return Page(
         matches=tuple(map(_resource, kept)),
-        total=len(found),
+        total=total,
         following=Cursor(matching.place(kept[-1], asked.sort), kept[-1].id) if more and kept else None,
     )
 
@@ -68,10 +82,13 @@ def _resource(one: Candidate) -> Resource:
     return Resource(one.type, one.id, one.version, one.last_updated, one.body)
 
 
-def _visible(session: Session, access: Access, resource_id: str | None = None) -> list[Candidate]:
-    """The Consents that this access reaches, the newest first; with a `resource_id` that one at most."""
+def _visible(session: Session, access: Access, resource_id: str | None = None) -> tuple[list[Candidate], bool]:
+    """The Consents that this access reaches, and whether these are all; with a `resource_id` that one at most.
+
+    The one under which the app comes in is among them, however many ended after it was given.
+    """
     if access.grant_id is None or access.client_id is None:
-        return []
+        return [], True
     mine = (
         Grant.account_id == access.account_id, Grant.member_id == access.member_id,
         Grant.client_id == access.client_id,
@@ -79,9 +96,11 @@ def _visible(session: Session, access: Access, resource_id: str | None = None) -
     wanted = () if resource_id is None else (Grant.id == resource_id,)
     people = joinedload(Grant.link).joinedload(RepresentativeLink.representative)
     statement = select(Grant).options(joinedload(Grant.decision), joinedload(Grant.member), people)
-    found = session.scalars(statement.where(*mine, *wanted).order_by(Grant.created_at.desc(), Grant.id).limit(_MOST))
+    # No two of one person, member and app stand at a time.
+    standing_first = (Grant.ended_at.is_not(None), Grant.created_at.desc(), Grant.id)
+    found = session.scalars(statement.where(*mine, *wanted).order_by(*standing_first).limit(_MOST + 1)).all()
     app = clients.get(session, access.client_id)
-    return [_candidate(grant, app) for grant in found]
+    return [_candidate(grant, app) for grant in found[:_MOST]], len(found) <= _MOST
 
 
 def render(grant: Grant, app: ClientView) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Which apps may or might see a member's information, in the words of the App Management Console."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import data_types, grant_changes, grant_ends, grants
+from consent import data_types, grant_ends, grant_lists, grants
 from consent.link_standing import right_stands
 from consent.link_words import BASES
 from consent.models import Duration, EndedBy, Grant, GrantStatus
@@ -66,23 +66,27 @@ class Connection:
 
 
 def list_connections(session: Session, viewer: Account, choice: MemberChoice, plan: Plan) -> list[Connection]:
-    """Every app with whom the member's data is or was shared, as far as this person may know, newest first."""
-    return _connections(session, viewer, grants.for_member(session, viewer, choice), plan)
+    """Every app with whom the member's data is or was shared, as far as this person may know; standing ones first."""
+    return _connections(session, viewer, grant_lists.for_member(session, viewer, choice), plan)
+
+
+def list_page(
+    session: Session, viewer: Account, choice: MemberChoice, plan: Plan, number: int
+) -> tuple[list[Connection], int]:  # fmt: skip
+    """A page of the same list, counted from 1, and how many there are; see `grant_lists.page_for_member`."""
+    found = grant_lists.page_for_member(session, viewer, choice, number)
+    return _connections(session, viewer, found.grants, plan), found.pages
 
 
 def list_of_member(session: Session, member: Member, plan: Plan) -> list[Connection]:
     """The same for the plan's own people: every app, whoever connected it."""
-    return _connections(session, None, grants.of_member(session, member), plan)
+    return _connections(session, None, grant_lists.of_member(session, member), plan)
 
 
 def _connections(session: Session, viewer: Account | None, found: list[Grant], plan: Plan) -> list[Connection]:
     used = grants.last_used(session, [grant.id for grant in found])
     apps = clients.get_several(session, {grant.client_id for grant in found})
-    pausers = grant_changes.pausers(session, found)
-    return [
-        _connection(viewer, grant, apps[grant.client_id], plan, pausers, last_used=used.get(grant.id))
-        for grant in found
-    ]
+    return [_connection(viewer, grant, apps[grant.client_id], plan, last_used=used.get(grant.id)) for grant in found]
 
 
 def get_connection(
@@ -95,8 +99,7 @@ def get_connection(
 
 def of_grant(session: Session, viewer: Account, grant: Grant, plan: Plan) -> Connection:
     """A grant that was looked up, in words; when it was last used is not looked for."""
-    app, pausers = clients.get(session, grant.client_id), grant_changes.pausers(session, [grant])
-    return _connection(viewer, grant, app, plan, pausers, last_used=None)
+    return _connection(viewer, grant, clients.get(session, grant.client_id), plan, last_used=None)
 
 
 def live(connections: Iterable[Connection]) -> list[Connection]:
@@ -115,8 +118,7 @@ def former(connections: Iterable[Connection]) -> list[Connection]:
 
 
 def _connection(
-    viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, pausers: Mapping[str, Account], *,
-    last_used: datetime | None,
+    viewer: Account | None, grant: Grant, app: ClientView, plan: Plan, *, last_used: datetime | None
 ) -> Connection:  # fmt: skip
     link = grant.link
     scopes = effective_scopes(grant.scopes, grant.scopes, app.scopes, link.scope_now if link else None)
@@ -137,7 +139,7 @@ def _connection(
         last_used=last_used,
         ended_at=None if stands else grant_ends.over_since(grant),
         ended_by="" if stands else _ended_by(viewer, grant),
-        paused_by=_paused_by(viewer, grant, pausers.get(grant.id)) if is_paused else "",
+        paused_by=_paused_by(viewer, grant) if is_paused else "",
     )
 
 
@@ -168,16 +170,16 @@ def _ended_by(viewer: Account | None, grant: Grant) -> str:
     return str(ENDED_BY[grant.ended_by or EndedBy.TIME])
 
 
-def _paused_by(viewer: Account | None, grant: Grant, pauser: Account | None) -> str:
+def _paused_by(viewer: Account | None, grant: Grant) -> str:
     """Who paused it. A representative's pause is read, by name, by the member, by the plan's people and by themselves.
 
-    `pauser` pressed the button where the pause is the representative's now: the member, where the plan lifted theirs.
+    Where the plan lifted the member's, whoever gave the grant did not pause it.
     """
-    is_members = grant.paused_by is EndedBy.MEMBER or (pauser is not None and pauser.id != grant.account_id)
+    is_members = grant.paused_by is EndedBy.MEMBER or grant.pauser_id not in {None, grant.account_id}
     if viewer is not None and (viewer.member_id == grant.member_id if is_members else viewer.id == grant.account_id):
         return str(gettext("by you"))
-    if pauser is not None and not is_members:
-        return str(gettext("by %(name)s", name=pauser.full_name))
+    if grant.pauser_id is not None and not is_members:
+        return str(gettext("by %(name)s", name=grant.account.full_name))
     return str(ENDED_BY[EndedBy.MEMBER if is_members else EndedBy.REPRESENTATIVE])
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from oauth.apps import logo_reading
 from oauth.models import AppLogo
 from service.sandbox import sample_apps, sample_logos
-from tests.member.pages import Reader
+from tests.member.pages import Reader, form_to
 from tests.oauth.desk import App, Desk
 from tests.oauth.pictures import picture
 
@@ -34,9 +34,13 @@ def pages_about(rosa: Reader, app: App) -> list[str]:
 def test_case_073_a_logo_is_shown_from_our_own_origin_with_its_name(desk: Desk, rosa: Reader) -> None:
     app = desk.register(name="Pill Diary", logo=LOGO)
 
-    for page in pages_about(rosa, app):
+    asked, console, receipt = pages_about(rosa, app)
+    for page in (asked, console, receipt):
         (image,) = IMAGES.findall(page)
-        assert f'src="{ADDRESS}"' in image and 'alt="Logo of Pill Diary"' in image
+        assert f'src="{ADDRESS}"' in image
+        # In the list of the console it stands beside the name, and waits until it is scrolled to.
+        assert ('alt="" ' if page is console else 'alt="Logo of Pill Diary"') in image.replace('">', '" >')
+        assert ('loading="lazy"' in image) is (page is console)
 
 
 def test_an_app_without_a_logo_has_a_letter_that_is_not_read_aloud(desk: Desk, rosa: Reader) -> None:
@@ -46,9 +50,10 @@ def test_an_app_without_a_logo_has_a_letter_that_is_not_read_aloud(desk: Desk, r
 
 
 def test_the_words_about_a_logo_are_spanish_too(desk: Desk, rosa: Reader) -> None:
-    rosa.allow(rosa.ask(desk.register(name="Pill Diary", logo=LOGO)))
+    page = rosa.ask(desk.register(name="Pill Diary", logo=LOGO))
+    request_id = form_to(page.text, "/consent").fields["request"]
 
-    assert 'alt="Logotipo de Pill Diary"' in rosa.get("/apps?lang=es").text
+    assert 'alt="Logotipo de Pill Diary"' in rosa.get(f"/consent?request={request_id}&lang=es").text
 
 
 def test_case_073_the_address_gives_the_picture_as_a_picture_for_ever(desk: Desk) -> None:

@@ -8,6 +8,12 @@ from sqlalchemy import Engine, event
 
 _BETWEEN = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA|SET)\b", re.I)
 
+_FOR_A_WHILE = (
+    "UPDATE login_session SET last_seen_at", "UPDATE pending_authorization SET expires_at",
+    "SELECT revocation.id FROM revocation",
+)  # fmt: skip
+"""What is noted or looked up once in some seconds, for whichever request (docs/accessibility.md)."""
+
 
 class Statements:
     """Every statement that the database was sent since the last `clear`."""
@@ -22,6 +28,12 @@ class Statements:
     def clear(self) -> None:
         """Forget what was said so far."""
         self.said.clear()
+
+    @property
+    def taken(self) -> int:
+        """How many there were, but for one of each that stands for a while."""
+        besides = sum(any(one.startswith(beginning) for one in self.said) for beginning in _FOR_A_WHILE)
+        return len(self.said) - besides
 
     def _listen(self, connection: Any, _record: object) -> None:
         if not self._is_postgresql:

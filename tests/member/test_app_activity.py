@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from consent import activity
+from consent import activity, grant_changes
+from consent.models import Grant
 from oauth.models import Client
 from service.audit import AuditEvent, Outcome
 from tests.conftest import MovableClock
@@ -107,7 +108,7 @@ def test_all_of_it_is_downloaded_as_table_and_for_programs(desk: Desk) -> None:
         ("'=HYPERLINK(0)", "Claims and costs", "5", "1"), ("'=HYPERLINK(0)", "Insurance coverage", "1", "1"),
     ]  # fmt: skip
     assert [(row["Status"], row["Ended by"], row["Records"]) for row in rows if row not in mine] == [
-        ("Ended", "by you", "0"), ("Paused", "", "0"),
+        ("Paused", "", "0"), ("Ended", "by you", "0"),
     ]  # fmt: skip
     apps = {one["client_id"]: one for one in told.get_json()["apps"]}
     assert apps[used.app.id]["days"][0]["read"] == [
@@ -167,6 +168,42 @@ def test_the_copies_tell_what_the_page_tells(desk: Desk) -> None:
         "shared_until": grant.expires_at.astimezone(NEW_YORK).isoformat(timespec="seconds"),
     }  # fmt: skip
     assert apps[never.app.id]["changes"] == []
+
+
+def test_every_later_yes_is_in_the_story_of_its_connection(desk: Desk, clock: MovableClock) -> None:
+    app = connected(desk)
+
+    def agree() -> None:
+        clock.advance(20)
+        app.tokens = desk.connect(app.app)
+        clock.advance(20)
+
+    agree()
+    app.press("pause")
+    agree()
+    former = app.grant.id
+    app.press("revoke")
+    agree()
+    agree()
+    standing = app.grant.id
+    with desk.session() as session:
+        grant = session.get_one(Grant, standing)
+        assert [one.at for one in grant_changes.of_grant(session, grant)] == [grant.decision.at]
+
+    page = app.reader.get(f"/apps/{former}/activity").text
+    rows = list(csv.DictReader(StringIO(app.reader.take("/apps/export.csv").data.decode("utf-8-sig"))))
+    told = {one["grant"]: one for one in app.reader.take("/apps/export.json").get_json()["apps"]}
+
+    assert page.partition("<h2>The connection</h2>")[2].count("Agreed to again (") == 2
+    assert [(one["what"], one["by"]) for one in told[former]["changes"]] == [
+        (what, "You") for what in ("Agreed to again", "Paused", "Agreed to again", "Resumed")
+    ]
+    # The third yes gave a connection of its own.
+    assert [one["what"] for one in told[standing]["changes"]] == ["Agreed to again"]
+    by_status = {row["Status"]: row["What happened since"] for row in rows}
+    assert {status: said.count("Agreed to again") for status, said in by_status.items()} == {"Shared": 1, "Ended": 2}
+    receipt = app.reader.get(f"{app.receipt}/receipt.json").get_json()
+    assert [one["what"] for one in receipt["afterwards"]] == ["Connected", "Agreed to again"]
 
 
 def test_a_representative_downloads_only_what_they_gave(desk: Desk) -> None:

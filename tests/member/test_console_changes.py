@@ -15,6 +15,7 @@ from tests.factories import PASSWORD, make_account, make_member
 from tests.member.console import Connected, connected
 from tests.member.counting import Statements
 from tests.member.pages import Reader, form_to, forms_of, represent
+from tests.member.weights import MOST_BYTES, weight_of
 from tests.oauth.desk import Desk, answer_of
 
 LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
@@ -309,6 +310,6 @@ def test_each_page_takes_six_statements_at_most(desk: Desk, engine: Engine, apps
         counted.clear()
         answer = rosa.get(page)
         assert answer.status_code == 200, page
-        assert 0 < len(counted.said) <= 6, (page, counted.said)
-        # With what every page loads: the style sheets, packed, are 34 kB.
-        assert len(answer.data) < 60_000, page
+        assert 0 < counted.taken <= 6, (page, counted.said)
+    for page in pages:
+        assert weight_of(rosa, rosa.get(page)) < MOST_BYTES, page

@@ -112,3 +112,44 @@ def test_what_was_done_with_a_record_that_became_part_of_mine_is_told_too(desk: 
         session.get_one(Member, former.id).merged_into_id = None
     page = reader.get("/who-has-looked").text
     assert "(2 times)" not in page and "You called or wrote to us" not in page
+
+
+def test_connections_of_one_app_are_told_apart_by_who_made_them(desk: Desk, clock: MovableClock) -> None:
+    with desk.session() as session:
+        dana = make_account(session, given_name="Dana", family_name="Reyes")
+    represent(desk, dana, desk.member)
+    own = connected(desk)
+    hers = connected(desk, Reader(desk, dana), own.app)
+    own.used("ExplanationOfBenefit", 14, member_id=desk.member.id, account_id=desk.account.id)
+    assert hers.api.get("Coverage").status_code == 200
+
+    page = Reader(desk, desk.account).get("/who-has-looked").text
+
+    both = page.partition("(app)")[2]
+    mine, _colon, of_dana = both.partition("(app, connected by Dana Reyes)")
+    assert "Claims and costs: 14 records" in mine and "Insurance coverage" not in mine
+    assert "Insurance coverage: 0 records" in of_dana and "Claims and costs" not in of_dana
+    own.press("revoke")
+    clock.advance(86_400)
+    with desk.session() as session:
+        audit.record(
+            session, "fhir:Coverage:search", grant_id=hers.grant.id, client_id=hers.app.id, resource_type="Coverage",
+            count=2, member_id=desk.member.id, account_id=dana.id,
+        )  # fmt: skip
+    page = Reader(desk, desk.account).get("/who-has-looked?lang=es").text
+    latest = page.partition('class="ls-day"')[2].partition('class="ls-day"')[0]
+    assert "(aplicación, conectada por Dana Reyes)" in latest and "(aplicación)" not in latest
+
+
+def test_what_a_representative_counted_on_the_consent_page_is_told(desk: Desk) -> None:
+    with desk.session() as session:
+        dana = make_account(session, given_name="Dana", family_name="Reyes")
+    represent(desk, dana, desk.member)
+    rosa, reader = Reader(desk, desk.account), Reader(desk, dana)
+    rosa.ask(desk.register())
+    assert "Nobody has looked at your information." in rosa.get("/who-has-looked").text, "one's own is no news"
+
+    reader.choose(reader.ask(desk.register()), desk.member)
+
+    page = rosa.get("/who-has-looked").text
+    assert "Dana Reyes" in page and "Saw how many records there are of each type" in page and "acts for you" in page

@@ -111,7 +111,7 @@ def _told(actor: Actor, every: list[Connection]) -> list[Told]:
     done = activity.of_grants(db_session(), ids, settings().plan.timezone)
     changed = grant_changes.of_grants(db_session(), ids)
     return [
-        Told(one, done.get(one.grant.id, Activity([])), changes_of(changed.get(one.grant.id, []), actor.account))
+        Told(one, done.get(one.grant.id, Activity([])), changes_of(one, changed.get(one.grant.id, []), actor.account))
         for one in every
     ]
 

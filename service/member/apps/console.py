@@ -14,7 +14,8 @@ from oauth.apps import connections
 from service.accounts.sessions import require_login
 from service.accounts.stepping_up import require_recent_password
 from service.member.acting import Actor, get_actor, require_choice
-from service.web import NotFoundPage, PageError, db_session, settings
+from service.member.schemas import Paged
+from service.web import NotFoundPage, PageError, db_session, load_form, settings
 
 blueprint = Blueprint("apps", __name__)
 DONE: dict[str, LazyString] = {
@@ -39,16 +40,23 @@ class NotYoursToResume(PageError):
 @require_recent_password(5)
 @require_choice
 def index() -> ResponseReturnValue:
-    """Every app that may come in, those that are paused, every app whose access has ended, then what was refused."""
-    actor = get_actor()
-    every = connections.list_connections(db_session(), actor.account, actor.choice, settings().plan)
+    """A page of the apps that may come in, then those that are paused, then former ones; and of what was refused."""
+    actor, (asked, _errors) = get_actor(), load_form(Paged(), request.args)
+    page: int = asked.get("page", 1)
+    found, pages = connections.list_page(db_session(), actor.account, actor.choice, settings().plan, page)
+    refusals, further = decisions.page_of_refusals(db_session(), actor.account, actor.choice, page)
+    if page > 1 and not found and not refusals:
+        return redirect(url_for("apps.index"), 303)
     return render_template(
         "member/apps.html",
         actor=actor,
-        live=connections.live(every),
-        paused=connections.paused(every),
-        former=connections.former(every),
-        refusals=decisions.refusals(db_session(), actor.account, actor.choice),
+        live=connections.live(found),
+        paused=connections.paused(found),
+        former=connections.former(found),
+        refusals=refusals,
+        page=page,
+        pages=max(pages, further),
+        ends=page == max(pages, 1),
         may_resume=grant_changes.may_resume,
         done=DONE.get(request.args.get("done", "")),
     )

@@ -7,8 +7,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
 
-from consent import data_types, grants
-from consent.link_standing import right_stands
+from consent import data_types, grant_lists
 from consent.scopes import parse
 from oauth.apps import admission, app_words
 from oauth.apps.attestation_words import attestation
@@ -95,8 +94,7 @@ def connected(session: Session, person: Person | None) -> frozenset[str]:
     """The ids of the apps, paused ones too, that are connected for the member selected now, as far as they may know."""
     if person is None or person.choice is None:
         return frozenset()
-    every = grants.for_member(session, person.account, person.choice)
-    return frozenset(one.client_id for one in every if grants.is_standing(one) and right_stands(one))
+    return grant_lists.standing_apps(session, person.account, person.choice)
 
 
 def _matches(app: ClientView, wanted: Wanted) -> bool:

@@ -1,4 +1,4 @@
-"""The story of a connection in sentences: given, paused, resumed, narrowed, ended; when, by whom, and what was left."""
+"""The story of a connection in sentences: given, renewed, paused, narrowed, ended; when, by whom, and what was left."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from consent import data_types
+from consent.grant_changes import Renewal
 from consent.models import ChangeKind, GrantChange
 from consent.scopes import ScopeSet, parse
 from oauth.apps import connections
@@ -21,6 +22,8 @@ CHANGES: dict[ChangeKind, LazyString] = {
     ChangeKind.RESUMED: _("Resumed"),
     ChangeKind.NARROWED: _("Changed to share less"),
 }
+
+Happened = GrantChange | Renewal
 
 
 class Names(Protocol):
@@ -82,22 +85,22 @@ class Event:
 
 
 def story_of(
-    connection: Connection, changes: Iterable[GrantChange], viewer: Account, names: Names | None = None
+    connection: Connection, happened: Iterable[Happened], viewer: Account, names: Names | None = None
 ) -> list[Event]:  # fmt: skip
     """What happened, the latest first. `connection` is as the viewer sees it; what was left is told by `names`."""
     grant = connection.grant
     told = [Event(grant.created_at, gettext("Connected"), connection.connected_by)]
-    if grant.decision.at > grant.created_at:
-        told.append(Event(grant.decision.at, gettext("Agreed to again"), connection.connected_by))
-    told += changes_of(changes, viewer, names)
+    told += changes_of(connection, happened, viewer, names)
     if not connection.standing and connection.ended_at:
         told.append(Event(connection.ended_at, gettext("Ended"), connection.ended_by))
     return sorted(told, key=lambda event: event.at, reverse=True)
 
 
-def changes_of(changes: Iterable[GrantChange], viewer: Account, names: Names | None = None) -> list[Event]:
-    """What people did to a connection while it stood, in the order of `changes`."""
-    return [_event(one, viewer, names or TodaysNames()) for one in changes]
+def changes_of(
+    connection: Connection, happened: Iterable[Happened], viewer: Account, names: Names | None = None
+) -> list[Event]:  # fmt: skip
+    """What people did to a connection while it stood, in the order of `happened`."""
+    return [_event(connection, one, viewer, names or TodaysNames()) for one in happened]
 
 
 def name_of(account: Account, viewer: Account) -> str:
@@ -119,7 +122,9 @@ def for_programs(event: Event, moment: Callable[[datetime], str]) -> dict[str, A
     }  # fmt: skip
 
 
-def _event(change: GrantChange, viewer: Account, names: Names) -> Event:
+def _event(connection: Connection, change: Happened, viewer: Account, names: Names) -> Event:
+    if isinstance(change, Renewal):
+        return Event(change.at, gettext("Agreed to again"), connection.connected_by)
     left = _left(change, names) if change.kind is ChangeKind.NARROWED else None
     return Event(change.at, str(CHANGES[change.kind]), name_of(change.account, viewer), left)
 

@@ -34,6 +34,7 @@ DEEDS: dict[Deed, LazyString] = {
     Deed.VIEW: _("Opened pages of My information"),
     Deed.DOWNLOAD: _("Downloaded your whole record"),
     Deed.APPS_EXPORT: _("Downloaded the list of your apps and what they have read"),
+    Deed.PREVIEW: _("Saw how many records there are of each type, to choose what an app may see"),
     Deed.ELIGIBILITY: _("Asked whether you are covered"),
     Deed.MEMBER_LOOKUP: _("Looked for your claims"),
     Deed.CLAIM: _("Opened a claim that they sent to the plan"),
@@ -86,7 +87,7 @@ def index() -> ResponseReturnValue:
 
 
 def _clients_of(day: LookedOn) -> set[str]:
-    return {*day.apps, *(one.client_id for one in day.programs)}
+    return {*(one.client_id for one in day.apps), *(one.client_id for one in day.programs)}
 
 
 def told_reason(reason: str) -> str:
