@@ -196,7 +196,8 @@ def test_online_access_may_be_refused_and_offline_outlives_the_sign_in(desk: Des
     neither = connected(rosa, diary, scope=both, press={"online": [], "offline": []})
     assert "refresh_token" not in neither and "line_access" not in str(neither["scope"])
     assert "refresh_token" not in connected(rosa, diary, scope=both, press={"duration": "once"})
-    offline = connected(rosa, diary, scope=both)
+    # What stands is ticked beforehand: it was let in once.
+    offline = connected(rosa, diary, scope=both, press={"duration": "thirteen_months"})
     with desk.session() as session:
         for row in session.scalars(select(LoginSession)):
             row.ended_at = now()

@@ -259,7 +259,11 @@ def _ticks_at_first(pending: PendingView, actor: Actor, words: Words, grant: Gra
         return Ticks(words.type_keys, words.part_keys)
     answered, left = parse(grant.decision.asked_scopes), parse(grant.scopes)
     data, parts = data_types.ticked_before(flows.askable(pending, actor.choice), answered, left)
-    returning = (key for key, word in consent_words.RETURNING.items() if word in left or word not in answered)
+    # Whether it may come back was no question for once.
+    is_once = grant.decision.duration is Duration.ONCE
+    returning = (
+        key for key, word in consent_words.RETURNING.items() if word in left or word not in answered or is_once
+    )
     return Ticks(data, parts, duration=grant.duration, returning=frozenset(returning))
 
 
