@@ -23,9 +23,9 @@ from service.watching import tracing
 
 FIELDS = frozenset({
     "client", "count", "decision", "endpoint", "event", "export", "fields", "folder", "hash", "job", "kind",
-    "known_account", "lasting", "level", "library", "limits", "login", "mail", "meaning", "mend", "norm", "position",
-    "problem", "reason", "reference", "request_id", "setting", "sums", "template", "timestamp", "trace", "trace_id",
-    "where",
+    "known_account", "lasting", "level", "library", "limits", "login", "mail", "meaning", "mend", "next_in_seconds",
+    "norm", "position", "problem", "reason", "reference", "request_id", "setting", "sums", "template", "timestamp",
+    "trace", "trace_id", "where",
 })  # fmt: skip
 """What may be written: ids, numbers, names of ours. Whoever adds one makes sure that nobody can put words into it."""
 WITHHELD = "[withheld]"
