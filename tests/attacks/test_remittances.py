@@ -35,9 +35,9 @@ def manager_of(session: Session, **numbers: str) -> ProviderStaff:
 
 
 def without_reference(text: str) -> str:
-    """A page without what differs in every answer: its reference number and the token of its forms."""
-    kept = (line for line in text.splitlines() if "reference" not in line.lower() and "csrf_token" not in line)
-    return "".join(kept)
+    """A page without what differs in every answer: its reference number, the token of its forms, the time left."""
+    differs = ("reference", "csrf_token", "data-seconds", "data-session-time")
+    return "".join(line for line in text.splitlines() if not any(word in line.lower() for word in differs))
 
 
 def remittance_id(session: Session, key: str) -> str:
