@@ -5,11 +5,12 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from consent import representatives
-from consent.models import Basis, LinkScope, RepresentativeLink
+from consent.models import Basis, ConsentDecision, Grant, LinkScope, RepresentativeLink
 from service.accounts.models import Account
 from service.plan.models import Member
 from tests.factories import make_representative
@@ -167,3 +168,15 @@ def represent(desk: Desk, account: Account, member: Member, *, scope: LinkScope 
             session, representative, session.get_one(Member, member.id), basis=Basis.GUARDIAN,
             timezone=desk.settings.plan.timezone, scope=scope,
         )  # fmt: skip
+
+
+def decisions(desk: Desk) -> list[ConsentDecision]:
+    """Every answer that was kept, the first one first."""
+    with desk.session() as session:
+        return list(session.scalars(select(ConsentDecision).order_by(ConsentDecision.at)))
+
+
+def grants(desk: Desk) -> list[Grant]:
+    """Every grant, the first one first."""
+    with desk.session() as session:
+        return list(session.scalars(select(Grant).order_by(Grant.created_at)))

@@ -3,32 +3,21 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
 
 from consent import kept_words
-from consent.models import Answer, ConsentDecision, Duration, Grant, GrantStatus, LinkScope, RepresentativeLink
+from consent.models import Answer, Duration, GrantStatus, LinkScope, RepresentativeLink
 from consent.scopes import parse
 from oauth.apps.clients import Attestation
 from service.clock import now
 from tests.conftest import MovableClock
 from tests.factories import make_account, make_member
-from tests.member.pages import Reader, form_to, forms_of, represent
+from tests.member.pages import Reader, decisions, form_to, forms_of, grants, represent
 from tests.oauth.desk import SCOPE, Desk, answer_of
 
 
 @pytest.fixture
 def rosa(desk: Desk) -> Reader:
     return Reader(desk, desk.account)
-
-
-def decisions(desk: Desk) -> list[ConsentDecision]:
-    with desk.session() as session:
-        return list(session.scalars(select(ConsentDecision).order_by(ConsentDecision.at)))
-
-
-def grants(desk: Desk) -> list[Grant]:
-    with desk.session() as session:
-        return list(session.scalars(select(Grant).order_by(Grant.created_at)))
 
 
 def test_the_screen_tells_who_asks_for_what_about_whom(desk: Desk, rosa: Reader) -> None:
@@ -142,45 +131,6 @@ def test_unticking_away_means_no_refresh_token(desk: Desk, rosa: Reader) -> None
 
     assert not grants(desk)[0].offline
     assert "offline_access" not in grants(desk)[0].scopes
-
-
-def test_the_same_ask_of_an_assured_app_goes_straight_through(desk: Desk, rosa: Reader) -> None:
-    app = desk.register_confidential()
-    rosa.allow(rosa.ask(app))
-
-    again = rosa.ask(app)
-
-    assert "code" in answer_of(again.location)
-    assert len(decisions(desk)) == 1
-
-
-def test_more_than_before_is_asked(desk: Desk, rosa: Reader) -> None:
-    app = desk.register_confidential()
-    rosa.allow(rosa.ask(app, scope="openid patient/Coverage.rs"))
-
-    assert "Share information with" in rosa.ask(app, scope="openid patient/*.rs").text
-
-
-def test_prompt_consent_asks_again(desk: Desk, rosa: Reader) -> None:
-    app = desk.register_confidential()
-    rosa.allow(rosa.ask(app))
-
-    assert "Share information with" in rosa.ask(app, prompt="consent").text
-
-
-def test_a_public_app_on_a_loopback_address_is_always_asked(desk: Desk, rosa: Reader) -> None:
-    app = desk.register(redirect_uris=["http://127.0.0.1:9000/callback"])
-    rosa.allow(rosa.ask(app))
-
-    assert "Share information with" in rosa.ask(app).text
-
-
-def test_silent_requests_never_see_a_page(desk: Desk, rosa: Reader) -> None:
-    app = desk.register_confidential()
-
-    assert answer_of(rosa.ask(app, prompt="none").location)["error"] == "consent_required"
-    rosa.allow(rosa.ask(app))
-    assert "code" in answer_of(rosa.ask(app, prompt="none").location)
 
 
 def test_a_representative_chooses_the_member_first(desk: Desk) -> None:
@@ -401,26 +351,6 @@ def test_what_is_let_in_once_does_not_come_back_whatever_is_ticked(
     made, kept = grants(desk)[0], decisions(desk)[0]
     assert not {"offline_access", "online_access"} & {*made.scopes.split(), *kept.granted_scopes.split()}
     assert not made.offline and not kept.offline
-
-
-def test_the_page_tells_of_what_stands_beside_its_question(desk: Desk, rosa: Reader) -> None:
-    app = desk.register_confidential()
-    rosa.allow(rosa.ask(app, scope="openid patient/Coverage.rs"))
-    told = f"can already see more about {desk.member.full_name}, until"
-
-    beside = rosa.ask(app, scope="openid patient/Immunization.rs")
-
-    assert told in beside.text and ": Insurance coverage." in beside.text
-    assert "ends on the same day" in beside.text
-    assert told not in rosa.ask(app, scope="openid patient/*.rs").text, "all of it is asked about"
-    again = rosa.allow(beside, data=[])
-    assert again.status_code == 400 and told in again.text
-    assert form_to(beside.text, "/consent").ticked("data") == ["immunizations"]
-    rosa.allow(beside)
-    assert parse(grants(desk)[0].scopes).types == {"Coverage", "Immunization"}
-    other = desk.register_confidential()
-    rosa.allow(rosa.ask(other, scope="openid patient/Coverage.rs"), duration="once")
-    assert told not in rosa.ask(other, scope="openid patient/Immunization.rs").text, "it is over within the hour"
 
 
 def test_once_ends_with_its_hour(desk: Desk, rosa: Reader, clock) -> None:  # type: ignore[no-untyped-def]

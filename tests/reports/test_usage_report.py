@@ -1,7 +1,5 @@
 """Patient Access usage: what is a transfer and a session, to which day and plan it belongs, whom it counts once."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from datetime import timedelta
 from itertools import pairwise
@@ -9,13 +7,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.audit import Outcome
 from service.clock import now
-from service.db import make_sessions
 from service.plan.members import roster
 from service.plan.models import FormerUnit, Member
 from service.reports import patient_access_usage, transfers
@@ -134,41 +131,6 @@ def test_a_day_is_counted_once_however_often_the_job_runs_and_today_never(
 
     assert count(session, settings) == 2
     assert [row[0] for row in transfers_of(session)] == ["grant-1", "grant-2"]
-
-
-def test_case_190_two_who_count_at_one_time_count_each_day_once(
-    engine: Engine, session: Session, settings: Settings, clock: MovableClock, members: list[Member]
-) -> None:
-    for day in (1, 2):
-        go_to(clock, settings, "09:00", days=1)
-        read(session, members[0].id, f"grant-{day}")
-    go_to(clock, settings, "12:00", days=1)
-    session.commit()
-    zone, sessions = settings.plan.timezone, make_sessions(engine)
-
-    with ThreadPoolExecutor(1) as pool:
-        with sessions.begin() as slow:
-            day = transfers._next_day(slow, zone)
-            assert day is not None and transfers.count_day(slow, day, zone)
-            other = pool.submit(transfers.count_finished_days, sessions, settings)
-            _wait_until_kept_by(slow)
-        assert other.result(30) == 1, "the day that the first had is not counted again, the next one is"
-
-    assert transfers_of(session) == [("grant-1", 1, 1, 3), ("grant-2", 1, 1, 3)]
-    assert count(session, settings) == 0
-
-
-def _wait_until_kept_by(slow: Session) -> None:
-    """Until somebody waits for this transaction. SQLite lets nobody begin beside it."""
-    if slow.get_bind().dialect.name == "sqlite":
-        return
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
-    ends = time.monotonic() + 20
-    while not slow.scalar(waiting):
-        assert time.monotonic() < ends, "nobody waits"
-        # What is told of others stands still in a transaction.
-        slow.execute(text("SELECT pg_stat_clear_snapshot()"))
-        time.sleep(0.01)
 
 
 def test_members_count_once_by_line_of_business_and_all_together(
